@@ -1,0 +1,230 @@
+"""Accounting: what a run pays for, and how to pay for it once.
+
+The network, the decoder, the value net and the reward are the cost. Each is a callable over rows, so each concern is a
+wrapper round a callable and the loop knows none of them: `metered` counts rows and seconds, `chunked` bounds how many rows
+go at once, `deduplicated` asks a denoiser for each different state once, `memoised` asks a reward for each design once.
+"""
+
+import resource
+import sys
+import time
+import warnings
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from svdd.denoisers import Denoiser
+from svdd.distributions import Distribution
+from svdd.tree import Tree, concatenate, distinct_rows, leaves, row_hash, rows, take, tree_map
+from svdd.values import Reward, checked
+
+
+@dataclass
+class Cost:
+    """What one component was asked and what it cost.
+
+    Args:
+        rows: rows computed.
+        hits: rows that were asked for and already known; rows + hits is what was asked.
+        calls: calls made.
+        seconds: wall time inside.
+    """
+
+    rows: int = 0
+    hits: int = 0
+    calls: int = 0
+    seconds: float = 0.0
+
+    @property
+    def asked(self) -> int:
+        """Rows that the algorithm asked for, whether computed or known."""
+        return self.rows + self.hits
+
+
+@dataclass
+class Usage:
+    """The ledger of a run: rows, hits, calls and seconds of each component, wall time and peak memory."""
+
+    network: Cost = field(default_factory=Cost)
+    decode: Cost = field(default_factory=Cost)
+    value: Cost = field(default_factory=Cost)
+    reward: Cost = field(default_factory=Cost)
+    seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers, for files."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, numbers: dict[str, Any]) -> "Usage":
+        """The inverse of `as_dict`."""
+        return cls(**{k: Cost(**v) if isinstance(v, dict) else v for k, v in numbers.items()})
+
+    def note_memory(self) -> None:
+        """Records the highest memory use of this process so far (of the accelerator's, where one is in use)."""
+        if torch.cuda.is_available() and torch.cuda.is_initialized():
+            self.peak_memory_mb = torch.cuda.max_memory_allocated() / 2**20
+        else:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            self.peak_memory_mb = peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def count(designs: Any) -> int:
+    """How many designs there are: tensors and lists by length, other states by their rows."""
+    return rows(designs) if isinstance(designs, dict | tuple) else len(designs)
+
+
+def metered(f: Callable[..., Any], cost: Cost | None = None, rows_each: int = 1) -> Callable[..., Any]:
+    """`f`, counting the rows of its first argument and the seconds inside.
+
+    Args:
+        f: any function of rows.
+        cost: where to count; the wrapper's attribute `cost`.
+        rows_each: rows a state costs (2 under classifier-free guidance).
+    """
+    ledger = Cost() if cost is None else cost
+
+    def wrapper(x: Any, *args: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return f(x, *args)
+        finally:
+            ledger.seconds += time.perf_counter() - started
+            ledger.rows += count(x) * rows_each
+            ledger.calls += 1
+
+    wrapper.cost = ledger  # type: ignore[attr-defined]
+    return wrapper
+
+
+def _out_of_memory(error: Exception) -> bool:
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
+
+
+def _split(rows_: Any, start: int, stop: int) -> Any:
+    """Rows `start` to `stop`; a time, which has no rows, is passed on as it is."""
+    if isinstance(rows_, list):
+        return rows_[start:stop]
+    if isinstance(rows_, Tensor) and rows_.ndim == 0:
+        return rows_
+    return tree_map(lambda leaf: leaf[start:stop], rows_)
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    if isinstance(parts[0], list):
+        return [row for part in parts for row in part]
+    return concatenate(parts)
+
+
+def chunked(f: Callable[..., Any], limit: int) -> Callable[..., Any]:
+    """`f` on at most `limit` rows at a time; halves the limit when memory runs out, and says so once.
+
+    The results are those of one call, row by row.
+
+    Raises:
+        ValueError: for a limit below 1.
+    """
+    if limit < 1:
+        raise ValueError(f"a chunk has at least 1 row, got {limit}")
+    size = limit
+
+    def wrapper(x: Any, *args: Any) -> Any:
+        nonlocal size
+        n, start, parts = count(x), 0, []
+        while start < n:
+            try:
+                stop = min(start + size, n)
+                parts.append(f(*(_split(arg, start, stop) for arg in (x, *args))))
+                start = stop
+            except Exception as error:
+                if not _out_of_memory(error) or size == 1:
+                    raise
+                if size == limit:
+                    warnings.warn(f"out of memory with {size} rows at a time: going on with fewer", stacklevel=2)
+                size = max(1, min(size, n) // 2)
+        return _joined(parts)
+
+    return wrapper
+
+
+def deduplicated(denoiser: Denoiser, cost: Cost | None = None, time_independent: bool = False) -> Denoiser:
+    """`denoiser`, asked once for each different (state, conditioning) row.
+
+    With `time_independent` the answers of the last call are kept too: a candidate that equals its parent, or any state of
+    the step before, costs nothing.
+
+    Args:
+        denoiser: a denoiser of discrete states (equal continuous states are rare).
+        cost: where to count hits.
+        time_independent: whether the denoiser ignores t.
+    """
+    ledger = Cost() if cost is None else cost
+    known: tuple[Tree, Distribution] | None = None
+
+    def wrapper(x: Tree, t: Tensor, cond: Tree) -> Distribution:
+        nonlocal known
+        key = (x, cond)
+        first, group = distinct_rows(key)
+        key = take(key, first)
+        old = _lookup(known[0], key) if known is not None and time_independent else torch.full_like(first, -1)
+        new = (old < 0).nonzero().flatten()
+        parts = [] if known is None else [known[1]]
+        if len(new):
+            parts.append(denoiser(*_ask(take(key, new), t)))
+        answers = concatenate(parts)
+        offset = rows(answers) - len(new)
+        where = old.clone()
+        where[new] = offset + torch.arange(len(new), device=where.device)
+        answers = take(answers, where)
+        known = (key, answers)
+        ledger.hits += rows(x) - len(new)
+        return take(answers, group)
+
+    return wrapper
+
+
+def _ask(key: tuple[Tree, Tree], t: Tensor) -> tuple[Tree, Tensor, Tree]:
+    return key[0], t, key[1]
+
+
+def _lookup(known: Tree, key: Tree) -> Int64[Tensor, " u"]:
+    """For every row of `key` its row in `known`, or -1; hashes find it and the rows themselves decide."""
+    table, order = row_hash(known).sort()
+    hashes = row_hash(key)
+    place = torch.searchsorted(table, hashes).clamp(max=len(table) - 1)
+    found = order[place]
+    same = table[place] == hashes
+    for mine, theirs in zip(leaves(key), leaves(known), strict=True):
+        same &= (mine == theirs[found]).reshape(len(mine), -1).all(1)
+    return torch.where(same, found, -1)
+
+
+def memoised(reward: Reward, key: Callable[[Any], Hashable] | None = None, cost: Cost | None = None) -> Reward:
+    """`reward`, asked once for each different design.
+
+    Args:
+        reward: designs to one number each; a design's number must not depend on the others in the batch.
+        key: what makes two designs the same; the design itself unless given (then designs must be hashable).
+        cost: where to count hits.
+    """
+    ledger = Cost() if cost is None else cost
+    known: dict[Hashable, float] = {}
+
+    def wrapper(designs: Any) -> Any:
+        if key is None and isinstance(designs, Tensor):  # pixels are rarely equal: not worth moving them to compare
+            return reward(designs)
+        keys = [d if key is None else key(d) for d in designs]
+        fresh = {k: i for i, k in reversed(list(enumerate(keys))) if k not in known}
+        if fresh:
+            asked = [designs[i] for i in sorted(fresh.values())]
+            numbers = checked(reward(asked), asked, len(asked)).tolist()
+            known.update(zip((keys[i] for i in sorted(fresh.values())), numbers, strict=True))
+        ledger.hits += len(keys) - len(fresh)
+        return torch.tensor([known[k] for k in keys], dtype=torch.float64)
+
+    return wrapper

@@ -1,0 +1,148 @@
+r"""Process and particles: a pretrained diffusion model seen as a finite Markov chain.
+
+A *process* is the chain $x_T \sim p_T$, $x_s \sim p(x_s | x_t)$ over a decreasing grid of times that ends in a sample $x_0$.
+*Particles* are rows of that chain at one time. They own their state, their conditioning, what values remember along
+their path, and the network's answer once it has been paid for; indexing gathers all of it together.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from svdd.denoisers import Denoiser
+from svdd.distributions import Distribution
+from svdd.rng import Rng
+from svdd.transitions import Transition
+from svdd.tree import Tree, leaves, repeat, rows, take
+
+
+def identity(x: Tree) -> Any:
+    """The state itself."""
+    return x
+
+
+@dataclass(frozen=True)
+class Process:
+    """A pretrained diffusion model, seen as a Markov chain from x_T to x_0.
+
+    Args:
+        prior: `(n, rng)` to n rows of x_T.
+        denoiser: `(x_t, t, cond)` to q(x_0 | x_t); the only network call.
+        transition: `(x_t, posterior, t, s)` to p(x_s | x_t); cheap.
+        times: (T + 1,), decreasing.
+        decode: clean states to the designs that a reward is given (strings, images, molecules).
+        rows_each: network rows a state costs, 2 under classifier-free guidance.
+        time_independent: whether the denoiser ignores t, so that equal states share one answer for ever.
+        export: writes designs, their names and rewards into a folder in the domain's own format.
+        about: facts for people and files, such as `name`, `domain` and `alphabet`.
+
+    Raises:
+        ValueError: if the times do not decrease.
+    """
+
+    prior: Callable[[int, Rng], Tree]
+    denoiser: Denoiser
+    transition: Transition
+    times: Float[Tensor, " T1"]
+    decode: Callable[[Tree], Any] = identity
+    rows_each: int = 1
+    time_independent: bool = False
+    export: Callable[[Any, Any, Any, Any], None] | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.times.ndim != 1 or len(self.times) < 2 or not bool((self.times.diff() < 0).all()):
+            raise ValueError(f"times must decrease from noise to data, got {self.times.tolist()!r:.80}")
+
+    @property
+    def steps(self) -> int:
+        """T, the number of reverse steps."""
+        return len(self.times) - 1
+
+    def start(self, n: int, cond: Tree, rng: Rng) -> "Particles":
+        """`n` particles at x_T; `cond` has one row for each."""
+        x = self.prior(n, rng)
+        if rows(x) != n or (leaves(cond) and rows(cond) != n):
+            raise ValueError(
+                f"{n} particles need {n} rows of state and conditioning, got a prior of {rows(x)} rows"
+                + (f" and conditioning of {rows(cond)}" if leaves(cond) else "")
+            )
+        return Particles(self, 0, x, cond, rng=rng)
+
+
+@dataclass(frozen=True)
+class Particles:
+    """Particles at one time of a process.
+
+    Args:
+        process: the chain they move along.
+        step: how many reverse steps they have taken.
+        x: their states.
+        cond: their conditioning, one row each.
+        memory: what values keep along a path (a running maximum, say), one row each.
+        rng: the streams of their chains.
+    """
+
+    process: Process
+    step: int
+    x: Tree
+    cond: Tree = ()
+    memory: dict[str, Tensor] = field(default_factory=dict)
+    rng: Rng | None = None
+
+    def __len__(self) -> int:
+        return rows(self.x)
+
+    @property
+    def t(self) -> Float[Tensor, ""]:
+        """The particles' own time."""
+        return self.process.times[self.step]
+
+    @property
+    def final(self) -> bool:
+        """Whether x is the finished sample x_0."""
+        return self.step == self.process.steps
+
+    @cached_property
+    def posterior(self) -> Distribution:
+        """q(x_0 | x_t): the network's only call, at most once a particle and time."""
+        posterior = self.process.denoiser(self.x, self.t, self.cond)
+        if rows(posterior) != len(self):
+            raise ValueError(
+                f"the denoiser was given {len(self)} rows and answered {rows(posterior)}; "
+                "it must return one row for each"
+            )
+        for leaf in leaves(posterior):
+            if leaf.is_floating_point() and bool(leaf.isnan().any()):
+                row = int(leaf.isnan().reshape(len(leaf), -1).any(1).nonzero()[0])
+                raise ValueError(f"the denoiser returned NaN at row {row}, t = {float(self.t):.4g}")
+        return posterior
+
+    @property
+    def x0(self) -> Tree:
+        """The look-ahead: the mode of q(x_0 | x_t), and the state itself at the end."""
+        return self.x if self.final else self.posterior.mode()
+
+    @cached_property
+    def kernel(self) -> Distribution:
+        """p(x_s | x_t) for the next time s."""
+        s = self.process.times[self.step + 1]
+        return self.process.transition(self.x, self.posterior, self.t, s)
+
+    def propose(self, m: int) -> "Particles":
+        """`m` children of every particle, siblings adjacent, each with its parent's conditioning and memory."""
+        x = self.kernel.sample(m, cast(Rng, self.rng))
+        cond = repeat(self.cond, m)
+        return Particles(self.process, self.step + 1, x, cond, repeat(self.memory, m), self.rng)
+
+    def __getitem__(self, index: Int64[Tensor, " r"]) -> "Particles":
+        x, cond, memory = (take(tree, index) for tree in (self.x, self.cond, self.memory))
+        chosen = replace(self, x=x, cond=cond, memory=memory)
+        if "posterior" in self.__dict__:  # already paid for
+            chosen.__dict__["posterior"] = self.posterior[index]
+        return chosen

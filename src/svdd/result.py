@@ -1,0 +1,220 @@
+"""Results: designs, their rewards, and everything about how they were made; as a table and as files."""
+
+import json
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from svdd.accounting import Usage, count
+from svdd.diagnostics import bellman_residual, selection_ess
+from svdd.loop import Step
+from svdd.tree import concatenate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Export = Callable[[Any, Sequence[str], "np.ndarray[Any, Any]", Path], None]
+_COLUMNS = (
+    "step", "t", "chain", "particle", "value", "log_w", "ancestor",
+    "children", "candidate_mean", "candidate_best", "distinct", "bellman_residual", "selection_ess",
+)  # fmt: skip
+
+
+class Trace:
+    """What every scoring step chose from and kept, one row a survivor; the columns of `steps.parquet`."""
+
+    def __init__(self, temperature: float = 0.0) -> None:
+        self.temperature = temperature
+        self._parts: list[Tensor] = []
+
+    def add(self, step: Step, ids: range) -> None:
+        """Appends a step of the chains `ids`; a step that did not score adds nothing."""
+        if step.candidates is None:
+            return
+        b, n = step.value.shape
+        pool, children = step.candidates, step.candidates.value.shape[-1]
+        parent = step.ancestor // children
+        of_parent = (
+            torch.full_like(pool.distinct, children),
+            pool.value.mean(-1),
+            pool.value.amax(-1),
+            pool.distinct,
+            bellman_residual(step, self.temperature),
+            selection_ess(step, self.temperature),
+        )
+        particles = step.particles
+        fixed = (
+            torch.full((b, n), float(particles.step)),
+            particles.t.cpu().expand(b, n),
+            torch.tensor(ids).view(b, 1).expand(b, n),
+            torch.arange(n).expand(b, n),
+            step.value,
+            step.log_w,
+            step.ancestor,
+        )
+        columns = [*fixed, *(column.gather(1, parent) for column in of_parent)]
+        self._parts.append(torch.stack([c.double().flatten() for c in columns], 1))
+
+    def rows(self) -> Float[Tensor, "r c"]:
+        """All rows so far."""
+        return torch.cat(self._parts) if self._parts else torch.zeros(0, len(_COLUMNS), dtype=torch.float64)
+
+    def mean_distinct(self) -> float | None:
+        """Distinct candidates of a parent on average, None where there was only one to begin with."""
+        table = self.rows()
+        several = table[table[:, _COLUMNS.index("children")] > 1]
+        return float(several[:, _COLUMNS.index("distinct")].mean()) if len(several) else None
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The trace as a table."""
+        import pandas as pd
+
+        frame = pd.DataFrame(self.rows().numpy(), columns=list(_COLUMNS))
+        whole = {k: "int32" for k in ("step", "chain", "particle", "ancestor", "children", "distinct")}
+        return frame.astype(whole)
+
+    def state(self) -> Tensor:
+        """All rows, to be saved."""
+        return self.rows()
+
+    def resume(self, rows: Float[Tensor, "r c"]) -> None:
+        """Goes on from saved rows."""
+        self._parts = [rows]
+
+
+@dataclass
+class Result:
+    """The designs of a run.
+
+    Args:
+        samples: one design each: strings, a tensor of states, or what the process decodes to.
+        rewards: (r,), the true reward of each; -inf where invalid.
+        chain: the chain each came from.
+        scores: further rewards of the same designs.
+        log_z: an estimate of log E[exp(r/a)] a chain, for weighted methods.
+        usage: what was paid.
+        trace: what every step chose from.
+        settings: method, sizes, seed.
+        about: the model.
+        export: writes the domain's own file.
+    """
+
+    samples: Any
+    rewards: Float[Tensor, " r"]
+    chain: list[int]
+    scores: dict[str, Float[Tensor, " r"]] = field(default_factory=dict)
+    log_z: list[float] | None = None
+    usage: Usage = field(default_factory=Usage)
+    trace: Trace = field(default_factory=Trace)
+    settings: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
+    export: Export | None = None
+
+    def __len__(self) -> int:
+        """The number of designs."""
+        return len(self.chain)
+
+    @property
+    def ids(self) -> list[str]:
+        """A name for every design: method, chain, and its place in the chain where there are several."""
+        method, seen, names = self.settings.get("method", "design"), dict[int, int](), []
+        several = len(set(self.chain)) < len(self.chain)
+        for chain in self.chain:
+            seen[chain] = seen.get(chain, -1) + 1
+            names.append(f"{method}-{chain:04d}" + (f"-{seen[chain]:03d}" if several else ""))
+        return names
+
+    def to_frame(self) -> "pd.DataFrame":
+        """A table with columns `id, chain, sample, reward, valid` and one for each further score.
+
+        Designs that are not text are numbered in `sample` and kept in `samples.safetensors`.
+        """
+        import pandas as pd
+
+        text = isinstance(self.samples, list) and all(isinstance(s, str) for s in self.samples)
+        columns = {
+            "id": self.ids,
+            "chain": self.chain,
+            "sample": self.samples if text else range(len(self)),
+            "reward": self.rewards.numpy(),
+            "valid": (~self.rewards.isneginf()).numpy(),
+        }
+        return pd.DataFrame(columns | {k: v.numpy() for k, v in self.scores.items()})
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes samples.csv, samples.parquet, steps.parquet, run.json and the domain's own file.
+
+        Raises:
+            FileExistsError: if the folder already holds a run.
+        """
+        path = Path(folder)
+        if (path / "samples.csv").exists():
+            raise FileExistsError(f"{path} already holds a run; choose another folder or remove it first")
+        path.mkdir(parents=True, exist_ok=True)
+        frame = self.to_frame()
+        frame.to_csv(path / "samples.csv", index=False, lineterminator="\n")
+        frame.to_parquet(path / "samples.parquet", index=False)
+        self.trace.to_frame().to_parquet(path / "steps.parquet", index=False)
+        (path / "run.json").write_text(json.dumps(self.record(), indent=2, default=str) + "\n", encoding="utf-8")
+        if isinstance(self.samples, Tensor):
+            from safetensors.torch import save_file
+
+            save_file({"samples": self.samples.contiguous()}, path / "samples.safetensors")
+        if self.export is not None:
+            self.export(self.samples, self.ids, self.rewards.numpy(), path)
+        return path
+
+    def record(self) -> dict[str, Any]:
+        """All settings, versions and the bill, for run.json."""
+        versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
+        return {
+            "settings": self.settings,
+            "model": self.about,
+            "versions": versions | {"svdd": _version()},
+            "usage": self.usage.as_dict(),
+            "log_z": self.log_z,
+        }
+
+    def state(self) -> dict[str, Any]:
+        """What `from_state` needs, in plain types and tensors."""
+        return {k: getattr(self, k) for k in ("samples", "rewards", "chain", "scores", "log_z")}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "Result":
+        """The inverse of `state`."""
+        return cls(**state)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("svdd")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def join(results: Sequence[Result], **shared: Any) -> Result:
+    """The batches of one run as one result; `shared` are the fields that belong to the whole."""
+    samples = results[0].samples
+    if isinstance(samples, list):
+        samples = [sample for result in results for sample in result.samples]
+    else:
+        samples = concatenate([result.samples for result in results])
+    assert count(samples) == sum(map(len, results)), "one sample a row"
+    log_z = [z for result in results for z in result.log_z or ()]
+    return Result(
+        samples,
+        torch.cat([result.rewards for result in results]),
+        [chain for result in results for chain in result.chain],
+        {k: torch.cat([result.scores[k] for result in results]) for k in results[0].scores},
+        log_z or None,
+        **shared,
+    )

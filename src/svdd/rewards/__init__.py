@@ -1,0 +1,1 @@
+"""Rewards: callables from decoded samples to one number each."""

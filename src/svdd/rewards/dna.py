@@ -1,0 +1,213 @@
+"""Rewards of DNA sequences: enhancer oracles, composition and motif counts.
+
+Every reward is a callable that takes a list of sequences and returns one float32 number each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from importlib import resources
+from itertools import groupby
+
+import numpy
+import torch
+from torch import Tensor
+
+from svdd.models.networks import SequenceClassifier, load_network
+
+__all__ = [
+    "SequenceReward",
+    "dna_accessibility",
+    "encode_dna",
+    "gc_content",
+    "hepg2",
+    "hepg2_judge",
+    "motif_count",
+]
+
+_LETTERS = "ACGT"
+_UNKNOWN = 255
+_COMPLEMENT = str.maketrans("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")
+_AMBIGUOUS = {
+    **{letter: letter for letter in _LETTERS},
+    **{"R": "[AG]", "Y": "[CT]", "S": "[CG]", "W": "[AT]", "K": "[GT]", "M": "[AC]"},
+    **{"B": "[CGT]", "D": "[AGT]", "H": "[ACT]", "V": "[ACG]", "N": "[ACGT]"},
+}
+
+
+class SequenceReward:
+    """Scores sequences with one output of a classifier network.
+
+    Args:
+        network: Network over A, C, G, T tokens.
+        output: Which of its outputs is the reward.
+        name: Name shown in reports.
+        batch: Largest number of sequences per network call.
+
+    Raises:
+        ValueError: If the network has no such output or `batch` is not positive.
+    """
+
+    def __init__(
+        self, network: SequenceClassifier, output: int = 0, *, name: str = "", batch: int = 256
+    ) -> None:
+        if not 0 <= output < network.config["outputs"]:
+            raise ValueError(f"output {output} of a network with {network.config['outputs']}")
+        if batch < 1:
+            raise ValueError(f"batch must be at least 1, got {batch}")
+        self.network = network
+        self.output = output
+        self.name = name
+        self.batch = batch
+
+    def __call__(self, sequences: Sequence[str]) -> Tensor:
+        """Return one float32 score per sequence, on the CPU, in the order given.
+
+        Raises:
+            ValueError: If a sequence is empty or holds a letter other than A, C, G and T.
+        """
+        _check_letters(sequences)
+        scores = torch.empty(len(sequences))
+        device = self.network.scale.device
+        order = sorted(range(len(sequences)), key=lambda row: len(sequences[row]))
+        with torch.inference_mode():
+            for _, group in groupby(order, key=lambda row: len(sequences[row])):
+                rows = list(group)
+                tokens = encode_dna([sequences[row] for row in rows])
+                parts = [self.network(part.to(device)) for part in tokens.split(self.batch)]
+                scores[rows] = torch.cat(parts)[:, self.output].float().cpu()
+        return scores.clone()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+
+def hepg2(*, device: torch.device | str | None = None) -> SequenceReward:
+    """Log-odds (nats, unbounded, about -7 to 7) that a site is open in HepG2 and not in K562.
+
+    reward(x) = log P(HepG2 only | x) - log P(K562 only | x)
+
+    from a calibrated classifier of DNase-accessible sites. It predicts where chromatin is
+    open; no reporter assay was used, so it does not measure enhancer activity.
+    """
+    return _bundled("hepg2-guide", 0, "hepg2", device)
+
+
+def hepg2_judge(*, device: torch.device | str | None = None) -> SequenceReward:
+    """The same log-odds as `hepg2` from a network trained on other chromosomes.
+
+    Decode towards `hepg2` and report `hepg2_judge`: the judge shares neither training sites
+    nor architecture with the guide, so exploiting the guide's errors does not raise it.
+    """
+    return _bundled("hepg2-judge", 0, "hepg2_judge", device)
+
+
+def dna_accessibility(*, device: torch.device | str | None = None) -> SequenceReward:
+    """Predicted base-10 logarithm of a site's DNase signal summed over biosamples (about 0 to 3).
+
+    The signal sums over the 733 biosamples of the index, so this is how widely and strongly a
+    site is open anywhere, not in one cell line.
+    """
+    return _bundled("hepg2-guide", 1, "dna_accessibility", device)
+
+
+def gc_content(target: float = 0.5) -> Callable[[Sequence[str]], Tensor]:
+    """Closeness of the share of G and C to a target: -|GC - target|, between -1 and 0.
+
+    Args:
+        target: Wanted share of G and C, between 0 and 1.
+
+    Raises:
+        ValueError: If the target is not between 0 and 1.
+    """
+    if not 0 <= target <= 1:
+        raise ValueError(f"target must lie between 0 and 1, got {target}")
+
+    def reward(sequences: Sequence[str]) -> Tensor:
+        _check_letters(sequences)
+        shares = [(text.count("G") + text.count("C")) / len(text) for text in sequences]
+        return -(torch.tensor(shares, dtype=torch.float32) - target).abs()
+
+    return reward
+
+
+def motif_count(motif: str) -> Callable[[Sequence[str]], Tensor]:
+    """Number of places where a motif matches either strand, overlaps included, 0 or more.
+
+    Args:
+        motif: Consensus in IUPAC letters, such as `TGAYTCA` or `WGATAR`.
+
+    Raises:
+        ValueError: If the motif is empty or has a letter that IUPAC does not define.
+    """
+    strange = sorted(set(motif) - set(_AMBIGUOUS))
+    if not motif or strange:
+        raise ValueError(f"motif {motif!r} must be made of IUPAC letters; strange: {strange}")
+    strands = {motif, motif.translate(_COMPLEMENT)[::-1]}
+    bodies = "|".join("".join(_AMBIGUOUS[letter] for letter in strand) for strand in strands)
+    pattern = re.compile(f"(?=(?:{bodies}))")
+
+    def reward(sequences: Sequence[str]) -> Tensor:
+        _check_letters(sequences)
+        counts = [sum(1 for _ in pattern.finditer(text)) for text in sequences]
+        return torch.tensor(counts, dtype=torch.float32)
+
+    return reward
+
+
+def encode_dna(sequences: Sequence[str]) -> Tensor:
+    """Encode sequences of one length as int64 tokens, A C G T = 0 1 2 3, shape (n, L).
+
+    Raises:
+        ValueError: If there is no sequence, one is empty, lengths differ, or a letter is not
+            one of A, C, G and T.
+    """
+    lengths = {len(sequence) for sequence in sequences}
+    if len(lengths) != 1:
+        raise ValueError(f"need sequences of one length, got lengths {sorted(lengths)}")
+    codes = _check_letters(sequences).reshape(len(sequences), -1)
+    return torch.from_numpy(codes.astype(numpy.int64))
+
+
+def _check_letters(sequences: Sequence[str]) -> numpy.ndarray:
+    """Return the tokens of all sequences end to end, or say which letter is not allowed."""
+    if isinstance(sequences, str):
+        raise ValueError("need a list of sequences, got one string")
+    for row, sequence in enumerate(sequences):
+        if not sequence:
+            raise ValueError(f"sequence {row} is empty")
+    # Replacing what latin-1 lacks keeps one byte a letter, so that positions stay right.
+    text = "".join(sequences).encode("latin-1", "replace")
+    codes = _lookup_table()[numpy.frombuffer(text, dtype=numpy.uint8)]
+    if (codes == _UNKNOWN).any():
+        _refuse(sequences, int((codes == _UNKNOWN).argmax()))
+    return codes
+
+
+def _refuse(sequences: Sequence[str], site: int) -> None:
+    """Raise for the letter at a site of the joined sequences."""
+    row = 0
+    while site >= len(sequences[row]):
+        site -= len(sequences[row])
+        row += 1
+    letter = sequences[row][site]
+    raise ValueError(f"sequence {row} has {letter!r} at position {site}; allowed are A C G T")
+
+
+def _lookup_table() -> numpy.ndarray:
+    table = numpy.full(256, _UNKNOWN, dtype=numpy.uint8)
+    for token, letter in enumerate(_LETTERS):
+        table[ord(letter)] = token
+    return table
+
+
+def _bundled(
+    file: str, output: int, name: str, device: torch.device | str | None
+) -> SequenceReward:
+    folder = resources.files("svdd") / "pretrained" / "dna-enhancer"
+    with resources.as_file(folder / f"{file}.safetensors") as path:
+        network = load_network(path)
+    if not isinstance(network, SequenceClassifier):
+        raise ValueError(f"{path} holds a {type(network).__name__}, not a SequenceClassifier")
+    return SequenceReward(network.to(device), output, name=name)

@@ -1,0 +1,94 @@
+"""Randomness: one stream a chain.
+
+Chain `i` of seed `s` draws from the counter-based generator Philox with key `(s, i)`. What a chain becomes is a function of
+`(s, i)` alone: batch size, chunk size, the chains beside it, the device and a restart change nothing. The prior, the
+`sample` methods and the selectors take an `Rng`; nothing else draws, and no global random state is read or written.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+_FIELDS = 13  # counter 4, key 2, buffer 4, buffer position 1, spare half word 2
+
+
+class Rng:
+    """Independent random streams, one for every chain.
+
+    Args:
+        seed: 0 or larger, below 2**64.
+        chains: how many chains (numbered from 0), or the numbers of the chains.
+
+    Raises:
+        ValueError: for a negative seed or no chains.
+    """
+
+    def __init__(self, seed: int, chains: int | Sequence[int]) -> None:
+        ids = list(range(chains)) if isinstance(chains, int) else list(chains)
+        if not ids or not 0 <= seed < 2**64:
+            raise ValueError(f"need seed >= 0 and at least one chain, got seed={seed}, chains={chains}")
+        self.ids = ids
+        self._generators = [_philox([seed, i]) for i in ids]
+
+    def __len__(self) -> int:
+        """The number of chains."""
+        return len(self.ids)
+
+    def uniform(self, shape: Sequence[int], **kwargs: Any) -> Float[Tensor, "..."]:
+        """Uniform draws in [0, 1) of `shape`, whose leading axis is rows, chain after chain.
+
+        Args:
+            shape: the leading axis is a multiple of the number of chains.
+            **kwargs: `dtype` and `device` of the result; float32 and the CPU unless given.
+        """
+        return self._draw(lambda g, out: g.random(out=out, dtype=out.dtype), shape, **kwargs)
+
+    def normal(self, shape: Sequence[int], **kwargs: Any) -> Float[Tensor, "..."]:
+        """Standard normal draws; arguments as in `uniform`."""
+        return self._draw(lambda g, out: g.standard_normal(out=out, dtype=out.dtype), shape, **kwargs)
+
+    def _draw(
+        self,
+        fill: Callable[[np.random.Generator, Any], Any],
+        shape: Sequence[int],
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str | None = None,
+    ) -> Float[Tensor, "..."]:
+        if shape[0] % len(self):
+            raise ValueError(f"{shape[0]} rows cannot be shared out evenly among {len(self)} chains")
+        exact = np.float64 if dtype == torch.float64 else np.float32
+        buffer = np.empty((len(self), shape[0] // len(self), *shape[1:]), exact)
+        for generator, part in zip(self._generators, buffer, strict=True):
+            fill(generator, part)
+        return torch.from_numpy(buffer).reshape(tuple(shape)).to(device=device, dtype=dtype)
+
+    def state(self) -> Int64[Tensor, "b 13"]:
+        """Where every stream stands, one row a chain; `Rng.from_state` continues from it."""
+        table = np.zeros((len(self), _FIELDS), np.uint64)
+        for row, generator in zip(table, self._generators, strict=True):
+            s: Any = generator.bit_generator.state
+            row[:4], row[4:6], row[6:10] = s["state"]["counter"], s["state"]["key"], s["buffer"]
+            row[10:] = s["buffer_pos"], s["has_uint32"], s["uinteger"]
+        return torch.from_numpy(table.view(np.int64))
+
+    @classmethod
+    def from_state(cls, state: Int64[Tensor, "b 13"]) -> "Rng":
+        """The streams that `state` describes; any selection or permutation of its rows is a state too."""
+        self = cls.__new__(cls)
+        table = state.numpy().view(np.uint64)
+        self.ids = [int(row[5]) for row in table]
+        self._generators = [_philox(row[4:6]) for row in table]
+        for row, generator in zip(table, self._generators, strict=True):
+            s: Any = generator.bit_generator.state
+            s["state"]["counter"], s["buffer"] = row[:4].copy(), row[6:10].copy()
+            s["buffer_pos"], s["has_uint32"], s["uinteger"] = (int(v) for v in row[10:])
+            generator.bit_generator.state = s
+        return self
+
+
+def _philox(key: Any) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=np.asarray(key, dtype=np.uint64)))
