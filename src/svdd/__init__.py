@@ -59,7 +59,7 @@ _HOMES = {
     "values": ("RewardError", "learned", "monte_carlo", "posterior_mean", "rollout"),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

@@ -63,7 +63,7 @@ class Usage:
     @classmethod
     def from_dict(cls, numbers: dict[str, Any]) -> "Usage":
         """The inverse of `as_dict`."""
-        return cls(**{k: Cost(**v) if isinstance(v, dict) else v for k, v in numbers.items()})
+        return cls(**{k: Cost(**v) if isinstance(v, dict) else v for k, v in numbers.items()})  # type: ignore[arg-type]
 
     def note_memory(self) -> None:
         """Records the highest memory use of this process so far (of the accelerator's, where one is in use)."""

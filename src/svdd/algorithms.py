@@ -84,7 +84,9 @@ def _argmax_at_zero(temperature: float) -> tuple[Selector, float]:
 
 def _positive(temperature: float, method: str) -> float:
     if not temperature > 0:
-        raise ValueError(f"{method} weighs particles by exp(value / temperature) and needs temperature > 0, got {temperature}")
+        raise ValueError(
+            f"{method} weighs particles by exp(value / temperature) and needs temperature > 0, got {temperature}"
+        )
     return temperature
 
 
@@ -144,7 +146,13 @@ def svdd(
 
 
 def _tilted(
-    process: Process, value: Value, select: Selector, temperature: float, particles: int, noises: int, kwargs: dict[str, Any]
+    process: Process,
+    value: Value,
+    select: Selector,
+    temperature: float,
+    particles: int,
+    noises: int,
+    kwargs: dict[str, Any],
 ) -> dict[str, Any]:
     if noises < 1:
         raise ValueError(f"prior_candidates must be at least 1, got {noises}")
@@ -178,7 +186,9 @@ def svdd_r(
         Li et al., arXiv 2408.08252, NeurIPS version.
     """
     if replace is not None and int(replace * particles) < 1:
-        raise ValueError(f"replace={replace} of {particles} particles is none of them; raise either, or use replace=None")
+        raise ValueError(
+            f"replace={replace} of {particles} particles is none of them; raise either, or use replace=None"
+        )
     warnings.warn(
         "SVDD-R tilts towards the reward twice and does not sample p exp(reward / temperature); "
         "nested-is does, at the same cost",
@@ -270,7 +280,9 @@ def beam(process: Process, value: Value, *, width: Count, candidates: Count, **k
     return _run(process, value, top, particles=width, children=candidates, **kwargs)
 
 
-def blocks(process: Process, value: Value, *, candidates: int, length: int, temperature: float = 0.0, **kwargs: Any) -> Steps:
+def blocks(
+    process: Process, value: Value, *, candidates: int, length: int, temperature: float = 0.0, **kwargs: Any
+) -> Steps:
     """Block decoding (CoDe): M partial trajectories run side by side and one is chosen every `length` steps.
 
     length 1 is SVDD; length T is best-of-M.
@@ -374,11 +386,23 @@ METHODS: dict[str, Method] = {
         True,
     ),
     "beam": Method(
-        beam, "the n best of nM candidates a step", "top", "none (a search)", "n(1+(T-1)M)", "nTM",
-        ("width", "candidates", *_GUIDED), ("treeg",),
+        beam,
+        "the n best of nM candidates a step",
+        "top",
+        "none (a search)",
+        "n(1+(T-1)M)",
+        "nTM",
+        ("width", "candidates", *_GUIDED),
+        ("treeg",),
     ),
     "blocks": Method(
-        blocks, "one of M partial trajectories every L steps", "draw", "best-of-M (L=T) to svdd (L=1)", "TM", "MT/L",
-        ("candidates", "length", "temperature"), ("code",),
+        blocks,
+        "one of M partial trajectories every L steps",
+        "draw",
+        "best-of-M (L=T) to svdd (L=1)",
+        "TM",
+        "MT/L",
+        ("candidates", "length", "temperature"),
+        ("code",),
     ),
 }

@@ -295,8 +295,8 @@ def run(steps: Iterator[Step]) -> Step:
     """
     last: Step | None = None
     with torch.no_grad():
-        for last in steps:
-            pass
+        for step in steps:
+            last = step
     if last is None:
         raise ValueError("the iterator gave no step: it started from a finished one")
     return last

@@ -56,9 +56,7 @@ def from_score(network: Network, schedule: Schedule) -> Denoiser:
     return denoiser
 
 
-def substituted(
-    logits: Float[Tensor, "n *sites W"], x: Int64[Tensor, "n *sites"], vocabulary: int
-) -> Categorical:
+def substituted(logits: Float[Tensor, "n *sites W"], x: Int64[Tensor, "n *sites"], vocabulary: int) -> Categorical:
     """SUBS: the mask is never predicted, and a revealed token is its own prediction.
 
     Args:
@@ -118,7 +116,7 @@ def from_score_entropy(network: Network, survival: Survival, vocabulary: int, ma
             log_p = analytic_uniform(log_score, x, survival(t).to(log_score)).log_softmax(-1)
         return ScoreEntropy(log_p, log_score)
 
-    return denoiser
+    return denoiser  # type: ignore[return-value]
 
 
 def analytic_uniform(

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from svdd.rng import Rng
-from svdd.tree import Tree, repeat, rows, take
+from svdd.tree import Tree, leaves, repeat, take, tree_map
 
 D = TypeVar("D")
 
@@ -101,7 +101,8 @@ class Categorical:
         Raises:
             ValueError: if some site forbids every token.
         """
-        cdf = self.log_p.softmax(-1).cumsum(-1)
+        log_p = self.log_p.float() if self.log_p.dtype.itemsize < 4 else self.log_p
+        cdf = log_p.softmax(-1).cumsum(-1)
         if not bool(torch.isfinite(cdf[..., -1]).all()):
             bad = (~torch.isfinite(cdf[..., -1])).nonzero()[0].tolist()
             raise ValueError(f"every token is forbidden (or a log-probability is NaN) at row, site {bad}")
@@ -134,9 +135,9 @@ class Dirac:
     def sample(self, m: int, rng: Rng) -> Tree:
         return repeat(self.x, m)
 
-    def log_prob(self, x: Shaped[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-        same = (x == self.x).reshape(rows(self.x), -1).all(1)
-        return torch.where(same, 0.0, -torch.inf)
+    def log_prob(self, x: Tree) -> Float[Tensor, " n"]:
+        same = tree_map(lambda mine, theirs: (mine == theirs).reshape(len(mine), -1).all(1), self.x, x)
+        return torch.where(torch.stack(leaves(same)).all(0), 0.0, -torch.inf)
 
     def __getitem__(self, index: Int64[Tensor, " r"]) -> "Dirac":
         return take(self, index)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, cast
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 

@@ -45,7 +45,8 @@ class Rng:
             shape: the leading axis is a multiple of the number of chains.
             **kwargs: `dtype` and `device` of the result; float32 and the CPU unless given.
         """
-        return self._draw(lambda g, out: g.random(out=out, dtype=out.dtype), shape, **kwargs)
+        u = self._draw(lambda g, out: g.random(out=out, dtype=out.dtype), shape, **kwargs)
+        return u.clamp_(max=1 - torch.finfo(u.dtype).eps / 2)  # half precision would round some draws up to 1
 
     def normal(self, shape: Sequence[int], **kwargs: Any) -> Float[Tensor, "..."]:
         """Standard normal draws; arguments as in `uniform`."""

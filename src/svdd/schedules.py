@@ -27,9 +27,7 @@ def time_grid(
         ValueError: if there is no step, or time does not decrease.
     """
     if steps < 1 or not start > end:
-        raise ValueError(
-            f"need steps >= 1 and start > end, got steps={steps}, start={start}, end={end}"
-        )
+        raise ValueError(f"need steps >= 1 and start > end, got steps={steps}, start={start}, end={end}")
     return torch.linspace(start, end, steps + 1, dtype=dtype)
 
 

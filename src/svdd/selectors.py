@@ -70,7 +70,7 @@ def top(log_w: Float[Tensor, "b k"], n: int, rng: Rng) -> Selection:
 
 
 def multinomial(log_w: Float[Tensor, "b k"], n: int, rng: Rng) -> Selection:
-    """n independent draws; for n = 1 the categorical choice of SVDD."""
+    """N independent draws; for n = 1 the categorical choice of SVDD."""
     u = rng.uniform((len(log_w), n), dtype=torch.float64)
     return _resampled(_inverted(_weights(log_w), u), log_w)
 
@@ -104,8 +104,8 @@ def ssp(log_w: Float[Tensor, "b k"], n: int, rng: Rng) -> Selection:
     r"""Srinivasan sampling: counts are $nW$ rounded up or down, negatively associated.
 
     Walks along the candidates with two open fractional parts a, b of $nW$: with $\delta_1 = \min(b, 1 - a)$ and
-    $\delta_2 = \min(a, 1 - b)$, moves $\delta_1$ from b to a with probability $\delta_2/(\delta_1 + \delta_2)$, else $\delta_2$ from
-    a to b, and replaces whichever became whole by the next candidate.
+    $\delta_2 = \min(a, 1 - b)$, moves $\delta_1$ from b to a with probability $\delta_2/(\delta_1 + \delta_2)$,
+    else $\delta_2$ from a to b, and replaces whichever became whole by the next candidate.
 
     References:
         Gerber, Chopin and Whiteley, Negative association, ordering and convergence of resampling methods, 2019.
@@ -184,7 +184,7 @@ def twice_tilted(pick: Selector, replace: float | None = None) -> Selector:
 
     def lowest(log_w: Float[Tensor, "b n"]) -> Bool[Tensor, "b n"]:
         n = log_w.shape[-1]
-        rank = log_w.argsort(-1, stable=True).argsort(-1)
+        rank = log_w.argsort(dim=-1, stable=True).argsort(-1)
         return rank < (n if replace is None else int(replace * n))
 
     def select(log_w: Float[Tensor, "b k"], n: int, rng: Rng) -> Selection:

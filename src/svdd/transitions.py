@@ -83,13 +83,12 @@ def masked_ancestral(survival: Survival) -> Transition:
     return remasking(survival, eta=0.0)
 
 
-def remasking(
-    survival: Survival, eta: float, strategy: Literal["cap", "rescale"] = "cap"
-) -> Transition:
+def remasking(survival: Survival, eta: float, strategy: Literal["cap", "rescale"] = "cap") -> Transition:
     r"""The remasking step (ReMDM): a revealed token returns to the mask with probability $\sigma$, so it can be corrected.
 
     $\sigma_{max} = \min(1, (1 - \alpha_s)/\alpha_t)$; `cap`: $\sigma = \min(\eta, \sigma_{max})$; `rescale`:
-    $\sigma = \eta \sigma_{max}$. Masked: $P(y) = p_y (\alpha_s - (1 - \sigma)\alpha_t)/(1 - \alpha_t)$. eta 0 is `masked_ancestral`.
+    $\sigma = \eta \sigma_{max}$. At masked sites
+    $P(y) = p_y (\alpha_s - (1 - \sigma)\alpha_t)/(1 - \alpha_t)$. eta 0 is `masked_ancestral`.
 
     Raises:
         ValueError: unless 0 <= eta <= 1.
@@ -105,7 +104,8 @@ def remasking(
         largest = ((1 - alpha_s) / alpha_t).clamp(max=1) if eta else torch.zeros_like(alpha_t)
         sigma = largest.clamp(max=eta) if strategy == "cap" else eta * largest
         reveal = ((alpha_s - (1 - sigma) * alpha_t) / (1 - alpha_t)).clamp(0, 1)
-        log_reveal = posterior.log_p + reveal.log().to(posterior.log_p)
+        log_p = posterior.log_p.log_softmax(-1)  # the rate of revealing is the schedule's, whatever constant log_p carries
+        log_reveal = log_p + reveal.log().to(log_p)
         return _with_mask(x, log_reveal, (-reveal).log1p(), (-sigma).log1p(), sigma.log())
 
     return transition  # type: ignore[return-value]

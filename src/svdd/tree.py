@@ -34,20 +34,28 @@ def tree_map(f: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
         return tuple(tree_map(f, *v) for v in zip(tree, *rest, strict=True))
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
         names = [field.name for field in dataclasses.fields(tree)]
-        return type(tree)(
-            **{k: tree_map(f, getattr(tree, k), *(getattr(r, k) for r in rest)) for k in names}
-        )
-    raise TypeError(
-        f"a state is made of tensors in dicts and tuples, but one leaf is a {type(tree).__name__}: {tree!r:.80}"
+        return type(tree)(**{k: tree_map(f, getattr(tree, k), *(getattr(r, k) for r in rest)) for k in names})
+    raise _not_a_tree(tree)
+
+
+def _not_a_tree(leaf: Any) -> TypeError:
+    return TypeError(
+        f"a state is made of tensors in dicts and tuples, but one leaf is a {type(leaf).__name__}: {leaf!r:.80}"
     )
 
 
 def leaves(tree: Tree) -> list[Tensor]:
-    """All tensors of `tree`, in a fixed order."""
+    """All tensors of `tree`, in a fixed order.
+
+    Raises:
+        TypeError: if a leaf is not a tensor.
+    """
     if isinstance(tree, Tensor):
         return [tree]
     if dataclasses.is_dataclass(tree):
         tree = tuple(getattr(tree, field.name) for field in dataclasses.fields(tree))
+    if not isinstance(tree, dict | tuple):
+        raise _not_a_tree(tree)
     parts = tree.values() if isinstance(tree, dict) else tree
     return [leaf for part in parts for leaf in leaves(part)]
 
@@ -88,6 +96,11 @@ def _bits(leaf: Shaped[Tensor, "r ..."]) -> Int64[Tensor, "r s"]:
     return view.to(torch.int64)
 
 
+def _spread(bits: Int64[Tensor, "r s"]) -> Int64[Tensor, "r s"]:
+    """Copies the high half into the low one, one to one: the low bits of most float64 are 0 and would not be mixed."""
+    return bits ^ ((bits >> 32) & 0xFFFFFFFF)
+
+
 def row_hash(tree: Tree) -> Int64[Tensor, " r"]:
     r"""A 64-bit hash of every row, equal for bit-identical rows.
 
@@ -96,7 +109,7 @@ def row_hash(tree: Tree) -> Int64[Tensor, " r"]:
     """
     total = torch.zeros(())
     for number, leaf in enumerate(leaves(tree)):
-        bits = _bits(leaf)
+        bits = _spread(_bits(leaf))
         place = torch.arange(1, bits.shape[1] + 1, device=bits.device) + number * 0x9E3779B1
         constant = place * 0x5851F42D4C957F2D
         constant = (constant ^ (constant >> 29)) * 0x14057B7EF767814F
