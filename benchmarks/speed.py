@@ -1,0 +1,164 @@
+"""Our loop against a plain one, on the bundled DNA network and its reward: rows, wall time, overhead, memory.
+
+    python benchmarks/speed.py [--steps 128] [--candidates 10] [--chains 32] [--lengths 50 200] [--out FILE.json]
+
+The plain loop is the way the method is usually written: candidates one by one, the winner's prediction computed again at
+the next step, nothing shared. It calls the same network and reward, without gradients, on the same number of threads.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import torch
+
+import svdd
+from svdd.alphabets import DNA
+from svdd.locate import load_reward
+from svdd.models.dna import bundled
+from svdd.models.networks import load_network
+
+
+@torch.no_grad()
+def plain_loop(network, reward, *, length, steps, candidates, chains, seed):
+    """SVDD with the posterior mean at temperature 0, written plainly. Returns designs and rows of network and reward."""
+    generator = torch.Generator().manual_seed(seed)
+    mask, rows = len(DNA), {"network": 0, "reward": 0}
+
+    def log_p(x):
+        rows["network"] += len(x)
+        return network(x).log_softmax(-1)
+
+    def filled(x, log_p):
+        return torch.where(x == mask, log_p.argmax(-1), x)
+
+    x = torch.full((chains, length), mask)
+    for step in range(steps):
+        p = log_p(x).exp()  # the winner's prediction, computed again
+        reveal = 1 / (steps - step)
+        proposals, values = [], []
+        for _ in range(candidates):
+            gumbel = -(-torch.rand(p.shape, generator=generator).clamp(min=1e-10).log()).log()
+            token = (p.log() + gumbel).argmax(-1)
+            shown = (torch.rand(x.shape, generator=generator) < reveal) & (x == mask)
+            child = torch.where(shown, token, x)
+            rows["reward"] += chains
+            values.append(reward(DNA.decode(filled(child, log_p(child)))))
+            proposals.append(child)
+        best = torch.stack(values).argmax(0)
+        x = torch.stack(proposals)[best, torch.arange(chains)]
+    return DNA.decode(x), rows
+
+
+class Recorder:
+    """A function whose answers are kept, and played back in the same order without it."""
+
+    def __init__(self, f):
+        self.f, self.answers, self.playing = f, [], None
+
+    def __call__(self, *args):
+        if self.playing is not None:
+            return next(self.playing)
+        self.answers.append(self.f(*args))
+        return self.answers[-1]
+
+
+def ours(process, reward, args):
+    started = time.perf_counter()
+    settings = {"method": "svdd", "candidates": args.candidates, "temperature": 0.0}
+    result = svdd.decode(process, reward, samples=args.chains, seed=0, **settings)
+    return result, time.perf_counter() - started
+
+
+def compare(length, args):
+    """One length: both loops in this process, one after the other, then ours again on recorded answers."""
+    network = load_network(bundled("dna-enhancer", "denoiser.safetensors")).eval()
+    process, reward = svdd.load("dna-enhancer", steps=args.steps, length=length), load_reward("hepg2")
+    with torch.no_grad():
+        network(torch.zeros(32, length, dtype=torch.int64))  # first calls set up kernels
+        svdd.decode(replace(process, times=process.times[-3:]), reward, samples=4, candidates=2)
+    settings = {"length": length, "steps": args.steps, "candidates": args.candidates, "chains": args.chains}
+    started = time.perf_counter()
+    designs, rows = plain_loop(network, reward, **settings, seed=0)
+    plain_seconds = time.perf_counter() - started
+    recorded = Recorder(process.denoiser), Recorder(reward)
+    result, seconds = ours(replace(process, denoiser=recorded[0]), recorded[1], args)
+    for recorder in recorded:
+        recorder.playing = iter(recorder.answers)
+    again, overhead = ours(replace(process, denoiser=recorded[0]), recorded[1], args)
+    assert again.samples == result.samples, "played-back answers must give the same designs"
+    t, m, b = args.steps, args.candidates, args.chains
+    usage = result.usage
+    assert rows["network"] == (m + 1) * t * b, "the plain loop pays (M+1)TB rows"
+    assert usage.network.asked == b + (t - 1) * b * m, "ours asks for B+(T-1)BM rows"
+    return {
+        **settings,
+        "plain network rows": rows["network"],
+        "our network rows asked": usage.network.asked,
+        "our network rows computed": usage.network.rows,
+        "rows computed / plain": usage.network.rows / rows["network"],
+        "plain reward rows": rows["reward"],
+        "our reward rows": usage.reward.rows,
+        "plain seconds": plain_seconds,
+        "our seconds": seconds,
+        "our network seconds": usage.network.seconds,
+        "our reward seconds": usage.reward.seconds,
+        "speed-up": plain_seconds / seconds,
+        "overhead": overhead / seconds,
+        "plain mean reward": float(torch.as_tensor(reward(designs)).mean()),
+        "our mean reward": float(result.rewards.mean()),
+    }
+
+
+def memory(candidates, chunk):
+    """Peak memory in MB of a short run in this process."""
+    process, reward = svdd.load("dna-enhancer", steps=6), load_reward("hepg2")
+    chunks = {"network": chunk, "reward": chunk}
+    svdd.decode(process, reward, samples=16, candidates=candidates, chunks=chunks)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def memory_table(args):
+    """Peak memory for growing M, a fresh process each."""
+    table = {}
+    for candidates in (2, 10, 40):
+        command = [sys.executable, __file__, "--memory", str(candidates), "--chunk", str(args.chunk)]
+        table[candidates] = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return table
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=128)
+    parser.add_argument("--candidates", type=int, default=10)
+    parser.add_argument("--chains", type=int, default=32)
+    parser.add_argument("--lengths", type=int, nargs="+", default=[50, 200])
+    parser.add_argument("--chunk", type=int, default=64)
+    parser.add_argument("--memory", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--out")
+    return parser.parse_args()
+
+
+def main():
+    args = arguments()
+    if args.memory:
+        print(memory(args.memory, args.chunk))
+        return
+    tables = [compare(length, args) for length in args.lengths]
+    for table in tables:
+        print(f"\nL = {table['length']}, T = {table['steps']}, M = {table['candidates']}, B = {table['chains']}")
+        for key, number in list(table.items())[4:]:
+            print(f"  {key:28s} {number:12.4g}" if isinstance(number, float) else f"  {key:28s} {number:12d}")
+    peaks = memory_table(args)
+    print(f"\npeak memory in MB, chunks of {args.chunk} rows: " + ", ".join(f"M={m} {p:.0f}" for m, p in peaks.items()))
+    if args.out:
+        with open(args.out, "w") as file:
+            json.dump({"threads": torch.get_num_threads(), "speed": tables, "peak memory MB": peaks}, file, indent=2)
+
+
+if __name__ == "__main__":
+    main()
