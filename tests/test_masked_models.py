@@ -154,3 +154,15 @@ def test_dna_model_refuses_foreign_weights(tmp_path):
     path.write_bytes(b"not weights")
     with pytest.raises(ValueError, match=r"weights\.safetensors"):
         svdd.load("dna-enhancer", weights=str(path))
+
+
+def test_inference_pass_is_the_network():
+    from svdd.models.dna import bundled
+    from svdd.models.inference import inference_pass
+    from svdd.models.networks import load_network
+
+    network = load_network(bundled("dna-enhancer", "denoiser.safetensors")).eval()
+    tokens = torch.randint(0, 5, (5, 70), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = network(tokens)
+    assert torch.allclose(inference_pass(network)(tokens), expected, atol=2e-5)

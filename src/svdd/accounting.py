@@ -92,18 +92,20 @@ def metered(f: Callable[..., Any], cost: Cost | None = None, rows_each: int = 1)
     def wrapper(x: Any, *args: Any) -> Any:
         started = time.perf_counter()
         try:
-            return f(x, *args)
-        finally:
+            answer = f(x, *args)
+        finally:  # a call that fails (and is made again with fewer rows) costs time, but computed no row
             ledger.seconds += time.perf_counter() - started
-            ledger.rows += count(x) * rows_each
             ledger.calls += 1
+        ledger.rows += count(x) * rows_each
+        return answer
 
     wrapper.cost = ledger  # type: ignore[attr-defined]
     return wrapper
 
 
 def _out_of_memory(error: Exception) -> bool:
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
+    said = any(words in str(error) for words in ("can't allocate memory", "not enough memory"))  # torch, on the CPU
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (isinstance(error, RuntimeError) and said)
 
 
 def _split(rows_: Any, start: int, stop: int) -> Any:
@@ -152,7 +154,9 @@ def chunked(f: Callable[..., Any], limit: int) -> Callable[..., Any]:
     return wrapper
 
 
-def deduplicated(denoiser: Denoiser, cost: Cost | None = None, time_independent: bool = False) -> Denoiser:
+def deduplicated(
+    denoiser: Denoiser, cost: Cost | None = None, time_independent: bool = False, rows_each: int = 1
+) -> Denoiser:
     """`denoiser`, asked once for each different (state, conditioning) row.
 
     With `time_independent` the answers of the last call are kept too: a candidate that equals its parent, or any state of
@@ -162,6 +166,7 @@ def deduplicated(denoiser: Denoiser, cost: Cost | None = None, time_independent:
         denoiser: a denoiser of discrete states (equal continuous states are rare).
         cost: where to count hits.
         time_independent: whether the denoiser ignores t.
+        rows_each: rows a state costs, as for `metered`.
     """
     ledger = Cost() if cost is None else cost
     known: tuple[Tree, Distribution] | None = None
@@ -171,7 +176,7 @@ def deduplicated(denoiser: Denoiser, cost: Cost | None = None, time_independent:
         key = (x, cond)
         first, group = distinct_rows(key)
         key = take(key, first)
-        old = _lookup(known[0], key) if known is not None and time_independent else torch.full_like(first, -1)
+        old = torch.full_like(first, -1) if known is None else _lookup(known[0], key)
         new = (old < 0).nonzero().flatten()
         parts = [] if known is None else [known[1]]
         if len(new):
@@ -181,8 +186,8 @@ def deduplicated(denoiser: Denoiser, cost: Cost | None = None, time_independent:
         where = old.clone()
         where[new] = offset + torch.arange(len(new), device=where.device)
         answers = take(answers, where)
-        known = (key, answers)
-        ledger.hits += rows(x) - len(new)
+        known = (key, answers) if time_independent else None
+        ledger.hits += (rows(x) - len(new)) * rows_each
         return take(answers, group)
 
     return wrapper
@@ -204,19 +209,25 @@ def _lookup(known: Tree, key: Tree) -> Int64[Tensor, " u"]:
     return torch.where(same, found, -1)
 
 
+def _comparable(designs: Any) -> bool:
+    """Whether designs can be looked up: text and numbers can, arrays and most objects cannot, pixels are rarely equal."""
+    return isinstance(designs, list) and all(isinstance(d, str | bytes | int | float | tuple) for d in designs)
+
+
 def memoised(reward: Reward, key: Callable[[Any], Hashable] | None = None, cost: Cost | None = None) -> Reward:
     """`reward`, asked once for each different design.
 
     Args:
         reward: designs to one number each; a design's number must not depend on the others in the batch.
-        key: what makes two designs the same; the design itself unless given (then designs must be hashable).
+        key: what makes two designs the same; the design itself unless given, where it is text, a number or a tuple.
+            Other designs are not looked up without it.
         cost: where to count hits.
     """
     ledger = Cost() if cost is None else cost
     known: dict[Hashable, float] = {}
 
     def wrapper(designs: Any) -> Any:
-        if key is None and isinstance(designs, Tensor):  # pixels are rarely equal: not worth moving them to compare
+        if key is None and not _comparable(designs):
             return reward(designs)
         keys = [d if key is None else key(d) for d in designs]
         fresh = {k: i for i, k in reversed(list(enumerate(keys))) if k not in known}

@@ -4,6 +4,7 @@
 line drives it. Both only put wrappers round a process and a reward, choose a row of `METHODS` and drive `search`.
 """
 
+import inspect
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +16,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from svdd.accounting import Usage, chunked, deduplicated, memoised, metered
+from svdd.accounting import Usage, chunked, count, deduplicated, memoised, metered
 from svdd.algorithms import METHODS, Method
 from svdd.denoisers import Denoiser
 from svdd.loop import Step
@@ -67,6 +68,20 @@ def make_method(name: str, options: Mapping[str, Any]) -> Method:
     return METHODS[name]
 
 
+def _temperature(name: str, options: Mapping[str, Any]) -> float:
+    """The temperature a method runs at, given or its own default; 0 where it has none.
+
+    Raises:
+        ValueError: if an option without a default is missing.
+    """
+    parameters = inspect.signature(METHODS[name].function).parameters
+    for option in METHODS[name].options:
+        if option not in options and option in parameters and parameters[option].default is inspect.Parameter.empty:
+            raise ValueError(f"{name} needs {option}, such as {option}=10")
+    default = parameters["temperature"].default if "temperature" in parameters else 0.0
+    return float(options.get("temperature", default))
+
+
 def _discrete(denoiser: Denoiser, plain: Denoiser) -> Denoiser:
     """`denoiser` for integer states, `plain` for others: equal floats are too rare to look for."""
 
@@ -96,13 +111,17 @@ def accounted(
     for name in chunks:
         if name not in ("network", "decode", "reward"):
             raise ValueError(unknown("component to chunk", name, ("network", "decode", "reward")))
+
+    def usable(designs: Any) -> Tensor:
+        return checked(reward(designs), designs, count(designs))
+
     denoiser = bounded("network", metered(process.denoiser, usage.network, process.rows_each))
     decode = bounded("decode", metered(process.decode, usage.decode))
-    reward = bounded("reward", metered(reward, usage.reward))
+    score = bounded("reward", metered(usable, usage.reward))
     if share:
-        denoiser = _discrete(deduplicated(denoiser, usage.network, process.time_independent), denoiser)
-        reward = memoised(reward, cost=usage.reward)
-    return replace(process, denoiser=denoiser, decode=decode), reward
+        denoiser = _discrete(deduplicated(denoiser, usage.network, process.time_independent, process.rows_each), denoiser)
+        score = memoised(score, cost=usage.reward)
+    return replace(process, denoiser=denoiser, decode=decode), score
 
 
 @dataclass
@@ -137,10 +156,11 @@ class Decoding:
     ) -> None:
         self.method = make_method(method, options)
         self.usage, self.scores = Usage(), dict(scores or {})
-        self.trace = Trace(options.get("temperature", 0.0))
+        temperature = _temperature(method, options)
+        self.trace = Trace(temperature)
         self.plain, self.cond, self.seed, self.options = process, cond, seed, options
         self.process, self.reward = accounted(process, reward, self.usage, chunks or {}, share)
-        self.value = metered(make_value(value, self.reward, options.get("temperature", 0.0)), self.usage.value)
+        self.value = metered(make_value(value, self.reward, temperature), self.usage.value)
         self.batches = self._batches(samples, batch)
         self.settings = {"method": method, "samples": samples, "seed": seed, "steps": process.steps} | options
         self._position, self._finished = _Position(), list[Result]()

@@ -41,7 +41,7 @@ def _module(name: str) -> Any:
     return module
 
 
-def locate(kind: str, name: str, bundled: Mapping[str, str]) -> Callable[..., Any]:
+def locate(kind: str, name: str, bundled: Mapping[str, str]) -> Any:
     """The function behind a bundled name, `module:function` or `file.py:function`.
 
     Raises:
@@ -55,7 +55,7 @@ def locate(kind: str, name: str, bundled: Mapping[str, str]) -> Callable[..., An
     if not hasattr(module, attribute):
         names = [n for n in vars(module) if not n.startswith("_")]
         raise ValueError(f"{home} has no {attribute!r}: {unknown('name', attribute, names)}")
-    return getattr(module, attribute)  # type: ignore[no-any-return]
+    return getattr(module, attribute)
 
 
 def load(name: str, **options: Any) -> Process:

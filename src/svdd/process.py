@@ -136,8 +136,8 @@ class Particles:
     def propose(self, m: int) -> "Particles":
         """`m` children of every particle, siblings adjacent, each with its parent's conditioning and memory."""
         x = self.kernel.sample(m, cast(Rng, self.rng))
-        cond = repeat(self.cond, m)
-        return Particles(self.process, self.step + 1, x, cond, repeat(self.memory, m), self.rng)
+        cond, memory = repeat(self.cond, m), dict(repeat(self.memory, m))  # values write into a child's own memory
+        return Particles(self.process, self.step + 1, x, cond, memory, self.rng)
 
     def __getitem__(self, index: Int64[Tensor, " r"]) -> "Particles":
         x, cond, memory = (take(tree, index) for tree in (self.x, self.cond, self.memory))

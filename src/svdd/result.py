@@ -163,10 +163,11 @@ class Result:
         frame.to_parquet(path / "samples.parquet", index=False)
         self.trace.to_frame().to_parquet(path / "steps.parquet", index=False)
         (path / "run.json").write_text(json.dumps(self.record(), indent=2, default=str) + "\n", encoding="utf-8")
-        if isinstance(self.samples, Tensor):
+        tensors = self.samples if isinstance(self.samples, dict) else {"samples": self.samples}
+        if all(isinstance(v, Tensor) for v in tensors.values()):
             from safetensors.torch import save_file
 
-            save_file({"samples": self.samples.contiguous()}, path / "samples.safetensors")
+            save_file({k: v.contiguous() for k, v in tensors.items()}, path / "samples.safetensors")
         if self.export is not None:
             self.export(self.samples, self.ids, self.rewards.numpy(), path)
         return path

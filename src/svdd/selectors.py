@@ -117,7 +117,7 @@ def ssp(log_w: Float[Tensor, "b k"], n: int, rng: Rng) -> Selection:
     u = rng.uniform((b, k), dtype=torch.float64)
     chain, i = torch.arange(b), torch.zeros(b, dtype=torch.int64)
     for j in range(1, k):
-        pi, pj = part[chain, i], part[:, j]
+        pi, pj = part[chain, i], part[:, j].clone()
         up, down = torch.minimum(pj, 1 - pi), torch.minimum(pi, 1 - pj)
         gain = u[:, j] * (up + down) < down
         part[chain, i] = torch.where(gain, pi + up, pi - down)
@@ -156,6 +156,7 @@ def _local(log_w: Float[Tensor, "b k"], n: int, pick: Selector, rng: Rng) -> Sel
     b, k = log_w.shape
     if k % n:
         raise ValueError(f"{k} candidates are not shared out evenly among {n} parents")
+    _weights(log_w)  # refuses NaN, by the number of the chain
     chosen, level = pick(log_w.reshape(b * n, k // n), 1, rng)
     return Selection(chosen.view(b, n) + torch.arange(n) * (k // n), level.view(b, n))
 

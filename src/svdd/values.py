@@ -41,8 +41,8 @@ def checked(numbers: Any, designs: Any, n: int, source: str = "reward") -> Float
         RewardError: for a wrong type, length or shape, for NaN and for +inf; it names the rows and shows one design.
     """
     try:
-        tensor = numbers.detach() if isinstance(numbers, Tensor) else torch.as_tensor(np.asarray(numbers))
-        tensor = tensor.to("cpu", torch.float64)
+        tensor = numbers.detach() if isinstance(numbers, Tensor) else torch.as_tensor(np.array(numbers))
+        tensor = tensor.to("cpu", torch.float64, copy=True)  # a reward may write into the same array again
     except (TypeError, ValueError, RuntimeError):
         raise RewardError(
             f"the {source} must return {n} numbers, one a design, but returned a {type(numbers).__name__}: "
@@ -98,7 +98,7 @@ def posterior_mean(reward: Reward) -> Value:
     return lambda particles: evaluate(reward, particles, particles.x0)
 
 
-def log_mean_exp(v: Float[Tensor, "n K"], temperature: float) -> Float[Tensor, " n"]:
+def log_mean_exp(v: Float[Tensor, "*n K"], temperature: float) -> Float[Tensor, "*n"]:
     r"""$a \log \frac1K \sum_k e^{v_k/a}$ along the last axis; the maximum at temperature 0."""
     if temperature == 0:
         return v.amax(-1)

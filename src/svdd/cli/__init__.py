@@ -1,0 +1,1 @@
+"""The command line: `svdd run`, `resume`, `demo`, and lists of what there is."""

@@ -1,0 +1,59 @@
+"""What this machine has: versions, extras, threads, devices, and whether the bundled weights load."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from svdd.cli.sentences import EXTRAS, missing_modules, sentence
+
+PACKAGES = ("svdd", "torch", "numpy", "pandas", "pyarrow", "safetensors", "typer", "rich", "pydantic")
+_ENTRY = dict[str, Any]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _versions() -> list[_ENTRY]:
+    rows = [{"check": "python", "ok": True, "says": platform.python_version()}]
+    found = {package: _version(package) for package in PACKAGES}
+    return rows + [{"check": k, "ok": v is not None, "says": v or "not installed"} for k, v in found.items()]
+
+
+def _extras() -> list[_ENTRY]:
+    rows = []
+    for extra, (purpose, _) in EXTRAS.items():
+        missing = missing_modules(extra)
+        remedy = f'missing {", ".join(missing)}: pip install "svdd[{extra}]"' if missing else "present"
+        rows.append({"check": f"extra {extra}", "ok": not missing, "says": f"{remedy} ({purpose})"})
+    return rows
+
+
+def _devices() -> list[_ENTRY]:
+    import torch
+
+    devices = ["cpu", *(f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count()))]
+    threads = f"{torch.get_num_threads()} threads of torch on {os.cpu_count()} cores"
+    return [{"check": "compute", "ok": True, "says": f"{threads}; devices: {', '.join(devices)}"}]
+
+
+def _bundled() -> list[_ENTRY]:
+    from svdd.locate import MODELS, REWARDS, load, load_reward
+
+    def tried(kind: str, name: str) -> _ENTRY:
+        try:
+            (load if kind == "model" else load_reward)(name)
+        except Exception as error:  # whatever is wrong with one of them is what this command is asked for
+            return {"check": f"{kind} {name}", "ok": False, "says": sentence(error)}
+        return {"check": f"{kind} {name}", "ok": True, "says": "loads"}
+
+    return [tried("model", name) for name in MODELS] + [tried("reward", name) for name in REWARDS]
+
+
+def examine() -> list[_ENTRY]:
+    """One row a check: its name, whether it is well, and what there is to say."""
+    return [*_versions(), *_extras(), *_devices(), *_bundled()]

@@ -1,0 +1,53 @@
+"""Sequences that users give: FASTA files, and letters fixed at a position."""
+
+from pathlib import Path
+
+from svdd.cli.sentences import needs
+
+
+def read_fasta(path: Path) -> list[str]:
+    """The sequences of a FASTA file.
+
+    Raises:
+        ValueError: if there is no such file, or no sequence in it.
+        ImportError: without Biopython.
+    """
+    try:
+        from Bio.SeqIO.FastaIO import SimpleFastaParser
+    except ImportError:
+        raise ImportError(needs("reading FASTA", "biopython", "sequences")) from None
+    if not path.is_file():
+        raise ValueError(f"there is no FASTA file {path}")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not a text file") from None
+    lines = iter(text.splitlines(keepends=True))
+    sequences = [sequence for _, sequence in SimpleFastaParser(lines)]
+    if not all(sequences) or not sequences:
+        raise ValueError(f"{path} must hold FASTA records: a line '>name', then the letters")
+    return sequences
+
+
+def template(fixed: list[str], length: int) -> str:
+    """A template with letters at given positions and N elsewhere.
+
+    Args:
+        fixed: `POSITION:LETTERS`, position 1 being the first letter.
+        length: of the template.
+
+    Raises:
+        ValueError: for other text, letters beyond the ends, and overlaps.
+    """
+    sites = ["N"] * length
+    for item in fixed:
+        position, _, letters = item.partition(":")
+        if not (position.strip().isdecimal() and letters.isalpha()):
+            raise ValueError(f"fix takes POSITION:LETTERS, such as 90:TGAGTCA, got {item!r}")
+        first = int(position) - 1
+        if not 0 <= first <= length - len(letters):
+            raise ValueError(f"{item} does not lie within positions 1 to {length}")
+        if sites[first : first + len(letters)] != ["N"] * len(letters):
+            raise ValueError(f"{item} overlaps another fixed part")
+        sites[first : first + len(letters)] = letters
+    return "".join(sites)

@@ -1,0 +1,44 @@
+"""Flags of `svdd run` as settings of a job, under the names a YAML file uses."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+LISTS = {"score": "scores"}
+PAIRS = {"model_option": "model_options", "chunk": "chunks"}
+
+
+def settings(flags: dict[str, Any]) -> dict[str, Any]:
+    """The job settings that flags stand for.
+
+    Raises:
+        ValueError: for text that is not NAME=VALUE, or a window that is not two numbers.
+    """
+    return {PAIRS.get(k, LISTS.get(k, k)): _setting(k, v) for k, v in flags.items() if v != []}
+
+
+def _setting(name: str, value: Any) -> Any:
+    if name in PAIRS:
+        return dict(_pair(name, text) for text in value)
+    if name == "window":
+        return _window(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def _pair(flag: str, text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise ValueError(f"--{flag.replace('_', '-')} takes NAME=VALUE, got {text!r}")
+    try:
+        return name, yaml.safe_load(value)
+    except yaml.YAMLError:
+        return name, value
+
+
+def _window(text: str) -> list[float]:
+    try:
+        first, second = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"--window takes two times, such as 0.8,0.2, got {text!r}") from None
+    return [first, second]

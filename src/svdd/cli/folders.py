@@ -1,0 +1,140 @@
+"""Run folders: never overwritten unasked, resumable while unfinished, complete when done."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from svdd.cli.sentences import say
+from svdd.result import Result
+
+WRITTEN = (
+    "job.yaml", "state.pt", "state.part", "samples.csv", "samples.parquet", "samples.safetensors", "samples.fasta",
+    "steps.parquet", "comparison.csv", "report.html", "run.json",
+)  # fmt: skip
+"""Every file a run may write; run.json names those of other domains."""
+
+
+def plain(value: Any) -> Any:
+    """`value` in types that JSON knows; numbers that are not finite become null."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, str | bool | int | None):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return [plain(v) for v in value] if isinstance(value, Sequence) else str(value)
+
+
+def as_json(value: Any) -> str:
+    """`value` as JSON text."""
+    return json.dumps(plain(value), indent=2, allow_nan=False)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run."""
+
+    path: Path
+
+    @property
+    def job(self) -> Path:
+        """The job, for `svdd resume` and for people."""
+        return self.path / "job.yaml"
+
+    @property
+    def state(self) -> Path:
+        """Where an unfinished run stands."""
+        return self.path / "state.pt"
+
+    def record(self) -> dict[str, Any]:
+        """The contents of run.json, nothing where there is no such file."""
+        try:
+            read = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return read if isinstance(read, dict) else {}
+
+    def finished(self) -> bool:
+        """Whether its run has written everything; the list of files is written last."""
+        return "files" in self.record()
+
+    def check(self, force: bool) -> None:
+        """Looks before a run starts whether the folder may be written.
+
+        Raises:
+            FileExistsError: if it holds anything and `force` is not given, or holds something else than a run.
+            NotADirectoryError: if it is not a folder.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise NotADirectoryError(f"{self.path} is a file; choose a folder")
+        if not self.path.exists() or not any(self.path.iterdir()):
+            return
+        if not self.job.is_file() and "settings" not in self.record():
+            raise FileExistsError(f"{self.path} holds files that are not a run; choose another folder")
+        if not force:
+            go_on = "" if self.finished() or not self.job.is_file() else f", go on with: svdd resume {self.path}"
+            raise FileExistsError(
+                f"{self.path} already holds a run; choose another folder{go_on}, or replace it with --force"
+            )
+
+    def clear(self) -> None:
+        """Removes what a run writes, and nothing else."""
+        named = [name for name in self.record().get("files", []) if isinstance(name, str) and name == Path(name).name]
+        for name in {*WRITTEN, *named}:
+            if (self.path / name).is_file():
+                (self.path / name).unlink()
+
+    def claim(self, job: str) -> None:
+        """Makes the folder, or empties it of an older run, and writes the job."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.clear()
+        self.job.write_text(job, encoding="utf-8")
+
+    def load_state(self) -> dict[str, Any] | None:
+        """Where the run stands, None if nothing was saved yet.
+
+        Raises:
+            ValueError: if the file is damaged.
+        """
+        if not self.state.is_file():
+            return None
+        try:
+            return torch.load(self.state, weights_only=True)  # type: ignore[no-any-return]
+        except Exception as error:  # damage shows as any of several errors of pickle, zip and torch
+            raise ValueError(
+                f"{self.state} is damaged ({type(error).__name__}); remove it to run the job from its start"
+            ) from error
+
+    def finish(self, result: Result, job: dict[str, Any], keep: Sequence[str] = (), **report: Any) -> dict[str, Any]:
+        """Writes the result, its report and run.json; returns what run.json holds.
+
+        Args:
+            result: the finished run.
+            job: its settings.
+            keep: files that were written for it already.
+            **report: for `svdd.report.html.write_report`.
+        """
+        before = {path.name for path in self.path.iterdir()} - set(WRITTEN)
+        for name in set(WRITTEN) - {self.job.name, self.state.name, *keep}:
+            (self.path / name).unlink(missing_ok=True)  # of a run that was stopped while it wrote them
+        result.save(self.path)
+        _report(result, self.path, **report)
+        self.state.unlink(missing_ok=True)
+        files = sorted({path.name for path in self.path.iterdir()} - before)
+        record: dict[str, Any] = plain(result.record() | {"job": job, "files": files})
+        (self.path / "run.json").write_text(as_json(record) + "\n", encoding="utf-8")
+        return record
+
+
+def _report(result: Result, folder: Path, **report: Any) -> None:
+    from svdd.report.html import write_report
+
+    try:
+        write_report(result, folder, **report)
+    except ImportError as error:
+        say(f"note: no report.html, {error}")

@@ -1,0 +1,211 @@
+"""Jobs: everything that decides a run, as a checked record; flags and YAML files are two ways to write one."""
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+
+from svdd.algorithms import METHODS
+from svdd.cli.fasta import read_fasta, template
+from svdd.cli.sentences import guarded
+from svdd.decoding import Decoding, make_method, make_value
+from svdd.locate import REWARDS, load, load_reward
+from svdd.process import Process
+from svdd.suggestions import unknown
+from svdd.values import Reward
+
+RENAMED = {"block_length": "length"}
+"""Method options whose name a job needs for something else."""
+_COLUMNS = ("id", "chain", "sample", "reward", "valid")
+
+
+class Job(BaseModel):
+    """A run: the model, the reward, the method with its options, sizes, and where to write."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+
+    model: str
+    reward: str
+    out: str
+    method: str = "svdd"
+    value: str = "posterior-mean"
+    scores: list[str] = []
+
+    steps: PositiveInt | None = None
+    length: PositiveInt | None = None
+    model_options: dict[str, Any] = {}
+
+    candidates: PositiveInt | None = None
+    particles: PositiveInt | None = None
+    width: PositiveInt | None = None
+    temperature: float | None = Field(None, ge=0)
+    replace: float | Literal["all"] | None = None
+    ess: float | None = None
+    potential: Literal["difference", "max", "sum"] | None = None
+    prior_candidates: PositiveInt | None = None
+    every: PositiveInt | None = None
+    window: tuple[float, float] | None = None
+    block_length: PositiveInt | None = None
+
+    samples: PositiveInt = 64
+    seed: NonNegativeInt = 0
+    batch: PositiveInt | None = None
+    chunks: dict[str, PositiveInt] = {}
+
+    template: str | None = None
+    fix: list[str] = []
+    start: str | None = None
+    noise: float | None = None
+
+    def options(self) -> dict[str, Any]:
+        """The method's own options, as `svdd.decode` takes them.
+
+        Raises:
+            ValueError: for an unknown method, an option it does not take, or one that is missing.
+        """
+        names = {option: option for row in METHODS.values() for option in row.options}
+        names |= {option: name for name, option in RENAMED.items()}
+        given = {option: getattr(self, name) for option, name in names.items() if getattr(self, name) is not None}
+        method = make_method(self.method, given)
+        for name, parameter in inspect.signature(method.function).parameters.items():
+            if name in method.options and parameter.default is parameter.empty and name not in given:
+                raise ValueError(f"{self.method} needs {name}: add --{names[name].replace('_', '-')} 10, for example")
+        return given | ({"replace": None} if self.replace == "all" else {})
+
+    def anchored(self) -> "Job":
+        """The same job with whole paths, so that it runs from anywhere."""
+        changed: dict[str, Any] = {k: _whole(getattr(self, k)) for k in ("template", "start") if getattr(self, k)}
+        changed |= {k: _whole_target(getattr(self, k)) for k in ("model", "reward")}
+        changed["scores"] = [_whole_target(name) for name in self.scores]
+        return self.model_copy(update=changed)
+
+    def record(self) -> dict[str, Any]:
+        """All settings but those left open, for files."""
+        return {name: value for name, value in self.model_dump(mode="json").items() if value not in (None, [], {})}
+
+    def written(self) -> str:
+        """The job as YAML."""
+        return yaml.safe_dump(self.record(), sort_keys=False)
+
+
+def _whole(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def _whole_target(name: str) -> str:
+    file, colon, function = name.rpartition(":")
+    return f"{_whole(file)}:{function}" if colon and file.endswith(".py") else name
+
+
+def make_job(given: Mapping[str, Any]) -> Job:
+    """A job from its settings.
+
+    Raises:
+        ValueError: for an unknown, missing or impossible setting, in one sentence.
+    """
+    try:
+        return Job(**given)
+    except ValidationError as error:
+        raise ValueError(_sentence(error)) from None
+
+
+def _sentence(error: ValidationError) -> str:
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    key = str(first["loc"][0])
+    if first["type"] == "extra_forbidden":
+        return unknown("setting", key, Job.model_fields)
+    if first["type"] == "missing":
+        return f"a job needs {key}: add --{key}, or {key}: ... in the file"
+    return f"{key} {first['msg'].replace('Input should', 'should')}, got {first['input']!r}"
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings of a YAML job file, unchecked.
+
+    Raises:
+        ValueError: if there is no such file, or it is not YAML, or not a list of `name: value`.
+    """
+    if not path.is_file():
+        raise ValueError(f"there is no job file {path}")
+    try:
+        read = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(read, dict) or not all(isinstance(key, str) for key in read):
+        raise ValueError(f"{path} must hold settings such as 'model: dna-enhancer', one a line")
+    return read
+
+
+def make_process(job: Job) -> Process:
+    """The job's model, with the letters it keeps or the sequences it starts from.
+
+    Raises:
+        ValueError: for an unknown model or option, and for sequences that do not fit it.
+    """
+    shortcuts = {k: v for k, v in (("steps", job.steps), ("length", job.length)) if v is not None}
+    process = load(job.model, **(job.model_options | shortcuts))
+    if (job.start is None) != (job.noise is None):
+        raise ValueError("start (a FASTA file) and noise (the share to redesign) go together; give both or neither")
+    if sum(map(bool, (job.template, job.fix, job.start))) > 1:
+        raise ValueError("template, fix and start are three ways to begin; give one of them")
+    if not (job.template or job.fix or job.start):
+        return process
+    if not {"alphabet", "length"} <= process.about.keys():
+        raise ValueError(f"template, fix and start are for sequence models with masks, which {job.model} is not")
+    return _begun(process, job)
+
+
+def _begun(process: Process, job: Job) -> Process:
+    from svdd.models.masked import from_sequences, infill
+
+    if job.start is not None and job.noise is not None:
+        return from_sequences(process, read_fasta(Path(job.start)), job.noise)
+    given = read_fasta(Path(job.template)) if job.template else [template(job.fix, process.about["length"])]
+    return infill(process, given)
+
+
+def make_reward(name: str) -> Reward:
+    """A reward by name; what a user's own function raises is told as such."""
+    reward = load_reward(name)
+    return reward if name in REWARDS else guarded(reward, f"the reward {name}")
+
+
+def score_columns(names: list[str]) -> dict[str, str]:
+    """Column titles to reward names: a bundled name, or the function's.
+
+    Raises:
+        ValueError: if two scores, or a score and a column there always is, would share a title.
+    """
+    titles = [name if name in REWARDS else name.rpartition(":")[2] for name in names]
+    for title in titles:
+        if titles.count(title) > 1 or title in _COLUMNS:
+            raise ValueError(f"the column {title!r} is taken; give the score's function another name")
+    return dict(zip(titles, names, strict=True))
+
+
+def make_decoding(job: Job) -> Decoding:
+    """The run that a job describes, not started.
+
+    Raises:
+        ValueError: for anything in the job that is unknown or does not fit together.
+    """
+    options, columns = job.options(), score_columns(job.scores)
+    make_value(job.value, len, 0.0)  # an unknown name is told before the model is loaded
+    process, reward = make_process(job), make_reward(job.reward)
+    decoding = Decoding(
+        process,
+        reward,
+        method=job.method,
+        value=job.value,
+        samples=job.samples,
+        seed=job.seed,
+        batch=job.batch,
+        chunks=job.chunks,
+        scores={title: make_reward(name) for title, name in columns.items()},
+        **options,
+    )
+    decoding.settings |= {"reward": job.reward, "value": job.value}
+    return decoding

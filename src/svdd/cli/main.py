@@ -1,0 +1,184 @@
+"""The `svdd` command. Nothing heavy is imported before a command needs it, so that `svdd --help` answers at once."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+from svdd import __version__
+
+app = typer.Typer(name="svdd", add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+Json = Annotated[bool, Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, Option("--quiet", help="No progress.")]
+Force = Annotated[bool, Option("--force", help="Replace the files of an earlier run in the folder.")]
+
+
+def _option(kind: Any, panel: str, text: str) -> Any:
+    return Annotated[kind | None, Option(help=text, rich_help_panel=panel, show_default=False)]
+
+
+def _print_version(asked: bool) -> bool:
+    if asked:
+        print(__version__)
+        raise typer.Exit
+    return asked
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, Option("--debug", help="Show the traceback of an error; also after any command.")] = False,
+) -> None:
+    """Decode a pretrained diffusion model towards any reward."""
+
+
+@app.command()
+def run(
+    job: Annotated[Path | None, Argument(help="A YAML file with any of these settings; flags win over it.")] = None,
+    *,
+    model: _option(str, "Model", "A name of `svdd models`, module:function or file.py:function.") = None,
+    steps: _option(int, "Model", "Reverse steps.") = None,
+    length: _option(int, "Model", "Letters of a sequence.") = None,
+    model_option: _option(list[str], "Model", "Further options of the model, NAME=VALUE; repeat for more.") = None,
+    reward: _option(str, "Reward", "A name of `svdd rewards`, module:function or file.py:function.") = None,
+    score: _option(list[str], "Reward", "Another reward, as a column of the result; repeat for more.") = None,
+    method: _option(str, "Method", "A name of `svdd methods`; svdd unless given.") = None,
+    value: _option(str, "Method", "posterior-mean (the default), log-mean-exp, rollout or zero.") = None,
+    candidates: _option(int, "Method", "Candidates a step, M.") = None,
+    particles: _option(int, "Method", "Particles a chain, N.") = None,
+    width: _option(int, "Method", "Beam width.") = None,
+    temperature: _option(float, "Method", "Unit of reward in the choice; 0 takes the best.") = None,
+    replace: _option(str, "Method", "Share of particles that svdd-r replaces, or all.") = None,
+    ess: _option(float, "Method", "Resample below this part of the effective sample size.") = None,
+    potential: _option(str, "Method", "difference, max or sum (smc).") = None,
+    prior_candidates: _option(int, "Method", "Initial noises to choose from.") = None,
+    every: _option(int, "Method", "Choose only at every so many steps.") = None,
+    window: _option(str, "Method", "Choose only within these times, such as 0.8,0.2.") = None,
+    block_length: _option(int, "Method", "Steps of a block (blocks).") = None,
+    template: _option(Path, "Sequences", "FASTA of templates: letters stay, N is designed.") = None,
+    fix: _option(list[str], "Sequences", "POSITION:LETTERS to keep, such as 90:TGAGTCA (1 is first); repeat.") = None,
+    start: _option(Path, "Sequences", "FASTA of sequences to revise, with --noise.") = None,
+    noise: _option(float, "Sequences", "Share of letters to redesign with --start.") = None,
+    samples: _option(int, "Run", "Designs; 64 unless given.") = None,
+    seed: _option(int, "Run", "Seed; 0 unless given.") = None,
+    batch: _option(int, "Run", "Chains at once; all unless given.") = None,
+    chunk: _option(list[str], "Run", "Rows at a time, network=64, decode=... or reward=...; repeat.") = None,
+    out: _option(Path, "Run", "The folder to write.") = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Decode a model towards a reward, and write designs, costs and a report into a folder."""
+    given = {k: v for k, v in locals().items() if v is not None and k not in ("job", "force", "quiet", "json")}
+    from svdd.cli.flags import settings
+    from svdd.cli.jobs import make_job, read_settings
+    from svdd.cli.runs import run_job
+
+    made = make_job((read_settings(job) if job else {}) | settings(given))
+    _show_record(run_job(made, force, quiet), Path(made.out), json)
+
+
+@app.command()
+def resume(folder: Path, quiet: Quiet = False, json: Json = False) -> None:
+    """Go on with a run that was stopped; the designs are those of a run that was not."""
+    from svdd.cli.runs import resume_job
+
+    _show_record(resume_job(folder, quiet), folder, json)
+
+
+@app.command()
+def demo(
+    fast: Annotated[bool, Option("--fast", help="A few seconds, for a check.")] = False,
+    full: Annotated[bool, Option("--full", help="More steps and candidates.")] = False,
+    out: Annotated[Path, Option(help="The folder to write.")] = Path("runs/demo"),
+    force: Force = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Decode enhancers with svdd, and compare with other methods at the same cost."""
+    from svdd.cli.demo import FAST, FULL, USUAL, run_demo
+
+    if fast and full:
+        raise typer.BadParameter("--fast and --full exclude each other")
+    run_demo(FAST if fast else FULL if full else USUAL, out, force=force, quiet=quiet, json=json)
+
+
+@app.command()
+def models(json: Json = False) -> None:
+    """List the bundled models."""
+    _show("models", json)
+
+
+@app.command()
+def rewards(json: Json = False) -> None:
+    """List the bundled rewards, with their unit and range."""
+    _show("rewards", json)
+
+
+@app.command()
+def methods(json: Json = False) -> None:
+    """List the methods: what they sample from, and what a chain costs (T steps, M candidates, N or n particles)."""
+    _show("methods", json)
+
+
+def _show(what: str, json: bool) -> None:
+    from svdd.cli import listing
+
+    rows: Callable[[], list[dict[str, Any]]] = getattr(listing, what)
+    listing.show(rows(), json)
+
+
+@app.command()
+def cite(method: str, json: Json = False) -> None:
+    """Print what to cite for a method."""
+    from svdd.cite import citations
+    from svdd.cli.folders import as_json
+
+    papers = citations(method)
+    print(as_json(papers) if json else "\n".join(papers) or f"{method} needs no citation")
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Check this installation: versions, extras, threads, devices, bundled weights."""
+    from svdd.cli.doctor import examine
+    from svdd.cli.listing import show
+
+    rows = examine()
+    show(rows, json)
+    if not all(row["ok"] for row in rows if not row["check"].startswith("extra")):
+        raise typer.Exit(1)
+
+
+def _show_record(record: dict[str, Any], folder: Path, json: bool) -> None:
+    from svdd.cli.folders import as_json
+    from svdd.cli.summary import summary
+
+    print(as_json(record | {"folder": str(folder)}) if json else summary(record, folder))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point: runs a command, and turns what goes wrong into a sentence and an exit status."""
+    from svdd.cli.sentences import Interrupted, notes, report, say
+
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    command = typer.main.get_command(app)
+    try:
+        with notes():
+            status = command([word for word in given if word != "--debug"], prog_name="svdd", standalone_mode=False)
+        if status == 130:
+            say("stopped at once")
+    except Interrupted as stopped:
+        say(str(stopped))
+        status = 130
+    except Exception as error:
+        report(error, debug)
+        status = 2
+    sys.exit(status or 0)

@@ -1,0 +1,125 @@
+"""Errors as people meet them: one sentence on stderr, never a traceback unless they ask for it."""
+
+import importlib.util
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "sequences": ("report.html, FASTA in, edit distances", ("Bio", "rapidfuzz", "logomaker", "matplotlib", "jinja2")),
+    "motifs": ("JASPAR's motif matrices", ("pyjaspar",)),
+    "recipes": ("training the bundled models again", ("sklearn", "scipy")),
+}
+"""What each extra is for, and the modules it brings."""
+
+
+class UserCodeError(Exception):
+    """A function that the user gave raised something."""
+
+
+class Interrupted(Exception):
+    """A run stopped between two steps because somebody asked; the message says how to go on."""
+
+
+def say(text: str) -> None:
+    """One line on stderr, as it is: no markup is read in it."""
+    print(f"svdd: {' '.join(text.split())}", file=sys.stderr, flush=True)
+
+
+def missing_modules(extra: str) -> list[str]:
+    """The modules of an extra that are not installed."""
+    return [name for name in EXTRAS[extra][1] if importlib.util.find_spec(name) is None]
+
+
+def require(extra: str, purpose: str) -> None:
+    """Asks for an extra before work starts.
+
+    Raises:
+        ImportError: if a module of it is missing; it names the command that installs it.
+    """
+    missing = missing_modules(extra)
+    if missing:
+        raise ImportError(needs(purpose, missing[0], extra))
+
+
+def needs(purpose: str, module: str, extra: str) -> str:
+    """The sentence about a missing module."""
+    return f'{purpose} needs {module}, which is not installed: pip install "svdd[{extra}]"'
+
+
+def guarded(function: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
+    """`function`, whose own errors are told apart from the library's; running out of memory passes, chunks handle it.
+
+    Raises:
+        UserCodeError: for whatever else it raises.
+    """
+    import torch
+
+    @wraps(function, updated=())
+    def wrapper(designs: Any) -> Any:
+        try:
+            return function(designs)
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            if "not enough memory" in str(error):
+                raise
+            raise UserCodeError(f"{name} raised {_described(error)}") from error
+
+    return wrapper
+
+
+def sentence(error: Exception) -> str:
+    """What went wrong and what to do about it, in one sentence."""
+    usage = getattr(error, "format_message", None)
+    if usage is not None:
+        return f"{usage().rstrip('.')}; see svdd --help and svdd COMMAND --help"
+    if isinstance(error, UserCodeError):
+        return f"{error}; add --debug for the traceback"
+    if isinstance(error, ImportError):
+        return _about_import(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot use {error.filename}: {error.strerror}"
+    if isinstance(error, ValueError | OSError) and str(error):
+        return str(error)
+    return f"stopped by {_described(error)}; add --debug for the traceback"
+
+
+def _described(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _about_import(error: ImportError) -> str:
+    home = (error.name or "").partition(".")[0]
+    for extra, (_, modules) in EXTRAS.items():
+        if home in modules:
+            return needs("this", home, extra)
+    return str(error)
+
+
+def report(error: Exception, debug: bool) -> None:
+    """Prints the sentence, under the traceback if asked for."""
+    if debug:
+        traceback.print_exception(error)
+    say(sentence(error))
+
+
+@contextmanager
+def notes() -> Iterator[None]:
+    """Warnings for users become one line each, once; others stay as they are."""
+    shown = set[str]()
+
+    def note(message: Warning | str, category: type[Warning], filename: str, lineno: int, *rest: Any) -> None:
+        text = str(message)
+        if text not in shown:
+            shown.add(text)
+            say(f"note: {text}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = note  # type: ignore[assignment]
+        yield

@@ -1,0 +1,21 @@
+"""What a finished run says in a few lines."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+
+def summary(record: dict[str, Any], folder: Path) -> str:
+    """Designs, rewards, cost and where they are."""
+    samples = pd.read_parquet(folder / "samples.parquet")
+    valid, usage = samples.loc[samples["valid"], "reward"], record["usage"]
+    network, reward = usage["network"], usage["reward"]
+    rewards = f"reward median {valid.median():.4g}, best {valid.max():.4g}" if len(valid) else "none of them valid"
+    lines = [
+        f"{len(samples)} designs: {rewards}",
+        f"network rows {network['rows'] + network['hits']:,} asked, {network['rows']:,} computed; "
+        f"reward rows {reward['rows'] + reward['hits']:,} asked, {reward['rows']:,} computed; {usage['seconds']:.1f} s",
+        f"written to {folder}: {', '.join(record.get('files', []))}",
+    ]
+    return "\n".join(lines)

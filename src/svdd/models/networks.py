@@ -1,0 +1,295 @@
+"""Small convolutional networks over token sequences, and files to keep them in.
+
+Both networks are batch-invariant (no batch statistics) and fully convolutional, so one set of
+weights serves every sequence length.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = [
+    "SequenceClassifier",
+    "SequenceDenoiser",
+    "load_network",
+    "save_network",
+]
+
+_FORMAT = "svdd-network-1"
+
+
+def _one_hot(tokens: Tensor, classes: int, like: Tensor) -> Tensor:
+    """Turn tokens (n, L) into one-hot channels (n, classes, L) of the dtype of `like`."""
+    # A comparison is several times faster than functional.one_hot, which goes through int64.
+    symbols = torch.arange(classes, device=tokens.device)[None, :, None]
+    return (tokens[:, None, :] == symbols).to(like.dtype)
+
+
+class _ResidualBlock(nn.Module):
+    """A dilated convolution, a whole-sequence context vector and a channel mix, added back.
+
+    The context is the mean over positions passed through a small bottleneck, which is how a
+    site learns of the composition (GC content, CpG richness, share of masks) far from it.
+    """
+
+    def __init__(self, channels: int, kernel: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(1, channels)
+        padding = (kernel // 2) * dilation
+        self.spread = nn.Conv1d(channels, channels, kernel, padding=padding, dilation=dilation)
+        self.context = nn.Sequential(
+            nn.Linear(channels, max(channels // 4, 1)),
+            nn.GELU(),
+            nn.Linear(max(channels // 4, 1), channels),
+        )
+        # Whole channels: drawing one number per channel is far cheaper than one per site.
+        self.dropout = nn.Dropout1d(dropout)
+        self.mix = nn.Conv1d(channels, channels, 1)
+        # A small last layer starts every block near the identity, which makes depth trainable.
+        with torch.no_grad():
+            self.mix.weight.mul_(0.2)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        update = self.spread(self.norm(hidden))
+        update = update + self.context(update.mean(dim=2))[:, :, None]
+        return hidden + self.mix(self.dropout(functional.gelu(update)))
+
+
+class SequenceDenoiser(nn.Module):
+    """Predicts the clean token at every site of a partly masked sequence.
+
+    The network sees no time: under masking diffusion the number of masks already tells it, and
+    a time-free network can be evaluated once for all particles of a step.
+
+    Args:
+        vocabulary: Number of clean tokens; the mask is token `vocabulary`.
+        channels: Width of the hidden layers.
+        blocks: Number of residual blocks.
+        kernel: Odd width of the dilated convolutions.
+        dilations: Dilations, cycled through by the blocks.
+        stem_kernel: Odd width of the first convolution.
+        dropout: Probability of dropping a hidden channel while training.
+
+    Raises:
+        ValueError: If a size is not positive or a kernel is even.
+    """
+
+    def __init__(
+        self,
+        vocabulary: int = 4,
+        channels: int = 96,
+        blocks: int = 8,
+        *,
+        kernel: int = 5,
+        dilations: Sequence[int] = (1, 2, 4, 8, 16),
+        stem_kernel: int = 9,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        _check_sizes(vocabulary=vocabulary, channels=channels, blocks=blocks)
+        _check_odd(kernel=kernel, stem_kernel=stem_kernel)
+        self.config: dict[str, Any] = {
+            "vocabulary": vocabulary,
+            "channels": channels,
+            "blocks": blocks,
+            "kernel": kernel,
+            "dilations": list(dilations),
+            "stem_kernel": stem_kernel,
+            "dropout": dropout,
+        }
+        self.vocabulary = vocabulary
+        self.stem = nn.Conv1d(vocabulary + 1, channels, stem_kernel, padding=stem_kernel // 2)
+        self.blocks = nn.Sequential(
+            *(_ResidualBlock(channels, kernel, dilations[index % len(dilations)], dropout) for index in range(blocks))
+        )
+        self.norm = nn.GroupNorm(1, channels)
+        self.head = nn.Conv1d(channels, vocabulary, 1)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return logits over clean tokens, shape (n, L, vocabulary), for tokens (n, L).
+
+        The logits at sites that are already unmasked are defined but meaningless.
+        """
+        hidden = self.stem(_one_hot(tokens, self.vocabulary + 1, self.stem.weight))
+        hidden = self.blocks(hidden)
+        return self.head(functional.gelu(self.norm(hidden))).transpose(1, 2)
+
+
+class SequenceClassifier(nn.Module):
+    """Scores whole sequences with a small convolutional network and calibrated outputs.
+
+    output = scale * network(sequence) + shift
+
+    where `scale` and `shift` are buffers set after training (Platt scaling of a logit, or the
+    units of a regression target) and saved with the weights.
+
+    Args:
+        vocabulary: Number of tokens.
+        outputs: Number of values per sequence.
+        channels: Width of the first layer; each following stage is 1.5 times wider.
+        stages: Number of halving stages after the first layer.
+        kernel: Odd width of the convolutions after the first.
+        stem_kernel: Odd width of the first convolution, about one binding motif.
+        dropout: Probability of dropping a channel while training.
+        both_strands: In evaluation mode, average over the sequence and its reverse complement,
+            taking token `i` to pair with token `vocabulary - 1 - i` (true of A, C, G, T).
+
+    Raises:
+        ValueError: If a size is not positive or a kernel is even.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(
+        self,
+        vocabulary: int = 4,
+        outputs: int = 1,
+        *,
+        channels: int = 64,
+        stages: int = 3,
+        kernel: int = 5,
+        stem_kernel: int = 15,
+        dropout: float = 0.0,
+        both_strands: bool = False,
+    ) -> None:
+        super().__init__()
+        _check_sizes(vocabulary=vocabulary, outputs=outputs, channels=channels, stages=stages)
+        _check_odd(kernel=kernel, stem_kernel=stem_kernel)
+        self.config: dict[str, Any] = {
+            "vocabulary": vocabulary,
+            "outputs": outputs,
+            "channels": channels,
+            "stages": stages,
+            "kernel": kernel,
+            "stem_kernel": stem_kernel,
+            "dropout": dropout,
+            "both_strands": both_strands,
+        }
+        self.vocabulary = vocabulary
+        self.both_strands = both_strands
+        widths = [round(channels * 1.5**stage / 16) * 16 or 16 for stage in range(stages + 1)]
+        self.stem = nn.Conv1d(vocabulary, widths[0], stem_kernel, padding=stem_kernel // 2)
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                nn.GroupNorm(1, narrow),
+                nn.Dropout1d(dropout),
+                nn.Conv1d(narrow, wide, kernel, padding=kernel // 2),
+                nn.GELU(),
+            )
+            for narrow, wide in itertools.pairwise(widths)
+        )
+        self.head = nn.Sequential(
+            nn.LayerNorm(2 * widths[-1]),
+            nn.Dropout(dropout),
+            nn.Linear(2 * widths[-1], widths[-1]),
+            nn.GELU(),
+            nn.Linear(widths[-1], outputs),
+        )
+        self.register_buffer("scale", torch.ones(outputs))
+        self.register_buffer("shift", torch.zeros(outputs))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return calibrated outputs, shape (n, outputs), for clean tokens (n, L)."""
+        return self.forward_soft(_one_hot(tokens, self.vocabulary, self.stem.weight))
+
+    def forward_soft(self, channels: Tensor) -> Tensor:
+        """Return outputs (n, outputs) for one-hot or relaxed sequences (n, vocabulary, L).
+
+        This is the differentiable entrance that gradient guidance needs.
+        """
+        output = self._features(channels)
+        if self.both_strands and not self.training:
+            output = 0.5 * (output + self._features(channels.flip(1, 2)))
+        return output * self.scale + self.shift
+
+    def _features(self, channels: Tensor) -> Tensor:
+        hidden = functional.gelu(self.stem(channels))
+        for stage in self.stages:
+            # ceil_mode keeps at least one position, whatever the length.
+            hidden = stage(functional.max_pool1d(hidden, 2, ceil_mode=True))
+        return self.head(torch.cat([hidden.mean(dim=2), hidden.amax(dim=2)], dim=1))
+
+
+_CLASSES: dict[str, type[SequenceDenoiser] | type[SequenceClassifier]] = {
+    "SequenceClassifier": SequenceClassifier,
+    "SequenceDenoiser": SequenceDenoiser,
+}
+
+
+def save_network(network: SequenceDenoiser | SequenceClassifier, path: str | Path) -> None:
+    """Write weights, class name and constructor arguments to one safetensors file.
+
+    Raises:
+        ValueError: If the class of `network` is not one that `load_network` would accept.
+    """
+    name = type(network).__name__
+    if _CLASSES.get(name) is not type(network):
+        raise ValueError(f"cannot save a {name}; savable are: {', '.join(sorted(_CLASSES))}")
+    state = network.state_dict()
+    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    metadata = {"format": _FORMAT, "class": name, "config": json.dumps(network.config)}
+    save_file(tensors, str(path), metadata=metadata)
+
+
+def load_network(path: str | Path) -> SequenceDenoiser | SequenceClassifier:
+    """Read a network that `save_network` wrote, in evaluation mode on the CPU.
+
+    Raises:
+        FileNotFoundError: If there is no file at `path`.
+        ValueError: If the file is corrupt, or was not written by `save_network`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no network file at {path}")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            # The copy releases the file, which tensors would otherwise stay mapped to.
+            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is not a readable safetensors file: {error}") from error
+    network = _rebuild(metadata, path)
+    try:
+        network.load_state_dict(tensors, assign=True)
+    except RuntimeError as error:
+        raise ValueError(f"the weights in {path} do not fit its own config: {error}") from error
+    return network.eval().requires_grad_(False)
+
+
+def _rebuild(metadata: dict[str, str], path: Path) -> SequenceDenoiser | SequenceClassifier:
+    """Construct the network that the metadata of a file describes."""
+    name = metadata.get("class", "")
+    if metadata.get("format") != _FORMAT or name not in _CLASSES:
+        raise ValueError(
+            f"{path} was not written by save_network: format {metadata.get('format')!r}, "
+            f"class {name!r}; accepted classes are: {', '.join(sorted(_CLASSES))}"
+        )
+    try:
+        # The meta device skips initial weights, which would draw global random numbers.
+        with torch.device("meta"):
+            return _CLASSES[name](**json.loads(metadata["config"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the config in {path} cannot be used: {error}") from error
+
+
+def _check_sizes(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} must be at least 1, got {size}")
+
+
+def _check_odd(**kernels: int) -> None:
+    for name, kernel in kernels.items():
+        if kernel < 1 or kernel % 2 == 0:
+            raise ValueError(f"{name} must be a positive odd number, got {kernel}")

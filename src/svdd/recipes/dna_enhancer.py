@@ -1,0 +1,129 @@
+"""Train the bundled DNA model: a denoiser of regulatory DNA, two oracles and their card.
+
+    python -m svdd.recipes.dna_enhancer --data DIR --out DIR
+
+DIR holds the two tables that the DNA-Diffusion project prepared from the ENCODE index of
+DNase-accessible sites (Meuleman et al. 2020), or any CSV or TSV with the columns `sequence`,
+`chr` and `label`; see `svdd.recipes.dna_data`. Needs the extra `svdd[recipes]`. A run that was
+stopped goes on from the checkpoints in the output folder.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from svdd.models.networks import SequenceClassifier, SequenceDenoiser, load_network, save_network
+from svdd.recipes.dna_card import measure_card, measure_reference
+from svdd.recipes.dna_card_text import draw_training, render_card
+from svdd.recipes.dna_data import EnhancerData, read_enhancers
+from svdd.recipes.dna_denoiser import train_denoiser
+from svdd.recipes.dna_oracles import ORACLES, train_oracle
+from svdd.recipes.training import TrainingResult, TrainingSettings
+
+__all__ = ["Stage", "main"]
+
+
+class Stage(str, Enum):
+    """What to run: one part of the recipe, or all of it in order."""
+
+    denoiser = "denoiser"
+    oracles = "oracles"
+    card = "card"
+    all = "all"
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder with the tables of sites.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    stage: Annotated[Stage, typer.Option(help="Part to run.")] = Stage.all,
+    steps: Annotated[int, typer.Option(help="Training steps of the denoiser.")] = 3500,
+    oracle_steps: Annotated[int, typer.Option(help="Training steps of each oracle.")] = 1500,
+    samples: Annotated[int, typer.Option(help="Unguided samples that the card measures.")] = 1024,
+    seed: Annotated[int, typer.Option(help="Seed of every training run.")] = 0,
+) -> None:
+    """Train the denoiser and the oracles, and write the model card."""
+    out.mkdir(parents=True, exist_ok=True)
+    parts = read_enhancers(data)
+    if stage in (Stage.denoiser, Stage.all):
+        run_denoiser(parts, out, TrainingSettings(steps=steps, evaluate_every=250, seed=seed))
+    if stage in (Stage.oracles, Stage.all):
+        settings = TrainingSettings(
+            steps=oracle_steps,
+            learning_rate=3e-3,
+            warm_up=50,
+            average_decay=0.99,
+            evaluate_every=50,
+            bfloat16=False,
+            seed=seed,
+        )
+        for role in ORACLES:
+            run_oracle(parts, out, role, settings)
+    if stage in (Stage.card, Stage.all):
+        write_card(parts, out, samples)
+
+
+def run_denoiser(parts: dict[str, EnhancerData], out: Path, settings: TrainingSettings) -> None:
+    """Train the denoiser and write its weights and history."""
+    denoiser, result = train_denoiser(
+        parts["denoiser_train"].tokens,
+        parts["denoiser_validation"].tokens,
+        settings,
+        checkpoint=out / "denoiser.checkpoint",
+    )
+    _write(out, "denoiser", denoiser, settings, result)
+
+
+def run_oracle(
+    parts: dict[str, EnhancerData], out: Path, role: str, settings: TrainingSettings
+) -> None:
+    """Train one oracle and write its weights and history."""
+    oracle, result = train_oracle(
+        parts[f"{role}_train"],
+        parts[f"{role}_validation"],
+        settings,
+        shape=ORACLES[role],
+        checkpoint=out / f"hepg2-{role}.checkpoint",
+    )
+    _write(out, f"hepg2-{role}", oracle, settings, result)
+
+
+def write_card(parts: dict[str, EnhancerData], out: Path, samples: int) -> None:
+    """Measure the trained networks and write the card and the reference statistics."""
+    histories = {name: json.loads((out / f"{name}.history.json").read_text()) for name in _names()}
+    denoiser = cast(SequenceDenoiser, load_network(out / "denoiser.safetensors"))
+    oracles = {
+        role: cast(SequenceClassifier, load_network(out / f"hepg2-{role}.safetensors"))
+        for role in ORACLES
+    }
+    reference = measure_reference(parts, oracles)
+    card = measure_card(parts, denoiser, oracles, histories, samples=samples)
+    (out / "reference.json").write_text(json.dumps(reference) + "\n")
+    (out / "card.json").write_text(json.dumps(card, indent=1) + "\n")
+    (out / "card.md").write_text(render_card(card))
+    (out / "training.svg").write_text(draw_training(card))
+
+
+def _names() -> list[str]:
+    return ["denoiser", *(f"hepg2-{role}" for role in ORACLES)]
+
+
+def _write(
+    out: Path,
+    name: str,
+    network: SequenceDenoiser | SequenceClassifier,
+    settings: TrainingSettings,
+    result: TrainingResult,
+) -> None:
+    save_network(network, out / f"{name}.safetensors")
+    record: dict[str, Any] = {"settings": asdict(settings), **asdict(result)}
+    (out / f"{name}.history.json").write_text(json.dumps(record) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)

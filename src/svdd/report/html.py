@@ -1,0 +1,129 @@
+"""report.html: settings, cost, how value grew, the rewards, the designs and what to cite, in one file.
+
+The file loads nothing: no script, no font, no picture from elsewhere; figures are SVG inside it. Every text from a model,
+a reward or a design is escaped.
+"""
+
+import base64
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from svdd.accounting import Cost, Usage
+from svdd.cite import citations
+from svdd.result import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TOP = 10
+_Figure = dict[str, str]
+
+
+def write_report(
+    result: Result,
+    folder: str | Path,
+    comparison: "pd.DataFrame | None" = None,
+    baselines: Mapping[str, Result] | None = None,
+) -> Path:
+    """Writes report.html into a folder.
+
+    Args:
+        result: the run to report.
+        folder: where to; it is made if it is not there.
+        comparison: a table of methods, one a row; columns `x`, `x_low`, `x_high` are shown as one.
+        baselines: other runs whose rewards are drawn beside this one's.
+
+    Returns:
+        The file.
+
+    Raises:
+        ImportError: without jinja2, matplotlib or logomaker; it names the extra.
+    """
+    try:
+        from jinja2 import Environment
+
+        figures = _figures(result, baselines or {})
+    except ImportError as error:
+        raise ImportError(
+            f'the report needs {error.name}, which is not installed: pip install "svdd[sequences]"', name=error.name
+        ) from error
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+        files("svdd.report").joinpath("report.html.j2").read_text(encoding="utf-8")
+    )
+    path = Path(folder) / "report.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page.render(**_contents(result, comparison), figures=figures), encoding="utf-8")
+    return path
+
+
+def _contents(result: Result, comparison: "pd.DataFrame | None") -> dict[str, Any]:
+    from svdd.report.tables import number, readable
+
+    method = str(result.settings.get("method", ""))
+    about = {f"model {key}": value for key, value in result.about.items()}
+    return {
+        "title": f"{method or 'decoding'} of {result.about.get('name', 'a model')}",
+        "facts": {name: number(value) for name, value in _facts(result).items()},
+        "settings": {str(key): _text(value) for key, value in (result.settings | about).items()},
+        "comparison": None if comparison is None else readable(comparison),
+        "costs": [(name, *map(number, row)) for name, row in _costs(result.usage).items()],
+        "top": readable(_top(result)),
+        "citations": citations(method) if method else [],
+        "versions": result.record()["versions"],
+    }
+
+
+def _text(value: Any) -> str:
+    from svdd.report.tables import number
+
+    return number(value) if isinstance(value, int | float | None) else str(value)
+
+
+def _facts(result: Result) -> dict[str, Any]:
+    rewards = result.rewards.numpy()
+    valid = rewards[np.isfinite(rewards)]
+    facts = {
+        "designs": len(result),
+        "median reward": float(np.median(valid)) if len(valid) else None,
+        "best reward": float(valid.max()) if len(valid) else None,
+        "valid": f"{np.isfinite(rewards).mean():.0%}",
+    }
+    if isinstance(result.samples, list) and all(isinstance(sample, str) for sample in result.samples):
+        facts["different designs"] = len(set(result.samples))
+    return facts | {"seconds": result.usage.seconds}
+
+
+def _costs(usage: Usage) -> dict[str, tuple[Any, ...]]:
+    parts: dict[str, Cost] = {name: getattr(usage, name) for name in ("network", "decode", "reward", "value")}
+    return {name: (cost.asked, cost.rows, cost.calls, cost.seconds) for name, cost in parts.items()}
+
+
+def _top(result: Result) -> "pd.DataFrame":
+    frame = result.to_frame().sort_values("reward", ascending=False, kind="stable").head(TOP)
+    return frame.drop(columns=["chain", "valid"])
+
+
+def _figures(result: Result, baselines: Mapping[str, Result]) -> list[_Figure]:
+    from svdd.report.plots import reward_histogram, sequence_logo, value_by_step
+
+    method = str(result.settings.get("method", "designs"))
+    runs = {method: result} | {name: run for name, run in baselines.items() if name != method}
+    designs = result.samples if isinstance(result.samples, list) else []
+    text = all(isinstance(design, str) for design in designs)
+    drawn = (
+        ("Value against step", "Median and 10 to 90 % band of the survivors of every step that chose.",
+         value_by_step(result.trace.to_frame())),
+        ("Rewards", f"Rewards of the designs by method ({', '.join(runs)}); each sums to 1.",
+         reward_histogram({name: run.rewards.numpy() for name, run in runs.items()})),
+        ("Sequence logo", "How much the designs agree at each site, 2 bits where all have the same base.",
+         sequence_logo(designs) if designs and text else None),
+    )  # fmt: skip
+    return [{"title": title, "says": says, "source": _embedded(svg)} for title, says, svg in drawn if svg]
+
+
+def _embedded(svg: str) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode("utf-8")).decode("ascii")

@@ -1,0 +1,83 @@
+"""The lists: complete, readable, and JSON where asked."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from svdd.algorithms import METHODS
+from svdd.cite import citations
+from svdd.cli import doctor
+from svdd.cli.sentences import EXTRAS
+from svdd.locate import MODELS, REWARDS
+
+
+@pytest.mark.parametrize(("command", "names"), [("models", MODELS), ("rewards", REWARDS), ("methods", METHODS)])
+def test_lists_name_everything(call, command, names):
+    rows = json.loads(call(command, "--json").out)
+    assert [row["name"] for row in rows] == list(names)
+    assert all(row["summary"] for row in rows)
+    shown = call(command).out
+    assert all(name in shown for name in names)
+
+
+def test_methods_show_what_they_cost(call):
+    rows = {row["name"]: row for row in json.loads(call("methods", "--json").out)}
+    assert rows["svdd"]["network_rows"] == "1+(T-1)M"
+    assert rows["svdd"]["reward_rows"] == "TM"
+    assert "block_length" in rows["blocks"]["options"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_cite(call, method):
+    assert json.loads(call("cite", method, "--json").out) == citations(method)
+    said = call("cite", method).out
+    assert all(paper in said for paper in citations(method))
+    assert said.strip()
+
+
+def test_a_long_cell_is_folded_not_cut(capsys):
+    from svdd.cli.listing import show
+
+    show([{"name": "a", "says": "[bold]" + "x" * 500 + "[/bold]"}], json=False)
+    out = capsys.readouterr().out
+    assert out.count("x") == 500
+    assert "[bold]" in out
+    assert "…" not in out
+
+
+def test_doctor_looks_at_everything(call):
+    rows = {row["check"]: row for row in json.loads(call("doctor", "--json").out)}
+    assert {"python", "torch", "compute", "model toy-gaussian", "reward gc-content"} <= set(rows)
+    assert all(f"extra {extra}" in rows for extra in EXTRAS)
+    assert all(row["says"] for row in rows.values())
+    assert rows["model toy-gaussian"]["ok"]
+
+
+def test_doctor_names_a_missing_extra_and_what_it_is_for(call, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyjaspar", None)
+    monkeypatch.setattr(doctor, "_bundled", list)
+    result = call("doctor", "--json")
+    row = next(row for row in json.loads(result.out) if row["check"] == "extra motifs")
+    assert result.status == 0
+    assert row == {
+        "check": "extra motifs",
+        "ok": False,
+        "says": 'missing pyjaspar: pip install "svdd[motifs]" (JASPAR\'s motif matrices)',
+    }
+
+
+def test_doctor_fails_when_something_bundled_does_not_load(call, monkeypatch):
+    monkeypatch.setitem(MODELS, "toy-gaussian", "svdd.models.nowhere:f")
+    result = call("doctor", "--json")
+    row = next(row for row in json.loads(result.out) if row["check"] == "model toy-gaussian")
+    assert result.status == 1
+    assert "cannot import 'svdd.models.nowhere'" in row["says"]
+
+
+def test_extras_are_those_of_the_package():
+    tomllib = pytest.importorskip("tomllib")
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    declared = set(project["optional-dependencies"]) - {"all", "test", "lint"}
+    assert set(EXTRAS) == declared

@@ -1,0 +1,221 @@
+"""The report: one file, nothing loaded, nothing of a user's text taken for markup."""
+
+import base64
+import sys
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+import torch
+
+import svdd
+from svdd.report import plots
+from svdd.report.html import write_report
+from svdd.report.tables import number, readable
+from svdd.result import Result
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=http://evil.example/x onerror=alert(1)>&amp;{{ 7*7 }}$\\frac{"
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, the text, and whether every element is closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.words, self.open = [], [], []
+        self.feed(text)
+        self.text = "".join(self.words)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture
+def decoded(model):
+    process, score = svdd.load(f"{model}:model"), svdd.locate.load_reward(f"{model}:score")
+    return {
+        m: svdd.decode(process, score, method=m, samples=8, **o)
+        for m, o in (("svdd", {"candidates": 3}), ("pretrained", {}))
+    }
+
+
+@pytest.fixture
+def page(decoded, tmp_path):
+    comparison = pd.DataFrame(
+        [{"method": "svdd", "reward": 1.234, "reward_low": 1.0, "reward_high": float("inf"), "rows": 12345}]
+    )
+    path = write_report(decoded["svdd"], tmp_path / "new", comparison, {"pretrained": decoded["pretrained"]})
+    assert path == tmp_path / "new" / "report.html"
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def test_it_holds_settings_costs_designs_and_what_to_cite(page, decoded):
+    result = decoded["svdd"]
+    assert not page.open
+    assert "svdd of toy" in page.text
+    assert all(word in page.text for word in ("candidates", "seed", "network", "How to cite", "2408.08252"))
+    assert f"{result.usage.network.asked:,}" in page.text
+    assert result.samples[int(result.rewards.argmax())] in page.text
+    assert "1.23 (1 to inf)" in page.text
+    assert "12,345" in page.text
+
+
+def test_it_loads_nothing_from_elsewhere(page):
+    for tag, attributes in page.elements:
+        assert tag not in {"script", "link", "iframe", "object", "embed", "base", "form"}
+        for name in ("src", "href", "srcset", "data", "action", "poster"):
+            assert attributes.get(name, "data:").startswith("data:")
+        assert "url(" not in attributes.get("style", "")
+        assert not any(name.startswith("on") for name in attributes)
+    policy = next(a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'")
+
+
+def test_its_figures_are_whole_and_load_nothing(page):
+    import xml.etree.ElementTree as tree
+
+    sources = [attributes["src"] for attributes in page.all("img")]
+    assert len(sources) == 3
+    for source in sources:
+        kind, _, code = source.partition(",")
+        assert kind == "data:image/svg+xml;base64"
+        drawing = tree.fromstring(base64.b64decode(code))
+        assert drawing.tag.endswith("svg")
+        links = [v for e in drawing.iter() for k, v in e.attrib.items() if k.endswith("href")]
+        assert all(link.startswith("#") for link in links)
+        assert not [e for e in drawing.iter() if e.tag.endswith(("script", "image", "foreignObject"))]
+
+
+def test_it_can_be_read_by_everybody(page):
+    assert page.all("html")[0]["lang"] == "en"
+    assert page.all("meta")[1]["name"] == "viewport"
+    assert len(page.all("h1")) == 1
+    assert all(attributes["alt"] for attributes in page.all("img"))
+    assert all("scope" in attributes for attributes in page.all("th"))
+    assert len(page.all("caption")) == len(page.all("table")) == 3
+
+
+def test_hostile_texts_stay_texts(tmp_path):
+    result = Result(
+        [HOSTILE, "<b>two</b>"],
+        torch.tensor([1.0, 2.0], dtype=torch.float64),
+        [0, 1],
+        {HOSTILE: torch.tensor([0.5, 0.5], dtype=torch.float64)},
+        settings={"method": "svdd", HOSTILE: HOSTILE, "reward": HOSTILE},
+        about={"name": HOSTILE, HOSTILE: HOSTILE},
+    )
+    comparison = pd.DataFrame([{"method": HOSTILE, HOSTILE: 1.0}])
+    text = write_report(result, tmp_path, comparison, {HOSTILE: result, "_under": result}).read_text(encoding="utf-8")
+    page = Page(text)
+    assert not page.open
+    assert "<script" not in text
+    assert "<b>" not in text
+    assert not page.all("script")
+    assert all(attributes["src"].startswith("data:") for attributes in page.all("img"))
+    assert page.text.count(HOSTILE) >= 8
+    assert "49" not in page.text.replace(HOSTILE, "")
+
+
+def test_designs_that_are_not_text(tmp_path):
+    result = Result(
+        torch.zeros(3, 2, 4, 4),
+        torch.tensor([1.0, -torch.inf, 3.0], dtype=torch.float64),
+        [0, 1, 2],
+        settings={"method": "svdd"},
+    )
+    page = Page(write_report(result, tmp_path).read_text(encoding="utf-8"))
+    assert len(page.all("img")) == 1
+    assert "67%" in page.text
+
+
+def test_no_valid_design(tmp_path):
+    result = Result(["a"], torch.tensor([-torch.inf], dtype=torch.float64), [0], settings={"method": "svdd"})
+    page = Page(write_report(result, tmp_path).read_text(encoding="utf-8"))
+    assert not page.all("img")
+    assert "0%" in page.text
+
+
+@pytest.mark.parametrize("module", ["jinja2", "matplotlib.figure", "logomaker"])
+def test_a_missing_extra_is_named(decoded, tmp_path, monkeypatch, module):
+    if module == "matplotlib.figure":
+        monkeypatch.delitem(sys.modules, "svdd.report.plots")
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=r'pip install "svdd\[sequences\]"') as refused:
+        write_report(decoded["svdd"], tmp_path)
+    assert module.partition(".")[0] in str(refused.value)
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_a_run_writes_its_report(run, tmp_path):
+    assert run().status == 0
+    assert "svdd of toy" in Page((tmp_path / "out" / "report.html").read_text(encoding="utf-8")).text
+
+
+def test_a_run_without_the_extra_writes_all_but_the_report(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    result = run("--quiet")
+    assert result.status == 0
+    said = 'no report.html, the report needs jinja2, which is not installed: pip install "svdd[sequences]"'
+    assert result.err == f"svdd: note: {said}\n"
+    assert (tmp_path / "out" / "run.json").exists()
+    assert not (tmp_path / "out" / "report.html").exists()
+
+
+def test_the_logo_is_for_dna_of_one_length():
+    assert plots.sequence_logo(["ACGT", "ACGA"])
+    assert plots.sequence_logo(["ACGT", "ACG"]) is None
+    assert plots.sequence_logo(["ACGU"]) is None
+    assert plots.sequence_logo([""]) is None
+    assert plots.sequence_logo([]) is None
+
+
+def test_information_is_two_bits_where_all_agree_and_none_where_all_differ():
+    bits = plots._information(["AA", "AC", "AG", "AT"])
+    assert bits.loc[1].tolist() == [2.0, 0.0, 0.0, 0.0]
+    assert bits.loc[2].sum() == pytest.approx(0.0)
+
+
+def test_global_matplotlib_state_is_untouched(decoded, tmp_path):
+    import matplotlib
+    from matplotlib import pyplot
+
+    before = dict(matplotlib.rcParams), matplotlib.get_backend(), pyplot.get_fignums()
+    write_report(decoded["svdd"], tmp_path)
+    assert (dict(matplotlib.rcParams), matplotlib.get_backend(), pyplot.get_fignums()) == before
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1234.5, "1,234"),
+        (0.123456, "0.123"),
+        (7, "7"),
+        (12345, "12,345"),
+        (True, "yes"),
+        (1, "1"),
+        (0, "0"),
+        (None, "-"),
+        (float("nan"), "-"),
+        (float("inf"), "inf"),
+        ("x", "x"),
+    ],
+)
+def test_numbers_are_readable(value, shown):
+    assert number(value) == shown
+
+
+def test_bounds_are_shown_only_beside_their_estimate():
+    frame = pd.DataFrame([{"x": 1.0, "x_low": 0.5, "x_high": 2.0, "y_low": 3.0}])
+    assert readable(frame) == (["x", "y low"], [["1 (0.5 to 2)", "3"]])

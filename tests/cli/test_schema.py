@@ -1,0 +1,163 @@
+"""The job schema knows every option of every method, and so do the flags and the YAML files."""
+
+import inspect
+
+import pytest
+import yaml
+
+from svdd.algorithms import METHODS
+from svdd.cli.flags import settings
+from svdd.cli.jobs import RENAMED, Job, make_job, read_settings
+from svdd.cli.main import run
+
+pytestmark = pytest.mark.usefixtures("quick_report")
+
+OPTIONS = {option for row in METHODS.values() for option in row.options}
+NAME = {option: name for name, option in RENAMED.items()}
+BASE = {"model": "m", "reward": "r", "out": "o"}
+GIVEN = {
+    "candidates": 3, "particles": 4, "width": 2, "temperature": 0.5, "replace": 0.5, "ess": 0.4, "potential": "max",
+    "prior_candidates": 2, "every": 2, "window": (0.9, 0.1), "length": 3,
+}  # fmt: skip
+
+
+def test_every_option_of_every_method_is_a_setting_and_a_flag():
+    flags = set(inspect.signature(run).parameters)
+    for option in OPTIONS:
+        assert NAME.get(option, option) in Job.model_fields
+        assert NAME.get(option, option) in flags
+    assert set(GIVEN) == OPTIONS
+
+
+def test_every_setting_is_a_flag():
+    plural = {"score": "scores", "model_option": "model_options", "chunk": "chunks"}
+    flags = {plural.get(name, name) for name in inspect.signature(run).parameters}
+    assert set(Job.model_fields) == flags - {"job", "force", "quiet", "json"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_options_reach_the_method_unchanged(method):
+    wanted = {option: GIVEN[option] for option in METHODS[method].options}
+    job = Job(**BASE, method=method, **{NAME.get(option, option): value for option, value in wanted.items()})
+    assert job.options() == wanted
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_option_of_another_method_is_refused_by_name(method):
+    for option in OPTIONS - set(METHODS[method].options):
+        job = Job(**BASE, method=method, **{NAME.get(option, option): GIVEN[option]})
+        with pytest.raises(ValueError, match=f"unknown option of {method} '{option}'"):
+            job.options()
+
+
+@pytest.mark.parametrize(
+    ("method", "missing"), [("svdd", "candidates"), ("smc", "particles"), ("beam", "width"), ("blocks", "candidates")]
+)
+def test_a_missing_option_is_named(method, missing):
+    with pytest.raises(ValueError, match=f"{method} needs {missing}: add --{missing}"):
+        Job(**BASE, method=method).options()
+
+
+def test_a_missing_block_length_is_named_as_the_flag():
+    with pytest.raises(ValueError, match="add --block-length"):
+        Job(**BASE, method="blocks", candidates=2).options()
+
+
+def test_replacing_all_is_none_for_the_method():
+    job = Job(**BASE, method="svdd-r", particles=2, candidates=2, replace="all")
+    assert job.options() == {"particles": 2, "candidates": 2, "replace": None}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"candidate": 3}, "unknown setting 'candidate'; did you mean candidates"),
+        ({"samples": 0}, "samples should be greater than 0, got 0"),
+        ({"samples": "many"}, "samples should be a valid integer"),
+        ({"seed": -1}, "seed should be greater than or equal to 0, got -1"),
+        ({"temperature": -0.5}, "temperature should be greater than or equal to 0"),
+        ({"temperature": float("nan")}, "temperature should be"),
+        ({"chunks": {"network": 0}}, "chunks should be greater than 0, got 0"),
+        ({"model": None}, "model should be a valid string"),
+        ({"window": [1.0]}, "window"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(given, said):
+    with pytest.raises(ValueError, match=said) as refused:
+        make_job(BASE | given)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_job_without_a_model_says_how_to_give_one():
+    with pytest.raises(ValueError, match=r"a job needs model: add --model, or model: \.\.\. in the file"):
+        make_job({"reward": "r", "out": "o"})
+
+
+def test_a_job_survives_being_written(tmp_path):
+    job = Job(
+        **BASE,
+        method="smc",
+        particles=4,
+        window=(1.0, 0.2),
+        scores=["a"],
+        chunks={"network": 3},
+        model_options={"x": 1},
+    )
+    (tmp_path / "job.yaml").write_text(job.written())
+    assert make_job(read_settings(tmp_path / "job.yaml")) == job
+
+
+def test_a_job_written_elsewhere_keeps_its_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    job = Job(model="here/m.py:f", reward="hepg2", out="o", scores=["package.module:f"], template="t.fa").anchored()
+    assert job.model == f"{tmp_path / 'here' / 'm.py'}:f"
+    assert (job.reward, job.scores, job.template) == ("hepg2", ["package.module:f"], str(tmp_path / "t.fa"))
+
+
+def test_flags_become_settings():
+    flags = {
+        "score": ["a", "b"],
+        "chunk": ["network=64"],
+        "model_option": ["steps=8", "device=cpu"],
+        "window": "1.0,0.2",
+        "fix": [],
+    }
+    assert settings(flags) == {
+        "scores": ["a", "b"],
+        "chunks": {"network": 64},
+        "model_options": {"steps": 8, "device": "cpu"},
+        "window": [1.0, 0.2],
+    }
+
+
+@pytest.mark.parametrize(
+    "flags", [{"chunk": ["network"]}, {"model_option": ["=3"]}, {"window": "1.0"}, {"window": "a,b"}]
+)
+def test_flags_that_are_not_settings_are_refused(flags):
+    with pytest.raises(ValueError, match="takes"):
+        settings(flags)
+
+
+@pytest.mark.parametrize(
+    "text", ["a: [1", "- a\n- b\n", "just words", "1: 2\n", "", "!!python/object/apply:os.getcwd []"]
+)
+def test_what_is_not_a_job_file_is_refused(tmp_path, text):
+    (tmp_path / "job.yaml").write_text(text)
+    with pytest.raises(ValueError, match=r"job\.yaml"):
+        read_settings(tmp_path / "job.yaml")
+
+
+def test_a_job_file_runs_and_flags_win(run, call, model, tmp_path, contents):
+    job = {
+        "model": f"{model}:model",
+        "reward": f"{model}:score",
+        "candidates": 3,
+        "samples": 6,
+        "seed": 5,
+        "out": str(tmp_path / "a"),
+    }
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
+    assert call("run", tmp_path / "job.yaml").status == 0
+    assert call("run", tmp_path / "job.yaml", "--seed", 6, "--out", tmp_path / "b").status == 0
+    assert run(out="c", seed=5).status == run(out="d", seed=6).status == 0
+    assert contents(tmp_path / "a") == contents(tmp_path / "c") != contents(tmp_path / "b") == contents(tmp_path / "d")

@@ -1,0 +1,64 @@
+"""Every planted bug makes a check fail that the library as it is passes: the tests would notice."""
+
+import inspect
+
+import pytest
+import torch
+
+from tests import mutants
+from tests.exact import checks
+
+KILLED_BY = {
+    "resampling_forgets_log_k": checks.resampling_keeps_the_level,
+    "weights_not_reset": checks.weighted_methods_are_unbiased,
+    "weights_set_to_zero": checks.weighted_methods_are_unbiased,
+    "ancestors_off_by_one": checks.offspring_are_as_expected,
+    "systematic_offset_fixed": checks.offspring_are_as_expected,
+    "residual_without_the_rest": checks.offspring_are_as_expected,
+    "weight_dropped_when_not_resampled": checks.weights_are_carried_while_nothing_is_resampled,
+    "maximum_over_all_chains": checks.chains_select_by_themselves,
+    "hopeless_chain_takes_the_first": checks.hopeless_chains_select_uniformly,
+    "conditioning_tiled": checks.conditioning_stays_with_its_chain,
+    "look_ahead_at_the_parents_time": checks.values_see_the_child_itself,
+    "look_ahead_of_the_parent": checks.values_see_the_child_itself,
+    "last_step_not_selected": checks.one_choice_has_its_exact_law,
+    "temperature_ignored": checks.one_choice_has_its_exact_law,
+    "argmax_for_softmax": checks.one_choice_has_its_exact_law,
+    "softmax_for_argmax": checks.one_choice_has_its_exact_law,
+    "mean_reward_for_soft_value": checks.soft_values_satisfy_the_bellman_equation,
+    "first_of_equals": checks.ties_are_broken_evenly,
+    "prediction_left_behind": checks.predictions_travel_with_the_winner,
+    "memory_left_behind": checks.memory_stays_with_its_particle,
+    "siblings_share_noise": checks.siblings_differ,
+    "siblings_share_a_uniform": checks.siblings_differ,
+    "last_weight_is_the_running_one": checks.one_particle_weighs_its_reward,
+    "level_of_the_local_choice_dropped": checks.nested_is_is_unbiased,
+    "level_forgets_log_m": checks.nested_is_is_unbiased,
+    "parents_value_not_subtracted": checks.weighted_methods_are_unbiased,
+    "initial_noise_not_selected": checks.initial_noise_is_selected,
+    "unusable_rewards_become_zero": checks.unusable_rewards_are_refused,
+    "one_stream_for_all_chains": checks.a_chain_depends_on_its_own_stream_alone,
+    "global_generator": checks.a_chain_depends_on_its_own_stream_alone,
+    "inverse_cdf_shifted": checks.proposals_have_the_law_of_the_kernel,
+}
+NOT_MUTANTS = {"everywhere", "contextmanager", "patch", "replace"}
+
+
+def test_every_mutant_is_hunted():
+    functions = {name for name, f in vars(mutants).items() if inspect.isfunction(f)}
+    assert set(KILLED_BY) == functions - NOT_MUTANTS
+
+
+@pytest.mark.parametrize("check", sorted(set(KILLED_BY.values()), key=lambda f: f.__name__), ids=lambda f: f.__name__)
+def test_check_passes_without_a_mutant(check):
+    check()
+
+
+@pytest.mark.parametrize("name", KILLED_BY)
+def test_check_fails_with_the_mutant(name):
+    state = torch.get_rng_state()
+    try:
+        with getattr(mutants, name)(), pytest.raises((AssertionError, pytest.fail.Exception)):
+            KILLED_BY[name]()
+    finally:
+        torch.set_rng_state(state)  # one mutant draws from the global generator
