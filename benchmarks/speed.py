@@ -1,6 +1,7 @@
 """Our loop against a plain one, on the bundled DNA network and its reward: rows, wall time, overhead, memory.
 
-    python benchmarks/speed.py [--steps 128] [--candidates 10] [--chains 32] [--lengths 50 200] [--out FILE.json]
+    python benchmarks/speed.py [--steps 128] [--candidates 10] [--chains 32] [--lengths 50 200]
+                               [--temperatures 0 0.5] [--out FILE.json]
 
 The plain loop is the way the method is usually written: candidates one by one, the winner's prediction computed again at
 the next step, nothing shared. It calls the same network and reward, without gradients, on the same number of threads.
@@ -24,8 +25,8 @@ from svdd.models.networks import load_network
 
 
 @torch.no_grad()
-def plain_loop(network, reward, *, length, steps, candidates, chains, seed):
-    """SVDD with the posterior mean at temperature 0, written plainly. Returns designs and rows of network and reward."""
+def plain_loop(network, reward, *, length, steps, candidates, chains, temperature, seed):
+    """SVDD with the posterior mean, written plainly. Returns designs and rows of network and reward."""
     generator = torch.Generator().manual_seed(seed)
     mask, rows = len(DNA), {"network": 0, "reward": 0}
 
@@ -49,7 +50,11 @@ def plain_loop(network, reward, *, length, steps, candidates, chains, seed):
             rows["reward"] += chains
             values.append(reward(DNA.decode(filled(child, log_p(child)))))
             proposals.append(child)
-        best = torch.stack(values).argmax(0)
+        value = torch.stack(values)
+        if temperature:
+            noise = -(-torch.rand(value.shape, generator=generator).clamp(min=1e-10).log()).log()
+            value = value / temperature + noise
+        best = value.argmax(0)
         x = torch.stack(proposals)[best, torch.arange(chains)]
     return DNA.decode(x), rows
 
@@ -67,14 +72,15 @@ class Recorder:
         return self.answers[-1]
 
 
-def ours(process, reward, args):
+def ours(process, reward, temperature, args):
     started = time.perf_counter()
-    settings = {"method": "svdd", "candidates": args.candidates, "temperature": 0.0}
-    result = svdd.decode(process, reward, samples=args.chains, seed=0, **settings)
+    result = svdd.decode(
+        process, reward, method="svdd", candidates=args.candidates, temperature=temperature, samples=args.chains, seed=0
+    )
     return result, time.perf_counter() - started
 
 
-def compare(length, args):
+def compare(length, temperature, args):
     """One length: both loops in this process, one after the other, then ours again on recorded answers."""
     network = load_network(bundled("dna-enhancer", "denoiser.safetensors")).eval()
     process, reward = svdd.load("dna-enhancer", steps=args.steps, length=length), load_reward("hepg2")
@@ -82,14 +88,15 @@ def compare(length, args):
         network(torch.zeros(32, length, dtype=torch.int64))  # first calls set up kernels
         svdd.decode(replace(process, times=process.times[-3:]), reward, samples=4, candidates=2)
     settings = {"length": length, "steps": args.steps, "candidates": args.candidates, "chains": args.chains}
+    settings["temperature"] = temperature
     started = time.perf_counter()
     designs, rows = plain_loop(network, reward, **settings, seed=0)
     plain_seconds = time.perf_counter() - started
     recorded = Recorder(process.denoiser), Recorder(reward)
-    result, seconds = ours(replace(process, denoiser=recorded[0]), recorded[1], args)
+    result, seconds = ours(replace(process, denoiser=recorded[0]), recorded[1], temperature, args)
     for recorder in recorded:
         recorder.playing = iter(recorder.answers)
-    again, overhead = ours(replace(process, denoiser=recorded[0]), recorded[1], args)
+    again, overhead = ours(replace(process, denoiser=recorded[0]), recorded[1], temperature, args)
     assert again.samples == result.samples, "played-back answers must give the same designs"
     t, m, b = args.steps, args.candidates, args.chains
     usage = result.usage
@@ -137,6 +144,7 @@ def arguments():
     parser.add_argument("--candidates", type=int, default=10)
     parser.add_argument("--chains", type=int, default=32)
     parser.add_argument("--lengths", type=int, nargs="+", default=[50, 200])
+    parser.add_argument("--temperatures", type=float, nargs="+", default=[0.0, 0.5])
     parser.add_argument("--chunk", type=int, default=64)
     parser.add_argument("--memory", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--out")
@@ -148,10 +156,11 @@ def main():
     if args.memory:
         print(memory(args.memory, args.chunk))
         return
-    tables = [compare(length, args) for length in args.lengths]
+    tables = [compare(length, temperature, args) for length in args.lengths for temperature in args.temperatures]
     for table in tables:
-        print(f"\nL = {table['length']}, T = {table['steps']}, M = {table['candidates']}, B = {table['chains']}")
-        for key, number in list(table.items())[4:]:
+        shape = ", ".join(f"{k} {table[k]:g}" for k in ("length", "steps", "candidates", "chains", "temperature"))
+        print(f"\n{shape}; {torch.get_num_threads()} threads")
+        for key, number in list(table.items())[5:]:
             print(f"  {key:28s} {number:12.4g}" if isinstance(number, float) else f"  {key:28s} {number:12d}")
     peaks = memory_table(args)
     print(f"\npeak memory in MB, chunks of {args.chunk} rows: " + ", ".join(f"M={m} {p:.0f}" for m, p in peaks.items()))

@@ -10,7 +10,7 @@ import torch
 
 @pytest.fixture(autouse=True)
 def global_random_state_is_untouched():
-    before = torch.get_rng_state().clone(), np.random.get_state()[1].copy()  # noqa: NPY002
+    before = torch.get_rng_state().clone(), np.random.get_state()[1].copy()
     yield
     assert torch.equal(before[0], torch.get_rng_state()), "torch's global generator was used"
-    assert np.array_equal(before[1], np.random.get_state()[1]), "numpy's global generator was used"  # noqa: NPY002
+    assert np.array_equal(before[1], np.random.get_state()[1]), "numpy's global generator was used"

@@ -32,7 +32,9 @@ def resampling_forgets_log_k():
 
 def weights_not_reset():
     """Survivors carry their own weight although it has been spent on their numbers."""
-    return patch.object(selectors, "_resampled", lambda ancestor, log_w: Selection(ancestor, log_w.gather(-1, ancestor)))
+    return patch.object(
+        selectors, "_resampled", lambda ancestor, log_w: Selection(ancestor, log_w.gather(-1, ancestor))
+    )
 
 
 def weights_set_to_zero():
@@ -98,9 +100,7 @@ def conditioning_tiled():
 
 
 def look_ahead_at_the_parents_time():
-    return patch.object(
-        process.Particles, "t", property(lambda self: self.process.times[max(self.step - 1, 0)])
-    )
+    return patch.object(process.Particles, "t", property(lambda self: self.process.times[max(self.step - 1, 0)]))
 
 
 def look_ahead_of_the_parent():
@@ -182,7 +182,9 @@ def siblings_share_noise():
 
 def siblings_share_a_uniform():
     original = distributions.Categorical.sample
-    return patch.object(distributions.Categorical, "sample", lambda self, m, rng: tree.repeat(original(self, 1, rng), m))
+    return patch.object(
+        distributions.Categorical, "sample", lambda self, m, rng: tree.repeat(original(self, 1, rng), m)
+    )
 
 
 def last_weight_is_the_running_one():

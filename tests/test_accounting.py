@@ -5,9 +5,8 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from processes import masked, mixed, reward, streams, token_network
-from test_process import spied
 
+from processes import masked, mixed, reward, streams, token_network
 from svdd import accounting, decode, tree
 from svdd.accounting import Cost, Usage, chunked, count, deduplicated, memoised, metered
 from svdd.algorithms import svdd
@@ -15,6 +14,7 @@ from svdd.decoding import accounted, run
 from svdd.distributions import Categorical
 from svdd.rng import Rng
 from svdd.values import RewardError, posterior_mean
+from test_process import spied
 
 
 def recorder(f=lambda x: x * 2):

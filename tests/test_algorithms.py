@@ -5,9 +5,8 @@ import math
 
 import pytest
 import torch
-from processes import SETTINGS, designs_a_chain, gaussian, gaussian_network, masked, reward, streams
-from test_process import spied
 
+from processes import SETTINGS, designs_a_chain, gaussian, gaussian_network, masked, reward, streams
 from svdd import decode
 from svdd.accounting import metered
 from svdd.algorithms import METHODS, OverTiltWarning, beam, blocks, nested_is, smc, svdd, svdd_r
@@ -15,6 +14,7 @@ from svdd.decoding import Decoding, run
 from svdd.rng import Rng
 from svdd.selectors import adaptive, systematic
 from svdd.values import learned, monte_carlo, posterior_mean
+from test_process import spied
 
 T, B, M, N = 20, 3, 7, 4
 VALUE = posterior_mean(reward)

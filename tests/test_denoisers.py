@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from processes import streams
 
+from processes import streams
 from svdd.denoisers import (
     classifier_free_guidance,
     from_epsilon,

@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from processes import streams
 from torch.distributions import Normal as TorchNormal
 
+from processes import streams
 from svdd.distributions import Categorical, Dirac, Distribution, Normal, Product, is_deterministic
 from svdd.tree import repeat
 

@@ -4,8 +4,8 @@ import importlib
 import sys
 
 import pytest
-from processes import masked
 
+from processes import masked
 from svdd import load
 from svdd.locate import MODELS, REWARDS, load_reward, locate
 from svdd.process import Process

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 import svdd
+from svdd.accounting import in_full_batches
 from svdd.alphabets import DNA, Alphabet
-from svdd.models.masked import elbo_per_site, from_sequences, in_full_batches, infill, masked_sequences
+from svdd.models.masked import elbo_per_site, from_sequences, infill, masked_sequences
 
 
 def favours_g(x, t, cond):

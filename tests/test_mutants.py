@@ -5,8 +5,8 @@ import inspect
 import pytest
 import torch
 
-from tests import mutants
-from tests.exact import checks
+import mutants
+from exact import checks
 
 KILLED_BY = {
     "resampling_forgets_log_k": checks.resampling_keeps_the_level,

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from processes import DIMENSION, LENGTH, VOCABULARY, gaussian, gaussian_network, masked, mixed, streams
 
+from processes import DIMENSION, LENGTH, VOCABULARY, gaussian, gaussian_network, masked, mixed, streams
 from svdd.denoisers import from_x0
 from svdd.distributions import Dirac
 from svdd.process import Process
@@ -39,7 +39,7 @@ def test_the_network_is_asked_once_for_prediction_and_kernel():
         use(particles)
     assert len(asked) == 1
     child = particles.propose(1)
-    child.x0, child.kernel, child.propose(2)  # noqa: B018
+    child.x0, child.kernel, child.propose(2)
     assert len(asked) == 2
     assert asked[1][0] is child.x
     assert asked[1][1] == float(process.times[1])

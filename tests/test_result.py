@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from processes import gaussian, masked, mixed, reward, words
 
+from processes import gaussian, masked, mixed, reward, words
 from svdd import decode
 from svdd.result import Result, Trace, join
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from processes import streams
 
+from processes import streams
 from svdd import selectors
 from svdd.selectors import (
     adaptive,

@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-from processes import streams
 
+from processes import streams
 from svdd.denoisers import ScoreEntropy, from_score_entropy, substituted
 from svdd.distributions import Categorical, Dirac, Normal, Product
 from svdd.schedules import geometric, masked_cosine, masked_log_linear, vp_cosine, vp_linear

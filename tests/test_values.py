@@ -1,14 +1,14 @@
 """Values: what is scored, when, and what is refused."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from processes import VOCABULARY, gaussian, masked, reward, streams, words
-from test_process import spied
 
+from processes import VOCABULARY, gaussian, masked, reward, streams, words
 from svdd.algorithms import svdd
 from svdd.decoding import run
 from svdd.distributions import Categorical
@@ -30,6 +30,7 @@ from svdd.values import (
     tempered,
     zero,
 )
+from test_process import spied
 
 VALUES = {
     "zero": zero(reward),
@@ -161,7 +162,7 @@ def test_rollouts_take_the_steps_they_were_given_and_end(total, steps):
     times = [t for _, t, _ in asked]
     assert len(times) == min(steps, total)
     assert times[0] == float(particles.t)
-    assert all(a > b > 0 for a, b in zip(times, times[1:], strict=False))
+    assert all(a > b > 0 for a, b in pairwise(times))
 
 
 def test_a_rollout_leaves_the_particle_as_it_was():
@@ -234,7 +235,9 @@ def decoded(value, temperature, length=40):
     return run(svdd(process, value, candidates=4, temperature=temperature, chains=length, rng=Rng(5, length)))
 
 
-@pytest.mark.parametrize("make", [lambda r, a: posterior_mean(r), lambda r, a: monte_carlo(r, 2, a), lambda r, a: rollout(r, 2, 2, a)])
+@pytest.mark.parametrize(
+    "make", [lambda r, a: posterior_mean(r), lambda r, a: monte_carlo(r, 2, a), lambda r, a: rollout(r, 2, 2, a)]
+)
 def test_choices_know_neither_the_unit_nor_the_zero_of_the_reward(make):
     temperature = 0.25
     plain = decoded(make(reward, temperature), temperature).particles.x
@@ -281,7 +284,8 @@ def test_a_reward_may_write_into_the_same_array_again(buffer):
 
 @pytest.mark.parametrize("n", [2, 4])
 def test_a_wrong_length_is_refused(n):
-    with pytest.raises(RewardError, match=rf"given 3 designs and must return 3 numbers of shape \(3,\), but returned shape \({n},\)"):
+    said = rf"given 3 designs and must return 3 numbers of shape \(3,\), but returned shape \({n},\)"
+    with pytest.raises(RewardError, match=said):
         checked([0.0] * n, "abc", 3)
 
 
@@ -301,7 +305,8 @@ def test_a_wrong_type_is_refused(numbers):
 def test_nan_and_infinity_name_their_rows_and_show_a_design(bad, named):
     designs = [f"ACGT{i}" for i in range(9)]
     numbers = [bad if i >= 2 else 0.0 for i in range(9)]
-    with pytest.raises(RewardError, match=rf"{named} for 7 of 9 designs \(rows 2, 3, 4, 5, 6, \.\.\.\), such as 'ACGT2'; return -inf"):
+    said = rf"{named} for 7 of 9 designs \(rows 2, 3, 4, 5, 6, \.\.\.\), such as 'ACGT2'; return -inf"
+    with pytest.raises(RewardError, match=said):
         checked(numbers, designs, 9)
     with pytest.raises(RewardError, match=r"\(rows 1\), such as 'b'"):
         checked([0.0, bad], ["a", "b"], 2)

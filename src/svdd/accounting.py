@@ -5,7 +5,6 @@ wrapper round a callable and the loop knows none of them: `metered` counts rows 
 go at once, `deduplicated` asks a denoiser for each different state once, `memoised` asks a reward for each design once.
 """
 
-import resource
 import sys
 import time
 import warnings
@@ -14,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from svdd.denoisers import Denoiser
@@ -69,7 +68,9 @@ class Usage:
         """Records the highest memory use of this process so far (of the accelerator's, where one is in use)."""
         if torch.cuda.is_available() and torch.cuda.is_initialized():
             self.peak_memory_mb = torch.cuda.max_memory_allocated() / 2**20
-        else:
+        elif sys.platform != "win32":  # which has no such record
+            import resource
+
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             self.peak_memory_mb = peak / (2**20 if sys.platform == "darwin" else 2**10)
 
@@ -150,6 +151,24 @@ def chunked(f: Callable[..., Any], limit: int) -> Callable[..., Any]:
                     warnings.warn(f"out of memory with {size} rows at a time: going on with fewer", stacklevel=2)
                 size = max(1, min(size, n) // 2)
         return _joined(parts)
+
+    return wrapper
+
+
+def in_full_batches(f: Callable[[Tensor], Tensor], size: int) -> Callable[[Tensor], Tensor]:
+    """`f` on batches of exactly `size` rows, the last one padded with its own first row.
+
+    Matrix products of another shape round differently. With one shape a row's answer does not depend on how many rows
+    came with it, so neither chunking, de-duplication nor a restart can change a design in its last bit.
+    """
+
+    def wrapper(x: Int64[Tensor, "n L"]) -> Float[Tensor, "n *rest"]:
+        parts = []
+        for part in x.split(size):  # type: ignore[no-untyped-call]
+            short = size - len(part)
+            padded = torch.cat([part, part[:1].expand(short, *part.shape[1:])]) if short else part
+            parts.append(f(padded)[: len(part)])
+        return torch.cat(parts)
 
     return wrapper
 

@@ -119,7 +119,9 @@ def accounted(
     decode = bounded("decode", metered(process.decode, usage.decode))
     score = bounded("reward", metered(usable, usage.reward))
     if share:
-        denoiser = _discrete(deduplicated(denoiser, usage.network, process.time_independent, process.rows_each), denoiser)
+        denoiser = _discrete(
+            deduplicated(denoiser, usage.network, process.time_independent, process.rows_each), denoiser
+        )
         score = memoised(score, cost=usage.reward)
     return replace(process, denoiser=denoiser, decode=decode), score
 

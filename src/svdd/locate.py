@@ -91,8 +91,10 @@ def load_reward(name: str, **options: Any) -> Reward:
 def _called(function: Callable[..., Any], name: str, options: dict[str, Any]) -> Any:
     import inspect
 
-    known = [k for k, p in inspect.signature(function).parameters.items() if p.kind is not p.VAR_KEYWORD]
+    parameters = inspect.signature(function).parameters
+    known = [k for k, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for option in options:
-        if option not in known:
+        if option not in known and not takes_any:
             raise ValueError(unknown(f"option of {name}", option, known))
     return function(**options)

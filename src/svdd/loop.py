@@ -171,7 +171,9 @@ def search(
         raise ValueError(f"temperature must be positive, got {temperature}; svdd and beam take 0 as argmax")
     step = start or begin(process, chains=chains, particles=_count(particles, 0), cond=cond, rng=rng)
     if len(step.value) != len(rng):
-        raise ValueError(f"the step to start from has {len(step.value)} chains, but there are {len(rng)} random streams")
+        raise ValueError(
+            f"the step to start from has {len(step.value)} chains, but there are {len(rng)} random streams"
+        )
     step = step._replace(particles=_driven(step.particles, process, rng))
     while not step.particles.final:
         number = step.particles.step

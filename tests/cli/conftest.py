@@ -22,7 +22,8 @@ STOP_AT = {"call": -1, "calls": 0}
 def model(steps: int = 6, length: int = 12):
     """A toy."""
     shares = torch.tensor([0.1, 0.2, 0.3, 0.4])
-    return masked_sequences(lambda x, t, cond: shares.expand(*x.shape, 4), DNA, length=length, steps=steps, about={"name": "toy"})
+    about = {"name": "toy"}
+    return masked_sequences(lambda x, t, cond: shares.expand(*x.shape, 4), DNA, length=length, steps=steps, about=about)
 
 
 def not_a_process():

@@ -54,7 +54,6 @@ def test_the_methods_are_given_equal_network_rows(sizes, tmp_path):
 def test_the_demo_writes_a_run_with_its_comparison(call, refused, tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "FAST", demo.Sizes(designs=4, steps=2, candidates=2))
     monkeypatch.setattr(comparing, "ELBO_SAMPLES", 2)
-    monkeypatch.setattr(dna, "_BATCH", 8)
     result = call("demo", "--fast", "--out", tmp_path / "demo")
     assert result.status == 0, result.err
     assert "4 designs a method, T = 2 steps, svdd with M = 2 candidates" in result.out

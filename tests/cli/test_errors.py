@@ -39,14 +39,14 @@ pytestmark = pytest.mark.usefixtures("quick_report")
             "potential should be 'difference', 'max' or 'sum', got 'min'",
         ),
         ({"method": "svdd-r", "particles": 4, "candidates": 2, "samples": 6}, "positive multiple of 4"),
-        ({"fix": "0:ACGT"}, "0:ACGT does not lie within positions 1 to 12"),
-        ({"fix": "10:ACGT"}, "10:ACGT does not lie within positions 1 to 12"),
+        ({"fix": "0:ACGT"}, "0:ACGT must lie within positions 1 to 12"),
+        ({"fix": "10:ACGT"}, "10:ACGT must lie within positions 1 to 12"),
         ({"fix": "ACGT"}, "fix takes POSITION:LETTERS"),
         ({"fix": "3:AXG"}, "'X' at position 4"),
         ({"start": "some.fasta"}, "go together"),
         ({"noise": 0.3}, "go together"),
         ({"fix": "1:A", "template": "some.fasta"}, "give one of them"),
-        ({"template": "nowhere.fasta"}, "there is no FASTA file"),
+        ({"template": "nowhere.fasta"}, "nowhere.fasta: No such file or directory"),
     ],
 )
 def test_bad_settings(run, refused, flags, said):
@@ -54,7 +54,9 @@ def test_bad_settings(run, refused, flags, said):
 
 
 def test_two_fixed_parts_may_not_overlap(run, refused):
-    assert "2:AA overlaps another fixed part" in refused(run("--fix", "1:AC", "--fix", "2:AA"))
+    assert "2:AA must lie within positions 1 to 12 and overlap no other fixed part" in refused(
+        run("--fix", "1:AC", "--fix", "2:AA")
+    )
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,7 @@ def test_bad_job_files(call, refused, tmp_path, text, said):
 
 
 def test_no_job_file(call, refused, tmp_path):
-    assert "there is no job file" in refused(call("run", tmp_path / "job.yaml"))
+    assert "job.yaml: No such file or directory" in refused(call("run", tmp_path / "job.yaml"))
 
 
 def test_a_job_file_that_is_not_text(call, refused, tmp_path):
@@ -180,7 +182,7 @@ def test_bad_command_lines(call, refused, words, said):
 
 def test_the_folder_is_a_file(run, refused, tmp_path):
     (tmp_path / "out").write_text("")
-    assert "is a file; choose a folder" in refused(run())
+    assert "out: Not a directory" in refused(run())
 
 
 def test_the_folder_cannot_be_made(run, refused, tmp_path):

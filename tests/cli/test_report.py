@@ -203,7 +203,7 @@ def test_global_matplotlib_state_is_untouched(decoded, tmp_path):
         (0.123456, "0.123"),
         (7, "7"),
         (12345, "12,345"),
-        (True, "yes"),
+        (True, "True"),
         (1, "1"),
         (0, "0"),
         (None, "-"),

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import svdd
+from exact.tools import assert_law, assert_mean, drive, estimates, first_designs, histogram
 from svdd import algorithms, diagnostics, loop, selectors, values
 from svdd.distributions import Categorical, Dirac, Normal
 from svdd.loop import begin
@@ -19,7 +20,6 @@ from svdd.models import toy
 from svdd.models.enumeration import choice_law, place
 from svdd.process import Particles, Process
 from svdd.schedules import time_grid
-from tests.exact.tools import assert_law, assert_mean, drive, estimates, first_designs, histogram
 
 RESAMPLERS = ("multinomial", "residual", "stratified", "systematic", "ssp")
 
@@ -104,11 +104,6 @@ def nested_is_is_unbiased():
     weighted_methods_are_unbiased("nested-is", candidates=3)
 
 
-def running_potentials_are_unbiased():
-    for potential in ("max", "sum"):
-        weighted_methods_are_unbiased(potential=potential, ess=0.5)
-
-
 def still(checks=20):
     """x ~ N(0, 1) stands still, and the look-ahead at check i of T is x i / T: steering is all in carried weights."""
 
@@ -187,9 +182,7 @@ def values_see_the_child_itself():
 def soft_values_satisfy_the_bellman_equation(chains=400):
     r"""$E[e^{\delta_t/a}] = 1$ with the exact value, at every step."""
     m, a = model("enumerable_a"), 0.5
-    steps = algorithms.svdd(
-        m.process, m.value(a), candidates=20, temperature=a, chains=chains, rng=svdd.Rng(4, chains)
-    )
+    steps = algorithms.svdd(m.process, m.value(a), candidates=20, temperature=a, chains=chains, rng=svdd.Rng(4, chains))
     for number, step in enumerate(steps):
         expected = math.exp(m.log_z(a)) if number == 0 else 1.0
         ratio = (diagnostics.bellman_residual(step, a)[:, 0] / a).exp() / expected

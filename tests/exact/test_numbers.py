@@ -6,10 +6,10 @@ from functools import lru_cache
 import pytest
 import torch
 
+from exact.tools import entropy, grid_moments, kl, total_variation
 from svdd.models import enumeration, toy
 from svdd.models.enumeration import choice_law
 from svdd.process import Particles
-from tests.exact.tools import entropy, grid_moments, kl, total_variation
 
 INF = math.inf
 WIDTHS = (1, 2, 5, 10, 20, 50, INF)

@@ -9,15 +9,14 @@ def read_fasta(path: Path) -> list[str]:
     """The sequences of a FASTA file.
 
     Raises:
-        ValueError: if there is no such file, or no sequence in it.
+        OSError: if there is no such file.
+        ValueError: if there is no sequence in it.
         ImportError: without Biopython.
     """
     try:
         from Bio.SeqIO.FastaIO import SimpleFastaParser
     except ImportError:
         raise ImportError(needs("reading FASTA", "biopython", "sequences")) from None
-    if not path.is_file():
-        raise ValueError(f"there is no FASTA file {path}")
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -45,9 +44,8 @@ def template(fixed: list[str], length: int) -> str:
         if not (position.strip().isdecimal() and letters.isalpha()):
             raise ValueError(f"fix takes POSITION:LETTERS, such as 90:TGAGTCA, got {item!r}")
         first = int(position) - 1
-        if not 0 <= first <= length - len(letters):
-            raise ValueError(f"{item} does not lie within positions 1 to {length}")
-        if sites[first : first + len(letters)] != ["N"] * len(letters):
-            raise ValueError(f"{item} overlaps another fixed part")
+        free = sites[first : first + len(letters)] if first >= 0 else []
+        if free != ["N"] * len(letters):
+            raise ValueError(f"{item} must lie within positions 1 to {length} and overlap no other fixed part")
         sites[first : first + len(letters)] = letters
     return "".join(sites)

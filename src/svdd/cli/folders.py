@@ -70,8 +70,6 @@ class RunFolder:
             FileExistsError: if it holds anything and `force` is not given, or holds something else than a run.
             NotADirectoryError: if it is not a folder.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise NotADirectoryError(f"{self.path} is a file; choose a folder")
         if not self.path.exists() or not any(self.path.iterdir()):
             return
         if not self.job.is_file() and "settings" not in self.record():

@@ -126,10 +126,9 @@ def read_settings(path: Path) -> dict[str, Any]:
     """The settings of a YAML job file, unchecked.
 
     Raises:
-        ValueError: if there is no such file, or it is not YAML, or not a list of `name: value`.
+        OSError: if there is no such file.
+        ValueError: if it is not YAML, or not lines of `name: value`.
     """
-    if not path.is_file():
-        raise ValueError(f"there is no job file {path}")
     try:
         read = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -1,7 +1,6 @@
 """Running a job to its end, or to a Ctrl-C after which it can go on."""
 
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,9 +34,6 @@ def _stop_on_interrupt() -> Iterator[_Stop]:
         stop.asked = True
         say("stopping after this step (Ctrl-C again stops at once)")
 
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
     before = signal.signal(signal.SIGINT, ask)
     try:
         yield stop

@@ -94,11 +94,9 @@ def _described(error: BaseException) -> str:
 
 
 def _about_import(error: ImportError) -> str:
+    extras = {module: extra for extra, (_, modules) in EXTRAS.items() for module in modules}
     home = (error.name or "").partition(".")[0]
-    for extra, (_, modules) in EXTRAS.items():
-        if home in modules:
-            return needs("this", home, extra)
-    return str(error)
+    return needs("this", home, extras[home]) if home in extras else str(error)
 
 
 def report(error: Exception, debug: bool) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from svdd.accounting import in_full_batches
 from svdd.alphabets import DNA
 from svdd.models.inference import inference_pass
-from svdd.models.masked import in_full_batches, masked_sequences
+from svdd.models.masked import masked_sequences
 from svdd.models.networks import SequenceDenoiser, load_network
 from svdd.process import Process
 from svdd.tree import Tree

@@ -1,6 +1,6 @@
 """Masked diffusion over sequences: a network and an alphabet become a process, which can also fill in and revise."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -121,24 +121,6 @@ def from_sequences(process: Process, sequences: Sequence[str], noise: float) -> 
 
     times = time_grid(steps, start=noise, end=float(process.times[-1]), dtype=process.times.dtype)
     return replace(process, prior=prior, times=times)
-
-
-def in_full_batches(f: Callable[[Tensor], Tensor], size: int) -> Callable[[Tensor], Tensor]:
-    """`f` on batches of exactly `size` rows, the last one padded with its own first row.
-
-    Matrix products of another shape round differently. With one shape a row's answer does not depend on how many rows
-    came with it, so neither chunking, de-duplication nor a restart can change a design in its last bit.
-    """
-
-    def wrapper(x: Int64[Tensor, "n L"]) -> Float[Tensor, "n *rest"]:
-        parts = []
-        for part in x.split(size):  # type: ignore[no-untyped-call]
-            short = size - len(part)
-            padded = torch.cat([part, part[:1].expand(short, *part.shape[1:])]) if short else part
-            parts.append(f(padded)[: len(part)])
-        return torch.cat(parts)
-
-    return wrapper
 
 
 def elbo_per_site(

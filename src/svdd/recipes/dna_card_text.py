@@ -157,8 +157,14 @@ def _networks(card: dict[str, Any]) -> str:
         "The checkpoint with the best averaged weights on validation chromosomes is shipped.\n\n"
         f"{table}\nSpeed: one row is 200 bp, {setting['dtype']}, {setting['threads']} threads of "
         f"a {setting['processor']} CPU, torch {setting['torch']}.\n\n"
-        "![training curves](training.svg)\n"
+        f"{_notes(card)}![training curves](training.svg)\n"
     )
+
+
+def _notes(card: dict[str, Any]) -> str:
+    """Return what a run's history says about how it differed from the recipe's defaults."""
+    noted = [(name, run["note"]) for name, run in card["training"].items() if "note" in run]
+    return "".join(f"Note on `{name}`: {note}\n\n" for name, note in noted)
 
 
 def _bits(card: dict[str, Any]) -> str:
