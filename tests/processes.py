@@ -13,9 +13,7 @@ from svdd.transitions import ddim, masked_ancestral, product
 
 LENGTH, VOCABULARY, DIMENSION = 4, 3, 2
 
-_TABLE = torch.tensor(
-    [[0.2, -0.4, 0.9], [-0.3, 0.8, 0.1], [0.5, 0.0, -0.6], [-0.9, 0.3, 0.4]], dtype=torch.float64
-)
+_TABLE = torch.tensor([[0.2, -0.4, 0.9], [-0.3, 0.8, 0.1], [0.5, 0.0, -0.6], [-0.9, 0.3, 0.4]], dtype=torch.float64)
 
 
 def gaussian_network(x, t, cond):
@@ -44,9 +42,7 @@ def masked(steps=4, network=token_network, **settings):
         return torch.full((n, LENGTH), VOCABULARY)
 
     survival = masked_log_linear()
-    return Process(
-        prior, from_logits(network, VOCABULARY), masked_ancestral(survival), time_grid(steps), **settings
-    )
+    return Process(prior, from_logits(network, VOCABULARY), masked_ancestral(survival), time_grid(steps), **settings)
 
 
 def mixed(steps=4, **settings):

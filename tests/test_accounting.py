@@ -73,7 +73,9 @@ def out_of_memory():
     raise AssertionError("a petabyte was there")
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), MemoryError(), out_of_memory()], ids=["gpu", "python", "cpu"])
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("full"), MemoryError(), out_of_memory()], ids=["gpu", "python", "cpu"]
+)
 def test_memory_that_runs_out_halves_the_chunk_and_says_so_once(error):
     f, sizes = recorder(short_of_memory(3, error))
     wrapped, x = chunked(f, 16), torch.arange(20)
@@ -268,7 +270,13 @@ def test_a_key_says_which_designs_are_equal():
 
 @pytest.mark.parametrize(
     "designs",
-    [torch.zeros(3, 2), [np.zeros(2)] * 3, [torch.zeros(2)] * 3, [{"a": 1}] * 3, {"nodes": torch.zeros(3, 1), "edges": torch.zeros(3)}],
+    [
+        torch.zeros(3, 2),
+        [np.zeros(2)] * 3,
+        [torch.zeros(2)] * 3,
+        [{"a": 1}] * 3,
+        {"nodes": torch.zeros(3, 1), "edges": torch.zeros(3)},
+    ],
     ids=["tensor", "arrays", "tensors", "dictionaries", "tree"],
 )
 def test_designs_that_cannot_be_looked_up_are_simply_scored(designs):
@@ -296,19 +304,20 @@ def test_invalid_designs_are_remembered_too():
 # --- together ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("answer", [list, tuple, np.array, torch.tensor], ids=["list", "tuple", "numpy", "torch"])
-@pytest.mark.parametrize("share", [False, True])
+@pytest.mark.parametrize(
+    ("answer", "share"), [(list, True), (tuple, True), (np.array, True), (np.array, False), (torch.tensor, False)]
+)
 def test_rewards_of_every_kind_can_be_chunked(answer, share):
     process = masked(decode=lambda x: ["".join(map(str, row)) for row in x.tolist()])
     f = lambda words: answer([float(word.count("0")) for word in words])  # noqa: E731
     results = [
         decode(process, f, samples=5, candidates=4, chunks=chunks, share=share)
-        for chunks in ({}, {"reward": 3}, {"reward": 1, "network": 2, "decode": 3})
+        for chunks in ({}, {"reward": 3, "network": 7, "decode": 5})
     ]
-    assert results[0].samples == results[1].samples == results[2].samples
-    assert torch.equal(results[0].rewards, results[2].rewards)
-    assert results[0].usage.reward.rows == results[2].usage.reward.rows
-    assert results[2].usage.reward.calls > results[0].usage.reward.calls
+    assert results[0].samples == results[1].samples
+    assert torch.equal(results[0].rewards, results[1].rewards)
+    assert results[0].usage.reward.rows == results[1].usage.reward.rows
+    assert results[1].usage.reward.calls > results[0].usage.reward.calls
 
 
 def test_an_unknown_component_is_named():

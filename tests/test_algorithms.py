@@ -24,7 +24,9 @@ over_tilt = pytest.mark.filterwarnings("ignore::svdd.algorithms.OverTiltWarning"
 def asked(method, *, value="posterior-mean", steps=T, chains=B, **options):
     """Rows that were asked of the network and of the reward."""
     each = designs_a_chain(method, options)
-    decoding = Decoding(masked(steps), reward, method=method, value=value, samples=chains * each, share=False, **options)
+    decoding = Decoding(
+        masked(steps), reward, method=method, value=value, samples=chains * each, share=False, **options
+    )
     for _ in decoding:
         pass
     return decoding.usage.network.rows, decoding.usage.reward.rows
@@ -138,9 +140,9 @@ def test_temperatures_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match="temperature must be 0 or larger"):
         blocks(gaussian(), VALUE, candidates=2, length=1, temperature=-1.0, **common)
     for temperature in (0.0, -1.0):
-        with pytest.raises(ValueError, match="smc weighs particles.*needs temperature > 0"):
+        with pytest.raises(ValueError, match=r"smc weighs particles.*needs temperature > 0"):
             smc(gaussian(), VALUE, particles=2, temperature=temperature, **common)
-        with pytest.raises(ValueError, match="nested-is weighs particles.*needs temperature > 0"):
+        with pytest.raises(ValueError, match=r"nested-is weighs particles.*needs temperature > 0"):
             nested_is(gaussian(), VALUE, particles=2, candidates=2, temperature=temperature, **common)
 
 
@@ -153,7 +155,9 @@ def test_other_senseless_settings_are_refused():
     with pytest.raises(ValueError, match="is none of them"):
         svdd_r(gaussian(), VALUE, particles=4, candidates=2, replace=0.1, **common)
     with pytest.raises(ValueError, match="potential must be one of"):
-        inspect.unwrap(smc)(gaussian(), VALUE, particles=2, potential="mean", **common)  # unwrapped: beartype sees it first
+        inspect.unwrap(smc)(
+            gaussian(), VALUE, particles=2, potential="mean", **common
+        )  # unwrapped: beartype sees it first
     with pytest.raises(ValueError, match="ess is a fraction"):
         smc(gaussian(), VALUE, particles=2, ess=2.0, **common)
 
@@ -204,7 +208,9 @@ def test_nested_with_one_candidate_is_smc_in_its_weights():
     common = {"particles": 3, "temperature": 0.5, "ess": 0.0, "chains": 4}
     one = run(nested_is(gaussian(), VALUE, candidates=1, rng=streams(4), **common))
     assert torch.allclose(one.log_w, one.value / 0.5)
-    assert torch.allclose(run(smc(gaussian(), VALUE, rng=streams(4), **common)).log_w.flatten(), last_rewards(common) / 0.5)
+    assert torch.allclose(
+        run(smc(gaussian(), VALUE, rng=streams(4), **common)).log_w.flatten(), last_rewards(common) / 0.5
+    )
 
 
 def last_rewards(common):
@@ -245,7 +251,9 @@ def test_every_candidate_meets_the_conditioning_of_its_chain(setting):
         seen.append(designs[:, 0])
         return designs[:, 0] * 0
 
-    steps = METHODS[method].function(process, posterior_mean(whose), chains=chains, cond=cond, rng=streams(chains), **options)
+    steps = METHODS[method].function(
+        process, posterior_mean(whose), chains=chains, cond=cond, rng=streams(chains), **options
+    )
     for step in steps:
         n = step.value.shape[1]
         assert torch.equal(step.particles.cond, cond.repeat_interleave(n, 0))
@@ -290,8 +298,9 @@ def test_the_network_meets_every_state_with_its_own_conditioning(setting):
 
 def test_a_beam_of_argmax_ties_does_not_prefer_the_first():
     flat = posterior_mean(lambda designs: torch.zeros(len(designs)))
-    firsts = [int(step.ancestor[b, 0]) for step in svdd(gaussian(), flat, candidates=4, chains=400, rng=Rng(0, 400)) for b in range(400) if step.candidates.value.shape[2] == 4]
-    share = torch.tensor(firsts).bincount(minlength=4).double() / len(firsts)
+    steps = list(svdd(gaussian(), flat, candidates=4, chains=400, rng=Rng(0, 400)))
+    firsts = torch.cat([step.ancestor[:, 0] for step in steps[:-1]])  # the last step has one candidate
+    share = firsts.bincount(minlength=4).double() / len(firsts)
     assert float((share - 0.25).abs().max()) < 5 * (0.1875 / len(firsts)) ** 0.5
 
 

@@ -75,7 +75,8 @@ def test_every_distribution_keeps_the_protocol(name):
     assert isinstance(distribution, Distribution)
     assert distribution.log_prob(distribution.mode()).shape == (3,)
     index = torch.tensor([2, 0, 2])
-    assert torch.equal(distribution[index].log_prob(distribution[index].mode()), distribution.log_prob(distribution.mode())[index])
+    chosen, mode = distribution[index], distribution.mode()
+    assert torch.equal(chosen.log_prob(chosen.mode()), distribution.log_prob(mode)[index])
 
 
 @pytest.mark.parametrize("name", ["normal", "dirac"])

@@ -23,7 +23,7 @@ LAYERS = [
     ["models", "rewards", "metrics"],  # domains
     ["cli", "report", "recipes"],  # what people start
 ]
-HEAVY = {"pandas", "matplotlib", "logomaker", "Bio", "rapidfuzz", "jinja2", "sklearn", "scipy", "pyjaspar", "diffusers", "transformers"}
+HEAVY = {"pandas", "matplotlib", "logomaker", "Bio", "rapidfuzz", "jinja2", "sklearn", "scipy", "pyjaspar"}
 
 
 def layer(name):
@@ -76,7 +76,11 @@ decode(masked(), reward, method='nested-is', particles=3, candidates=2, samples=
 print(before == state())
 """
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=120, cwd=Path(__file__).parents[1]
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=Path(__file__).parents[1],
     )
     assert done.stdout.strip() == "True", done.stderr
 

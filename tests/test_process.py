@@ -115,7 +115,7 @@ def test_times_must_decrease(times):
 
 
 def test_conditioning_needs_a_row_for_each():
-    with pytest.raises(ValueError, match="3 particles need 3 rows of state and conditioning.*conditioning of 2"):
+    with pytest.raises(ValueError, match=r"3 particles need 3 rows of state and conditioning.*conditioning of 2"):
         gaussian().start(3, torch.zeros(2, 1), streams(3))
 
 

@@ -19,7 +19,9 @@ TRACE = [
 
 @pytest.fixture
 def text():
-    return decode(masked(decode=words), reward, samples=6, candidates=4, scores={"a": lambda w: [x.count("a") for x in w]})
+    return decode(
+        masked(decode=words), reward, samples=6, candidates=4, scores={"a": lambda w: [x.count("a") for x in w]}
+    )
 
 
 def test_the_table_has_one_row_a_design(text):

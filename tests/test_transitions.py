@@ -225,10 +225,9 @@ def test_score_entropy_keeps_the_rate_of_its_network():
     survival, x = masked_log_linear(1e-3), torch.tensor([[V]])
     log_score = absorbing_scores(x, survival(time(0.5)))
     half = log_score - torch.tensor([math.log(2)] * V + [0.0])
-    reveal = [
-        1 - float(law(score_entropy_analytic(survival, True)(x, ScoreEntropy(PRIOR.log().expand(1, 1, V), ls), time(0.5), time(0.4)))[0, 0, V])
-        for ls in (log_score, half)
-    ]  # fmt: skip
+    kernel, p = score_entropy_analytic(survival, masked=True), PRIOR.log().expand(1, 1, V)
+    laws = [law(kernel(x, ScoreEntropy(p, score), time(0.5), time(0.4))) for score in (log_score, half)]
+    reveal = [1 - float(probability[0, 0, V]) for probability in laws]
     assert reveal[1] == pytest.approx(reveal[0] / 2, rel=1e-6)
 
 

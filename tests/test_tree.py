@@ -42,7 +42,9 @@ def test_repeat_take_concatenate_and_distinct_rows_go_round(shape, values, m):
     repeated = tree.repeat(original, m)
     assert tree.rows(repeated) == n * m
     assert equal(tree.take(repeated, torch.arange(n) * m), original)
-    halves = tree.concatenate([tree.take(original, torch.arange(0, n // 2)), tree.take(original, torch.arange(n // 2, n))])
+    halves = tree.concatenate(
+        [tree.take(original, torch.arange(0, n // 2)), tree.take(original, torch.arange(n // 2, n))]
+    )
     assert equal(halves, original)
     first, group = tree.distinct_rows(original)
     assert equal(tree.take(original, first[group]), original)

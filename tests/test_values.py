@@ -295,7 +295,9 @@ def test_a_wrong_shape_is_refused(numbers):
         checked(numbers, "abc", 3)
 
 
-@pytest.mark.parametrize("numbers", [None, "abc", ["a", "b", "c"], [1.0, None, 2.0], {"a": 1}, [[1.0], [2.0, 3.0], [4.0]]])
+@pytest.mark.parametrize(
+    "numbers", [None, "abc", ["a", "b", "c"], [1.0, None, 2.0], {"a": 1}, [[1.0], [2.0, 3.0], [4.0]]]
+)
 def test_a_wrong_type_is_refused(numbers):
     with pytest.raises(RewardError, match="must return 3 numbers, one a design, but returned a"):
         checked(numbers, "abc", 3)

@@ -20,7 +20,8 @@ def _chosen_from(step: Step) -> Candidates:
 def bellman_residual(step: Step, temperature: float) -> Float[Tensor, "b n"]:
     r"""$\delta_t = a \log\frac1M\sum_m e^{v(x_s^m)/a} - v(x_t)$, zero for the exact value as M grows.
 
-    The variance of its sum over steps, divided by a squared, is the variance of the log-weight that SVDD ignores.
+    A start from the prior was not valued: its parent counts as 0, and the first residual is about a log Z.
+    The variance of the sum over steps, divided by a squared, is the variance of the log-weight that SVDD ignores.
 
     Raises:
         ValueError: if the step did not score.

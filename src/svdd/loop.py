@@ -94,7 +94,8 @@ def choose(
     # v / temperature, and equal values stay equal to the last bit.
     base = parent.log_w - parent.value / temperature
     log_w_pool = (base[..., None] + v_pool / temperature).flatten(1)
-    ancestor, log_w = select(log_w_pool, particles, pool.rng)  # type: ignore[arg-type]
+    only = log_w_pool.shape[1] == 1  # no choice, no draw: one candidate is the pretrained sampler bit for bit
+    ancestor, log_w = (keep if only else select)(log_w_pool, particles, pool.rng)  # type: ignore[arg-type]
     v = v_pool.flatten(1).gather(1, ancestor)
     if not pool.final:  # a forced survivor whose look-ahead is invalid counts as not scored
         origin, lost = ancestor // children, v.isneginf()

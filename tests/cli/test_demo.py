@@ -31,6 +31,11 @@ def test_svdd_is_called_better_only_where_the_intervals_part():
     assert better[1].startswith("By the held-out judge, best-of-n does as well as svdd")
 
 
+def test_overlapping_intervals_show_no_difference_whatever_the_medians():
+    alike = comparing.verdicts(table(reward_median=1.4, reward_median_low=1.3, reward_median_high=1.9))
+    assert alike[0].startswith("By the reward, best-of-n does as well as svdd")
+
+
 def test_best_of_n_is_called_better_where_it_is():
     worse = comparing.verdicts(table(judge_median=0.1, judge_median_low=0.0, judge_median_high=0.2))
     assert worse[1].startswith("By the held-out judge, best-of-n does better than svdd")

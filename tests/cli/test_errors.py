@@ -218,6 +218,16 @@ def test_an_error_of_our_own_is_a_sentence_too(call, refused, monkeypatch):
     assert "stopped by RuntimeError: two lines; add --debug for the traceback" in refused(call("methods"))
 
 
+def test_running_out_of_memory_names_the_remedy(call, refused, monkeypatch):
+    def greedy(*words):
+        import torch
+
+        raise torch.OutOfMemoryError("tried to allocate 3 PiB")
+
+    monkeypatch.setattr("svdd.cli.listing.methods", greedy)
+    assert "--chunk network=64" in refused(call("methods"))
+
+
 def test_an_interrupt_outside_a_run(call, monkeypatch):
     def interrupted(*words):
         raise KeyboardInterrupt

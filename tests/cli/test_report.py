@@ -14,7 +14,7 @@ from svdd.report.html import write_report
 from svdd.report.tables import number, readable
 from svdd.result import Result
 
-HOSTILE = "<script>alert(1)</script>\"'><img src=http://evil.example/x onerror=alert(1)>&amp;{{ 7*7 }}$\\frac{"
+HOSTILE = "<script>alert(1)</script>\"'><img src=http://evil.example/x onerror=alert(1)>&amp;{{ 7*7 }}$\\frac{$"
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 import pytest
 import torch
 
+import svdd
 from exact.tools import entropy, grid_moments, kl, total_variation
 from svdd.models import enumeration, toy
 from svdd.models.enumeration import choice_law
@@ -240,6 +241,41 @@ def test_one_choice_by_hand(candidates):
     assert math.exp(m.log_z(1.0)) == pytest.approx(1.9, abs=1e-12)
 
 
+HAND_DIVERGENCE = {1: 0, 2: 0.028765, 3: 0.058452, 5: 0.092888, 10: 0.124917}
+
+
+@pytest.mark.parametrize("candidates", HAND_DIVERGENCE)
+def test_divergence_of_one_choice(candidates):
+    m = model("one_step")
+    law = m.finite_law(m.soft_values(1.0), candidates, 1.0)
+    assert kl(law, m.p_pre()) == near(HAND_DIVERGENCE[candidates], 6)
+
+
+def test_first_order_in_the_number_of_candidates():
+    """P_M = p* (1 + (chi2 + 1 - w / Z) / M), chi2 = Var(w) / Z^2, up to O(1 / M^2)."""
+    m = model("one_step")
+    w, target, v = m.rewards.exp(), m.tilted(1.0), m.soft_values(1.0)
+    z = m.p_pre() @ w
+    chi = (m.p_pre() @ w**2) / z**2 - 1
+    assert float(chi) == near(0.357341, 6)
+    first = {k: target * (1 + (chi + 1 - w / z) / k) for k in (10, 100, 1000)}
+    assert first[10].tolist() == near((0.285027, 0.325412, 0.389561), 6)
+    errors = [total_variation(first[k], m.finite_law(v, k, 1.0)) for k in (100, 1000)]
+    assert errors[0] / errors[1] == pytest.approx(100, rel=0.1)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.1, 1.0])
+def test_divergence_of_a_choice_is_bounded(temperature):
+    """KL(P_M || p) <= log M - (M - 1) / M, reached by the argmax of a continuous value."""
+    p = torch.full((1, 20_000), 1 / 20_000, dtype=torch.float64)
+    v = torch.linspace(-1, 1, 20_000, dtype=torch.float64)
+    for k in (2, 5, 20):
+        divergence, bound = kl(choice_law(p, v, k, temperature)[0], p[0]), math.log(k) - (k - 1) / k
+        assert divergence < bound + 1e-9
+        if temperature == 0:
+            assert divergence == pytest.approx(bound, abs=1e-3)
+
+
 def test_two_candidates_in_closed_form():
     m = model("enumerable_a")
     p, w = m.kernel(0), (m.soft_values(0.3)[1] / 0.3).exp()
@@ -381,3 +417,9 @@ def test_product_state():
     z = 0.3 * math.exp(v / 2) + 0.7
     assert m.log_z(1.0) == pytest.approx(math.log(z), abs=1e-12)
     assert (p, mean) == pytest.approx((0.3 * math.exp(v / 2) / z, 0.3 * math.exp(v / 2) * v / z), abs=1e-12)
+
+
+def test_bundled_toys_load_by_name():
+    assert svdd.load("toy-gaussian", steps=5).steps == 5
+    x = svdd.load("toy-masked").start(3, (), svdd.Rng(0, 3)).x
+    assert x.tolist() == [[3, 3, 3, 3]] * 3

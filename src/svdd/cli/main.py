@@ -174,9 +174,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with notes():
             status = command([word for word in given if word != "--debug"], prog_name="svdd", standalone_mode=False)
         if status == 130:
-            say("stopped at once")
+            raise KeyboardInterrupt
     except Interrupted as stopped:
         say(str(stopped))
+        status = 130
+    except (KeyboardInterrupt, typer.Abort):
+        say("stopped at once")
         status = 130
     except Exception as error:
         report(error, debug)

@@ -82,6 +82,8 @@ def sentence(error: Exception) -> str:
         return f"{error}; add --debug for the traceback"
     if isinstance(error, ImportError):
         return _about_import(error)
+    if type(error).__name__ in ("MemoryError", "OutOfMemoryError"):
+        return "out of memory; go in smaller pieces: --chunk network=64, --chunk decode=8, or a smaller --batch"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot use {error.filename}: {error.strerror}"
     if isinstance(error, ValueError | OSError) and str(error):

@@ -177,8 +177,8 @@ def _bits(parts: dict[str, EnhancerData], denoiser: SequenceDenoiser) -> dict[st
     training, test = parts["denoiser_train"].tokens, parts["test"].tokens
     both = torch.cat([training, reverse_complement(training)])
     with torch.no_grad():
-        bound, error = bits_per_base(denoiser, test, draws=16, seed=1)
-        seen, _ = bits_per_base(denoiser, training[: len(test)], draws=4, seed=1)
+        bound, error = bits_per_base(denoiser, test, draws=8, seed=1)
+        seen, _ = bits_per_base(denoiser, training[: len(test)], draws=2, seed=1)
     chains = {str(order): markov_bits(both, test, order) for order in range(9)}
     return {
         "denoiser": bound,
@@ -278,13 +278,13 @@ def _agreement(
 
 @torch.inference_mode()
 def _speed(network: nn.Module) -> dict[str, float]:
-    """Milliseconds per sequence of 200 bases, the best of five calls, for two batch sizes."""
+    """Milliseconds per sequence of 200 bases, the best of twenty calls, for two batch sizes."""
     milliseconds = {}
     for batch in (64, 256):
         tokens = torch.zeros(batch, 200, dtype=torch.long)
         network(tokens)
         seconds = []
-        for _ in range(5):
+        for _ in range(20):
             started = time.perf_counter()
             network(tokens)
             seconds.append(time.perf_counter() - started)

@@ -7,6 +7,8 @@ from typing import Any
 
 __all__ = ["draw_training", "render_card"]
 
+_USEFUL_CORRELATION = 0.25
+
 _HEAD = """\
 # dna-enhancer
 
@@ -249,9 +251,9 @@ def _accessibility(guide: dict[str, Any]) -> str:
     if correlation is None:
         return "The data gave no signal to train the accessibility output on.\n"
     verdict = (
-        "enough to be of use, and exposed as the reward\n`dna_accessibility`"
-        if correlation > 0.2
-        else "too little to be of use, and not\noffered as a reward"
+        "enough to be of use as a reward"
+        if correlation > _USEFUL_CORRELATION
+        else "too little to be of use, so it is not\noffered as a reward"
     )
     return (
         "Output 1 predicts the base-10 logarithm of the DNase signal summed over all biosamples\n"

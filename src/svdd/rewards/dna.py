@@ -18,7 +18,6 @@ from svdd.models.networks import SequenceClassifier, load_network
 
 __all__ = [
     "SequenceReward",
-    "dna_accessibility",
     "encode_dna",
     "gc_content",
     "hepg2",
@@ -84,7 +83,7 @@ class SequenceReward:
 
 
 def hepg2(*, device: torch.device | str | None = None) -> SequenceReward:
-    """Log-odds (nats, unbounded, about -7 to 7) that a site is open in HepG2 and not in K562.
+    """Log-odds (nats; natural sites span -6 to 8) that a site is open in HepG2 and not in K562.
 
     reward(x) = log P(HepG2 only | x) - log P(K562 only | x)
 
@@ -95,21 +94,13 @@ def hepg2(*, device: torch.device | str | None = None) -> SequenceReward:
 
 
 def hepg2_judge(*, device: torch.device | str | None = None) -> SequenceReward:
-    """The same log-odds as `hepg2` from a network trained on other chromosomes.
+    """Log-odds as of `hepg2` (nats), from a network trained on other chromosomes.
 
     Decode towards `hepg2` and report `hepg2_judge`: the judge shares neither training sites
-    nor architecture with the guide, so exploiting the guide's errors does not raise it.
+    nor architecture with the guide, so a decoder that exploits the guide's errors shows as a
+    gap between the two.
     """
     return _bundled("hepg2-judge", 0, "hepg2_judge", device)
-
-
-def dna_accessibility(*, device: torch.device | str | None = None) -> SequenceReward:
-    """Predicted base-10 logarithm of a site's DNase signal summed over biosamples (about 0 to 3).
-
-    The signal sums over the 733 biosamples of the index, so this is how widely and strongly a
-    site is open anywhere, not in one cell line.
-    """
-    return _bundled("hepg2-guide", 1, "dna_accessibility", device)
 
 
 def gc_content(target: float = 0.5) -> Callable[[Sequence[str]], Tensor]:
