@@ -66,14 +66,14 @@ def test_rows_are_those_of_the_formulas(method, options, network, rewards):
 def test_a_learned_value_costs_no_network_row():
     scored = metered(reward)
     value = learned(lambda x, t, cond: torch.zeros(len(x)), scored)
-    assert asked("svdd", value=value, candidates=M)[0] == T * B == 60
-    assert scored.cost.rows == M * B
+    assert asked("svdd", value=value, candidates=M) == (T * B, M * B) == (60, 21)
+    assert scored.cost.rows == 0  # the end is scored by the run's own reward
 
 
 def test_log_mean_exp_costs_its_samples():
     scored = metered(reward)
-    assert asked("svdd", value=monte_carlo(scored, 5, 0.5), candidates=M, temperature=0.5)[0] == 402
-    assert scored.cost.rows == B * (5 * M * (T - 1) + M)
+    assert asked("svdd", value=monte_carlo(scored, 5, 0.5), candidates=M, temperature=0.5) == (402, B * M)
+    assert scored.cost.rows == B * 5 * M * (T - 1)
 
 
 @pytest.mark.parametrize("length", [1, 3, 7, T])

@@ -47,7 +47,11 @@ def test_links_between_pages_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", ["README.md", "docs/choosing.md"])
 def test_method_tables_agree_with_the_library(page):
-    rows = re.findall(r"^\| `([a-z-]+)` \| ([^|]+) \| ([^|]+) \|", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
-    written = {name: (network.strip().replace(" ", ""), reward.strip().replace(" ", "")) for name, network, reward in rows}
+    rows = re.findall(
+        r"^\| `([a-z-]+)` \| ([^|]+) \| ([^|]+) \|", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE
+    )
+    written = {
+        name: (network.strip().replace(" ", ""), reward.strip().replace(" ", "")) for name, network, reward in rows
+    }
     methods = {name: (m.network_rows, m.reward_rows) for name, m in svdd.METHODS.items()}
     assert {k: v for k, v in written.items() if k in methods} == methods

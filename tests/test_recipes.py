@@ -29,9 +29,7 @@ def made_up_sites(rows: int) -> list[str]:
     generator = numpy.random.default_rng(0)
     text = ["".join("ACGT"[(start + site) % 4] for site in range(40)) for start in range(4)]
     flanks = generator.integers(4, size=(rows, 8))
-    return [
-        text[row % 4] + "".join("ACGT"[letter] for letter in flanks[row]) for row in range(rows)
-    ]
+    return [text[row % 4] + "".join("ACGT"[letter] for letter in flanks[row]) for row in range(rows)]
 
 
 @pytest.fixture(scope="module")
@@ -205,9 +203,7 @@ def test_markov_baselines():
 
 def test_detection_of_the_same_and_of_other_sequences():
     generator = numpy.random.default_rng(0)
-    rows = [
-        "".join("ACGT"[letter] for letter in generator.integers(4, size=40)) for _ in range(200)
-    ]
+    rows = ["".join("ACGT"[letter] for letter in generator.integers(4, size=40)) for _ in range(200)]
     assert 0.3 < dna_baselines.kmer_detection(rows[:100], rows[100:], k=2) < 0.7
     spoiled = [f"AAAAAAAAAA{row[10:]}" for row in rows[:100]]
     assert dna_baselines.kmer_detection(spoiled, rows[100:], k=2) > 0.9
@@ -245,9 +241,7 @@ def test_card_has_all_its_numbers(parts):
         ],
     }
     histories = dict.fromkeys(("denoiser", "hepg2-guide", "hepg2-judge"), run)
-    card = dna_card.measure_card(
-        parts, denoiser, oracles, histories, samples=40, steps=3, detection_steps=2
-    )
+    card = dna_card.measure_card(parts, denoiser, oracles, histories, samples=40, steps=3, detection_steps=2)
     reference = dna_card.measure_reference(parts, oracles)
     assert json.loads(json.dumps(card))["samples"]["n"] == 40
     assert len(reference["groups"]["active_hepg2"]["kmer6"]) == 4096

@@ -78,9 +78,7 @@ def test_motif_hits_on_both_strands_and_mixed_lengths():
     rows = ["CCAACGTTCC", "AACGTG", "CACGTTAACGTT", "AAC"]
     assert motifs.motif_hits(rows, {"box": site}, chance=5e-4)[:, 0].tolist() == [1, 0, 1, 0]
     other = [row.translate(str.maketrans("ACGT", "TGCA"))[::-1] for row in rows]
-    numpy.testing.assert_array_equal(
-        motifs.motif_hits(rows, {"box": site}), motifs.motif_hits(other, {"box": site})
-    )
+    numpy.testing.assert_array_equal(motifs.motif_hits(rows, {"box": site}), motifs.motif_hits(other, {"box": site}))
 
 
 def test_jaspar_motifs_hit_their_consensus():

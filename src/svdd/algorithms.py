@@ -6,8 +6,9 @@ All share a cadence: they choose at every `every`-th step, counted back from the
 within `window`; the last step always values the finished design.
 """
 
+import inspect
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from svdd.selectors import (
     keep,
     multinomial,
     nested,
+    share,
     systematic,
     top,
     twice_tilted,
@@ -107,7 +109,7 @@ def best_of_n(process: Process, value: Value, *, particles: int, temperature: fl
     Cost:
         N T network rows and N reward rows a chain.
     """
-    weigh = temperature or 1.0
+    weigh = _positive(temperature, "best-of-n")
     return search(process, value, keep, particles=particles, temperature=weigh, scored=_last(process), **kwargs)
 
 
@@ -185,7 +187,7 @@ def svdd_r(
     References:
         Li et al., arXiv 2408.08252, NeurIPS version.
     """
-    if replace is not None and int(replace * particles) < 1:
+    if replace is not None and share(replace, particles) < 1:
         raise ValueError(
             f"replace={replace} of {particles} particles is none of them; raise either, or use replace=None"
         )
@@ -311,6 +313,9 @@ def blocks(
     )
 
 
+_GUIDED = ("every", "window")
+
+
 @dataclass(frozen=True)
 class Method:
     """A row of the method table.
@@ -337,8 +342,15 @@ class Method:
     references: tuple[str, ...] = ("svdd",)
     weighted: bool = False
 
+    def defaults(self) -> dict[str, Any]:
+        """The values of the options that may be left out, but for the cadence all methods share."""
+        parameters = inspect.signature(self.function).parameters
+        return {k: p.default for k, p in parameters.items() if k in self.options and p.default is not p.empty}
 
-_GUIDED = ("every", "window")
+    def missing(self, given: Iterable[str]) -> list[str]:
+        """The options without a default that are not among those given."""
+        return [k for k in self.options if k not in {*given, *self.defaults(), *_GUIDED}]
+
 
 METHODS: dict[str, Method] = {
     "pretrained": Method(pretrained, "the model as it is", "draw", "p", "T", "1", ()),

@@ -4,7 +4,6 @@
 line drives it. Both only put wrappers round a process and a reward, choose a row of `METHODS` and drive `search`.
 """
 
-import inspect
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +25,7 @@ from svdd.rng import Rng
 from svdd.selectors import log_mean, multinomial, top
 from svdd.suggestions import unknown
 from svdd.tree import Tree, leaves, rows, take
-from svdd.values import Reward, Value, checked, monte_carlo, posterior_mean, rollout, zero
+from svdd.values import Reward, Value, checked, evaluate, monte_carlo, posterior_mean, rollout, zero
 
 
 class DegenerateProposalWarning(UserWarning):
@@ -42,13 +41,13 @@ VALUES: dict[str, Callable[..., Value]] = {
 
 
 def make_value(value: str | Value, reward: Reward, temperature: float) -> Value:
-    """A value by name, or as it is.
+    """A value by name, or a function of particles; the reward at the end either way.
 
     Raises:
         ValueError: for an unknown name; it lists the nearest.
     """
     if not isinstance(value, str):
-        return value
+        return _true_at_the_end(value, reward)
     if value not in VALUES:
         raise ValueError(unknown("value", value, VALUES))
     return VALUES[value](reward, temperature)
@@ -62,24 +61,20 @@ def make_method(name: str, options: Mapping[str, Any]) -> Method:
     """
     if name not in METHODS:
         raise ValueError(unknown("method", name, METHODS))
+    method = METHODS[name]
     for option in options:
-        if option not in METHODS[name].options:
-            raise ValueError(unknown(f"option of {name}", option, METHODS[name].options))
-    return METHODS[name]
+        if option not in method.options:
+            raise ValueError(unknown(f"option of {name}", option, method.options))
+    return method
 
 
-def _temperature(name: str, options: Mapping[str, Any]) -> float:
-    """The temperature a method runs at, given or its own default; 0 where it has none.
+def _true_at_the_end(value: Value, reward: Reward) -> Value:
+    """`value` until the end, then `reward`: whatever looks ahead, the finished design is scored by the run's own reward."""
 
-    Raises:
-        ValueError: if an option without a default is missing.
-    """
-    parameters = inspect.signature(METHODS[name].function).parameters
-    for option in METHODS[name].options:
-        if option not in options and option in parameters and parameters[option].default is inspect.Parameter.empty:
-            raise ValueError(f"{name} needs {option}, such as {option}=10")
-    default = parameters["temperature"].default if "temperature" in parameters else 0.0
-    return float(options.get("temperature", default))
+    def wrapper(particles: Particles) -> Any:
+        return evaluate(reward, particles, particles.x) if particles.final else value(particles)
+
+    return wrapper
 
 
 def _discrete(denoiser: Denoiser, plain: Denoiser) -> Denoiser:
@@ -158,13 +153,16 @@ class Decoding:
     ) -> None:
         self.method = make_method(method, options)
         self.usage, self.scores = Usage(), dict(scores or {})
-        temperature = _temperature(method, options)
+        for option in self.method.missing(options):
+            raise ValueError(f"{method} needs {option}, such as {option}=10")
+        settings = self.method.defaults() | options
+        temperature = float(settings.get("temperature", 0.0))
         self.trace = Trace(temperature)
         self.plain, self.cond, self.seed, self.options = process, cond, seed, options
         self.process, self.reward = accounted(process, reward, self.usage, chunks or {}, share)
         self.value = metered(make_value(value, self.reward, temperature), self.usage.value)
         self.batches = self._batches(samples, batch)
-        self.settings = {"method": method, "samples": samples, "seed": seed, "steps": process.steps} | options
+        self.settings = {"method": method, "samples": samples, "seed": seed, "steps": process.steps} | settings
         self._position, self._finished = _Position(), list[Result]()
 
     def _batches(self, samples: int, batch: int | None) -> list[range]:
@@ -334,9 +332,9 @@ def decode(process: Process, reward: Reward, **settings: Any) -> Result:
         process: a pretrained model, from `svdd.load` or your own.
         reward: a list of designs (or a tensor of states) in, one number each out; higher is better, -inf is invalid.
         **settings: `method` (a name of `METHODS`, svdd), `samples` (64), `seed` (0), `value` (a name of `VALUES` or a
-            function of particles; posterior-mean), `cond` (one row a chain), `scores` (further rewards, as columns),
-            `batch` (chains at once), `chunks` (rows at a time of `network`, `decode`, `reward`), `share` (equal states and
-            designs share an answer; True), and the method's own: `candidates`, `particles`, `temperature`, ...
+            function of particles, used until the end; posterior-mean), `cond` (one row a chain), `scores` (further
+            rewards, as columns), `batch` (chains at once), `chunks` (rows at a time of `network`, `decode`, `reward`),
+            `share` (equal states and designs share an answer; True), and the method's own: `candidates`, `particles`, ...
 
     Returns:
         Designs, rewards, usage; `to_frame()` and `save(folder)`.

@@ -169,7 +169,7 @@ def search(
         b n + (T - 1) b n m network rows with a value that looks ahead through the network, T b n with one that does not.
     """
     if not temperature > 0:
-        raise ValueError(f"temperature must be positive, got {temperature}; svdd and beam take 0 as argmax")
+        raise ValueError(f"temperature must be positive, got {temperature}; svdd, svdd_r and blocks take 0 as argmax")
     step = start or begin(process, chains=chains, particles=_count(particles, 0), cond=cond, rng=rng)
     if len(step.value) != len(rng):
         raise ValueError(

@@ -1,6 +1,7 @@
 """Results: designs, their rewards, and everything about how they were made; as a table and as files."""
 
 import json
+import math
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -180,7 +181,7 @@ class Result:
             "model": self.about,
             "versions": versions | {"svdd": _version()},
             "usage": self.usage.as_dict(),
-            "log_z": self.log_z,
+            "log_z": self.log_z and [z if math.isfinite(z) else None for z in self.log_z],
         }
 
     def state(self) -> dict[str, Any]:

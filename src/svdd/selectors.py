@@ -175,18 +175,23 @@ def nested(outer: Selector, pick: Selector = multinomial) -> Selector:
     return select
 
 
+def share(fraction: float, n: int) -> int:
+    """How many of n a fraction is, rounded down but not by the rounding of the fraction."""
+    return int(fraction * n + 1e-9)
+
+
 def twice_tilted(pick: Selector, replace: float | None = None) -> Selector:
     """SVDD-R: one child of every parent by `pick`, then a second, global resampling by the same weights.
 
     Args:
         pick: the local choice.
-        replace: None resamples all n ("full"); a fraction replaces only the int(replace * n) lowest.
+        replace: None resamples all n ("full"); a fraction replaces only that share of n, the lowest.
     """
 
     def lowest(log_w: Float[Tensor, "b n"]) -> Bool[Tensor, "b n"]:
         n = log_w.shape[-1]
         rank = log_w.argsort(dim=-1, stable=True).argsort(-1)
-        return rank < (n if replace is None else int(replace * n))
+        return rank < (n if replace is None else share(replace, n))
 
     def select(log_w: Float[Tensor, "b k"], n: int, rng: Rng) -> Selection:
         local = _local(log_w, n, pick, rng).ancestor

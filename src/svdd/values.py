@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from svdd.distributions import is_deterministic
 from svdd.process import Particles
 from svdd.tree import Tree, rows
 
@@ -129,8 +130,9 @@ def monte_carlo(reward: Reward, samples: int = 4, temperature: float = 1.0) -> V
         if particles.final:
             return evaluate(reward, particles, particles.x)
         assert particles.rng is not None, "particles made by a process carry their streams"
-        x0 = particles.posterior.sample(samples, particles.rng)
-        return log_mean_exp(evaluate(reward, particles, x0).view(-1, samples), temperature)
+        draws = 1 if is_deterministic(particles.posterior) else samples  # of equal draws one says it all
+        x0 = particles.posterior.sample(draws, particles.rng)
+        return log_mean_exp(evaluate(reward, particles, x0).view(-1, draws), temperature)
 
     return value
 

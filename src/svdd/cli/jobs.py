@@ -1,6 +1,5 @@
 """Jobs: everything that decides a run, as a checked record; flags and YAML files are two ways to write one."""
 
-import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -69,10 +68,8 @@ class Job(BaseModel):
         names = {option: option for row in METHODS.values() for option in row.options}
         names |= {option: name for name, option in RENAMED.items()}
         given = {option: getattr(self, name) for option, name in names.items() if getattr(self, name) is not None}
-        method = make_method(self.method, given)
-        for name, parameter in inspect.signature(method.function).parameters.items():
-            if name in method.options and parameter.default is parameter.empty and name not in given:
-                raise ValueError(f"{self.method} needs {name}: add --{names[name].replace('_', '-')} 10, for example")
+        for name in make_method(self.method, given).missing(given):
+            raise ValueError(f"{self.method} needs {name}: add --{names[name].replace('_', '-')} 10, for example")
         return given | ({"replace": None} if self.replace == "all" else {})
 
     def anchored(self) -> "Job":

@@ -10,9 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["bootstrap_interval", "quantile_interval"]
 
 
-def quantile_interval(
-    values: ArrayLike, quantile: float, *, confidence: float = 0.95
-) -> tuple[float, float, float]:
+def quantile_interval(values: ArrayLike, quantile: float, *, confidence: float = 0.95) -> tuple[float, float, float]:
     """Estimate a quantile, with an order-statistic interval.
 
     P( X_(l) <= Q(q) <= X_(u) ) >= confidence,   from  #{X_i <= Q} ~ Binomial(n, q)

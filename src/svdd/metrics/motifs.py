@@ -117,9 +117,7 @@ def motif_hits(
     return hits
 
 
-def _count(
-    channels: torch.Tensor, matrix: NDArray[numpy.float64], threshold: float
-) -> NDArray[numpy.int64]:
+def _count(channels: torch.Tensor, matrix: NDArray[numpy.float64], threshold: float) -> NDArray[numpy.int64]:
     if channels.shape[2] < matrix.shape[1]:
         return numpy.zeros(len(channels), dtype=numpy.int64)
     # Reversing both axes gives the other strand, since A C G T pairs with T G C A.

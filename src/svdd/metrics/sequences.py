@@ -25,9 +25,7 @@ __all__ = [
 ]
 
 
-def kmer_counts(
-    sequences: Sequence[str], k: int, *, alphabet: str = "ACGT"
-) -> NDArray[numpy.int64]:
+def kmer_counts(sequences: Sequence[str], k: int, *, alphabet: str = "ACGT") -> NDArray[numpy.int64]:
     """Count the words of length k, in alphabetical order of the alphabet given.
 
     Args:
@@ -129,9 +127,7 @@ def pairwise_diversity(sequences: Sequence[str]) -> float:
     return total / (len(sequences) * (len(sequences) - 1))
 
 
-def nearest_edit_distance(
-    sequences: Sequence[str], reference: Sequence[str]
-) -> NDArray[numpy.int64]:
+def nearest_edit_distance(sequences: Sequence[str], reference: Sequence[str]) -> NDArray[numpy.int64]:
     """Edit distance of each sequence to its nearest reference sequence, in letters.
 
     Raises:
@@ -142,8 +138,7 @@ def nearest_edit_distance(
         raise ValueError("nearest distance needs at least 1 reference sequence, got 0")
     process, levenshtein = _rapidfuzz()
     nearest = [
-        process.cdist([text], reference, scorer=levenshtein.distance, dtype=numpy.int32).min()
-        for text in sequences
+        process.cdist([text], reference, scorer=levenshtein.distance, dtype=numpy.int32).min() for text in sequences
     ]
     return numpy.array(nearest, dtype=numpy.int64)
 
@@ -153,9 +148,7 @@ def _rapidfuzz() -> tuple[Any, Any]:
         from rapidfuzz import process
         from rapidfuzz.distance import Levenshtein
     except ImportError as error:
-        raise ImportError(
-            "edit distances need rapidfuzz: pip install 'svdd[sequences]'"
-        ) from error
+        raise ImportError("edit distances need rapidfuzz: pip install 'svdd[sequences]'") from error
     return process, Levenshtein
 
 

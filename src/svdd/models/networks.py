@@ -181,21 +181,9 @@ class SequenceClassifier(nn.Module):
         widths = [round(channels * 1.5**stage / 16) * 16 or 16 for stage in range(stages + 1)]
         self.stem = nn.Conv1d(vocabulary, widths[0], stem_kernel, padding=stem_kernel // 2)
         self.stages = nn.ModuleList(
-            nn.Sequential(
-                nn.GroupNorm(1, narrow),
-                nn.Dropout1d(dropout),
-                nn.Conv1d(narrow, wide, kernel, padding=kernel // 2),
-                nn.GELU(),
-            )
-            for narrow, wide in itertools.pairwise(widths)
+            _stage(narrow, wide, kernel, dropout) for narrow, wide in itertools.pairwise(widths)
         )
-        self.head = nn.Sequential(
-            nn.LayerNorm(2 * widths[-1]),
-            nn.Dropout(dropout),
-            nn.Linear(2 * widths[-1], widths[-1]),
-            nn.GELU(),
-            nn.Linear(widths[-1], outputs),
-        )
+        self.head = _pooled_head(widths[-1], outputs, dropout)
         self.register_buffer("scale", torch.ones(outputs))
         self.register_buffer("shift", torch.zeros(outputs))
 
@@ -219,6 +207,26 @@ class SequenceClassifier(nn.Module):
             # ceil_mode keeps at least one position, whatever the length.
             hidden = stage(functional.max_pool1d(hidden, 2, ceil_mode=True))
         return self.head(torch.cat([hidden.mean(dim=2), hidden.amax(dim=2)], dim=1))
+
+
+def _stage(narrow: int, wide: int, kernel: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(
+        nn.GroupNorm(1, narrow),
+        nn.Dropout1d(dropout),
+        nn.Conv1d(narrow, wide, kernel, padding=kernel // 2),
+        nn.GELU(),
+    )
+
+
+def _pooled_head(width: int, outputs: int, dropout: float) -> nn.Sequential:
+    """Map the mean and the maximum over positions to the outputs."""
+    return nn.Sequential(
+        nn.LayerNorm(2 * width),
+        nn.Dropout(dropout),
+        nn.Linear(2 * width, width),
+        nn.GELU(),
+        nn.Linear(width, outputs),
+    )
 
 
 _CLASSES: dict[str, type[SequenceDenoiser] | type[SequenceClassifier]] = {

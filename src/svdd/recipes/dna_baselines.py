@@ -15,9 +15,7 @@ from svdd.recipes.training import TrainingSettings, isolated_randomness, train
 __all__ = ["kmer_detection", "markov_bits", "network_detection"]
 
 
-def markov_bits(
-    training: Tensor, held_out: Tensor, order: int, *, strength: float = 20.0
-) -> float:
+def markov_bits(training: Tensor, held_out: Tensor, order: int, *, strength: float = 20.0) -> float:
     """Bits per base of held-out sequences under an interpolated Markov chain.
 
     p_k(b | c) = (count(c, b) + strength p_{k-1}(b | shorter c)) / (count(c) + strength)
@@ -68,10 +66,7 @@ def kmer_detection(samples: list[str], natural: list[str], *, k: int = 4, folds:
 
     sizes = range(1, k + 1)
     features = numpy.array(
-        [
-            numpy.concatenate([kmer_counts([text], size) for size in sizes])
-            for text in samples + natural
-        ]
+        [numpy.concatenate([kmer_counts([text], size) for size in sizes]) for text in samples + natural]
     )
     label = numpy.repeat([1, 0], [len(samples), len(natural)])
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.003, max_iter=2000))
@@ -97,9 +92,7 @@ def network_detection(samples: Tensor, natural: Tensor, *, steps: int = 300) -> 
     label = torch.cat([torch.ones(len(samples)), torch.zeros(len(natural))])
     order = torch.randperm(len(tokens), generator=Generator().manual_seed(0))
     held_out, training = order[: len(order) // 5], order[len(order) // 5 :]
-    settings = TrainingSettings(
-        steps=steps, learning_rate=3e-3, warm_up=20, average_decay=0.98, evaluate_every=steps
-    )
+    settings = TrainingSettings(steps=steps, learning_rate=3e-3, warm_up=20, average_decay=0.98, evaluate_every=steps)
 
     def loss_of(module: nn.Module, generator: Generator) -> Tensor:
         rows = training[torch.randint(len(training), (128,), generator=generator)]

@@ -42,9 +42,7 @@ __all__ = ["measure_card", "measure_reference"]
 _ACTIVE_SHARE = 0.1
 
 
-def measure_reference(
-    parts: dict[str, EnhancerData], oracles: dict[str, SequenceClassifier]
-) -> dict[str, Any]:
+def measure_reference(parts: dict[str, EnhancerData], oracles: dict[str, SequenceClassifier]) -> dict[str, Any]:
     """Summarise natural sites: aggregates only, no sequence.
 
     Args:
@@ -138,10 +136,7 @@ def _aggregates(sequences: list[str], oracles: dict[str, SequenceClassifier]) ->
         "gc_mean": float(gc.mean()),
         "gc_sd": float(gc.std()),
         "motif_hits_mean": dict(zip(ENHANCER_MOTIFS, hits.tolist(), strict=True)),
-        "oracle_quantiles": {
-            name: _quantiles(SequenceReward(network)(sequences))
-            for name, network in oracles.items()
-        },
+        "oracle_quantiles": {name: _quantiles(SequenceReward(network)(sequences)) for name, network in oracles.items()},
         "kmer3": kmer_counts(sequences, 3).tolist(),
         "kmer6": kmer_counts(sequences, 6).tolist(),
     }
@@ -208,26 +203,18 @@ def _sample_quality(
             "samples": _distances(samples[:128], training),
             "natural": _distances(test[:128], training),
         },
-        "oracle_quantiles": {
-            name: _quantiles(SequenceReward(network)(samples)) for name, network in oracles.items()
-        },
+        "oracle_quantiles": {name: _quantiles(SequenceReward(network)(samples)) for name, network in oracles.items()},
     }
 
 
-def _word_correlations(
-    samples: list[str], training: list[str], test: list[str]
-) -> dict[str, float]:
+def _word_correlations(samples: list[str], training: list[str], test: list[str]) -> dict[str, float]:
     """Correlate k-mers with those of the test sites, for samples and for the best substitute.
 
     The ceiling puts natural training sites in the place of samples, in equal number.
     """
     natural = training[:: max(len(training) // len(samples), 1)][: len(samples)]
     groups = {"correlation": samples, "ceiling": natural}
-    return {
-        f"kmer{k}_{name}": kmer_correlation(rows, test, k)
-        for k in (3, 4, 5, 6)
-        for name, rows in groups.items()
-    }
+    return {f"kmer{k}_{name}": kmer_correlation(rows, test, k) for k in (3, 4, 5, 6) for name, rows in groups.items()}
 
 
 def _motif_content(samples: list[str], test: list[str]) -> dict[str, Any]:
@@ -264,9 +251,7 @@ def _detection(test: EnhancerData, drawn: Tensor, steps: int) -> dict[str, Any]:
     return {"kmer_auroc": kmer_detection(_text(drawn), natural.sequences), "network": network}
 
 
-def _agreement(
-    test: EnhancerData, drawn: Tensor, oracles: dict[str, SequenceClassifier]
-) -> dict[str, float]:
+def _agreement(test: EnhancerData, drawn: Tensor, oracles: dict[str, SequenceClassifier]) -> dict[str, float]:
     """Pearson correlation of guide and judge, on test sites and on samples."""
     groups = {"test_sites": test.sequences, "samples": _text(drawn)}
     scores = {

@@ -79,9 +79,7 @@ def run_denoiser(parts: dict[str, EnhancerData], out: Path, settings: TrainingSe
     _write(out, "denoiser", denoiser, settings, result)
 
 
-def run_oracle(
-    parts: dict[str, EnhancerData], out: Path, role: str, settings: TrainingSettings
-) -> None:
+def run_oracle(parts: dict[str, EnhancerData], out: Path, role: str, settings: TrainingSettings) -> None:
     """Train one oracle and write its weights and history."""
     oracle, result = train_oracle(
         parts[f"{role}_train"],
@@ -97,10 +95,7 @@ def write_card(parts: dict[str, EnhancerData], out: Path, samples: int) -> None:
     """Measure the trained networks and write the card and the reference statistics."""
     histories = {name: json.loads((out / f"{name}.history.json").read_text()) for name in _names()}
     denoiser = cast(SequenceDenoiser, load_network(out / "denoiser.safetensors"))
-    oracles = {
-        role: cast(SequenceClassifier, load_network(out / f"hepg2-{role}.safetensors"))
-        for role in ORACLES
-    }
+    oracles = {role: cast(SequenceClassifier, load_network(out / f"hepg2-{role}.safetensors")) for role in ORACLES}
     reference = measure_reference(parts, oracles)
     card = measure_card(parts, denoiser, oracles, histories, samples=samples)
     (out / "reference.json").write_text(json.dumps(reference) + "\n")

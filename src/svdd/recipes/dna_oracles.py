@@ -122,10 +122,7 @@ def oracle_quality(network: SequenceClassifier, test: EnhancerData) -> dict[str,
         "auroc": float(roc_auc_score(label, logit)),
         "accuracy": float(((logit > 0) == (label == 1)).mean()),
         "cross_entropy": float((numpy.logaddexp(0, logit) - label * logit).mean()),
-        "calibration_error": sum(
-            abs(row["predicted"] - row["observed"]) * row["n"] for row in reliability
-        )
-        / len(test),
+        "calibration_error": sum(abs(row["predicted"] - row["observed"]) * row["n"] for row in reliability) / len(test),
         "reliability": reliability,
     }
     if not numpy.isnan(signal).any():
@@ -139,10 +136,7 @@ def oracle_quality(network: SequenceClassifier, test: EnhancerData) -> dict[str,
 
 def _reliability(chance: numpy.ndarray, label: numpy.ndarray) -> list[dict[str, float]]:
     bins = numpy.array_split(numpy.argsort(chance, kind="stable"), 10)
-    return [
-        {"predicted": float(chance[b].mean()), "observed": float(label[b].mean()), "n": len(b)}
-        for b in bins
-    ]
+    return [{"predicted": float(chance[b].mean()), "observed": float(label[b].mean()), "n": len(b)} for b in bins]
 
 
 def _shuffled(tokens: Tensor, generator: Generator) -> Tensor:

@@ -108,9 +108,7 @@ def train(
 class _Run:
     """The state of one training run: everything a checkpoint has to hold."""
 
-    def __init__(
-        self, network: nn.Module, settings: TrainingSettings, generator: Generator
-    ) -> None:
+    def __init__(self, network: nn.Module, settings: TrainingSettings, generator: Generator) -> None:
         self.network = network
         self.settings = settings
         self.generator = generator

@@ -48,9 +48,7 @@ class SequenceReward:
         ValueError: If the network has no such output or `batch` is not positive.
     """
 
-    def __init__(
-        self, network: SequenceClassifier, output: int = 0, *, name: str = "", batch: int = 256
-    ) -> None:
+    def __init__(self, network: SequenceClassifier, output: int = 0, *, name: str = "", batch: int = 256) -> None:
         if not 0 <= output < network.config["outputs"]:
             raise ValueError(f"output {output} of a network with {network.config['outputs']}")
         if batch < 1:
@@ -193,9 +191,7 @@ def _lookup_table() -> numpy.ndarray:
     return table
 
 
-def _bundled(
-    file: str, output: int, name: str, device: torch.device | str | None
-) -> SequenceReward:
+def _bundled(file: str, output: int, name: str, device: torch.device | str | None) -> SequenceReward:
     folder = resources.files("svdd") / "pretrained" / "dna-enhancer"
     with resources.as_file(folder / f"{file}.safetensors") as path:
         network = load_network(path)
