@@ -36,7 +36,7 @@ def test_alphabet_round_trip_accepts_lower_case_and_masks():
     ("sequences", "message"),
     [
         ([], "no sequences"),
-        ([""], "empty sequence"),
+        ([""], "sequence 0 is an empty sequence"),
         (["ACGT", "ACG"], "sequence 1 has 3 letters but sequence 0 has 4"),
         (["ACGT", "ACXT"], r"sequence 1 has 'X' at position 3; allowed letters are ACGT"),
         (["ACNT"], "'N' at position 3"),

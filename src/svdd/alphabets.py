@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Int64, UInt8
 from torch import Tensor
+
+_FOREIGN = 255
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,14 @@ class Alphabet:
         """V, without the mask."""
         return len(self.letters)
 
+    def check(self, sequences: Sequence[str], masked: bool = False) -> None:
+        """Does nothing if all letters are in the alphabet; lengths may differ.
+
+        Raises:
+            ValueError: for one string in place of a list, no sequences, an empty one or a foreign letter.
+        """
+        self._codes(sequences, masked)
+
     def encode(self, sequences: Sequence[str], masked: bool = False) -> Int64[Tensor, "n L"]:
         """Tokens of sequences of one length; lower case counts as upper case.
 
@@ -33,28 +43,44 @@ class Alphabet:
             masked: whether the mask's letter is allowed.
 
         Raises:
-            ValueError: for no sequences, mixed lengths or a letter outside the alphabet; it names the sequence.
+            ValueError: as `check`, and for mixed lengths; it names the sequence.
         """
-        if not sequences or not sequences[0]:
-            raise ValueError("got an empty sequence" if sequences else "got no sequences")
-        length = len(sequences[0])
+        codes = self._codes(sequences, masked)
         for row, sequence in enumerate(sequences):
-            if len(sequence) != length:
+            if len(sequence) != len(sequences[0]):
                 raise ValueError(
-                    f"sequence {row} has {len(sequence)} letters but sequence 0 has {length}; all must have one length"
+                    f"sequence {row} has {len(sequence)} letters but sequence 0 has {len(sequences[0])}; "
+                    "all must have one length"
                 )
+        return torch.from_numpy(codes.reshape(len(sequences), -1).astype(np.int64))
+
+    def _codes(self, sequences: Sequence[str], masked: bool) -> UInt8[np.ndarray, " letters"]:
+        """The tokens of all sequences end to end."""
+        if isinstance(sequences, str):
+            raise ValueError("need a list of sequences, got one string")
+        if not len(sequences):
+            raise ValueError("got no sequences")
+        for row, sequence in enumerate(sequences):
+            if not sequence:
+                raise ValueError(f"sequence {row} is an empty sequence")
         allowed = self.letters + (self.mask if masked else "")
-        table = np.full(256, 255, np.uint8)
+        table = np.full(256, _FOREIGN, np.uint8)
         for token, letter in enumerate(allowed):
             table[[ord(letter), ord(letter.lower())]] = token
-        text = np.frombuffer("".join(sequences).encode("ascii", "replace"), np.uint8)
-        tokens = table[text].reshape(len(sequences), length)
-        if (tokens == 255).any():
-            row, site = (int(i) for i in np.argwhere(tokens == 255)[0])
-            raise ValueError(
-                f"sequence {row} has {sequences[row][site]!r} at position {site + 1}; allowed letters are {allowed}"
-            )
-        return torch.from_numpy(tokens.astype(np.int64))
+        codes = table[np.frombuffer("".join(sequences).encode("latin-1", "replace"), np.uint8)]
+        if (codes == _FOREIGN).any():
+            self._refuse(sequences, int((codes == _FOREIGN).argmax()), allowed)
+        return codes
+
+    @staticmethod
+    def _refuse(sequences: Sequence[str], place: int, allowed: str) -> None:
+        row = 0
+        while place >= len(sequences[row]):
+            place -= len(sequences[row])
+            row += 1
+        raise ValueError(
+            f"sequence {row} has {sequences[row][place]!r} at position {place + 1}; allowed letters are {allowed}"
+        )
 
     def decode(self, tokens: Int64[Tensor, "n L"]) -> list[str]:
         """The sequences that tokens spell, masked sites as the mask's letter."""

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from svdd.rewards.dna import encode_dna
+from svdd.alphabets import DNA
 
 __all__ = [
     "ENHANCER_MOTIFS",
@@ -110,7 +110,7 @@ def motif_hits(
     lengths = numpy.array([len(sequence) for sequence in sequences])
     for length in numpy.unique(lengths):
         rows = numpy.flatnonzero(lengths == length).tolist()
-        tokens = encode_dna([sequences[row] for row in rows])
+        tokens = DNA.encode([sequences[row] for row in rows])
         channels = functional.one_hot(tokens, 4).transpose(1, 2).float()
         for column, matrix in enumerate(chosen.values()):
             hits[rows, column] = _count(channels, matrix, score_threshold(matrix, chance))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from svdd.rewards.dna import encode_dna
+from svdd.alphabets import DNA
 
 if TYPE_CHECKING:
     import pandas
@@ -135,7 +135,7 @@ def _read_tables(folder: Path) -> pandas.DataFrame:
 def _part(table: pandas.DataFrame, chromosomes: set[str]) -> EnhancerData:
     rows = table[table["chr"].isin(chromosomes)]
     sequences = rows["sequence"].str.upper().tolist()
-    tokens = encode_dna(sequences) if sequences else torch.zeros(0, 0, dtype=torch.long)
+    tokens = DNA.encode(sequences) if sequences else torch.zeros(0, 0, dtype=torch.long)
     label = torch.tensor(rows["label"].to_numpy(), dtype=torch.float32)
     signal = torch.tensor(rows["signal"].to_numpy(), dtype=torch.float32).log10()
     return EnhancerData(tokens, label, signal, sequences)

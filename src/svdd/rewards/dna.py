@@ -10,26 +10,24 @@ from collections.abc import Callable, Sequence
 from importlib import resources
 from itertools import groupby
 
-import numpy
 import torch
 from torch import Tensor
 
+from svdd.accounting import in_full_batches
+from svdd.alphabets import DNA
 from svdd.models.networks import SequenceClassifier, load_network
 
 __all__ = [
     "SequenceReward",
-    "encode_dna",
     "gc_content",
     "hepg2",
     "hepg2_judge",
     "motif_count",
 ]
 
-_LETTERS = "ACGT"
-_UNKNOWN = 255
 _COMPLEMENT = str.maketrans("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")
 _AMBIGUOUS = {
-    **{letter: letter for letter in _LETTERS},
+    **{letter: letter for letter in DNA.letters},
     **{"R": "[AG]", "Y": "[CT]", "S": "[CG]", "W": "[AT]", "K": "[GT]", "M": "[AC]"},
     **{"B": "[CGT]", "D": "[AGT]", "H": "[ACT]", "V": "[ACG]", "N": "[ACGT]"},
 }
@@ -42,13 +40,13 @@ class SequenceReward:
         network: Network over A, C, G, T tokens.
         output: Which of its outputs is the reward.
         name: Name shown in reports.
-        batch: Largest number of sequences per network call.
+        batch: Sequences per network call, always as many, so that a score does not depend on its company.
 
     Raises:
         ValueError: If the network has no such output or `batch` is not positive.
     """
 
-    def __init__(self, network: SequenceClassifier, output: int = 0, *, name: str = "", batch: int = 256) -> None:
+    def __init__(self, network: SequenceClassifier, output: int = 0, *, name: str = "", batch: int = 32) -> None:
         if not 0 <= output < network.config["outputs"]:
             raise ValueError(f"output {output} of a network with {network.config['outputs']}")
         if batch < 1:
@@ -64,16 +62,17 @@ class SequenceReward:
         Raises:
             ValueError: If a sequence is empty or holds a letter other than A, C, G and T.
         """
-        _check_letters(sequences)
         scores = torch.empty(len(sequences))
+        if not len(sequences):
+            return scores
+        DNA.check(sequences)
         device = self.network.scale.device
         order = sorted(range(len(sequences)), key=lambda row: len(sequences[row]))
         with torch.inference_mode():
             for _, group in groupby(order, key=lambda row: len(sequences[row])):
                 rows = list(group)
-                tokens = encode_dna([sequences[row] for row in rows])
-                parts = [self.network(part.to(device)) for part in tokens.split(self.batch)]
-                scores[rows] = torch.cat(parts)[:, self.output].float().cpu()
+                tokens = DNA.encode([sequences[row] for row in rows]).to(device)
+                scores[rows] = in_full_batches(self.network, self.batch)(tokens)[:, self.output].float().cpu()
         return scores.clone()
 
     def __repr__(self) -> str:
@@ -114,8 +113,8 @@ def gc_content(target: float = 0.5) -> Callable[[Sequence[str]], Tensor]:
         raise ValueError(f"target must lie between 0 and 1, got {target}")
 
     def reward(sequences: Sequence[str]) -> Tensor:
-        _check_letters(sequences)
-        shares = [(text.count("G") + text.count("C")) / len(text) for text in sequences]
+        DNA.check(sequences)
+        shares = [sum(text.upper().count(letter) for letter in "GC") / len(text) for text in sequences]
         return -(torch.tensor(shares, dtype=torch.float32) - target).abs()
 
     return reward
@@ -138,57 +137,11 @@ def motif_count(motif: str) -> Callable[[Sequence[str]], Tensor]:
     pattern = re.compile(f"(?=(?:{bodies}))")
 
     def reward(sequences: Sequence[str]) -> Tensor:
-        _check_letters(sequences)
-        counts = [sum(1 for _ in pattern.finditer(text)) for text in sequences]
+        DNA.check(sequences)
+        counts = [sum(1 for _ in pattern.finditer(text.upper())) for text in sequences]
         return torch.tensor(counts, dtype=torch.float32)
 
     return reward
-
-
-def encode_dna(sequences: Sequence[str]) -> Tensor:
-    """Encode sequences of one length as int64 tokens, A C G T = 0 1 2 3, shape (n, L).
-
-    Raises:
-        ValueError: If there is no sequence, one is empty, lengths differ, or a letter is not
-            one of A, C, G and T.
-    """
-    lengths = {len(sequence) for sequence in sequences}
-    if len(lengths) != 1:
-        raise ValueError(f"need sequences of one length, got lengths {sorted(lengths)}")
-    codes = _check_letters(sequences).reshape(len(sequences), -1)
-    return torch.from_numpy(codes.astype(numpy.int64))
-
-
-def _check_letters(sequences: Sequence[str]) -> numpy.ndarray:
-    """Return the tokens of all sequences end to end, or say which letter is not allowed."""
-    if isinstance(sequences, str):
-        raise ValueError("need a list of sequences, got one string")
-    for row, sequence in enumerate(sequences):
-        if not sequence:
-            raise ValueError(f"sequence {row} is empty")
-    # Replacing what latin-1 lacks keeps one byte a letter, so that positions stay right.
-    text = "".join(sequences).encode("latin-1", "replace")
-    codes = _lookup_table()[numpy.frombuffer(text, dtype=numpy.uint8)]
-    if (codes == _UNKNOWN).any():
-        _refuse(sequences, int((codes == _UNKNOWN).argmax()))
-    return codes
-
-
-def _refuse(sequences: Sequence[str], site: int) -> None:
-    """Raise for the letter at a site of the joined sequences."""
-    row = 0
-    while site >= len(sequences[row]):
-        site -= len(sequences[row])
-        row += 1
-    letter = sequences[row][site]
-    raise ValueError(f"sequence {row} has {letter!r} at position {site}; allowed are A C G T")
-
-
-def _lookup_table() -> numpy.ndarray:
-    table = numpy.full(256, _UNKNOWN, dtype=numpy.uint8)
-    for token, letter in enumerate(_LETTERS):
-        table[ord(letter)] = token
-    return table
 
 
 def _bundled(file: str, output: int, name: str, device: torch.device | str | None) -> SequenceReward:
