@@ -25,7 +25,7 @@ demo: .venv/installed
 	$(BIN)/svdd demo --out runs/demo --force
 
 test: .venv/tested
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 lint: .venv/linted
 	$(BIN)/ruff check .

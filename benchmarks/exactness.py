@@ -43,7 +43,10 @@ def argmax_against_best_of_n(model):
     sizes = (2, 5, 10, 20)
     print("| | " + " | ".join(str(m) for m in sizes) + " |")
     print("|---" * (len(sizes) + 1) + "|")
-    rows = {name: [model.finite_law(t, candidates=m, temperature=0.0) for m in sizes] for name, t in value_tables(model, 0.2).items()}
+    rows = {
+        name: [model.finite_law(t, candidates=m, temperature=0.0) for m in sizes]
+        for name, t in value_tables(model, 0.2).items()
+    }
     rows["best-of-n"] = [model.best_of_n_law(n) for n in sizes]
     for name, laws in rows.items():
         cells = [f"{float(p @ model.rewards):.3f}, {divergence(p, model.p_pre()):.2f}" for p in laws]

@@ -81,7 +81,7 @@ def ours(process, reward, temperature, args):
 
 
 def compare(length, temperature, args):
-    """One length: both loops in this process, one after the other, then ours again on recorded answers."""
+    """Both loops in this process, one after the other, then ours again on recorded answers."""
     network = load_network(bundled("dna-enhancer", "denoiser.safetensors")).eval()
     process, reward = svdd.load("dna-enhancer", steps=args.steps, length=length), load_reward("hepg2")
     with torch.no_grad():
@@ -129,6 +129,27 @@ def memory(candidates, chunk):
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def compared(args):
+    """Every length and temperature in a fresh process: how fast a loop allocates depends on what ran before it."""
+    sizes = [f"--{name}={getattr(args, name)}" for name in ("steps", "candidates", "chains")]
+    for length in args.lengths:
+        for temperature in args.temperatures:
+            command = [
+                sys.executable,
+                __file__,
+                "--one",
+                f"--lengths={length}",
+                f"--temperatures={temperature}",
+                *sizes,
+            ]
+            table = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+            shape = ", ".join(f"{k} {table[k]:g}" for k in ("length", "steps", "candidates", "chains", "temperature"))
+            print(f"\n{shape}; {torch.get_num_threads()} threads")
+            for key, number in list(table.items())[5:]:
+                print(f"  {key:28s} {number:12.4g}" if isinstance(number, float) else f"  {key:28s} {number:12d}")
+            yield table
+
+
 def memory_table(args):
     """Peak memory for growing M, a fresh process each."""
     table = {}
@@ -147,6 +168,7 @@ def arguments():
     parser.add_argument("--temperatures", type=float, nargs="+", default=[0.0, 0.5])
     parser.add_argument("--chunk", type=int, default=64)
     parser.add_argument("--memory", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--out")
     return parser.parse_args()
 
@@ -156,12 +178,10 @@ def main():
     if args.memory:
         print(memory(args.memory, args.chunk))
         return
-    tables = [compare(length, temperature, args) for length in args.lengths for temperature in args.temperatures]
-    for table in tables:
-        shape = ", ".join(f"{k} {table[k]:g}" for k in ("length", "steps", "candidates", "chains", "temperature"))
-        print(f"\n{shape}; {torch.get_num_threads()} threads")
-        for key, number in list(table.items())[5:]:
-            print(f"  {key:28s} {number:12.4g}" if isinstance(number, float) else f"  {key:28s} {number:12d}")
+    if args.one:
+        print(json.dumps(compare(args.lengths[0], args.temperatures[0], args)))
+        return
+    tables = list(compared(args))
     peaks = memory_table(args)
     print(f"\npeak memory in MB, chunks of {args.chunk} rows: " + ", ".join(f"M={m} {p:.0f}" for m, p in peaks.items()))
     if args.out:

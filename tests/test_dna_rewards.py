@@ -12,7 +12,7 @@ from svdd.rewards import dna
 def reward() -> dna.SequenceReward:
     with isolated_randomness(0):
         network = SequenceClassifier(outputs=2, channels=16, stages=2, both_strands=True).eval()
-    return dna.SequenceReward(network, 1, name="tiny", batch=2)
+    return dna.SequenceReward(network, 1, name="tiny", sites=20)
 
 
 def test_case_does_not_matter(reward):
@@ -46,11 +46,11 @@ def test_mixed_lengths_and_batches_keep_the_order(reward):
     assert reward([]).shape == (0,)
 
 
-def test_output_and_batch_are_checked(reward):
+def test_output_and_sites_are_checked(reward):
     with pytest.raises(ValueError, match="output 2"):
         dna.SequenceReward(reward.network, 2)
-    with pytest.raises(ValueError, match="batch"):
-        dna.SequenceReward(reward.network, batch=0)
+    with pytest.raises(ValueError, match="sites"):
+        dna.SequenceReward(reward.network, sites=0)
 
 
 @pytest.mark.parametrize("factory", [dna.hepg2, dna.hepg2_judge])

@@ -14,7 +14,7 @@ from svdd.models.networks import SequenceDenoiser, load_network
 from svdd.process import Process
 from svdd.tree import Tree
 
-_ROWS_ON_CPU, _ROWS_ON_ACCELERATOR = 16, 512  # the activations of 16 rows stay in a core's cache
+_SITES_ON_CPU, _SITES_ON_ACCELERATOR = 3200, 100_000  # activations of 3200 sites stay in a core's cache
 
 
 def bundled(*parts: str) -> Path:
@@ -42,7 +42,8 @@ def dna_enhancer(
         raise ValueError(f"{path} holds a {type(network).__name__}, not a denoiser of sequences")
     forward = inference_pass(network.to(device))
     where = network.head.weight.device
-    call = in_full_batches(forward, _ROWS_ON_CPU if where.type == "cpu" else _ROWS_ON_ACCELERATOR)
+    sites = _SITES_ON_CPU if where.type == "cpu" else _SITES_ON_ACCELERATOR
+    call = in_full_batches(forward, max(1, sites // max(length, 1)))
 
     def logits(x: Tensor, t: Tensor, cond: Tree) -> Tensor:
         return call(x.to(where)).to(x.device)

@@ -84,9 +84,7 @@ def draw_training(card: dict[str, Any]) -> str:
     return page.getvalue()
 
 
-def _curve(
-    axes: Any, history: dict[str, Any], label: str, unit: str, *, training: bool = True
-) -> None:
+def _curve(axes: Any, history: dict[str, Any], label: str, unit: str, *, training: bool = True) -> None:
     rows = history["history"]
     steps = [row["step"] for row in rows]
     axes.plot(steps, [row["value"] for row in rows], label=f"{label}, validation")
@@ -151,9 +149,7 @@ def _networks(card: dict[str, Any]) -> str:
                 speed["batch_256"],
             ]
         )
-    table = _table(
-        ["network", "parameters", "best step", "ms per row, batch 64", "batch 256"], rows
-    )
+    table = _table(["network", "parameters", "best step", "ms per row, batch 64", "batch 256"], rows)
     return (
         "## Networks and training\n\n"
         "The denoiser is a dilated convolutional network with whole-sequence context and no\n"
@@ -203,8 +199,7 @@ def _samples(card: dict[str, Any]) -> str:
         for name, value in samples["composition"]["samples"].items()
     ]
     rows += [
-        [f"{name} hits per sequence", hits["samples"], hits["natural"]]
-        for name, hits in samples["motif_hits"].items()
+        [f"{name} hits per sequence", hits["samples"], hits["natural"]] for name, hits in samples["motif_hits"].items()
     ]
     both = ("samples", "natural")
     rows += [["diversity", *(samples["diversity"][which] for which in both)]]
@@ -241,10 +236,7 @@ def _oracles(card: dict[str, Any]) -> str:
     columns = zip(guide["reliability"], judge["reliability"], strict=True)
     reliability = _table(
         ["guide predicts", "observed", "judge predicts", "observed", "sites"],
-        [
-            [g["predicted"], g["observed"], j["predicted"], j["observed"], g["n"]]
-            for g, j in columns
-        ],
+        [[g["predicted"], g["observed"], j["predicted"], j["observed"], g["n"]] for g, j in columns],
     )
     agreement = card["oracle_agreement"]
     return (

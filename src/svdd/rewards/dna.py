@@ -40,21 +40,22 @@ class SequenceReward:
         network: Network over A, C, G, T tokens.
         output: Which of its outputs is the reward.
         name: Name shown in reports.
-        batch: Sequences per network call, always as many, so that a score does not depend on its company.
+        sites: Letters per network call, about; for one length always as many sequences, so that a score does not depend
+            on its company. The default keeps activations in a core's cache.
 
     Raises:
-        ValueError: If the network has no such output or `batch` is not positive.
+        ValueError: If the network has no such output or `sites` is not positive.
     """
 
-    def __init__(self, network: SequenceClassifier, output: int = 0, *, name: str = "", batch: int = 32) -> None:
+    def __init__(self, network: SequenceClassifier, output: int = 0, *, name: str = "", sites: int = 3200) -> None:
         if not 0 <= output < network.config["outputs"]:
             raise ValueError(f"output {output} of a network with {network.config['outputs']}")
-        if batch < 1:
-            raise ValueError(f"batch must be at least 1, got {batch}")
+        if sites < 1:
+            raise ValueError(f"sites must be at least 1, got {sites}")
         self.network = network
         self.output = output
         self.name = name
-        self.batch = batch
+        self.sites = sites
 
     def __call__(self, sequences: Sequence[str]) -> Tensor:
         """Return one float32 score per sequence, on the CPU, in the order given.
@@ -69,10 +70,11 @@ class SequenceReward:
         device = self.network.scale.device
         order = sorted(range(len(sequences)), key=lambda row: len(sequences[row]))
         with torch.inference_mode():
-            for _, group in groupby(order, key=lambda row: len(sequences[row])):
+            for length, group in groupby(order, key=lambda row: len(sequences[row])):
                 rows = list(group)
                 tokens = DNA.encode([sequences[row] for row in rows]).to(device)
-                scores[rows] = in_full_batches(self.network, self.batch)(tokens)[:, self.output].float().cpu()
+                scored = in_full_batches(self.network, max(1, self.sites // length))(tokens)
+                scores[rows] = scored[:, self.output].float().cpu()
         return scores.clone()
 
     def __repr__(self) -> str:
