@@ -167,9 +167,9 @@ class Decoding:
 
     def _batches(self, samples: int, batch: int | None) -> list[range]:
         each = self.options.get("particles", 1) if self.method.returns == "all" else 1
-        if samples < 1 or samples % each or (batch is not None and batch < 1):
+        if each < 1 or samples < 1 or samples % each or (batch is not None and batch < 1):
             raise ValueError(
-                f"samples must be a positive multiple of {each} (designs a chain) and batch positive, "
+                f"samples must be a positive multiple of {each} (designs a chain) and sizes positive, "
                 f"got samples={samples}, batch={batch}"
             )
         chains = samples // each

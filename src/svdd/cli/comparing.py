@@ -93,6 +93,7 @@ def _price(svdd: Mapping[Any, Any], model: Mapping[Any, Any]) -> str:
     found = words[_compared(svdd, model, "elbo_per_base")]
     return (
         f"To the model, svdd's designs are {found} its own samples: {_shown(svdd, 'elbo_per_base')} against "
-        f"{_shown(model, 'elbo_per_base')} nats a base (log-likelihood bound); diversity {svdd['diversity']:.2f} against "
-        f"{model['diversity']:.2f}."
+        f"{_shown(model, 'elbo_per_base')} nats a base (log-likelihood bound); their 3-mers correlate "
+        f"{svdd['correlation_3mer']:.2f} against {model['correlation_3mer']:.2f} with those of the most active natural "
+        f"sites; diversity {svdd['diversity']:.2f} against {model['diversity']:.2f}."
     )

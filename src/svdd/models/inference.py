@@ -59,9 +59,9 @@ def inference_pass(network: SequenceDenoiser) -> Callable[[Int64[Tensor, "n L"]]
         flat = hidden.view(-1, hidden.shape[-1])
         for block, spread, mix in blocks:
             update = _convolved(_normalised(hidden, block.norm), spread, block.spread)
-            update = update + block.context(update.mean(1))[:, None]
+            update += block.context(update.mean(1))[:, None]
             hidden += block.mix.bias
-            flat.addmm_(functional.gelu(update).reshape(flat.shape), mix)
-        return functional.linear(functional.gelu(_normalised(hidden, network.norm)), head, network.head.bias)
+            flat.addmm_(torch.ops.aten.gelu_(update).reshape(flat.shape), mix)
+        return functional.linear(torch.ops.aten.gelu_(_normalised(hidden, network.norm)), head, network.head.bias)
 
     return forward
