@@ -169,7 +169,7 @@ class Decoding:
         each = self.options.get("particles", 1) if self.method.returns == "all" else 1
         if each < 1 or samples < 1 or samples % each or (batch is not None and batch < 1):
             raise ValueError(
-                f"samples must be a positive multiple of {each} (designs a chain) and sizes positive, "
+                f"samples must be a positive multiple of {each} (designs a chain) and batch positive, "
                 f"got samples={samples}, batch={batch}"
             )
         chains = samples // each

@@ -17,7 +17,7 @@ weights = pytest.mark.skipif(
 def row(**changed):
     names = ("reward_median", "judge_median", "elbo_per_base")
     base = {f"{name}{end}": value for name in names for end, value in (("", 1.0), ("_low", 0.5), ("_high", 1.5))}
-    return base | {"diversity": 0.5} | changed
+    return base | {"diversity": 0.5, "correlation_3mer": 0.9} | changed
 
 
 def table(**svdd):
@@ -44,6 +44,8 @@ def test_best_of_n_is_called_better_where_it_is():
 def test_the_price_in_naturalness_is_told():
     dearer = comparing.verdicts(table(elbo_per_base=-2.0, elbo_per_base_low=-2.5, elbo_per_base_high=-1.5))
     assert "less natural than its own samples" in dearer[2]
+    drifted = comparing.verdicts(table(correlation_3mer=0.4))
+    assert "3-mers correlate 0.40 against 0.90" in drifted[2]
 
 
 @pytest.mark.parametrize("sizes", [demo.FAST, demo.USUAL, demo.FULL])
