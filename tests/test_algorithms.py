@@ -11,8 +11,9 @@ from svdd import decode
 from svdd.accounting import metered
 from svdd.algorithms import METHODS, OverTiltWarning, beam, blocks, nested_is, smc, svdd, svdd_r
 from svdd.decoding import Decoding, run
+from svdd.diagnostics import path_divergence
 from svdd.rng import Rng
-from svdd.selectors import adaptive, systematic
+from svdd.selectors import adaptive, log_mean, systematic
 from svdd.values import learned, monte_carlo, posterior_mean
 from test_process import spied
 
@@ -115,7 +116,7 @@ def sizes(steps):
         ({"every": 100}, [8], [8]),
         ({"window": (0.5, 0.25)}, [4, 5, 6, 8], [4, 5, 6]),
         ({"window": (0.5, 0.0), "every": 2}, [4, 6, 8], [4, 6, 8]),
-        ({"window": (1.0, 0.9)}, [8], []),
+        ({"window": (1.0, 0.87)}, [1, 8], [1]),
     ],
 )
 def test_cadence(cadence, steps, several):
@@ -124,9 +125,17 @@ def test_cadence(cadence, steps, several):
     assert [i + 1 for i, m in enumerate(sizes(taken)) if m > 1] == several
 
 
-@pytest.mark.parametrize("cadence", [{"every": 0}, {"window": (0.2, 0.5)}, {"window": (math.nan, 0.0)}])
-def test_a_senseless_cadence_is_refused(cadence):
-    with pytest.raises(ValueError, match="need every >= 1 and window"):
+@pytest.mark.parametrize(
+    ("cadence", "said"),
+    [
+        ({"every": 0}, "every must be at least 1 step, got 0"),
+        ({"window": (0.2, 0.5)}, "chooses nowhere; times run from 1 to 0"),
+        ({"window": (math.nan, 0.0)}, "chooses nowhere"),
+        ({"window": (5.0, 4.0)}, "chooses nowhere"),
+    ],
+)
+def test_a_senseless_cadence_is_refused(cadence, said):
+    with pytest.raises(ValueError, match=said):
         smc(gaussian(), VALUE, particles=2, chains=1, rng=streams(), **cadence)
 
 
@@ -309,3 +318,40 @@ def test_svdd_r_returns_every_particle():
     result = decode(gaussian(), reward, method="svdd-r", samples=8, particles=4, candidates=2, replace=0.5)
     assert result.chain == [0, 0, 0, 0, 1, 1, 1, 1]
     assert len(result) == 8
+
+
+@pytest.mark.parametrize("ess", [0.0, 0.5, 1.0])
+def test_an_invalid_look_ahead_weighs_nothing_whether_or_not_its_chain_resamples(ess):
+    """Half of the particles are invalid at one step: log Z then is that of the valid half, whatever the threshold."""
+
+    def value(particles):
+        v = torch.zeros(len(particles), dtype=torch.float64)
+        if particles.step == 2:
+            v[::2] = -torch.inf
+        return v
+
+    chains, n = 50, 6
+    last = run(smc(gaussian(4), value, particles=n, ess=ess, chains=chains, rng=Rng(0, chains)))
+    assert torch.allclose(log_mean(last.log_w).exp(), torch.full((chains,), 0.5, dtype=torch.float64))
+
+
+def test_a_chain_without_a_valid_look_ahead_goes_on_as_if_not_scored():
+    def value(particles):
+        v = particles.x.sum(-1)
+        return torch.full_like(v, -torch.inf) if particles.step == 2 else v
+
+    steps = list(svdd(gaussian(4), value, candidates=3, temperature=0.5, chains=5, rng=Rng(0, 5)))
+    assert torch.equal(steps[1].value, steps[0].value)
+    assert torch.equal(steps[1].log_w, steps[0].log_w)
+    assert bool(steps[-1].log_w.isfinite().all())
+
+
+def test_the_divergence_of_a_path_is_log_m_a_step_for_the_argmax_and_less_for_a_choice():
+    process, m = masked(4), 5
+    value = posterior_mean(reward)
+    hard = list(svdd(process, value, candidates=m, chains=200, rng=Rng(0, 200)))
+    assert torch.allclose(path_divergence(hard[0], 0.0), torch.full((200,), math.log(m), dtype=torch.float64))
+    soft = next(svdd(process, value, candidates=m, temperature=0.5, chains=200, rng=Rng(0, 200)))
+    chosen = (soft.candidates.value[:, 0] / 0.5).softmax(-1).gather(1, soft.ancestor)[:, 0]
+    assert torch.allclose(path_divergence(soft, 0.5), (m * chosen).log())
+    assert 0 < float(path_divergence(soft, 0.5).mean()) < math.log(m)

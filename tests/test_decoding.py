@@ -233,9 +233,10 @@ def test_a_result_needs_a_finished_batch():
         ({}, "svdd needs candidates, such as candidates=10"),
         ({"method": "smc"}, "smc needs particles"),
         ({"method": "blocks", "candidates": 2}, "blocks needs length"),
-        ({"candidates": 0}, "must be at least 1, got 0"),
+        ({"candidates": 0}, "at least 1, got 0"),
+        ({"candidates": 2, "scores": {"reward": reward}}, "a score cannot be named 'reward'"),
         ({"candidates": 2, "chunks": {"reward": 0}}, "at least 1 row"),
-        ({"candidates": 2, "seed": -1}, "need seed >= 0"),
+        ({"candidates": 2, "seed": -1}, "seed must be a whole number from 0"),
     ],
 )
 def test_settings_that_make_no_sense_are_named(settings, said):

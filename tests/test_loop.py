@@ -230,7 +230,7 @@ def test_search_needs_a_positive_temperature(temperature):
 
 @pytest.mark.parametrize("sizes", [{"particles": 0}, {"children": 0}, {"children": lambda step: 1 - step}])
 def test_sizes_below_one_are_refused(sizes):
-    with pytest.raises(ValueError, match="must be at least 1, got 0 at step"):
+    with pytest.raises(ValueError, match="whole and at least 1, got 0 at step"):
         run(search(gaussian(), VALUE, multinomial, chains=2, rng=streams(2), **sizes))
 
 

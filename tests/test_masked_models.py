@@ -167,3 +167,14 @@ def test_inference_pass_is_the_network():
     with torch.no_grad():
         expected = network(tokens)
     assert torch.allclose(inference_pass(network)(tokens), expected, atol=2e-5)
+
+
+def test_the_mask_of_another_alphabet_is_the_mask_of_its_templates():
+    letters = Alphabet("ACDEFGHIKLMNPQRSTVWY", mask="X")
+
+    def network(x, t, cond):
+        return torch.zeros(*x.shape, len(letters), dtype=torch.float64)
+
+    process = infill(masked_sequences(network, letters, length=6, steps=3), ["ANXXNC"])
+    samples = svdd.decode(process, lambda designs: [0.0] * len(designs), samples=5, method="pretrained").samples
+    assert all(s[:2] == "AN" and s[4:] == "NC" and "X" not in s for s in samples)

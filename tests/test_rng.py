@@ -86,7 +86,7 @@ def test_moments():
 
 @pytest.mark.parametrize(("seed", "chains"), [(-1, 2), (2**64, 2), (0, 0), (0, [])])
 def test_bad_arguments(seed, chains):
-    with pytest.raises(ValueError, match="seed >= 0 and at least one chain"):
+    with pytest.raises(ValueError, match=r"seed must be a whole number|at least one chain"):
         Rng(seed, chains)
 
 

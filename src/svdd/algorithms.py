@@ -38,10 +38,16 @@ class OverTiltWarning(UserWarning):
 
 def _guided(process: Process, every: int, window: Window) -> Callable[[int], bool]:
     """Which steps choose."""
-    if every < 1 or not window[0] >= window[1]:
-        raise ValueError(f"need every >= 1 and window = (from, to) with from >= to, got {every} and {window}")
+    if every < 1:
+        raise ValueError(f"every must be at least 1 step, got {every}")
     times, last = process.times.tolist(), process.steps - 1
-    return lambda step: (last - step) % every == 0 and window[1] <= times[step + 1] <= window[0]
+    chosen = {k for k in range(last + 1) if (last - k) % every == 0 and window[1] <= times[k + 1] <= window[0]}
+    if not chosen:
+        raise ValueError(
+            f"window {tuple(window)} (from, to, with from >= to) with every={every} chooses nowhere; "
+            f"times run from {times[0]:.4g} to {times[-1]:.4g}"
+        )
+    return chosen.__contains__
 
 
 def _last(process: Process) -> Callable[[int], bool]:
@@ -63,8 +69,7 @@ def _run(
     guided, last = _guided(process, every, window), _last(process)
 
     def offspring(step: int) -> int:
-        m = children if isinstance(children, int) else children(step)
-        return m if m < 1 or guided(step) else 1
+        return (children(step) if callable(children) else children) if guided(step) else 1
 
     return search(
         process,

@@ -58,6 +58,8 @@ class Alphabet:
         """The tokens of all sequences end to end."""
         if isinstance(sequences, str):
             raise ValueError("need a list of sequences, got one string")
+        if not isinstance(sequences, list | tuple) or not all(isinstance(s, str) for s in sequences):
+            raise ValueError(f"need a list of sequences, got a {type(sequences).__name__} that is not made of text")
         if not len(sequences):
             raise ValueError("got no sequences")
         for row, sequence in enumerate(sequences):

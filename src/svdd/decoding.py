@@ -4,6 +4,7 @@
 line drives it. Both only put wrappers round a process and a reward, choose a row of `METHODS` and drive `search`.
 """
 
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -96,12 +97,12 @@ def accounted(
         process: any process.
         reward: any reward.
         usage: where to count.
-        chunks: rows at a time for `network`, `decode`, `reward`; a component not named goes in one piece.
+        chunks: rows at a time for `network`, `decode`, `reward`; a component not named goes in one piece while memory lasts.
         share: whether equal states and equal designs share one answer.
     """
 
     def bounded(name: str, f: Callable[..., Any]) -> Callable[..., Any]:
-        return chunked(f, chunks[name]) if name in chunks else f
+        return chunked(f, chunks.get(name, sys.maxsize))  # halves on out-of-memory even where no limit is given
 
     for name in chunks:
         if name not in ("network", "decode", "reward"):
@@ -153,6 +154,8 @@ class Decoding:
     ) -> None:
         self.method = make_method(method, options)
         self.usage, self.scores = Usage(), dict(scores or {})
+        for name in {*self.scores} & {"id", "chain", "sample", "reward", "valid"}:
+            raise ValueError(f"a score cannot be named {name!r}: every result has that column already")
         for option in self.method.missing(options):
             raise ValueError(f"{method} needs {option}, such as {option}=10")
         settings = self.method.defaults() | options
@@ -167,7 +170,8 @@ class Decoding:
 
     def _batches(self, samples: int, batch: int | None) -> list[range]:
         each = self.options.get("particles", 1) if self.method.returns == "all" else 1
-        if each < 1 or samples < 1 or samples % each or (batch is not None and batch < 1):
+        whole = all(isinstance(size, int) for size in (each, samples, 1 if batch is None else batch))
+        if not whole or each < 1 or samples < 1 or samples % each or (batch is not None and batch < 1):
             raise ValueError(
                 f"samples must be a positive multiple of {each} (designs a chain) and batch positive, "
                 f"got samples={samples}, batch={batch}"

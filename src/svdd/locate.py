@@ -29,7 +29,7 @@ def _module(name: str) -> Any:
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:
-            raise ValueError(f"cannot import {name!r}: {error}") from error
+            raise ValueError(f"cannot import {name!r}: {error}; a file is given as {name}.py:function") from error
     path = Path(name)
     if not path.is_file():
         raise ValueError(f"there is no file {name!r}")
@@ -97,4 +97,8 @@ def _called(function: Callable[..., Any], name: str, options: dict[str, Any]) ->
     for option in options:
         if option not in known and not takes_any:
             raise ValueError(unknown(f"option of {name}", option, known))
-    return function(**options)
+    try:
+        inspect.signature(function).bind(**options)
+        return function(**options)
+    except TypeError as error:
+        raise ValueError(f"{name} cannot be made with {options or 'no options'}: {error}") from error

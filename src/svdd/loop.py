@@ -16,7 +16,7 @@ from torch import Tensor
 from svdd.distributions import is_deterministic
 from svdd.process import Particles, Process
 from svdd.rng import Rng
-from svdd.selectors import Selector, keep
+from svdd.selectors import Selector, keep, log_mean
 from svdd.tree import Tree, leaves, repeat, row_hash, rows
 from svdd.values import Value, checked
 
@@ -50,9 +50,9 @@ class Step(NamedTuple):
 
 
 def _count(count: Count, step: int) -> int:
-    number = count if isinstance(count, int) else count(step)
-    if number < 1:
-        raise ValueError(f"particles and candidates must be at least 1, got {number} at step {step}")
+    number = count(step) if callable(count) else count
+    if not isinstance(number, int) or number < 1:
+        raise ValueError(f"particles and candidates must be whole and at least 1, got {number!r} at step {step}")
     return number
 
 
@@ -92,15 +92,15 @@ def choose(
     v_pool = checked(value(pool), pool.x, len(pool), "value").view(chains, parents, children)
     # The difference is taken on the parent's side: a selector that keeps weights as they are (top) then carries exactly
     # v / temperature, and equal values stay equal to the last bit.
-    base = parent.log_w - parent.value / temperature
+    base = torch.where(parent.value.isneginf(), -torch.inf, parent.log_w - parent.value / temperature)
     log_w_pool = (base[..., None] + v_pool / temperature).flatten(1)
     only = log_w_pool.shape[1] == 1  # no choice, no draw: one candidate is the pretrained sampler bit for bit
     ancestor, log_w = (keep if only else select)(log_w_pool, particles, pool.rng)  # type: ignore[arg-type]
     v = v_pool.flatten(1).gather(1, ancestor)
-    if not pool.final:  # a forced survivor whose look-ahead is invalid counts as not scored
-        origin, lost = ancestor // children, v.isneginf()
-        v = torch.where(lost, parent.value.gather(1, origin), v)
-        log_w = torch.where(lost, parent.log_w.gather(1, origin), log_w)
+    hopeless = log_w_pool.isneginf().all(1, keepdim=True)
+    if not pool.final and bool(hopeless.any()):  # such a chain goes on as if this step had not been scored
+        v = torch.where(hopeless & v.isneginf(), parent.value.amax(1, keepdim=True), v)
+        log_w = torch.where(hopeless, log_mean(parent.log_w)[:, None], log_w)
     distinct = _distinct(pool.x, chains, parents, children)
     index = torch.arange(chains)[:, None] * (parents * children) + ancestor
     return Step(pool[index.flatten()], v, log_w, ancestor, Candidates(v_pool, parent.value, distinct))

@@ -29,8 +29,10 @@ class Rng:
 
     def __init__(self, seed: int, chains: int | Sequence[int]) -> None:
         ids = list(range(chains)) if isinstance(chains, int) else list(chains)
-        if not ids or not 0 <= seed < 2**64:
-            raise ValueError(f"need seed >= 0 and at least one chain, got seed={seed}, chains={chains}")
+        if not isinstance(seed, int) or not 0 <= seed < 2**64:
+            raise ValueError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
+        if not ids:
+            raise ValueError(f"need at least one chain, got {chains}")
         self.ids = ids
         self._generators = [_philox([seed, i]) for i in ids]
 

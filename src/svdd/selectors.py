@@ -188,15 +188,16 @@ def twice_tilted(pick: Selector, replace: float | None = None) -> Selector:
         replace: None resamples all n ("full"); a fraction replaces only that share of n, the lowest.
     """
 
-    def lowest(log_w: Float[Tensor, "b n"]) -> Bool[Tensor, "b n"]:
-        n = log_w.shape[-1]
-        rank = log_w.argsort(dim=-1, stable=True).argsort(-1)
-        return rank < (n if replace is None else share(replace, n))
+    def lowest(log_w: Float[Tensor, "b n"], rng: Rng) -> Bool[Tensor, "b n"]:
+        if replace is None:
+            return torch.ones_like(log_w, dtype=torch.bool)
+        worst = top(-log_w.clamp(min=-1e300), share(replace, log_w.shape[-1]), rng).ancestor
+        return torch.zeros_like(log_w, dtype=torch.bool).scatter(1, worst, True)
 
     def select(log_w: Float[Tensor, "b k"], n: int, rng: Rng) -> Selection:
         local = _local(log_w, n, pick, rng).ancestor
         values = log_w.gather(-1, local)
-        lost = lowest(values)
+        lost = lowest(values, rng)
         pool = values if replace is None else torch.where(lost, -torch.inf, values)
         drawn = multinomial(pool, n, rng).ancestor
         ancestor = local.gather(-1, torch.where(lost, drawn, torch.arange(n).expand_as(drawn)))

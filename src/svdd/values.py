@@ -43,6 +43,8 @@ def checked(numbers: Any, designs: Any, n: int, source: str = "reward") -> Float
     """
     try:
         tensor = numbers.detach() if isinstance(numbers, Tensor) else torch.as_tensor(np.array(numbers))
+        if tensor.is_complex():
+            raise TypeError
         tensor = tensor.to("cpu", torch.float64, copy=True)  # a reward may write into the same array again
     except (TypeError, ValueError, RuntimeError):
         raise RewardError(
@@ -109,8 +111,8 @@ def log_mean_exp(v: Float[Tensor, "*n K"], temperature: float) -> Float[Tensor, 
 def monte_carlo(reward: Reward, samples: int = 4, temperature: float = 1.0) -> Value:
     r"""K-sample log-mean-exp: $v(x_t) = a \log \frac1K \sum_k \exp(r(x_0^k)/a)$, $x_0^k \sim q(x_0 | x_t)$.
 
-    Unbiased for $E_q\,e^{r/a}$ before the logarithm; what remains is the factorisation of q. Its floor is about a third of
-    the posterior mean's (docs: choosing a value).
+    Unbiased for $E_q\,e^{r/a}$ before the logarithm; what remains is the factorisation of q. docs/exactness.md compares its
+    floor with the posterior mean's.
 
     Args:
         reward: designs to one number each.

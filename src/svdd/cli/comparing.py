@@ -89,7 +89,7 @@ def _against(what: str, svdd: Mapping[Any, Any], best: Mapping[Any, Any], column
 
 
 def _price(svdd: Mapping[Any, Any], model: Mapping[Any, Any]) -> str:
-    words = {1: "more natural than", 0: "as natural as", -1: "less natural than"}
+    words = {1: "more natural than", 0: "as natural, as far as these intervals tell, as", -1: "less natural than"}
     found = words[_compared(svdd, model, "elbo_per_base")]
     return (
         f"To the model, svdd's designs are {found} its own samples: {_shown(svdd, 'elbo_per_base')} against "

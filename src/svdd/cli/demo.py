@@ -1,4 +1,4 @@
-"""`svdd demo`: enhancers decoded by svdd, and by other methods for the same number of network rows.
+"""`svdd demo`: enhancers decoded by svdd, by best-of-n and SMC for the same network rows, and without a reward.
 
 Everything that may be tuned is here.
 """

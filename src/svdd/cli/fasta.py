@@ -28,24 +28,25 @@ def read_fasta(path: Path) -> list[str]:
     return sequences
 
 
-def template(fixed: list[str], length: int) -> str:
-    """A template with letters at given positions and N elsewhere.
+def template(fixed: list[str], length: int, mask: str) -> str:
+    """A template with letters at given positions and the mask elsewhere.
 
     Args:
         fixed: `POSITION:LETTERS`, position 1 being the first letter.
         length: of the template.
+        mask: what a free site is written as.
 
     Raises:
         ValueError: for other text, letters beyond the ends, and overlaps.
     """
-    sites = ["N"] * length
+    sites: list[str | None] = [None] * length
     for item in fixed:
         position, _, letters = item.partition(":")
         if not (position.strip().isdecimal() and letters.isalpha()):
             raise ValueError(f"fix takes POSITION:LETTERS, such as 90:TGAGTCA, got {item!r}")
         first = int(position) - 1
         free = sites[first : first + len(letters)] if first >= 0 else []
-        if free != ["N"] * len(letters):
+        if free != [None] * len(letters):
             raise ValueError(f"{item} must lie within positions 1 to {length} and overlap no other fixed part")
         sites[first : first + len(letters)] = letters
-    return "".join(sites)
+    return "".join(letter or mask for letter in sites)

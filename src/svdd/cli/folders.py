@@ -102,7 +102,8 @@ class RunFolder:
         if not self.state.is_file():
             return None
         try:
-            return torch.load(self.state, weights_only=True)  # type: ignore[no-any-return]
+            state: dict[str, Any] = torch.load(self.state, weights_only=True)
+            return {name: state[name] for name in ("batch", "step", "usage", "trace", "finished")}
         except Exception as error:  # damage shows as any of several errors of pickle, zip and torch
             raise ValueError(
                 f"{self.state} is damaged ({type(error).__name__}); remove it to run the job from its start"

@@ -76,6 +76,9 @@ class Job(BaseModel):
         """The same job with whole paths, so that it runs from anywhere."""
         changed: dict[str, Any] = {k: _whole(getattr(self, k)) for k in ("template", "start") if getattr(self, k)}
         changed |= {k: _whole_target(getattr(self, k)) for k in ("model", "reward")}
+        changed["model_options"] = {
+            k: _whole(v) if isinstance(v, str) and Path(v).is_file() else v for k, v in self.model_options.items()
+        }
         changed["scores"] = [_whole_target(name) for name in self.scores]
         return self.model_copy(update=changed)
 
@@ -159,7 +162,11 @@ def _begun(process: Process, job: Job) -> Process:
 
     if job.start is not None and job.noise is not None:
         return from_sequences(process, read_fasta(Path(job.start)), job.noise)
-    given = read_fasta(Path(job.template)) if job.template else [template(job.fix, process.about["length"])]
+    given = (
+        read_fasta(Path(job.template))
+        if job.template
+        else [template(job.fix, process.about["length"], process.about["mask"])]
+    )
     return infill(process, given)
 
 

@@ -46,7 +46,7 @@ def masked_sequences(
     if length < 1:
         raise ValueError(f"length must be at least 1, got {length}")
     survival = survival or masked_log_linear()
-    facts = {"alphabet": alphabet.letters, "length": length, "steps": steps}
+    facts = {"alphabet": alphabet.letters, "mask": alphabet.mask, "length": length, "steps": steps}
     return Process(
         prior=lambda n, rng: torch.full((n, length), len(alphabet)),
         denoiser=from_logits(network, len(alphabet)),
@@ -66,7 +66,8 @@ def write_fasta(sequences: Sequence[str], ids: Sequence[str], rewards: Any, fold
 
 
 def _templates(process: Process, sequences: Sequence[str], masked: bool) -> Int64[Tensor, "k L"]:
-    alphabet, length = Alphabet(process.about["alphabet"]), process.about["length"]
+    alphabet = Alphabet(process.about["alphabet"], process.about["mask"])
+    length = process.about["length"]
     tokens = alphabet.encode(sequences, masked=masked)
     if tokens.shape[1] != length:
         raise ValueError(f"the model's sequences have {length} letters, but those given have {tokens.shape[1]}")
@@ -80,13 +81,13 @@ def _of_chains(tokens: Int64[Tensor, "k L"], n: int, rng: Rng) -> Int64[Tensor, 
 
 
 def infill(process: Process, templates: Sequence[str]) -> Process:
-    """The same model with some letters fixed: only the sites written as N are designed.
+    """The same model with some letters fixed: only the sites written as the mask (N for DNA) are designed.
 
     A revealed site never changes under absorbing noise, so the fixed letters condition the network from the first step.
 
     Args:
         process: a masked sequence model.
-        templates: letters and N; chain i takes template i, counted round.
+        templates: letters and masks; chain i takes template i, counted round.
 
     Raises:
         ValueError: for a foreign letter, a wrong length, or nothing to design.
@@ -94,7 +95,9 @@ def infill(process: Process, templates: Sequence[str]) -> Process:
     tokens = _templates(process, templates, masked=True)
     full = (tokens < len(process.about["alphabet"])).all(1).nonzero().flatten().tolist()
     if full:
-        raise ValueError(f"template {full[0]} leaves nothing to design; write N at the sites that are free")
+        raise ValueError(
+            f"template {full[0]} leaves nothing to design; write {process.about['mask']} at the sites that are free"
+        )
     return replace(process, prior=lambda n, rng: _of_chains(tokens, n, rng))
 
 
@@ -149,7 +152,8 @@ def elbo_per_site(
         Sahoo et al., arXiv 2406.07524.
     """
     x_0 = _templates(process, sequences, masked=False)
-    rng, (n, length) = Rng(seed, range(len(x_0))), x_0.shape
+    n, length = x_0.shape
+    rng = Rng(seed, range(2**40, 2**40 + n))  # streams that no chain of a run draws from
     t = (torch.arange(samples) + rng.uniform((n, 1))) / samples
     # at least one mask in expectation: below that the estimator's variance explodes and its mean hardly changes
     t = t.clamp(min=1 / length).flatten()[:, None]
