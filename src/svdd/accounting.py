@@ -199,7 +199,7 @@ def deduplicated(
         new = (old < 0).nonzero().flatten()
         parts = [] if known is None else [known[1]]
         if len(new):
-            parts.append(denoiser(*_ask(take(key, new), t)))
+            parts.append(denoiser(take(key[0], new), t, take(key[1], new)))
         answers = concatenate(parts)
         offset = rows(answers) - len(new)
         where = old.clone()
@@ -210,10 +210,6 @@ def deduplicated(
         return take(answers, group)
 
     return wrapper
-
-
-def _ask(key: tuple[Tree, Tree], t: Tensor) -> tuple[Tree, Tensor, Tree]:
-    return key[0], t, key[1]
 
 
 def _lookup(known: Tree, key: Tree) -> Int64[Tensor, " u"]:

@@ -21,7 +21,7 @@ from svdd.algorithms import METHODS, Method
 from svdd.denoisers import Denoiser
 from svdd.loop import Step
 from svdd.process import Particles, Process
-from svdd.result import Result, Trace, join
+from svdd.result import COLUMNS, Result, Trace, join
 from svdd.rng import Rng
 from svdd.selectors import log_mean, multinomial, top
 from svdd.suggestions import unknown
@@ -154,7 +154,7 @@ class Decoding:
     ) -> None:
         self.method = make_method(method, options)
         self.usage, self.scores = Usage(), dict(scores or {})
-        for name in {*self.scores} & {"id", "chain", "sample", "reward", "valid"}:
+        for name in {*self.scores} & {*COLUMNS}:
             raise ValueError(f"a score cannot be named {name!r}: every result has that column already")
         for option in self.method.missing(options):
             raise ValueError(f"{method} needs {option}, such as {option}=10")
@@ -267,7 +267,7 @@ class Decoding:
             "batch": self._position.batch,
             "step": None if step is None else _step_state(step),
             "usage": self.usage.as_dict(),
-            "trace": self.trace.state(),
+            "trace": self.trace.rows(),
             "finished": [result.state() for result in self._finished],
         }
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Export = Callable[[Any, Sequence[str], "np.ndarray[Any, Any]", Path], None]
-_COLUMNS = (
+COLUMNS = ("id", "chain", "sample", "reward", "valid")
+"""The columns that samples.csv has whatever the scores."""
+_TRACED = (
     "step", "t", "chain", "particle", "value", "log_w", "ancestor",
     "children", "candidate_mean", "candidate_best", "distinct", "bellman_residual", "selection_ess",
 )  # fmt: skip
@@ -65,25 +67,21 @@ class Trace:
 
     def rows(self) -> Float[Tensor, "r c"]:
         """All rows so far."""
-        return torch.cat(self._parts) if self._parts else torch.zeros(0, len(_COLUMNS), dtype=torch.float64)
+        return torch.cat(self._parts) if self._parts else torch.zeros(0, len(_TRACED), dtype=torch.float64)
 
     def mean_distinct(self) -> float | None:
         """Distinct candidates of a parent on average, None where there was only one to begin with."""
         table = self.rows()
-        several = table[table[:, _COLUMNS.index("children")] > 1]
-        return float(several[:, _COLUMNS.index("distinct")].mean()) if len(several) else None
+        several = table[table[:, _TRACED.index("children")] > 1]
+        return float(several[:, _TRACED.index("distinct")].mean()) if len(several) else None
 
     def to_frame(self) -> "pd.DataFrame":
         """The trace as a table."""
         import pandas as pd
 
-        frame = pd.DataFrame(self.rows().numpy(), columns=list(_COLUMNS))
+        frame = pd.DataFrame(self.rows().numpy(), columns=list(_TRACED))
         whole = {k: "int32" for k in ("step", "chain", "particle", "ancestor", "children", "distinct")}
         return frame.astype(whole)
-
-    def state(self) -> Tensor:
-        """All rows, to be saved."""
-        return self.rows()
 
     def resume(self, rows: Float[Tensor, "r c"]) -> None:
         """Goes on from saved rows."""

@@ -70,7 +70,7 @@ def top(log_w: Float[Tensor, "b k"], n: int, rng: Rng) -> Selection:
 
 
 def multinomial(log_w: Float[Tensor, "b k"], n: int, rng: Rng) -> Selection:
-    """N independent draws; for n = 1 the categorical choice of SVDD."""
+    """Draws all n independently; for n = 1 the categorical choice of SVDD."""
     u = rng.uniform((len(log_w), n), dtype=torch.float64)
     return _resampled(_inverted(_weights(log_w), u), log_w)
 

@@ -13,12 +13,12 @@ from svdd.cli.sentences import guarded
 from svdd.decoding import Decoding, make_method, make_value
 from svdd.locate import REWARDS, load, load_reward
 from svdd.process import Process
+from svdd.result import COLUMNS
 from svdd.suggestions import unknown
 from svdd.values import Reward
 
 RENAMED = {"block_length": "length"}
 """Method options whose name a job needs for something else."""
-_COLUMNS = ("id", "chain", "sample", "reward", "valid")
 
 
 class Job(BaseModel):
@@ -184,7 +184,7 @@ def score_columns(names: list[str]) -> dict[str, str]:
     """
     titles = [name if name in REWARDS else name.rpartition(":")[2] for name in names]
     for title in titles:
-        if titles.count(title) > 1 or title in _COLUMNS:
+        if titles.count(title) > 1 or title in COLUMNS:
             raise ValueError(f"the column {title!r} is taken; give the score's function another name")
     return dict(zip(titles, names, strict=True))
 

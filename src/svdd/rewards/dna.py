@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from importlib import resources
 from itertools import groupby
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from svdd.accounting import in_full_batches
 from svdd.alphabets import DNA
+from svdd.models.dna import bundled
 from svdd.models.networks import SequenceClassifier, load_network
 
 __all__ = [
@@ -147,9 +147,8 @@ def motif_count(motif: str) -> Callable[[Sequence[str]], Tensor]:
 
 
 def _bundled(file: str, output: int, name: str, device: torch.device | str | None) -> SequenceReward:
-    folder = resources.files("svdd") / "pretrained" / "dna-enhancer"
-    with resources.as_file(folder / f"{file}.safetensors") as path:
-        network = load_network(path)
+    path = bundled("dna-enhancer", f"{file}.safetensors")
+    network = load_network(path)
     if not isinstance(network, SequenceClassifier):
         raise ValueError(f"{path} holds a {type(network).__name__}, not a SequenceClassifier")
     return SequenceReward(network.to(device), output, name=name)
