@@ -21,7 +21,7 @@ import svdd
 from svdd.alphabets import DNA
 from svdd.locate import load_reward
 from svdd.models.dna import bundled
-from svdd.models.networks import load_network
+from svdd.models.weight_files import load_network
 
 
 @torch.no_grad()

@@ -160,7 +160,7 @@ def test_dna_model_refuses_foreign_weights(tmp_path):
 def test_inference_pass_is_the_network():
     from svdd.models.dna import bundled
     from svdd.models.inference import inference_pass
-    from svdd.models.networks import load_network
+    from svdd.models.weight_files import load_network
 
     network = load_network(bundled("dna-enhancer", "denoiser.safetensors")).eval()
     tokens = torch.randint(0, 5, (5, 70), generator=torch.Generator().manual_seed(0))

@@ -8,12 +8,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from svdd.models.networks import (
-    SequenceClassifier,
-    SequenceDenoiser,
-    load_network,
-    save_network,
-)
+from svdd.models.networks import SequenceClassifier, SequenceDenoiser
+from svdd.models.weight_files import load_network, save_network
 from svdd.recipes.training import isolated_randomness
 
 

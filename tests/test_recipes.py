@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
-from svdd.models.networks import SequenceClassifier, SequenceDenoiser, load_network
+from svdd.models.networks import SequenceClassifier, SequenceDenoiser
+from svdd.models.weight_files import load_network
 from svdd.recipes import (
     dna_baselines,
     dna_card,

@@ -10,7 +10,8 @@ from svdd.accounting import in_full_batches
 from svdd.alphabets import DNA
 from svdd.models.inference import inference_pass
 from svdd.models.masked import masked_sequences
-from svdd.models.networks import SequenceDenoiser, load_network
+from svdd.models.networks import SequenceDenoiser
+from svdd.models.weight_files import load_network
 from svdd.process import Process
 from svdd.tree import Tree
 

@@ -1,4 +1,4 @@
-"""Small convolutional networks over token sequences, and files to keep them in.
+"""Small convolutional networks over token sequences.
 
 Both networks are batch-invariant (no batch statistics) and fully convolutional, so one set of
 weights serves every sequence length.
@@ -7,28 +7,20 @@ weights serves every sequence length.
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 __all__ = [
     "SequenceClassifier",
     "SequenceDenoiser",
-    "load_network",
-    "save_network",
 ]
 
-_FORMAT = "svdd-network-1"
 
-
-def _one_hot(tokens: Tensor, classes: int, like: Tensor) -> Tensor:
+def one_hot(tokens: Tensor, classes: int, like: Tensor) -> Tensor:
     """Turn tokens (n, L) into one-hot channels (n, classes, L) of the dtype of `like`."""
     # A comparison is several times faster than functional.one_hot, which goes through int64.
     symbols = torch.arange(classes, device=tokens.device)[None, :, None]
@@ -96,8 +88,8 @@ class SequenceDenoiser(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        _check_sizes(vocabulary=vocabulary, channels=channels, blocks=blocks)
-        _check_odd(kernel=kernel, stem_kernel=stem_kernel)
+        check_sizes(vocabulary=vocabulary, channels=channels, blocks=blocks)
+        check_odd(kernel=kernel, stem_kernel=stem_kernel)
         self.config: dict[str, Any] = {
             "vocabulary": vocabulary,
             "channels": channels,
@@ -120,7 +112,7 @@ class SequenceDenoiser(nn.Module):
 
         The logits at sites that are already unmasked are defined but meaningless.
         """
-        hidden = self.stem(_one_hot(tokens, self.vocabulary + 1, self.stem.weight))
+        hidden = self.stem(one_hot(tokens, self.vocabulary + 1, self.stem.weight))
         hidden = self.blocks(hidden)
         return self.head(functional.gelu(self.norm(hidden))).transpose(1, 2)
 
@@ -164,8 +156,8 @@ class SequenceClassifier(nn.Module):
         both_strands: bool = False,
     ) -> None:
         super().__init__()
-        _check_sizes(vocabulary=vocabulary, outputs=outputs, channels=channels, stages=stages)
-        _check_odd(kernel=kernel, stem_kernel=stem_kernel)
+        check_sizes(vocabulary=vocabulary, outputs=outputs, channels=channels, stages=stages)
+        check_odd(kernel=kernel, stem_kernel=stem_kernel)
         self.config: dict[str, Any] = {
             "vocabulary": vocabulary,
             "outputs": outputs,
@@ -189,7 +181,7 @@ class SequenceClassifier(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return calibrated outputs, shape (n, outputs), for clean tokens (n, L)."""
-        return self.forward_soft(_one_hot(tokens, self.vocabulary, self.stem.weight))
+        return self.forward_soft(one_hot(tokens, self.vocabulary, self.stem.weight))
 
     def forward_soft(self, channels: Tensor) -> Tensor:
         """Return outputs (n, outputs) for one-hot or relaxed sequences (n, vocabulary, L).
@@ -229,75 +221,13 @@ def _pooled_head(width: int, outputs: int, dropout: float) -> nn.Sequential:
     )
 
 
-_CLASSES: dict[str, type[SequenceDenoiser] | type[SequenceClassifier]] = {
-    "SequenceClassifier": SequenceClassifier,
-    "SequenceDenoiser": SequenceDenoiser,
-}
-
-
-def save_network(network: SequenceDenoiser | SequenceClassifier, path: str | Path) -> None:
-    """Write weights, class name and constructor arguments to one safetensors file.
-
-    Raises:
-        ValueError: If the class of `network` is not one that `load_network` would accept.
-    """
-    name = type(network).__name__
-    if _CLASSES.get(name) is not type(network):
-        raise ValueError(f"cannot save a {name}; savable are: {', '.join(sorted(_CLASSES))}")
-    state = network.state_dict()
-    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
-    metadata = {"format": _FORMAT, "class": name, "config": json.dumps(network.config)}
-    save_file(tensors, str(path), metadata=metadata)
-
-
-def load_network(path: str | Path) -> SequenceDenoiser | SequenceClassifier:
-    """Read a network that `save_network` wrote, in evaluation mode on the CPU.
-
-    Raises:
-        FileNotFoundError: If there is no file at `path`.
-        ValueError: If the file is corrupt, or was not written by `save_network`.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no network file at {path}")
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            # The copy releases the file, which tensors would otherwise stay mapped to.
-            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is not a readable safetensors file: {error}") from error
-    network = _rebuild(metadata, path)
-    try:
-        network.load_state_dict(tensors, assign=True)
-    except RuntimeError as error:
-        raise ValueError(f"the weights in {path} do not fit its own config: {error}") from error
-    return network.eval().requires_grad_(False)
-
-
-def _rebuild(metadata: dict[str, str], path: Path) -> SequenceDenoiser | SequenceClassifier:
-    """Construct the network that the metadata of a file describes."""
-    name = metadata.get("class", "")
-    if metadata.get("format") != _FORMAT or name not in _CLASSES:
-        raise ValueError(
-            f"{path} was not written by save_network: format {metadata.get('format')!r}, "
-            f"class {name!r}; accepted classes are: {', '.join(sorted(_CLASSES))}"
-        )
-    try:
-        # The meta device skips initial weights, which would draw global random numbers.
-        with torch.device("meta"):
-            return _CLASSES[name](**json.loads(metadata["config"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"the config in {path} cannot be used: {error}") from error
-
-
-def _check_sizes(**sizes: int) -> None:
+def check_sizes(**sizes: int) -> None:
     for name, size in sizes.items():
         if size < 1:
             raise ValueError(f"{name} must be at least 1, got {size}")
 
 
-def _check_odd(**kernels: int) -> None:
+def check_odd(**kernels: int) -> None:
     for name, kernel in kernels.items():
         if kernel < 1 or kernel % 2 == 0:
             raise ValueError(f"{name} must be a positive odd number, got {kernel}")

@@ -18,7 +18,8 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from svdd.models.networks import SequenceClassifier, SequenceDenoiser, load_network, save_network
+from svdd.models.networks import SequenceClassifier, SequenceDenoiser
+from svdd.models.weight_files import load_network, save_network
 from svdd.recipes.dna_card import measure_card, measure_reference
 from svdd.recipes.dna_card_text import draw_training, render_card
 from svdd.recipes.dna_data import EnhancerData, read_enhancers

@@ -15,7 +15,8 @@ from torch import Tensor
 from svdd.accounting import in_full_batches
 from svdd.alphabets import DNA
 from svdd.models.dna import bundled
-from svdd.models.networks import SequenceClassifier, load_network
+from svdd.models.networks import SequenceClassifier
+from svdd.models.weight_files import load_network
 
 __all__ = [
     "SequenceReward",
