@@ -3,6 +3,8 @@
     python benchmarks/speed.py [--steps 128] [--candidates 10] [--chains 32] [--lengths 50 200]
                                [--temperatures 0 0.5] [--out FILE.json]
 
+The network runs in float32; ours also in bfloat16, a named option of the model.
+
 The plain loop is the way the method is usually written: candidates one by one, the winner's prediction computed again at
 the next step, nothing shared. It calls the same network and reward, without gradients, on the same number of threads.
 """
@@ -20,7 +22,7 @@ import torch
 import svdd
 from svdd.alphabets import DNA
 from svdd.locate import load_reward
-from svdd.models.dna import bundled
+from svdd.models.bundled import bundled
 from svdd.models.weight_files import load_network
 
 
@@ -81,12 +83,14 @@ def ours(process, reward, temperature, args):
 
 
 def compare(length, temperature, args):
-    """Both loops in this process, one after the other, then ours again on recorded answers."""
+    """Both loops in this process, one after the other, then ours again on recorded answers, and ours in bfloat16."""
     network = load_network(bundled("dna-enhancer", "denoiser.safetensors")).eval()
     process, reward = svdd.load("dna-enhancer", steps=args.steps, length=length), load_reward("hepg2")
+    short = svdd.load("dna-enhancer", steps=args.steps, length=length, precision="bfloat16")
     with torch.no_grad():
         network(torch.zeros(32, length, dtype=torch.int64))  # first calls set up kernels
-        svdd.decode(replace(process, times=process.times[-3:]), reward, samples=4, candidates=2)
+        for one in (process, short):
+            svdd.decode(replace(one, times=one.times[-3:]), reward, samples=4, candidates=2)
     settings = {"length": length, "steps": args.steps, "candidates": args.candidates, "chains": args.chains}
     settings["temperature"] = temperature
     started = time.perf_counter()
@@ -98,6 +102,7 @@ def compare(length, temperature, args):
         recorder.playing = iter(recorder.answers)
     again, overhead = ours(replace(process, denoiser=recorded[0]), recorded[1], temperature, args)
     assert again.samples == result.samples, "played-back answers must give the same designs"
+    half, half_seconds = ours(short, reward, temperature, args)
     t, m, b = args.steps, args.candidates, args.chains
     usage = result.usage
     assert rows["network"] == (m + 1) * t * b, "the plain loop pays (M+1)TB rows"
@@ -116,8 +121,11 @@ def compare(length, temperature, args):
         "our reward seconds": usage.reward.seconds,
         "speed-up": plain_seconds / seconds,
         "overhead": overhead / seconds,
+        "our seconds, bfloat16": half_seconds,
+        "speed-up, bfloat16": plain_seconds / half_seconds,
         "plain mean reward": float(torch.as_tensor(reward(designs)).mean()),
         "our mean reward": float(result.rewards.mean()),
+        "our mean reward, bfloat16": float(half.rewards.mean()),
     }
 
 

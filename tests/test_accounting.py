@@ -190,6 +190,31 @@ def test_without_time_a_candidate_that_equals_its_parent_costs_nothing():
     assert sizes == [2, 1]
 
 
+def test_without_time_a_state_of_any_earlier_step_costs_nothing():
+    f, sizes = recorder(lambda x, t, cond: plain(x, torch.tensor(0.0), cond))
+    wrapped = deduplicated(f, time_independent=True)
+    every = torch.cartesian_prod(*[torch.arange(4)] * 4)
+    for part in every.split(50):
+        wrapped(part, T1, ())
+    asked = sum(sizes)
+    assert same(wrapped(every, T2, ()), plain(every, torch.tensor(0.0), ()))
+    assert sum(sizes) == asked == 256
+
+
+def test_answers_are_kept_in_bounded_memory_and_stay_right():
+    f, sizes = recorder(lambda x, t, cond: plain(x, torch.tensor(0.0), cond))
+    row = 4 * 8 + tree.leaves(plain(X[:1], T1, ()))[0].numel() * 8
+    wrapped = deduplicated(f, time_independent=True, keep=10 * row)
+    every = torch.cartesian_prod(*[torch.arange(4)] * 4)
+    for part in every.split(7):
+        assert same(wrapped(part, T1, ()), plain(part, torch.tensor(0.0), ()))
+    sizes.clear()
+    assert same(wrapped(every[-10:], T1, ()), plain(every[-10:], torch.tensor(0.0), ()))
+    assert sizes == []
+    assert same(wrapped(every[:30], T1, ()), plain(every[:30], torch.tensor(0.0), ()))
+    assert sizes == [30]
+
+
 def test_with_time_nothing_is_carried_to_another_time():
     f, sizes = recorder(plain)
     wrapped = deduplicated(f)

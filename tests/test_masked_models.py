@@ -158,7 +158,7 @@ def test_dna_model_refuses_foreign_weights(tmp_path):
 
 
 def test_inference_pass_is_the_network():
-    from svdd.models.dna import bundled
+    from svdd.models.bundled import bundled
     from svdd.models.inference import inference_pass
     from svdd.models.weight_files import load_network
 
@@ -167,6 +167,20 @@ def test_inference_pass_is_the_network():
     with torch.no_grad():
         expected = network(tokens)
     assert torch.allclose(inference_pass(network)(tokens), expected, atol=2e-5)
+    rough = inference_pass(network, torch.bfloat16)(tokens)
+    assert rough.dtype == torch.float32
+    assert torch.allclose(rough.log_softmax(-1), expected.log_softmax(-1), atol=0.1)
+    assert not torch.allclose(rough, expected, atol=1e-4)
+    assert network.head.weight.dtype == torch.float32
+
+
+def test_precision_is_a_named_option_of_a_bundled_model():
+    process = svdd.load("dna-enhancer", steps=4, length=40, precision="bfloat16")
+    assert process.about["precision"] == "bfloat16"
+    result = svdd.decode(process, lambda designs: [d.count("G") for d in designs], samples=4, candidates=2, seed=0)
+    assert all(len(design) == 40 for design in result.samples)
+    with pytest.raises(ValueError, match="bfloat16"):
+        svdd.load("dna-enhancer", precision="bfloat8")
 
 
 def test_the_mask_of_another_alphabet_is_the_mask_of_its_templates():

@@ -18,10 +18,12 @@ class Alphabet:
     Args:
         letters: upper-case ASCII, one a token.
         mask: how a masked site is written.
+        synonyms: pairs of a letter that is read and the letter it stands for, end to end ("TU": T is read as U).
     """
 
     letters: str
     mask: str = "N"
+    synonyms: str = ""
 
     def __len__(self) -> int:
         """V, without the mask."""
@@ -69,6 +71,8 @@ class Alphabet:
         table = np.full(256, _FOREIGN, np.uint8)
         for token, letter in enumerate(allowed):
             table[[ord(letter), ord(letter.lower())]] = token
+        for read, meant in zip(self.synonyms[::2], self.synonyms[1::2], strict=True):
+            table[[ord(read), ord(read.lower())]] = self.letters.index(meant)
         codes = table[np.frombuffer("".join(sequences).encode("latin-1", "replace"), np.uint8)]
         if (codes == _FOREIGN).any():
             self._refuse(sequences, int((codes == _FOREIGN).argmax()), allowed)
@@ -93,3 +97,5 @@ class Alphabet:
 
 
 DNA = Alphabet("ACGT")
+RNA = Alphabet("ACGU", synonyms="TU")
+"""RNA is often written with the letters of DNA: T is read as U, and U is written."""

@@ -4,6 +4,7 @@ Sites are the rows of every matrix (channels last), the residual sum is accumula
 second term, and what can be overwritten is. No gradient can flow through it.
 """
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -41,13 +42,18 @@ def _of_block(block: Any) -> tuple[Any, Tensor, Tensor]:
     return block, _image_weight(block.spread), block.mix.weight.detach()[:, :, 0].t().contiguous()
 
 
-def inference_pass(network: SequenceDenoiser) -> Callable[[Int64[Tensor, "n L"]], Float[Tensor, "n L V"]]:
-    """The logits of `network` in evaluation mode, to rounding.
+def inference_pass(
+    network: SequenceDenoiser, dtype: torch.dtype = torch.float32
+) -> Callable[[Int64[Tensor, "n L"]], Float[Tensor, "n L V"]]:
+    """The float32 logits of `network` in evaluation mode, to rounding.
 
     Args:
         network: its weights are read now; later training does not change what is returned.
+        dtype: of weights and activations.
     """
     network = network.eval().requires_grad_(False)
+    if dtype != network.head.weight.dtype:
+        network = copy.deepcopy(network).to(dtype)
     stem = _image_weight(network.stem)
     blocks = [_of_block(block) for block in network.blocks]
     head = network.head.weight[:, :, 0]
@@ -62,6 +68,7 @@ def inference_pass(network: SequenceDenoiser) -> Callable[[Int64[Tensor, "n L"]]
             update += block.context(update.mean(1))[:, None]
             hidden += block.mix.bias
             flat.addmm_(torch.ops.aten.gelu_(update).reshape(flat.shape), mix)
-        return functional.linear(torch.ops.aten.gelu_(_normalised(hidden, network.norm)), head, network.head.bias)
+        last = torch.ops.aten.gelu_(_normalised(hidden, network.norm))
+        return functional.linear(last, head, network.head.bias).float()
 
     return forward

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from svdd.accounting import in_full_batches
-from svdd.alphabets import DNA
-from svdd.models.dna import bundled
+from svdd.alphabets import DNA, Alphabet
+from svdd.models.bundled import bundled
 from svdd.models.networks import SequenceClassifier
 from svdd.models.weight_files import load_network
 
@@ -26,6 +26,7 @@ __all__ = [
     "motif_count",
 ]
 
+_NUCLEOTIDES = Alphabet("ACGTU")
 _COMPLEMENT = str.maketrans("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")
 _AMBIGUOUS = {
     **{letter: letter for letter in DNA.letters},
@@ -104,7 +105,7 @@ def hepg2_judge(*, device: torch.device | str | None = None) -> SequenceReward:
 
 
 def gc_content(target: float = 0.5) -> Callable[[Sequence[str]], Tensor]:
-    """Closeness of the share of G and C to a target: -|GC - target|, between -1 and 0.
+    """Closeness of the share of G and C of DNA or RNA to a target: -|GC - target|, between -1 and 0.
 
     Args:
         target: Wanted share of G and C, between 0 and 1.
@@ -116,7 +117,7 @@ def gc_content(target: float = 0.5) -> Callable[[Sequence[str]], Tensor]:
         raise ValueError(f"target must lie between 0 and 1, got {target}")
 
     def reward(sequences: Sequence[str]) -> Tensor:
-        DNA.check(sequences)
+        _NUCLEOTIDES.check(sequences)
         shares = [sum(text.upper().count(letter) for letter in "GC") / len(text) for text in sequences]
         return -(torch.tensor(shares, dtype=torch.float32) - target).abs()
 

@@ -1,0 +1,69 @@
+"""Files that came with the package, and masked sequence models from the denoisers among them."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from svdd.accounting import in_full_batches
+from svdd.alphabets import Alphabet
+from svdd.models.inference import inference_pass
+from svdd.models.masked import masked_sequences
+from svdd.models.networks import SequenceDenoiser
+from svdd.models.weight_files import load_network
+from svdd.process import Process
+from svdd.suggestions import unknown
+from svdd.tree import Tree
+
+_SITES_ON_CPU, _SITES_ON_ACCELERATOR = 3200, 100_000  # activations of 3200 sites stay in a core's cache
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def bundled(*parts: str) -> Path:
+    """A file that came with the package."""
+    return Path(str(files("svdd").joinpath("pretrained", *parts)))
+
+
+def masked_model(
+    name: str,
+    domain: str,
+    alphabet: Alphabet,
+    *,
+    steps: int,
+    length: int,
+    weights: str | None = None,
+    device: torch.device | str | None = None,
+    precision: str = "float32",
+) -> Process:
+    """Masked diffusion with a time-free denoiser from a weight file, in batches of one shape.
+
+    Args:
+        name: of the model and of its folder of bundled files.
+        domain: of its designs, for reports.
+        alphabet: what tokens stand for.
+        steps: T.
+        length: letters of a design.
+        weights: a safetensors file to use in place of the bundled one.
+        device: where the network runs.
+        precision: of its weights and activations, a name of `PRECISIONS`; logits and draws are float32 or better.
+
+    Raises:
+        ValueError: for a file that is not such a network, an unknown precision, or sizes below 1.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(unknown("precision", precision, PRECISIONS))
+    path = Path(weights) if weights else bundled(name, "denoiser.safetensors")
+    network = load_network(path)
+    if not isinstance(network, SequenceDenoiser):
+        raise ValueError(f"{path} holds a {type(network).__name__}, not a denoiser of sequences")
+    forward = inference_pass(network.to(device), PRECISIONS[precision])
+    where = network.head.weight.device
+    sites = _SITES_ON_CPU if where.type == "cpu" else _SITES_ON_ACCELERATOR
+    call = in_full_batches(forward, max(1, sites // max(length, 1)))
+
+    def logits(x: Tensor, t: Tensor, cond: Tree) -> Tensor:
+        return call(x.to(where)).to(x.device)
+
+    about = {"name": name, "domain": domain, "precision": precision}
+    return masked_sequences(logits, alphabet, length=length, steps=steps, about=about)
