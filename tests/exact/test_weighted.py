@@ -82,12 +82,14 @@ def test_the_initial_tilt_is_weighted_too():
     assert_mean(weighted, 0.0)
 
 
-def test_the_error_of_log_z_falls_like_one_over_root_n():
+@pytest.mark.parametrize(("method", "candidates", "sizes"), [("smc", None, (16, 256)), ("nested-is", 3, (8, 128))])
+def test_the_error_of_log_z_falls_like_one_over_root_n(method, candidates, sizes):
     m = model("enumerable_a")
     v = svdd.posterior_mean(m.reward)
+    options = {} if candidates is None else {"candidates": candidates}
     spread = []
-    for particles, chains in ((16, 1200), (256, 150)):
-        step = drive(m, "smc", v, chains, seed=44, particles=particles, ess=1.0)
+    for particles, chains in zip(sizes, (1200, 150), strict=True):
+        step = drive(m, method, v, chains, seed=44, particles=particles, ess=1.0, **options)
         spread.append(float((step.log_w.logsumexp(1) - math.log(particles)).std()))
     assert math.log(spread[1] / spread[0]) / math.log(16) == pytest.approx(-0.5, abs=0.1)
 
