@@ -80,6 +80,31 @@ def from_logits(network: Network, vocabulary: int) -> Denoiser:
     return lambda x, t, cond: substituted(network(x, t, cond), x, vocabulary)
 
 
+def from_leave_one_out(network: Network, survival: Survival) -> Denoiser:
+    r"""A uniform-noise network whose output is the law of x_0 at a site given the *other* sites.
+
+    That is what the plug-in losses of D3PM and UDLM train. Bayes' rule adds what the site itself says:
+    $p(x_0 = y | x_t) \propto \pi_y (\alpha_t [y = x_t] + (1 - \alpha_t)/V)$. So the look-ahead is the posterior's, and the
+    step `uniform_marginal`, which with this posterior is `uniform_joint` with the bare output.
+
+    Args:
+        network: returns log pi up to a constant a site, (n, L, V).
+        survival: alpha_t of the noise.
+
+    References:
+        Austin et al., Structured denoising diffusion models in discrete state-spaces, arXiv 2107.03006.
+        Schiff et al., Simple guidance mechanisms for discrete diffusion models, arXiv 2412.10193.
+    """
+
+    def denoiser(x: Tensor, t: Tensor, cond: Tree) -> Categorical:
+        log_pi = network(x, t, cond)
+        size, alpha_t = log_pi.shape[-1], survival(t).to(log_pi)
+        here = torch.arange(size, device=x.device) == x[..., None]
+        return Categorical((log_pi + (alpha_t * here + (1 - alpha_t) / size).log()).log_softmax(-1))
+
+    return denoiser  # type: ignore[return-value]
+
+
 @dataclass(frozen=True)
 class ScoreEntropy(Categorical):
     """A concrete-score prediction: the posterior `log_p` of x_0, and the raw log-ratios the analytic step uses.

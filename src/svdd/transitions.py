@@ -142,7 +142,8 @@ def uniform_joint(survival: Survival) -> Transition:
 
     $P(x_s) \propto (\alpha_{t|s}[x_s = x_t] + \tfrac{1 - \alpha_{t|s}}{V})(\alpha_s \phi_{x_s} + \tfrac{1 - \alpha_s}{V})$.
     It equals `uniform_marginal` only if $\phi$ is the law of $x_0$ at the site given the *other* sites; it is right for
-    networks trained with the plug-in loss.
+    networks trained with the plug-in loss. `from_leave_one_out` turns such an output into the posterior, which is what
+    look-aheads need.
 
     References:
         Austin et al., Structured denoising diffusion models in discrete state-spaces, arXiv 2107.03006.

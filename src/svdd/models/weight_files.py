@@ -12,13 +12,21 @@ from safetensors.torch import save_file
 from torch import nn
 
 from svdd.models.networks import SequenceClassifier, SequenceDenoiser
-from svdd.models.regressors import ConvolutionalRegressor
+from svdd.models.regressors import ConvolutionalRegressor, PooledRegressor, TransformerRegressor
+from svdd.models.timed_networks import TimedSequenceDenoiser
 
 __all__ = ["load_network", "save_network"]
 
 _FORMAT = "svdd-network-1"
 _CLASSES: dict[str, type[Any]] = {
-    one.__name__: one for one in (SequenceClassifier, SequenceDenoiser, ConvolutionalRegressor)
+    one.__name__: one
+    for one in (
+        SequenceClassifier,
+        SequenceDenoiser,
+        TimedSequenceDenoiser,
+        ConvolutionalRegressor,
+        TransformerRegressor,
+    )
 }
 
 
