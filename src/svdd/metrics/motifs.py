@@ -17,6 +17,7 @@ __all__ = [
     "jaspar_matrices",
     "motif_correlation",
     "motif_hits",
+    "rank_correlation",
     "score_threshold",
 ]
 
@@ -135,7 +136,12 @@ def motif_correlation(hits: NDArray[numpy.int64], reference_hits: NDArray[numpy.
         hits: Hits of the samples, shape (n, motifs).
         reference_hits: Hits of the reference sequences, shape (m, motifs).
     """
-    ours, theirs = _ranks(hits.mean(axis=0)), _ranks(reference_hits.mean(axis=0))
+    return rank_correlation(hits.mean(axis=0), reference_hits.mean(axis=0))
+
+
+def rank_correlation(ours: NDArray[numpy.float64], theirs: NDArray[numpy.float64]) -> float:
+    """Spearman correlation of two rows of numbers; NaN where all of either are equal."""
+    ours, theirs = _ranks(ours), _ranks(theirs)
     if not numpy.ptp(ours) or not numpy.ptp(theirs):
         return float("nan")
     return float(numpy.corrcoef(ours, theirs)[0, 1])

@@ -20,6 +20,7 @@ __all__ = [
     "kmer_counts",
     "longest_homopolymer",
     "nearest_edit_distance",
+    "pairwise_distances",
     "pairwise_diversity",
     "unique_fraction",
 ]
@@ -108,11 +109,23 @@ def unique_fraction(sequences: Sequence[str]) -> float:
     return len(set(sequences)) / len(sequences)
 
 
-def pairwise_diversity(sequences: Sequence[str]) -> float:
-    """Mean edit distance of two different rows over the longer length, between 0 and 1.
+def pairwise_distances(sequences: Sequence[str]) -> NDArray[numpy.float32]:
+    """Edit distance of every two sequences over the longer length, between 0 and 1, shape (n, n).
 
     Takes time and memory in the square of the number of sequences: pass a subset of a
     thousand or so.
+
+    Raises:
+        ImportError: If rapidfuzz is not installed.
+    """
+    process, levenshtein = _rapidfuzz()
+    scorer = levenshtein.normalized_distance
+    distances: NDArray[numpy.float32] = process.cdist(sequences, sequences, scorer=scorer, dtype=numpy.float32)
+    return distances
+
+
+def pairwise_diversity(sequences: Sequence[str]) -> float:
+    """Mean of `pairwise_distances` over two different rows, between 0 and 1.
 
     Raises:
         ImportError: If rapidfuzz is not installed.
@@ -120,10 +133,7 @@ def pairwise_diversity(sequences: Sequence[str]) -> float:
     """
     if len(sequences) < 2:
         raise ValueError(f"diversity needs at least 2 sequences, got {len(sequences)}")
-    process, levenshtein = _rapidfuzz()
-    scorer = levenshtein.normalized_distance
-    distances = process.cdist(sequences, sequences, scorer=scorer, dtype=numpy.float32)
-    total = float(distances.sum(dtype=numpy.float64))
+    total = float(pairwise_distances(sequences).sum(dtype=numpy.float64))
     return total / (len(sequences) * (len(sequences) - 1))
 
 

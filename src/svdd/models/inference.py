@@ -18,6 +18,10 @@ from svdd.models.networks import SequenceDenoiser
 Activations = Float[Tensor, "n L C"]
 
 
+def _gelu_in_place(x: Tensor) -> Tensor:
+    return torch.ops.aten.gelu_(x)  # not inside a closure, which could then not travel to another process
+
+
 def _normalised(hidden: Activations, norm: torch.nn.GroupNorm) -> Activations:
     """One group: mean and variance over all sites and channels of a row."""
     scaled = torch.native_layer_norm(hidden, hidden.shape[1:], None, None, norm.eps)[0]
@@ -67,8 +71,8 @@ def inference_pass(
             update = _convolved(_normalised(hidden, block.norm), spread, block.spread)
             update += block.context(update.mean(1))[:, None]
             hidden += block.mix.bias
-            flat.addmm_(torch.ops.aten.gelu_(update).reshape(flat.shape), mix)
-        last = torch.ops.aten.gelu_(_normalised(hidden, network.norm))
+            flat.addmm_(_gelu_in_place(update).reshape(flat.shape), mix)
+        last = _gelu_in_place(_normalised(hidden, network.norm))
         return functional.linear(last, head, network.head.bias).float()
 
     return forward

@@ -47,6 +47,8 @@ def masked_sequences(
         raise ValueError(f"length must be at least 1, got {length}")
     survival = survival or masked_log_linear()
     facts = {"alphabet": alphabet.letters, "mask": alphabet.mask, "length": length, "steps": steps}
+    if alphabet.synonyms:
+        facts["synonyms"] = alphabet.synonyms
     return Process(
         prior=lambda n, rng: torch.full((n, length), len(alphabet)),
         denoiser=from_logits(network, len(alphabet)),
@@ -59,15 +61,24 @@ def masked_sequences(
     )
 
 
-def write_fasta(sequences: Sequence[str], ids: Sequence[str], rewards: Any, folder: Path) -> None:
-    """Writes samples.fasta, the reward of each sequence in its header."""
-    records = (f">{name} reward={reward:.6g}\n{s}\n" for name, s, reward in zip(ids, sequences, rewards, strict=True))
-    (folder / "samples.fasta").write_text("".join(records), encoding="ascii")
+def write_fasta(sequences: Sequence[str], ids: Sequence[str], numbers: Mapping[str, Any], folder: Path) -> None:
+    """Writes samples.fasta, with the reward and every further score of a sequence in its header."""
+    records = []
+    for row, (name, sequence) in enumerate(zip(ids, sequences, strict=True)):
+        scores = " ".join(f"{title}={column[row]:.6g}" for title, column in numbers.items())
+        records.append(f">{name} {scores}\n{sequence}\n")
+    (folder / "samples.fasta").write_text("".join(records), encoding="utf-8")
 
 
 def _templates(process: Process, sequences: Sequence[str], masked: bool) -> Int64[Tensor, "k L"]:
-    alphabet = Alphabet(process.about["alphabet"], process.about["mask"])
-    length = process.about["length"]
+    facts = process.about
+    if "mask" not in facts:
+        raise ValueError(
+            "fixing, masking or revising letters needs absorbing noise; this model has no mask, its letters may change at "
+            "every step"
+        )
+    alphabet = Alphabet(facts["alphabet"], facts["mask"], facts.get("synonyms", ""))
+    length = facts["length"]
     tokens = alphabet.encode(sequences, masked=masked)
     if tokens.shape[1] != length:
         raise ValueError(f"the model's sequences have {length} letters, but those given have {tokens.shape[1]}")

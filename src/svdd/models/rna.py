@@ -7,6 +7,7 @@ from svdd.models.bundled import masked_model
 from svdd.process import Process
 
 LENGTH = 50
+"""Letters of a design, as of every 5'UTR of the library."""
 
 
 def rna_utr(

@@ -1,6 +1,8 @@
-"""Baselines of the DNA card: Markov chains, and classifiers that tell samples from natural sites."""
+"""Baselines of the cards: Markov chains, and classifiers that tell samples from natural sequences."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy
 import torch
@@ -10,20 +12,27 @@ from torch.nn import functional
 
 from svdd.metrics.sequences import kmer_counts
 from svdd.models.networks import SequenceClassifier
-from svdd.recipes.training import TrainingSettings, isolated_randomness, train
+from svdd.training import TrainingSettings, isolated_randomness, train
 
-__all__ = ["kmer_detection", "markov_bits", "network_detection"]
+__all__ = ["detection", "kmer_detection", "markov_bits", "markov_row_bits", "network_detection"]
 
 
 def markov_bits(training: Tensor, held_out: Tensor, order: int, *, strength: float = 20.0) -> float:
-    """Bits per base of held-out sequences under an interpolated Markov chain.
+    """Bits per base of held-out sequences under an interpolated Markov chain: the mean of `markov_row_bits`."""
+    return float(markov_row_bits(training, held_out, order, strength=strength).mean())
+
+
+def markov_row_bits(
+    training: Tensor, held_out: Tensor, order: int, *, strength: float = 20.0
+) -> NDArray[numpy.float64]:
+    """Bits per base of each held-out sequence under an interpolated Markov chain, shape (m,).
 
     p_k(b | c) = (count(c, b) + strength p_{k-1}(b | shorter c)) / (count(c) + strength)
 
     starting from even bases. The first bases of a sequence use the lower orders.
 
     Args:
-        training: Sequences counted, shape (n, L); both strands should be there.
+        training: Sequences counted, shape (n, L); of double strands both should be there.
         held_out: Sequences scored, shape (m, L).
         order: Length of the context.
         strength: Weight of the next lower order, in counts.
@@ -37,7 +46,7 @@ def markov_bits(training: Tensor, held_out: Tensor, order: int, *, strength: flo
         total = seen.sum(axis=-1, keepdims=True) + strength
         chances[:, size:] = (seen + strength * chances[:, size:]) / total
     chosen = numpy.take_along_axis(chances, scored[..., None], axis=2)
-    return float(-numpy.log2(chosen).mean())
+    return numpy.asarray(-numpy.log2(chosen).mean(axis=(1, 2)))
 
 
 def _contexts(tokens: NDArray[numpy.int64], size: int) -> NDArray[numpy.int64]:
@@ -58,17 +67,26 @@ def kmer_detection(samples: list[str], natural: list[str], *, k: int = 4, folds:
         k: Largest word length; all lengths up to it are used.
         folds: Number of folds.
     """
+    sizes = range(1, k + 1)
+    counts = [numpy.concatenate([kmer_counts([text], size) for size in sizes]) for text in samples + natural]
+    return detection(numpy.array(counts), len(samples), folds=folds)
+
+
+def detection(features: NDArray[Any], samples: int, *, folds: int = 5) -> float:
+    """Cross-validated AUROC of a logistic regression that tells the first rows from the others, 0.5 if it cannot.
+
+    Args:
+        features: One row a sequence.
+        samples: How many rows are of samples; the others are natural.
+        folds: Number of folds.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    sizes = range(1, k + 1)
-    features = numpy.array(
-        [numpy.concatenate([kmer_counts([text], size) for size in sizes]) for text in samples + natural]
-    )
-    label = numpy.repeat([1, 0], [len(samples), len(natural)])
+    label = numpy.repeat([1, 0], [samples, len(features) - samples])
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.003, max_iter=2000))
     split = StratifiedKFold(folds, shuffle=True, random_state=0)
     chance = cross_val_predict(model, features, label, cv=split, method="predict_proba")[:, 1]

@@ -11,12 +11,13 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from svdd.models.networks import SequenceDenoiser
-from svdd.recipes.training import TrainingResult, TrainingSettings, isolated_randomness, train
+from svdd.training import TrainingResult, TrainingSettings, isolated_randomness, train
 
 __all__ = [
     "bits_per_base",
     "masked_cross_entropy",
     "reverse_complement",
+    "row_bits",
     "sample_unguided",
     "train_denoiser",
 ]
@@ -64,13 +65,18 @@ def bits_per_base(
     Returns:
         Mean and standard error over sequences.
     """
+    bits = row_bits(network, tokens, draws=draws, seed=seed, batch=batch)
+    return float(bits.mean()), float(bits.std() / len(bits) ** 0.5)
+
+
+def row_bits(network: nn.Module, tokens: Tensor, *, draws: int = 1, seed: int = 0, batch: int = 256) -> Tensor:
+    """Each sequence's bound in bits per base, as `bits_per_base` averages it, shape (n,)."""
     generator = Generator().manual_seed(seed)
     rounds = []
     for _ in range(draws):
         parts = [masked_cross_entropy(network, part, generator) for part in tokens.split(batch)]
         rounds.append(torch.cat(parts))
-    bits = torch.stack(rounds).mean(dim=0) / math.log(2)
-    return float(bits.mean()), float(bits.std() / len(bits) ** 0.5)
+    return torch.stack(rounds).mean(dim=0) / math.log(2)
 
 
 def train_denoiser(
@@ -80,16 +86,18 @@ def train_denoiser(
     *,
     batch_size: int = 128,
     network: SequenceDenoiser | None = None,
+    both_strands: bool = True,
     checkpoint: Path | None = None,
 ) -> tuple[SequenceDenoiser, TrainingResult]:
-    """Train a denoiser on sequences and their reverse complements.
+    """Train a denoiser on sequences and, of double strands, their reverse complements.
 
     Args:
         train_tokens: Training sequences, shape (n, L).
         validation_tokens: Sequences on which the best checkpoint is chosen, shape (m, L).
         settings: Numbers of the run.
         batch_size: Sequences per step.
-        network: Network to train; by default a new one of the bundled size.
+        network: Network to train; by default a new one of the bundled DNA model's size.
+        both_strands: Whether a sequence may be read from either strand.
         checkpoint: File to write at evaluations and to resume from.
 
     Returns:
@@ -101,8 +109,9 @@ def train_denoiser(
     def loss_of(module: nn.Module, generator: Generator) -> Tensor:
         rows = torch.randint(len(train_tokens), (batch_size,), generator=generator)
         tokens = train_tokens[rows]
-        flipped = torch.rand(batch_size, 1, generator=generator) < 0.5
-        tokens = torch.where(flipped, reverse_complement(tokens), tokens)
+        if both_strands:
+            flipped = torch.rand(batch_size, 1, generator=generator) < 0.5
+            tokens = torch.where(flipped, reverse_complement(tokens), tokens)
         return masked_cross_entropy(module, tokens, generator).mean() / math.log(2)
 
     def value_of(module: nn.Module) -> float:

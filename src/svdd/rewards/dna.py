@@ -39,9 +39,10 @@ class SequenceReward:
     """Scores sequences with one output of a classifier network.
 
     Args:
-        network: Network over A, C, G, T tokens.
+        network: Network over the alphabet's tokens.
         output: Which of its outputs is the reward.
         name: Name shown in reports.
+        alphabet: What its tokens stand for.
         sites: Letters per network call, about; for one length always as many sequences, so that a score does not depend
             on its company. The default keeps activations in a core's cache.
 
@@ -49,7 +50,15 @@ class SequenceReward:
         ValueError: If the network has no such output or `sites` is not positive.
     """
 
-    def __init__(self, network: SequenceClassifier, output: int = 0, *, name: str = "", sites: int = 3200) -> None:
+    def __init__(
+        self,
+        network: SequenceClassifier,
+        output: int = 0,
+        *,
+        name: str = "",
+        alphabet: Alphabet = DNA,
+        sites: int = 3200,
+    ) -> None:
         if not 0 <= output < network.config["outputs"]:
             raise ValueError(f"output {output} of a network with {network.config['outputs']}")
         if sites < 1:
@@ -57,24 +66,25 @@ class SequenceReward:
         self.network = network
         self.output = output
         self.name = name
+        self.alphabet = alphabet
         self.sites = sites
 
     def __call__(self, sequences: Sequence[str]) -> Tensor:
         """Return one float32 score per sequence, on the CPU, in the order given.
 
         Raises:
-            ValueError: If a sequence is empty or holds a letter other than A, C, G and T.
+            ValueError: If a sequence is empty or holds a letter that is not in the alphabet.
         """
         scores = torch.empty(len(sequences))
         if not len(sequences):
             return scores
-        DNA.check(sequences)
+        self.alphabet.check(sequences)
         device = self.network.scale.device
         order = sorted(range(len(sequences)), key=lambda row: len(sequences[row]))
         with torch.inference_mode():
             for length, group in groupby(order, key=lambda row: len(sequences[row])):
                 rows = list(group)
-                tokens = DNA.encode([sequences[row] for row in rows]).to(device)
+                tokens = self.alphabet.encode([sequences[row] for row in rows]).to(device)
                 scored = in_full_batches(self.network, max(1, self.sites // length))(tokens)
                 scores[rows] = scored[:, self.output].float().cpu()
         return scores.clone()

@@ -1,4 +1,4 @@
-"""The training loop that all recipes share, for one CPU or one accelerator."""
+"""Training: the one loop behind every network that is trained here, for one CPU or one accelerator."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Generator, Tensor, nn
 
 __all__ = ["TrainingResult", "TrainingSettings", "isolated_randomness", "train"]
+
+Steps: TypeAlias = Iterator[tuple[int, Callable[[str], None]]]
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def train(
     value_of: Callable[[nn.Module], float],
     settings: TrainingSettings,
     checkpoint: Path | None = None,
+    progress: Callable[[int, int], Steps] | None = None,
 ) -> TrainingResult:
     """Train a network in place and leave it with the averaged weights of its best evaluation.
 
@@ -86,6 +89,8 @@ def train(
         value_of: Evaluates a network; smaller is better.
         settings: Numbers of the run.
         checkpoint: File to write at each evaluation, and to resume from if it exists.
+        progress: From the first and the last step to the steps between, each with a function that is told of an
+            evaluation; a bar on standard error unless given.
 
     Returns:
         The history of the run and its best evaluation.
@@ -94,10 +99,10 @@ def train(
         run = _Run(network, settings, generator)
         if checkpoint is not None and checkpoint.exists():
             run.restore(checkpoint)
-        for step, progress in _progress(run.step + 1, settings.steps):
+        for step, tell in (progress or _bar)(run.step + 1, settings.steps):
             loss = run.advance(step, loss_of)
             if step % settings.evaluate_every == 0 or step == settings.steps:
-                progress(run.evaluate(loss, value_of))
+                tell(run.evaluate(loss, value_of))
                 if checkpoint is not None:
                     run.save(checkpoint)
         network.load_state_dict(run.best)
@@ -213,11 +218,12 @@ def _learning_rate(step: int, settings: TrainingSettings) -> float:
     return settings.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
 
 
-def _progress(first: int, last: int) -> Iterator[tuple[int, Callable[[str], None]]]:
+def _bar(first: int, last: int) -> Steps:
     """Yield step numbers under a progress bar, each with a function that prints a line."""
+    from rich.console import Console
     from rich.progress import Progress
 
-    with Progress() as bar:
+    with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("training", total=last, completed=first - 1)
         for step in range(first, last + 1):
 
