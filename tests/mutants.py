@@ -7,7 +7,9 @@ from unittest.mock import patch
 
 import torch
 
-from svdd import distributions, loop, process, rng, selectors, tree, values
+from svdd import billing, distributions, fingerprint, loop, process, rng, selectors, tree, values
+from svdd.fitting import losses, training
+from svdd.fitting.rollouts import Rollouts
 from svdd.models.enumeration import Enumerable
 from svdd.selectors import Selection
 
@@ -269,3 +271,28 @@ def inverse_cdf_shifted():
         return (original(self, m, rng) + 1) % self.log_p.shape[-1]
 
     return patch.object(distributions.Categorical, "sample", sample)
+
+
+# learned values
+
+
+def soft_fit_learns_the_mean():
+    """Squares in place of LINEX: what most code does."""
+    return patch.object(training, "linex", lambda f, y, unit, a, clip: losses.squared(f, y, unit))
+
+
+def soft_backup_is_the_mean():
+    """Hard temporal differences: the plain mean over children."""
+    return patch.object(training, "soft_backup", lambda children, a: children.mean(-1))
+
+
+def labels_of_the_next_chain():
+    return patch.object(Rollouts, "label", property(lambda self: self.reward.roll(1)[self.chain]))
+
+
+def equal_states_valued_each_time():
+    return patch.object(billing, "deduplicated", lambda f, *more: f)
+
+
+def any_reward_will_do():
+    return patch.object(fingerprint, "_close", lambda fitted, given: True)

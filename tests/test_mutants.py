@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import mutants
-from exact import checks
+from exact import checks, learned_checks
 
 KILLED_BY = {
     "resampling_forgets_log_k": checks.resampling_keeps_the_level,
@@ -40,6 +40,11 @@ KILLED_BY = {
     "one_stream_for_all_chains": checks.a_chain_depends_on_its_own_stream_alone,
     "global_generator": checks.a_chain_depends_on_its_own_stream_alone,
     "inverse_cdf_shifted": checks.proposals_have_the_law_of_the_kernel,
+    "soft_fit_learns_the_mean": learned_checks.soft_fit_is_the_soft_value,
+    "labels_of_the_next_chain": learned_checks.soft_fit_is_the_soft_value,
+    "soft_backup_is_the_mean": learned_checks.soft_q_is_the_bellman_solution,
+    "equal_states_valued_each_time": learned_checks.equal_states_are_valued_once,
+    "any_reward_will_do": learned_checks.another_reward_is_refused,
 }
 NOT_MUTANTS = {"everywhere", "contextmanager", "patch", "replace"}
 

@@ -4,122 +4,42 @@
 line drives it. Both only put wrappers round a process and a reward, choose a row of `METHODS` and drive `search`.
 """
 
-import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Int64
-from torch import Tensor
 
-from svdd.accounting import Usage, chunked, count, deduplicated, memoised, metered
-from svdd.algorithms import METHODS, Method
-from svdd.denoisers import Denoiser
+from svdd.accounting import Usage
+from svdd.billing import accounted, accounted_value
+from svdd.budget import Budget, BudgetSpent, BudgetWarning, plan
+from svdd.designs import filled_up, returned
 from svdd.loop import Step
-from svdd.process import Particles, Process
+from svdd.memo import Key
+from svdd.named import VALUES as VALUES
+from svdd.named import make_method as make_method
+from svdd.named import make_value as make_value
+from svdd.named import rehearsed
+from svdd.outcomes import Policy
+from svdd.process import Process
 from svdd.result import COLUMNS, Result, Trace, join
 from svdd.rng import Rng
-from svdd.selectors import log_mean, multinomial, top
-from svdd.suggestions import unknown
+from svdd.saving import step_from, step_state
+from svdd.score_cache import ScoreCache
+from svdd.terms import Journal, make_terms
 from svdd.tree import Tree, leaves, rows, take
-from svdd.values import Reward, Value, checked, evaluate, monte_carlo, posterior_mean, rollout, zero
+from svdd.values import Learned, Reward, Value
 
 
 class DegenerateProposalWarning(UserWarning):
     """Candidates of one parent are mostly equal, so there is little to choose from."""
 
 
-VALUES: dict[str, Callable[..., Value]] = {
-    "posterior-mean": lambda reward, temperature: posterior_mean(reward),
-    "log-mean-exp": lambda reward, temperature: monte_carlo(reward, temperature=temperature),
-    "rollout": lambda reward, temperature: rollout(reward, temperature=temperature),
-    "zero": lambda reward, temperature: zero(reward),
-}
-
-
-def make_value(value: str | Value, reward: Reward, temperature: float) -> Value:
-    """A value by name, or a function of particles; the reward at the end either way.
-
-    Raises:
-        ValueError: for an unknown name; it lists the nearest.
-    """
-    if not isinstance(value, str):
-        return _true_at_the_end(value, reward)
-    if value not in VALUES:
-        raise ValueError(unknown("value", value, VALUES))
-    return VALUES[value](reward, temperature)
-
-
-def make_method(name: str, options: Mapping[str, Any]) -> Method:
-    """The row of `METHODS`, once the options are known to be its own.
-
-    Raises:
-        ValueError: for an unknown method or option; it lists the nearest.
-    """
-    if name not in METHODS:
-        raise ValueError(unknown("method", name, METHODS))
-    method = METHODS[name]
-    for option in options:
-        if option not in method.options:
-            raise ValueError(unknown(f"option of {name}", option, method.options))
-    return method
-
-
-def _true_at_the_end(value: Value, reward: Reward) -> Value:
-    """`value` until the end, then `reward`: whatever looks ahead, the finished design is scored by the run's own reward."""
-
-    def wrapper(particles: Particles) -> Any:
-        return evaluate(reward, particles, particles.x) if particles.final else value(particles)
-
-    return wrapper
-
-
-def _discrete(denoiser: Denoiser, plain: Denoiser) -> Denoiser:
-    """`denoiser` for integer states, `plain` for others: equal floats are too rare to look for."""
-
-    def wrapper(x: Tree, t: Tensor, cond: Tree) -> Any:
-        whole = not any(leaf.is_floating_point() for leaf in leaves(x))
-        return (denoiser if whole else plain)(x, t, cond)
-
-    return wrapper
-
-
-def accounted(
-    process: Process, reward: Reward, usage: Usage, chunks: Mapping[str, int], share: bool = True
-) -> tuple[Process, Reward]:
-    """The same process and reward: counted, in chunks, and asked once for what is equal.
-
-    Args:
-        process: any process.
-        reward: any reward.
-        usage: where to count.
-        chunks: rows at a time for `network`, `decode`, `reward`; a component not named goes in one piece while memory lasts.
-        share: whether equal states and equal designs share one answer.
-    """
-
-    def bounded(name: str, f: Callable[..., Any]) -> Callable[..., Any]:
-        return chunked(f, chunks.get(name, sys.maxsize))  # halves on out-of-memory even where no limit is given
-
-    for name in chunks:
-        if name not in ("network", "decode", "reward"):
-            raise ValueError(unknown("component to chunk", name, ("network", "decode", "reward")))
-
-    def usable(designs: Any) -> Tensor:
-        return checked(reward(designs), designs, count(designs))
-
-    denoiser = bounded("network", metered(process.denoiser, usage.network, process.rows_each))
-    decode = bounded("decode", metered(process.decode, usage.decode))
-    score = bounded("reward", metered(usable, usage.reward))
-    if share:
-        denoiser = _discrete(
-            deduplicated(denoiser, usage.network, process.time_independent, process.rows_each), denoiser
-        )
-        score = memoised(score, cost=usage.reward)
-    return replace(process, denoiser=denoiser, decode=decode), score
+class TemperatureWarning(UserWarning):
+    """A run weighs with another temperature than its soft value was fitted for."""
 
 
 @dataclass
@@ -150,9 +70,19 @@ class Decoding:
         batch: int | None = None,
         chunks: Mapping[str, int] | None = None,
         share: bool = True,
+        on_failure: Policy | Mapping[str, Any] | None = None,
+        cache: ScoreCache | str | Path | None = None,
+        journal: Journal | None = None,
+        budget: Budget | Mapping[str, Any] | None = None,
+        key: Key | None = None,
         **options: Any,
     ) -> None:
-        self.method = make_method(method, options)
+        self.samples = samples
+        self.method, self.plan, limit = make_method(method, options), None, None
+        if budget is not None:
+            limit = Budget.of(budget)
+            self.plan = plan(limit, self.method, options, process, rehearsed(value, options), samples)
+            options = self.plan.options
         self.usage, self.scores = Usage(), dict(scores or {})
         for name in {*self.scores} & {*COLUMNS}:
             raise ValueError(f"a score cannot be named {name!r}: every result has that column already")
@@ -161,12 +91,28 @@ class Decoding:
         settings = self.method.defaults() | options
         temperature = float(settings.get("temperature", 0.0))
         self.trace = Trace(temperature)
-        self.plain, self.cond, self.seed, self.options = process, cond, seed, options
-        self.process, self.reward = accounted(process, reward, self.usage, chunks or {}, share)
-        self.value = metered(make_value(value, self.reward, temperature), self.usage.value)
-        self.batches = self._batches(samples, batch)
+        self.plain, self.given, self.cond, self.seed, self.options = process, reward, cond, seed, options
+        self.terms = make_terms(
+            reward,
+            self.usage,
+            samples,
+            on_failure=on_failure,
+            cache=cache,
+            journal=journal,
+            budget=limit,
+            key=key,
+        )
+        self.process, self.reward = accounted(process, reward, self.usage, chunks or {}, share, self.terms)
+        made = make_value(value, self.reward, temperature)
+        self.value = accounted_value(made, self.usage, chunks or {}, share)
+        _warn_if_temperatures_differ(made, temperature)
+        self.batches = self._every = self._batches(samples, batch)
         self.settings = {"method": method, "samples": samples, "seed": seed, "steps": process.steps} | settings
+        if self.plan is not None and limit is not None:
+            self.settings |= {"budget": limit.record(), "plan": self.plan.sentence}
         self._position, self._finished = _Position(), list[Result]()
+        self.stopped: str | None = None
+        """Why the run ended early, if it did."""
 
     def _batches(self, samples: int, batch: int | None) -> list[range]:
         each = self.options.get("particles", 1) if self.method.returns == "all" else 1
@@ -182,12 +128,29 @@ class Decoding:
         size = batch or chains
         return [range(i, min(i + size, chains)) for i in range(0, chains, size)]
 
+    def only(self, number: int) -> "Decoding":
+        """This run as its batch `number` alone, from the start; answers paid for before stay known, but are not counted."""
+        self.batches = [self._every[number]]
+        self._position, self._finished = _Position(), list[Result]()
+        self.trace = Trace(self.trace.temperature)
+        self.usage.restore(Usage())
+        return self
+
     def __len__(self) -> int:
         """Steps in the whole run."""
         return len(self.batches) * self.process.steps
 
     @torch.no_grad()
     def __iter__(self) -> Iterator[Step]:
+        if self.terms.spending is not None:
+            self.terms.spending.start()
+        try:
+            yield from self._all_steps()
+        except BudgetSpent as spent:
+            self.stopped = self.settings["stopped"] = str(spent)
+            warnings.warn(f"{spent}; the result holds the best designs so far", BudgetWarning, stacklevel=2)
+
+    def _all_steps(self) -> Iterator[Step]:
         while self._position.batch < len(self.batches):
             ids = self.batches[self._position.batch]
             yield from self._steps(ids)
@@ -211,44 +174,38 @@ class Decoding:
             started = time.perf_counter()
 
     def _finish(self, ids: range) -> None:
-        step = self._position.step
-        assert step is not None, "a batch has at least one step"
-        index = self._returned(step)
-        row = (torch.arange(len(ids))[:, None] * step.value.shape[1] + index).flatten()
-        designs = self.process.decode(take(step.particles.x, row))
-        rewards = step.value.gather(1, index).flatten()
-        chain = [i for i in ids for _ in range(index.shape[1])]
-        log_z = log_mean(step.log_w).tolist() if self.method.weighted else None
-        n = len(chain)
-        scores = {k: checked(f(designs), designs, n, f"score {k}") for k, f in self.scores.items()}
-        self._finished.append(Result(designs, rewards, chain, scores, log_z=log_z))
-
-    def _returned(self, step: Step) -> Int64[Tensor, "b r"]:
-        """The particles of each chain that are its designs."""
-        if self.method.returns == "all":
-            return torch.arange(step.value.shape[1]).expand(step.value.shape)
-        if self.method.returns == "top":
-            return top(step.value, 1, self._rng).ancestor
-        return multinomial(step.log_w, 1, self._rng).ancestor
+        assert self._position.step is not None, "a batch has at least one step"
+        designs = returned(self._position.step, self.method, ids, self.process, self.scores, self._rng)
+        self._finished.append(designs)
 
     def result(self) -> Result:
-        """The designs so far, with the bill.
+        """The designs so far, with the bill; after a budget was spent, the best of all that were scored fill up the rest.
 
         Raises:
             RuntimeError: if no batch has finished yet.
+            BudgetSpent: if that was so before any design was scored.
         """
-        if not self._finished:
+        finished = self._finished
+        if self.stopped and self.terms.best is not None:
+            finished = filled_up(finished, self.terms.best, self.samples, self.scores)
+        if not finished and self.stopped:
+            raise BudgetSpent(f"{self.stopped}, and no design was scored yet")
+        if not finished:
             raise RuntimeError("the run has not finished a batch yet; iterate over it first")
         self.usage.note_memory()
         self._warn_if_degenerate()
         return join(
-            self._finished,
+            finished,
             usage=self.usage,
             trace=self.trace,
             settings=self.settings,
             about=dict(self.plain.about),
             export=self.plain.export,
         )
+
+    def close(self) -> None:
+        """Closes the files of scores that the run opened."""
+        self.terms.close()
 
     def _warn_if_degenerate(self) -> None:
         distinct = self.trace.mean_distinct()
@@ -265,20 +222,19 @@ class Decoding:
         step = self._position.step
         return {
             "batch": self._position.batch,
-            "step": None if step is None else _step_state(step),
+            "step": None if step is None else step_state(step),
             "usage": self.usage.as_dict(),
             "trace": self.trace.rows(),
             "finished": [result.state() for result in self._finished],
+            "best": self.terms.best.state() if self.terms.best is not None else {},
         }
 
     def resume(self, state: dict[str, Any]) -> "Decoding":
         """Goes on from a `state` of the same run."""
         step = state["step"]
-        self._position = _Position(state["batch"], None if step is None else _step_from(step, self.process))
-        restored = Usage.from_dict(state["usage"])
-        for name in ("network", "decode", "value", "reward"):
-            vars(getattr(self.usage, name)).update(vars(getattr(restored, name)))
-        self.usage.seconds = restored.seconds
+        self._position = _Position(state["batch"], None if step is None else step_from(step, self.process))
+        self.usage.restore(Usage.from_dict(state["usage"]))
+        self.terms.resume(self.usage, state["best"])
         self.trace.resume(state["trace"])
         self._finished = [Result.from_state(r) for r in state["finished"]]
         return self
@@ -290,25 +246,15 @@ class Decoding:
         partial.replace(path)
 
 
-def _step_state(step: Step) -> dict[str, Any]:
-    particles = step.particles
-    assert particles.rng is not None, "particles of a run carry their streams"
-    return {
-        "number": particles.step,
-        "x": particles.x,
-        "cond": particles.cond,
-        "memory": particles.memory,
-        "rng": particles.rng.state(),
-        "value": step.value,
-        "log_w": step.log_w,
-        "ancestor": step.ancestor,
-    }
-
-
-def _step_from(state: dict[str, Any], process: Process) -> Step:
-    rng = Rng.from_state(state["rng"])
-    particles = Particles(process, state["number"], state["x"], state["cond"], state["memory"], rng)
-    return Step(particles, state["value"], state["log_w"], state["ancestor"])
+def _warn_if_temperatures_differ(value: Value, temperature: float) -> None:
+    fitted = value.temperature if isinstance(value, Learned) else None
+    if fitted is not None and temperature not in (0.0, fitted):  # the argmax has no temperature to match
+        warnings.warn(
+            f"the value was fitted for temperature {fitted:g}, but the run weighs at {temperature:g}: its law is not the "
+            "tilted law of either; fit a value for the run's temperature",
+            TemperatureWarning,
+            stacklevel=4,
+        )
 
 
 def run(steps: Iterator[Step]) -> Step:
@@ -336,9 +282,12 @@ def decode(process: Process, reward: Reward, **settings: Any) -> Result:
         process: a pretrained model, from `svdd.load` or your own.
         reward: a list of designs (or a tensor of states) in, one number each out; higher is better, -inf is invalid.
         **settings: `method` (a name of `METHODS`, svdd), `samples` (64), `seed` (0), `value` (a name of `VALUES` or a
-            function of particles, used until the end; posterior-mean), `cond` (one row a chain), `scores` (further
-            rewards, as columns), `batch` (chains at once), `chunks` (rows at a time of `network`, `decode`, `reward`),
-            `share` (equal states and designs share an answer; True), and the method's own: `candidates`, `particles`, ...
+            function of particles, used until the end, such as `svdd.learned` and `svdd.load_value` make; posterior-mean),
+            `cond` (one row a chain), `scores` (further rewards, as columns), `batch` (chains at once), `chunks` (rows at a
+            time of `network`, `decode`, `reward` and, if learned, `value`), `share` (equal states and designs share an
+            answer; True), `on_failure` (a `svdd.Policy`, or some of its settings), `cache` (a file of scores, shared with
+            other runs), `budget` (some of `rewards`, `rows` and `seconds`), `key` (of a design that is not text, what it is
+            told by), and the method's own: `candidates`, `particles`, ...
 
     Returns:
         Designs, rewards, usage; `to_frame()` and `save(folder)`.
@@ -351,6 +300,9 @@ def decode(process: Process, reward: Reward, **settings: Any) -> Result:
         as the method's: see `METHODS` and `Result.usage`.
     """
     decoding = Decoding(process, reward, **settings)
-    for _ in decoding:
-        pass
-    return decoding.result()
+    try:
+        for _ in decoding:
+            pass
+        return decoding.result()
+    finally:
+        decoding.close()

@@ -7,7 +7,7 @@ last selection never uses an estimate. `-inf` means an invalid design; NaN and `
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,18 +16,23 @@ from jaxtyping import Float
 from torch import Tensor
 
 from svdd.distributions import is_deterministic
+from svdd.features import Features, predicted, table_for
+from svdd.overlap import rewards_meanwhile
+from svdd.pending import in_background
 from svdd.process import Particles
 from svdd.tree import Tree, rows
 
 Reward: TypeAlias = Callable[[Any], Any]
 Value: TypeAlias = Callable[[Particles], Tensor]
+Predictor: TypeAlias = Callable[[Tree, Tensor, Tree], Any]
 
 
 class RewardError(ValueError):
     """A reward or a value answered with something that is not one usable number a design."""
 
 
-def _shown(designs: Any, row: int) -> str:
+def shown(designs: Any, row: int) -> str:
+    """One design, for a message."""
     try:
         text = repr(designs[row])
     except (TypeError, KeyError, IndexError):
@@ -35,11 +40,11 @@ def _shown(designs: Any, row: int) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def checked(numbers: Any, designs: Any, n: int, source: str = "reward") -> Float[Tensor, " n"]:
-    """`numbers` as n float64 numbers on the CPU, once they are known to be usable.
+def as_numbers(numbers: Any, n: int, source: str = "reward") -> Float[Tensor, " n"]:
+    """`numbers` as n float64 numbers on the CPU, whatever they are.
 
     Raises:
-        RewardError: for a wrong type, length or shape, for NaN and for +inf; it names the rows and shows one design.
+        RewardError: for a wrong type, length or shape.
     """
     try:
         tensor = numbers.detach() if isinstance(numbers, Tensor) else torch.as_tensor(np.array(numbers))
@@ -56,12 +61,22 @@ def checked(numbers: Any, designs: Any, n: int, source: str = "reward") -> Float
             f"the {source} was given {n} designs and must return {n} numbers of shape ({n},), "
             f"but returned shape {tuple(tensor.shape)}"
         )
+    return tensor
+
+
+def checked(numbers: Any, designs: Any, n: int, source: str = "reward") -> Float[Tensor, " n"]:
+    """`numbers` as n float64 numbers on the CPU, once they are known to be usable.
+
+    Raises:
+        RewardError: for a wrong type, length or shape, for NaN and for +inf; it names the rows and shows one design.
+    """
+    tensor = as_numbers(numbers, n, source)
     bad = (tensor.isnan() | tensor.isposinf()).nonzero().flatten().tolist()
     if bad:
         kind = "NaN" if bool(tensor[bad[0]].isnan()) else "+inf"
         raise RewardError(
             f"the {source} returned {kind} for {len(bad)} of {n} designs (rows {str(bad[:5])[1:-1]}"
-            f"{', ...' if len(bad) > 5 else ''}), such as {_shown(designs, bad[0])}; "
+            f"{', ...' if len(bad) > 5 else ''}), such as {shown(designs, bad[0])}; "
             "return -inf for an invalid design"
         )
     return tensor
@@ -93,12 +108,19 @@ def posterior_mean(reward: Reward) -> Value:
         reward: designs to one number each, higher is better.
 
     Cost:
-        1 network row (shared with the next step), 1 decoder row and 1 reward row a state.
+        1 network row (shared with the next step), 1 decoder row and 1 reward row a state. A reward that works in the
+        background does so while the network makes the next look-aheads.
 
     References:
         Li et al., arXiv 2408.08252.
     """
-    return lambda particles: evaluate(reward, particles, particles.x0)
+
+    def value(particles: Particles) -> Float[Tensor, " n"]:
+        if particles.final or not in_background(reward):
+            return evaluate(reward, particles, particles.x0)
+        return rewards_meanwhile(reward, particles)
+
+    return value
 
 
 def log_mean_exp(v: Float[Tensor, "*n K"], temperature: float) -> Float[Tensor, "*n"]:
@@ -175,20 +197,57 @@ def rollout(reward: Reward, steps: int = 4, samples: int = 1, temperature: float
     return value
 
 
-def learned(predictor: Callable[[Tree, Tensor, Tree], Any], reward: Reward) -> Value:
-    """A trained value: `predictor(x_t, t, cond)` until the end, then the true reward.
+@dataclass(frozen=True)
+class Learned:
+    """A trained value: its prediction until the end, then the true reward.
+
+    A run counts the rows of `predictor`, and asks it once for equal discrete states.
+
+    Args:
+        predictor: `(x_t, t, cond)` to one number a row.
+        reward: of finished designs; a run puts its own in its place.
+        temperature: of the soft value it estimates; None if it estimates something else.
+    """
+
+    predictor: Predictor
+    reward: Reward | None = None
+    temperature: float | None = None
+
+    def __call__(self, particles: Particles) -> Float[Tensor, " n"]:
+        if not particles.final:
+            numbers = self.predictor(particles.x, particles.t, particles.cond)
+            return checked(numbers, particles.x, len(particles), "value")
+        if self.reward is None:
+            raise ValueError(
+                "a learned value has no number for a finished design; give svdd.learned(predictor, reward)"
+            )
+        return evaluate(self.reward, particles, particles.x)
+
+
+def learned(predictor: Any, reward: Reward | None = None, features: Features | None = None) -> Learned:
+    """A trained value from anything that predicts: a function, or a fitted regressor (scikit-learn, LightGBM, ...).
+
+    Args:
+        predictor: `(x_t, t, cond)` to one number a row, or an object whose `predict` maps (n, d) features to n numbers.
+        reward: of finished designs; `decode` and `Decoding` need none, they use the run's own.
+        features: of a regressor, `(x_t, t, cond)` to (n, d); one-hot tokens (mask included) or the numbers of the state, and
+            the time, unless given.
+
+    Raises:
+        TypeError: if nothing there can predict.
 
     Cost:
         1 value row a state and no network row of its own: with it SVDD spends T network rows a chain.
     """
+    if hasattr(predictor, "predict"):
 
-    def value(particles: Particles) -> Float[Tensor, " n"]:
-        if particles.final:
-            return evaluate(reward, particles, particles.x)
-        numbers = predictor(particles.x, particles.t, particles.cond)
-        return checked(numbers, particles.x, len(particles), "value")
+        def ask(x: Tree, t: Tensor, cond: Tree) -> Any:
+            return predicted(predictor, features or table_for(predictor, x), x, t, cond)
 
-    return value
+        return Learned(ask, reward)
+    if not callable(predictor):
+        raise TypeError(f"a learned value needs a function of (x_t, t, cond) or a regressor, got {predictor!r:.80}")
+    return Learned(predictor, reward)
 
 
 def tempered(value: Value, strength: Callable[[float], float]) -> Value:

@@ -1,5 +1,6 @@
 """Files that came with the package, and masked sequence models from the denoisers among them."""
 
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -60,10 +61,12 @@ def masked_model(
     forward = inference_pass(network.to(device), PRECISIONS[precision])
     where = network.head.weight.device
     sites = _SITES_ON_CPU if where.type == "cpu" else _SITES_ON_ACCELERATOR
-    call = in_full_batches(forward, max(1, sites // max(length, 1)))
+    batch = max(1, sites // max(length, 1))
+    call = in_full_batches(forward, batch)
 
     def logits(x: Tensor, t: Tensor, cond: Tree) -> Tensor:
         return call(x.to(where)).to(x.device)
 
     about = {"name": name, "domain": domain, "precision": precision}
-    return masked_sequences(logits, alphabet, length=length, steps=steps, about=about)
+    process = masked_sequences(logits, alphabet, length=length, steps=steps, about=about)
+    return replace(process, rows_at_once=batch)

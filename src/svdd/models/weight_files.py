@@ -11,8 +11,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from svdd.models.attention import TransformerRegressor
 from svdd.models.networks import SequenceClassifier, SequenceDenoiser
-from svdd.models.regressors import ConvolutionalRegressor, PooledRegressor, TransformerRegressor
+from svdd.models.regressors import ConvolutionalRegressor, PooledRegressor
 from svdd.models.timed_networks import TimedSequenceDenoiser
 
 __all__ = ["load_network", "save_network"]
@@ -25,6 +26,7 @@ _CLASSES: dict[str, type[Any]] = {
         SequenceDenoiser,
         TimedSequenceDenoiser,
         ConvolutionalRegressor,
+        PooledRegressor,
         TransformerRegressor,
     )
 }

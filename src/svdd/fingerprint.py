@@ -1,0 +1,154 @@
+"""Fingerprints: what a process and a reward answered at a few probes, so that a value is not used with others.
+
+A soft value belongs to the kernels of one chain and to one reward. The prior is no part of it: a chain that starts from a
+template has the same values.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from svdd.process import Particles, Process
+from svdd.tree import leaves
+from svdd.values import Reward, evaluate
+
+_FORMAT = "svdd-fingerprint-1"
+_TOLERANCE = 0.01  # absolute and relative: far above rounding on any machine, far below another network's answer
+
+
+class FingerprintError(ValueError):
+    """A value belongs to another process or reward."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Probes and answers.
+
+    Args:
+        facts: name, alphabet and length of the process, for the message.
+        times: its grid.
+        x: a few states, rows of tokens.
+        step: how many steps each has taken.
+        finished: a few finished designs, as states.
+        answers: what the denoiser and the transition said of the states, and the rewards of the designs.
+    """
+
+    facts: dict[str, Any]
+    times: Float[Tensor, " T1"]
+    x: Tensor
+    step: Int64[Tensor, " p"]
+    finished: Tensor
+    answers: dict[str, Tensor]
+
+    def check(self, process: Process, reward: Reward) -> None:
+        """Asks the process and the reward the same again.
+
+        Raises:
+            FingerprintError: for the first thing that differs.
+
+        Cost:
+            1 network row a probed state, 1 decoder row and 1 reward row a probed design; a dozen in all.
+        """
+        for name, fitted in self.facts.items():
+            if process.about.get(name) != fitted:
+                raise _differs(f"{name} {fitted!r}", f"{process.about.get(name)!r}")
+        first = len(self.times) - len(process.times)
+        if first < 0 or not torch.allclose(self.times[first:], process.times.to(self.times), atol=1e-6):
+            raise _differs(_grid(self.times), _grid(process.times))
+        answers = asked(process, reward, self.x, self.step - first, self.finished)
+        for name, fitted in self.answers.items():
+            known = self.step >= first if name != "reward" else torch.ones(len(fitted), dtype=torch.bool)
+            if not _close(fitted[known], answers[name][known]):
+                raise _differs(f"another {name}", f"answers that differ at {int(known.sum())} probes")
+
+    def save(self, path: Path, weights: Path) -> None:
+        """Writes it, with the hash of the weights that it vouches for."""
+        metadata = {"format": _FORMAT, "facts": json.dumps(self.facts), "sha256": _sha256(weights)}
+        tensors = {"times": self.times, "x": self.x, "step": self.step, "finished": self.finished}
+        tensors |= {f"answer {name}": answer for name, answer in self.answers.items()}
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, str(path), metadata=metadata)
+
+
+def _differs(fitted: str, given: str) -> FingerprintError:
+    return FingerprintError(
+        f"this value was fitted for {fitted}, but the run's has {given}; fit a value for it, or force its use"
+    )
+
+
+def _grid(times: Tensor) -> str:
+    return f"{len(times) - 1} steps from t = {float(times[0]):.4g} to {float(times[-1]):.4g}"
+
+
+def _close(fitted: Tensor, given: Tensor) -> bool:
+    return fitted.shape == given.shape and torch.allclose(
+        fitted, given.to(fitted), rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True
+    )
+
+
+@torch.no_grad()
+def asked(
+    process: Process, reward: Reward, x: Tensor, step: Int64[Tensor, " p"], finished: Tensor
+) -> dict[str, Tensor]:
+    """The answers to the probes; a state from before the grid of the process is asked about at its beginning."""
+    posteriors, kernels = [], []
+    for row, number in enumerate(step.tolist()):
+        particles = Particles(process, max(number, 0), x[row : row + 1])
+        posteriors.append(_flat(particles.posterior))
+        kernels.append(_flat(particles.kernel))
+    ends = Particles(process, process.steps, finished)
+    return {
+        "model": torch.cat(posteriors),
+        "transition": torch.cat(kernels),
+        "reward": evaluate(reward, ends, finished),
+    }
+
+
+def _flat(distribution: Any) -> Float[Tensor, "1 d"]:
+    return torch.cat([leaf.detach().cpu().double().reshape(1, -1) for leaf in leaves(distribution)], 1)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def take_fingerprint(
+    process: Process, reward: Reward, x: Tensor, step: Int64[Tensor, " p"], finished: Tensor
+) -> Fingerprint:
+    """The fingerprint of a process and a reward at the given states and designs."""
+    facts = {name: process.about[name] for name in ("name", "alphabet", "length") if name in process.about}
+    answers = asked(process, reward, x, step, finished)
+    return Fingerprint(facts, process.times, x, step, finished, answers)
+
+
+def load_fingerprint(path: Path, weights: Path) -> Fingerprint:
+    """Reads what `Fingerprint.save` wrote.
+
+    Raises:
+        FileNotFoundError: if either file is missing.
+        ValueError: if the file is corrupt, or the weights are not those it was saved with.
+    """
+    if not path.is_file() or not weights.is_file():
+        raise FileNotFoundError(f"{path.parent} is not a value that svdd fit-value finished: it has no {path.name}")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        if metadata["format"] != _FORMAT:
+            raise KeyError(metadata["format"])
+        facts = json.loads(metadata["facts"])
+        answers = {name.removeprefix("answer "): t for name, t in tensors.items() if name.startswith("answer ")}
+        times, x, step, finished = (tensors[name] for name in ("times", "x", "step", "finished"))
+        fingerprint = Fingerprint(facts, times, x, step, finished, answers)
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise ValueError(f"{path} is damaged or not a fingerprint of a value: {error}") from None
+    if _sha256(weights) != metadata.get("sha256"):
+        raise ValueError(f"{weights} is not the file that {path.name} was saved with; fit the value again")
+    return fingerprint

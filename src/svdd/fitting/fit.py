@@ -1,0 +1,211 @@
+"""Fitting: roll out, learn, measure."""
+
+import time
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from svdd.accounting import Usage
+from svdd.billing import accounted
+from svdd.features import table
+from svdd.fingerprint import Fingerprint, take_fingerprint
+from svdd.fitting.break_even import DESIGNS, break_even
+from svdd.fitting.card import FORMAT, plain
+from svdd.fitting.losses import effective
+from svdd.fitting.predictors import NETWORKS, build, of_network, symbols_of
+from svdd.fitting.quality import measured
+from svdd.fitting.rollouts import NOISE, TRAINING, Rollouts, Tell, roll_out, silent
+from svdd.fitting.settings import TARGETS, Settings, make_settings
+from svdd.fitting.training import fit_network, fit_regressor, renoised
+from svdd.fitting.value import FittedValue
+from svdd.process import Process
+from svdd.rng import Rng
+from svdd.training import isolated_randomness
+from svdd.tree import leaves, rows, take
+from svdd.values import Learned, Reward
+
+_CARRIERS = 30  # fewer roll-outs than this carry no expectation
+_PROBES = 8
+_FORWARD = "each made again by forward noise from the end of its chain, not met by the chain"
+
+
+class LowTemperatureWarning(UserWarning):
+    """Few roll-outs carry the soft value of so low a temperature."""
+
+
+def fit_value(process: Process, reward: Reward, **settings: Any) -> FittedValue:
+    r"""Fits a value to the rewards of the process's own unguided roll-outs (SVDD-MC and its soft variants).
+
+    `mean` regresses $r(x_0)$ on $(x_t, t)$ and learns $E[r | x_t]$. `soft` minimises
+    $E[e^z - z - 1]$, $z = (r - f)/a$, which is stationary at $f = a \log E[e^{r/a} | x_t]$. `soft-q` does the same with
+    $a \log \frac1K \sum_k e^{f(x_s^k)/a}$ over K children in place of r, and with r itself at the last step.
+
+    Args:
+        process: a pretrained model.
+        reward: designs to one number each, higher is better; -inf is invalid, which `mean` cannot take.
+        **settings: `target` (mean, soft or soft-q; mean), `temperature` (a, above 0, of soft and soft-q), `network`
+            (convolutional, pooled, transformer, a torch module of (x, t), or a regressor with fit and predict; convolutional),
+            `network_options` (sizes), `features` (of a regressor, `(x_t, t, cond)` to (n, d); `svdd.features.table`),
+            `rollouts` (2000), `states` kept of each at random steps (8), `train_steps` (1000), `batch` (128),
+            `learning_rate` (2e-3), `children` K of soft-q (8), its `sweeps` (T), `cond` (rows of conditioning), `seed` (0),
+            `forward_noise` (states by noising the roll-outs' designs again, masked models only; False), `held_out`
+            roll-outs to measure on (256), `nested` (states, continuations each; (64, 32)), `candidates` M of the break-even
+            (10); 0 measures nothing; `chunks` as of `decode`, `progress` (told words, done, total).
+
+    Returns:
+        A value for `decode(value=...)`, with its `card` and `save(folder)`.
+
+    Raises:
+        ValueError: for an unknown or impossible setting, and for rewards that nothing can be learned from.
+
+    Cost:
+        `rollouts` T network rows and `rollouts` reward rows; as much again a roll-out or continuation to measure.
+
+    References:
+        Li et al., arXiv 2408.08252 (Monte Carlo and soft-Q values); Varian, A Bayesian approach to real estate
+        assessment, 1975 (LINEX).
+    """
+    given, usage, started = make_settings(settings), Usage(), time.perf_counter()
+    tell: Tell = given.progress or silent
+    rolled, scored = accounted(process, reward, usage, given.chunks)
+    with torch.no_grad():
+        rollouts = _collected(rolled, scored, given, tell)
+    unit = _unit(rollouts.reward, given)
+    between = time.perf_counter()
+    network, learned, training = _fitted(rolled, scored, rollouts, given, unit, tell)
+    ended = time.perf_counter()
+    seconds = {"seconds_rollouts": between - started, "seconds_training": ended - between}
+    card = _described(process, reward, rollouts, given, training) | {"cost": _bill(usage, seconds)}
+    card |= _measured(process, reward, learned, given, usage, ended - started, tell)
+    savable = network is not None and type(network) in [kind for kind, _ in NETWORKS.values()]
+    probes = _probes(process, reward, rollouts) if savable else None
+    return FittedValue(learned.predictor, reward, given.soft, network, plain(card), usage, probes)
+
+
+def _collected(process: Process, reward: Reward, settings: Settings, tell: Tell) -> Rollouts:
+    children = settings.children if settings.target == "soft-q" else 0
+    rollouts = roll_out(
+        process, reward, settings.rollouts, states=settings.states, seed=settings.seed, stream=TRAINING,
+        cond=settings.cond, children=children, tell=tell,
+    )  # fmt: skip
+    if not settings.forward_noise:
+        return rollouts
+    if not {"alphabet", "mask"} <= process.about.keys():
+        raise ValueError(
+            "forward_noise is for masked sequence models; leave it out to learn from the model's own states"
+        )
+    rng = Rng(settings.seed, range(NOISE, NOISE + len(rollouts)))
+    return Rollouts(**vars(rollouts) | {"x": renoised(process, rollouts, rng.uniform(rollouts.x.shape))})
+
+
+def _unit(rewards: Tensor, settings: Settings) -> float:
+    """The spread of the rewards, once they are known to be worth learning.
+
+    Raises:
+        ValueError: for rewards that are all equal or all invalid, or that have no mean.
+    """
+    valid = rewards[~rewards.isneginf()]
+    invalid, n = len(rewards) - len(valid), len(rewards)
+    if not len(valid):
+        raise ValueError(f"all {n} roll-outs are invalid (reward -inf), so there is nothing to learn")
+    if invalid and settings.soft is None:
+        raise ValueError(
+            f"{invalid} of {n} roll-outs are invalid (reward -inf), so the mean reward is -inf; use target soft or soft-q, "
+            "where they weigh nothing, or give invalid designs a finite reward"
+        )
+    spread = float(valid.std()) if len(valid) > 1 else 0.0
+    if not invalid and spread <= 1e-9 * float(valid.abs().max()):
+        raise ValueError(f"the reward is {float(valid[0]):.6g} for all {n} roll-outs, so there is nothing to learn")
+    if settings.soft is not None and effective(rewards, settings.soft) < min(_CARRIERS, n / 4):
+        warnings.warn(
+            f"at temperature {settings.soft:g} only {effective(rewards, settings.soft):.0f} of {n} roll-outs carry the soft "
+            "value, which will be learned badly; raise the temperature or the roll-outs, or use target mean",
+            LowTemperatureWarning,
+            stacklevel=3,
+        )
+    return spread or float(settings.soft or 1.0)
+
+
+def _fitted(
+    process: Process, reward: Reward, rollouts: Rollouts, settings: Settings, unit: float, tell: Tell
+) -> tuple[nn.Module | None, Learned, dict[str, Any]]:
+    """The network, if it is one, the value, and what is to be told about the training."""
+    network, symbols = settings.network, symbols_of(process, rollouts.x, rollouts.finished)
+    if not isinstance(network, str | nn.Module):
+        if not (hasattr(network, "fit") and hasattr(network, "predict")):
+            raise ValueError(
+                f"network must be a name, a torch module or a regressor with fit and predict, got {network!r:.80}"
+            )
+        predictor = fit_regressor(network, settings.features or table(symbols), process, rollouts, settings)
+        return None, Learned(predictor, reward, settings.soft), {}
+    if leaves(settings.cond) and isinstance(network, str):
+        raise ValueError(
+            "the bundled networks do not see conditioning; give a regressor with features of (x_t, t, cond)"
+        )
+    if isinstance(network, str):
+        with isolated_randomness(settings.seed):
+            network = build(network, settings.network_options, rollouts.x, symbols)
+    network, training = fit_network(network, process, reward, rollouts, settings, unit, tell)
+    return network, Learned(of_network(network), reward, settings.soft), training
+
+
+def _described(
+    process: Process, reward: Reward, rollouts: Rollouts, settings: Settings, training: dict[str, Any]
+) -> dict[str, Any]:
+    """The parts of the card that need no further roll-outs."""
+    valid = rollouts.reward[~rollouts.reward.isneginf()]
+    network = settings.network if isinstance(settings.network, str) else type(settings.network).__name__
+    facts = {name: process.about[name] for name in ("name", "alphabet", "length") if name in process.about}
+    return {
+        "format": FORMAT,
+        "target": settings.target,
+        "temperature": settings.soft,
+        "estimates": TARGETS[settings.target],
+        "process": facts
+        | {"steps": process.steps, "from_t": float(process.times[0]), "to_t": float(process.times[-1])},
+        "reward": getattr(reward, "name", "") or getattr(reward, "__name__", "") or type(reward).__name__,
+        "network": network,
+        "network_options": dict(settings.network_options),
+        "training": training,
+        "data": {
+            "source": _FORWARD if settings.forward_noise else "each as the chain met it",
+            "forward_noise": settings.forward_noise,
+            "rollouts": len(rollouts.reward),
+            "states": len(rollouts),
+            "seed": settings.seed,
+            "invalid": len(rollouts.reward) - len(valid),
+            "rewards": {"mean": float(valid.mean()), "std": float(valid.std()), "best": float(valid.max())},
+            "effective": None if settings.soft is None else effective(rollouts.reward, settings.soft),
+        },
+    }
+
+
+def _bill(usage: Usage, seconds: dict[str, float]) -> dict[str, Any]:
+    network, reward = usage.network, usage.reward
+    rows_ = {"network_rows_asked": network.asked, "network_rows": network.rows, "reward_rows": reward.rows}
+    return rows_ | seconds
+
+
+def _measured(
+    process: Process, reward: Reward, value: Learned, settings: Settings, usage: Usage, seconds: float, tell: Tell
+) -> dict[str, Any]:
+    """Quality and break-even; their own rows are not those of the fit."""
+    quality: dict[str, Any] = {}
+    if settings.held_out:
+        alone = accounted(process, reward, Usage(), settings.chunks)
+        with torch.no_grad():
+            quality = measured(*alone, value, settings, tell)
+    pays = None
+    if settings.candidates > 1:
+        cond = take(settings.cond, torch.arange(DESIGNS) % rows(settings.cond)) if leaves(settings.cond) else ()
+        pays = break_even(process, reward, value, usage, seconds, settings.candidates, cond, settings.seed)
+    return {"quality": quality, "break_even": pays}
+
+
+def _probes(process: Process, reward: Reward, rollouts: Rollouts) -> Fingerprint:
+    """A fingerprint at some of the kept states, spread over time, and at the first designs that differ."""
+    order = rollouts.step.argsort(stable=True)
+    index = order[torch.linspace(0, len(order) - 1, _PROBES).long()]
+    return take_fingerprint(process, reward, rollouts.x[index], rollouts.step[index], rollouts.finished[:_PROBES])
