@@ -1,62 +1,9 @@
-"""Comparing methods: rewards with intervals, a held-out judge, naturalness, diversity and cost, one row a method."""
+"""What a comparison of methods shows, in plain words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
-
-from svdd.metrics.intervals import bootstrap_interval, quantile_interval
-from svdd.metrics.sequences import kmer_correlation, pairwise_diversity
-from svdd.models.masked import elbo_per_site
-from svdd.process import Process
-from svdd.result import Result
-
-ELBO_SAMPLES = 8
-_Interval = tuple[float, float, float]
-
-
-def _columns(name: str, interval: _Interval) -> dict[str, float]:
-    return dict(zip((name, f"{name}_low", f"{name}_high"), interval, strict=True))
-
-
-def measured(result: Result, process: Process, judge: str, natural_words: Sequence[int]) -> dict[str, Any]:
-    """What one run is worth and what it cost.
-
-    Args:
-        result: sequences, of one length.
-        process: the model that says how natural they are.
-        judge: the score of the result that did not guide it.
-        natural_words: counts of the 3-mers of natural sequences with a high reward.
-    """
-    rewards, judged = result.rewards.numpy(), result.scores[judge].numpy()
-    natural = elbo_per_site(process, result.samples, samples=ELBO_SAMPLES).numpy()
-    usage = result.usage
-    return (
-        {"designs": len(result)}
-        | _columns("reward_q10", quantile_interval(rewards, 0.1))
-        | _columns("reward_median", quantile_interval(rewards, 0.5))
-        | _columns("reward_q90", quantile_interval(rewards, 0.9))
-        | _columns("judge_median", quantile_interval(judged, 0.5))
-        | _columns("elbo_per_base", bootstrap_interval(natural))
-        | {
-            "correlation_3mer": kmer_correlation(result.samples, np.asarray(natural_words), 3),
-            "diversity": pairwise_diversity(result.samples),
-            "network_rows_asked": usage.network.asked,
-            "network_rows_computed": usage.network.rows,
-            "reward_rows_asked": usage.reward.asked,
-            "reward_rows_computed": usage.reward.rows,
-            "seconds": usage.seconds,
-        }
-    )
-
-
-def comparison(
-    results: Mapping[str, Result], process: Process, judge: str, natural_words: Sequence[int]
-) -> pd.DataFrame:
-    """A row a method; intervals in columns `_low` and `_high`."""
-    rows = [{"method": name} | measured(result, process, judge, natural_words) for name, result in results.items()]
-    return pd.DataFrame(rows)
 
 
 def verdicts(table: pd.DataFrame) -> list[str]:

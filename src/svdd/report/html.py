@@ -5,7 +5,8 @@ a reward or a design is escaped.
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,9 @@ from svdd.result import Result
 if TYPE_CHECKING:
     import pandas as pd
 
-TOP = 10
+    from svdd.metrics.evaluation import Evaluation
+
+TOP, DRAWN = 10, 3
 _Figure = dict[str, str]
 
 
@@ -28,6 +31,7 @@ def write_report(
     folder: str | Path,
     comparison: "pd.DataFrame | None" = None,
     baselines: Mapping[str, Result] | None = None,
+    evaluation: "Evaluation | None" = None,
 ) -> Path:
     """Writes report.html into a folder.
 
@@ -36,6 +40,7 @@ def write_report(
         folder: where to; it is made if it is not there.
         comparison: a table of methods, one a row; columns `x`, `x_low`, `x_high` are shown as one.
         baselines: other runs whose rewards are drawn beside this one's.
+        evaluation: what the designs are worth beyond the reward.
 
     Returns:
         The file.
@@ -43,25 +48,41 @@ def write_report(
     Raises:
         ImportError: without jinja2, matplotlib or logomaker; it names the extra.
     """
-    try:
-        from jinja2 import Environment
-
+    with named_extra():
         figures = _figures(result, baselines or {})
+    return write_page(folder, **_contents(result, comparison, evaluation), figures=figures)
+
+
+@contextmanager
+def named_extra() -> Iterator[None]:
+    """A missing module becomes a sentence about the extra it is in."""
+    try:
+        yield
     except ImportError as error:
         raise ImportError(
             f'the report needs {error.name}, which is not installed: pip install "svdd[sequences]"', name=error.name
         ) from error
+
+
+def write_page(folder: str | Path, **contents: Any) -> Path:
+    """Writes report.html from the contents that its template names; a part without contents is left out.
+
+    Raises:
+        ImportError: without jinja2; it names the extra.
+    """
+    with named_extra():
+        from jinja2 import Environment
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         files("svdd.report").joinpath("report.html.j2").read_text(encoding="utf-8")
     )
     path = Path(folder) / "report.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page.render(**_contents(result, comparison), figures=figures), encoding="utf-8")
+    path.write_text(page.render(**contents), encoding="utf-8")
     return path
 
 
-def _contents(result: Result, comparison: "pd.DataFrame | None") -> dict[str, Any]:
-    from svdd.report.tables import number, readable
+def _contents(result: Result, comparison: "pd.DataFrame | None", evaluation: "Evaluation | None") -> dict[str, Any]:
+    from svdd.report.tables import measures, number, readable
 
     method = str(result.settings.get("method", ""))
     about = {f"model {key}": value for key, value in result.about.items()}
@@ -70,6 +91,8 @@ def _contents(result: Result, comparison: "pd.DataFrame | None") -> dict[str, An
         "facts": {name: number(value) for name, value in _facts(result).items()},
         "settings": {str(key): _text(value) for key, value in (result.settings | about).items()},
         "comparison": None if comparison is None else readable(comparison),
+        "evaluation": measures(evaluation.row) if evaluation else None,
+        "notes": evaluation.notes if evaluation else [],
         "costs": [(name, *map(number, row)) for name, row in _costs(result.usage).items()],
         "top": readable(_top(result)),
         "citations": citations(method) if method else [],
@@ -121,9 +144,25 @@ def _figures(result: Result, baselines: Mapping[str, Result]) -> list[_Figure]:
          reward_histogram({name: run.rewards.numpy() for name, run in runs.items()})),
         ("Sequence logo", "How much the designs agree at each site, 2 bits where all have the same base.",
          sequence_logo(designs) if designs and text else None),
+        ("Secondary structure", "Minimum-free-energy folds of the best designs, by ViennaRNA; the first letter is filled.",
+         _structures(result)),
     )  # fmt: skip
-    return [{"title": title, "says": says, "source": _embedded(svg)} for title, says, svg in drawn if svg]
+    return [{"title": title, "says": says, "source": embedded(svg)} for title, says, svg in drawn if svg]
 
 
-def _embedded(svg: str) -> str:
+def _structures(result: Result) -> str | None:
+    """The folds of the best different designs, None unless they are RNA and ViennaRNA is there."""
+    from importlib.util import find_spec
+
+    if result.about.get("domain") != "rna" or find_spec("RNA") is None:
+        return None
+    from svdd.report.structure import structure_drawing
+
+    frame = result.to_frame().query("valid").sort_values("reward", ascending=False, kind="stable")
+    best = frame.drop_duplicates("sample").head(DRAWN)
+    return structure_drawing(best["sample"].tolist(), best["id"].tolist()) if len(best) else None
+
+
+def embedded(svg: str) -> str:
+    """A drawing as the source of an image."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode("utf-8")).decode("ascii")

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 BLUE, GREY = "#1f5fa8", "#6b7280"
 COLOURS = (BLUE, "#c2410c", "#4d7c0f", "#7e22ce", GREY)
 SITES_A_ROW, LONGEST_LOGO = 50, 1000
-BASES = {"A": "#15803d", "C": "#1d4ed8", "G": "#b45309", "T": "#b91c1c"}
+BASES = {"A": "#15803d", "C": "#1d4ed8", "G": "#b45309", "T": "#b91c1c", "U": "#b91c1c"}
 
 
 def as_svg(figure: Figure) -> str:
@@ -61,8 +61,28 @@ def reward_histogram(rewards: Mapping[str, Any]) -> str | None:
     return as_svg(figure)
 
 
+def against(found: pd.DataFrame, x: str, y: str, x_words: str, y_words: str) -> str | None:
+    """A labelled point a row, with whiskers from `_low` to `_high`; None if no row has both numbers."""
+    rows = found[np.isfinite(found[x]) & np.isfinite(found[y])] if y in found else found[:0]
+    if rows.empty:
+        return None
+    figure, axes = _axes(4.5, x_words, y_words)
+    for number, (_, row) in enumerate(rows.iterrows()):
+        colour = COLOURS[number % len(COLOURS)]
+        bars = {f"{name[0]}err": _whiskers(row, column) for name, column in (("x", x), ("y", y))}
+        axes.errorbar(row[x], row[y], **bars, fmt="o", color=colour, elinewidth=1, markersize=5)
+        place = {"xytext": (6, 5), "textcoords": "offset points", "fontsize": "small", "color": colour}
+        axes.annotate(row["label"], (row[x], row[y]), parse_math=False, **place)
+    return as_svg(figure)
+
+
+def _whiskers(row: Any, name: str) -> list[list[float]] | None:
+    ends = row[name] - row[f"{name}_low"], row[f"{name}_high"] - row[name]
+    return [[max(float(end), 0.0)] for end in ends] if np.isfinite(ends).all() else None
+
+
 def sequence_logo(designs: Sequence[str]) -> str | None:
-    """The information of every site over the designs, in bits; None unless all are ACGT of one length, 1000 at most."""
+    """The information of every site over the designs, in bits; None unless they are DNA or RNA of one length, 1000 at most."""
     lengths = {len(design) for design in designs}
     if len(lengths) != 1 or not 1 <= max(lengths) <= LONGEST_LOGO or set("".join(designs)) - set(BASES):
         return None
@@ -79,9 +99,10 @@ def sequence_logo(designs: Sequence[str]) -> str | None:
 def _information(designs: Sequence[str]) -> pd.DataFrame:
     """Shares of the bases times what a site tells: 2 bits less its entropy."""
     letters = np.array([list(design) for design in designs])
-    shares = np.stack([(letters == base).mean(0) for base in BASES], 1)
+    found = [base for base in BASES if (letters == base).any()]
+    shares = np.stack([(letters == base).mean(0) for base in found], 1)
     entropy = -np.sum(shares * np.log2(np.where(shares > 0, shares, 1)), 1, keepdims=True)
-    return pd.DataFrame(shares * (2 - entropy), columns=list(BASES), index=range(1, len(shares) + 1))
+    return pd.DataFrame(shares * (2 - entropy), columns=found, index=range(1, len(shares) + 1))
 
 
 def _draw_row(axes: Any, bits: pd.DataFrame, first: int) -> None:

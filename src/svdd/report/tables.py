@@ -31,4 +31,40 @@ def _is_bound(name: str, frame: pd.DataFrame) -> bool:
 def _with_interval(row: dict[Any, Any], name: str) -> str:
     if f"{name}_low" not in row:
         return number(row[name])
+    if row[name] != row[name]:
+        return "-"
     return f"{number(row[name])} ({number(row[f'{name}_low'])} to {number(row[f'{name}_high'])})"
+
+
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "Reward": ("runs", "designs", "valid", "reward_mean", "reward_q10", "reward_median", "reward_q90"),
+    "Held-out reward": ("judge_mean", "judge_q10", "judge_median", "judge_q90"),
+    "Naturalness": ("elbo_per_base", "correlation_3mer", "correlation_6mer", "correlation_motif"),
+    "Diversity and novelty": ("diversity", "unique", "novel", "nearest_distance"),
+    "Composition": ("homopolymer", "gc"),
+    "Cost": (
+        "network_rows_asked", "network_rows_computed", "value_rows_asked", "value_rows_computed",
+        "reward_rows_asked", "reward_rows_computed", "seconds", "elbo_rows", "judge_rows",
+    ),
+}  # fmt: skip
+"""The columns of an evaluation, by what they are about."""
+
+
+def sections(frame: pd.DataFrame) -> list[tuple[str, list[str], list[list[str]]]]:
+    """An evaluation as a few narrow tables: title, titles of columns and rows; what no row has is left out."""
+    known = {name for names in SECTIONS.values() for name in names}
+    measures = [name for name in frame.select_dtypes("number") if not _is_bound(str(name), frame)]
+    groups = SECTIONS | {"Structure": tuple(name for name in measures if name not in known)}
+    shown = [[name for name in names if name in measures and not frame[name].isna().all()] for names in groups.values()]
+    made = []
+    for title, names in zip(groups, shown, strict=True):
+        if names:
+            bounds = [f"{name}_{end}" for name in names for end in ("low", "high") if f"{name}_{end}" in frame]
+            made.append((title, *readable(frame[["label", *names, *bounds]])))
+    return made
+
+
+def measures(row: dict[str, Any]) -> list[list[str]]:
+    """One row of an evaluation as lines of measure and value; what was not measured is left out."""
+    titles, (cells,) = readable(pd.DataFrame([row]))
+    return [[title, cell] for title, cell in zip(titles, cells, strict=True) if cell not in ("-", "")]

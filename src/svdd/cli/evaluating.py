@@ -1,0 +1,208 @@
+"""The evaluation of sequences: of one run while it is written, and of finished runs beside each other."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from svdd.cli.fasta import read_fasta
+from svdd.cli.finished import FinishedRun, grouped, labels
+from svdd.cli.folders import as_json
+from svdd.cli.jobs import Job, make_process, make_reward
+from svdd.cli.listing import show
+from svdd.cli.sentences import say
+from svdd.locate import HELD_OUT
+from svdd.metrics.evaluation import Designs, Evaluation, has_alphabet, measured, record
+from svdd.metrics.references import Reference, natural, of_model
+from svdd.process import Process
+from svdd.result import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILES = ("evaluation.csv", "evaluation.json", "report.html")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What runs are measured with; the same for all that are compared.
+
+    Args:
+        process: the pretrained model.
+        judge: name of the reward that did not guide, empty if there is none.
+        reference: natural sequences.
+        chunks: rows at a time of network and reward.
+    """
+
+    process: Process
+    judge: str = ""
+    reference: Reference | None = None
+    chunks: Mapping[str, int] | None = None
+
+    def designs(self, result: Result) -> Designs:
+        """The designs of a run, measured."""
+        asked = make_reward(self.judge) if self.judge and self.judge not in result.scores else None
+        return measured(result, self.process, asked, self.judge, self.chunks)
+
+    def evaluation(self, designs: Designs) -> Evaluation:
+        """The row of designs, with what they were measured with."""
+        made = record(designs, self.reference, self.process.about["alphabet"])
+        names = {"judge": self.judge, "reference": self.reference.name if self.reference else ""}
+        return Evaluation(
+            names | made.row | {"elbo_rows": designs.elbo_rows, "judge_rows": designs.judge_rows}, made.notes
+        )
+
+
+def held_out(reward: str) -> str:
+    """The bundled reward that judges what another guided, or nothing."""
+    return HELD_OUT.get(reward, "")
+
+
+def evaluation_of(result: Result, process: Process, job: Job) -> Evaluation | None:
+    """The evaluation of a run's own designs, None unless they are sequences; what fails is a note on stderr."""
+    if not has_alphabet(process.about) or not result.samples or not isinstance(result.samples, list):
+        return None
+    protocol = Protocol(process, held_out(job.reward), of_model(job.model, job.reward), job.chunks)
+    try:
+        return protocol.evaluation(protocol.designs(result))
+    except Exception as error:  # a finished run is not lost to a measure of it
+        say(f"note: no evaluation of the designs, {type(error).__name__}: {error}")
+        return None
+
+
+def costs(results: Sequence[Result]) -> dict[str, int | float]:
+    """Rows asked and computed and seconds, summed over runs."""
+    row: dict[str, int | float] = {}
+    for part in ("network", "value", "reward"):
+        spent = [getattr(result.usage, part) for result in results]
+        row[f"{part}_rows_asked"] = sum(cost.asked for cost in spent)
+        row[f"{part}_rows_computed"] = sum(cost.rows for cost in spent)
+    return row | {"seconds": sum(result.usage.seconds for result in results)}
+
+
+def table(
+    rows: Mapping[str, Sequence[Result]], protocol: Protocol, progress: Callable[[str], None] = lambda name: None
+) -> tuple["pd.DataFrame", list[str]]:
+    """A row for each label, of one or more runs, and the notes of all."""
+    import pandas as pd
+
+    made, notes = [], dict[str, None]()
+    for label, results in rows.items():
+        progress(label)
+        found = protocol.evaluation(Designs.pooled([protocol.designs(result) for result in results]))
+        made.append({"label": label} | found.row | costs(results))
+        notes |= dict.fromkeys(found.notes)
+    return pd.DataFrame(made), list(notes)
+
+
+def check_out(out: Path, force: bool) -> None:
+    """Looks whether an evaluation may be written to a folder.
+
+    Raises:
+        FileExistsError: if it holds something else, or an evaluation and `force` is not given.
+        NotADirectoryError: if it is not a folder.
+    """
+    if not out.exists() or not any(out.iterdir()):
+        return
+    if not (out / "evaluation.json").is_file():
+        raise FileExistsError(f"{out} holds files that are not an evaluation; choose another folder with --out")
+    if not force:
+        raise FileExistsError(f"{out} already holds an evaluation; choose another folder, or replace it with --force")
+
+
+def _reference(path: Path, process: Process) -> Reference:
+    from svdd.alphabets import Alphabet
+
+    about = process.about
+    letters = Alphabet(about["alphabet"], synonyms=about.get("synonyms", ""))
+    given = read_fasta(path)
+    try:
+        tokens = letters.encode(given)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if tokens.shape[1] != about["length"]:
+        raise ValueError(f"{path} has sequences of {tokens.shape[1]} letters, but the designs have {about['length']}")
+    return natural(path.name, letters.decode(tokens), about["alphabet"])
+
+
+def _protocol(runs: Sequence[FinishedRun], reference: Path | None, judge: str | None, model: str | None) -> Protocol:
+    first = runs[0].job
+    if judge == first.reward:
+        raise ValueError(f"{judge} guided these runs, so it cannot judge them; give --judge another reward")
+    begun: dict[str, Any] = {
+        "template": None,
+        "fix": [],
+        "start": None,
+        "noise": None,
+    }  # of the runs, no part of the model
+    process = make_process(first.model_copy(update=begun | ({"model": model} if model else {})))
+    if not has_alphabet(process.about) or process.about.get("length") != len(runs[0].result.samples[0]):
+        raise ValueError(f"{model or first.model} does not make sequences of the kind that {runs[0].path} holds")
+    natural_ones = _reference(reference, process) if reference else of_model(first.model, first.reward)
+    return Protocol(process, held_out(first.reward) if judge is None else judge, natural_ones, first.chunks)
+
+
+def evaluate(
+    folders: Sequence[Path], out: Path, *, reference: Path | None, judge: str | None, model: str | None,
+    force: bool, json: bool,
+) -> None:  # fmt: skip
+    """Measures finished runs of one model and reward beside each other, prints a table and writes it with a report.
+
+    Args:
+        folders: of runs; those that differ in nothing but the seed share a row.
+        out: the folder to write.
+        reference: FASTA of natural sequences; without it, the statistics that came with the model.
+        judge: a reward that did not guide; without it, the held-out twin of the guide if there is one.
+        model: what the likelihood bound is taken under, if not the runs' own model.
+        force: replaces an earlier evaluation.
+        json: prints JSON.
+
+    Raises:
+        ValueError: for a folder that is no finished run of sequences, runs that cannot be compared, and bad references.
+        FileExistsError: if the folder may not be written.
+    """
+    check_out(out, force)
+    runs = [FinishedRun.read(folder) for folder in folders]
+    groups = grouped(runs)
+    protocol = _protocol(runs, reference, judge, model)
+    named = dict(zip(labels([group[0].job for group in groups]), groups, strict=True))
+    rows = {label: [run.result for run in group] for label, group in named.items()}
+    found, notes = table(rows, protocol)
+    notes.insert(0, _resampled(groups))
+    _write(found, notes, {label: [str(run.path) for run in group] for label, group in named.items()}, protocol, out)
+    if json:
+        print(as_json({"evaluation": found.to_dict("records"), "notes": notes, "folder": str(out)}))
+        return
+    _print(found, notes, out)
+
+
+def _resampled(groups: Sequence[Sequence[FinishedRun]]) -> str:
+    several = {len(group) > 1 for group in groups}
+    within = "seeds, then chains within each" if several == {True} else "chains"
+    mixed = ", and over seeds too where a row has several runs" if len(several) > 1 else ""
+    return f"95 % bootstrap intervals, resampled over {within}{mixed}"
+
+
+def _write(found: "pd.DataFrame", notes: list[str], runs: dict[str, list[str]], protocol: Protocol, out: Path) -> None:
+    from svdd.report.evaluation import write_evaluation
+
+    out.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        (out / name).unlink(missing_ok=True)
+    found.to_csv(out / "evaluation.csv", index=False, lineterminator="\n")
+    made_with = {"judge": protocol.judge, "reference": protocol.reference.name if protocol.reference else ""}
+    facts = {"runs": runs, "model": protocol.process.about, **made_with, "notes": notes}
+    (out / "evaluation.json").write_text(as_json(facts) + "\n", encoding="utf-8")
+    try:
+        write_evaluation(found, out, notes)
+    except ImportError as error:
+        say(f"note: no report.html, {error}")
+
+
+def _print(found: "pd.DataFrame", notes: Sequence[str], out: Path) -> None:
+    from svdd.report.tables import sections
+
+    for title, titles, rows in sections(found):
+        show([dict(zip(titles, row, strict=True)) for row in rows], json=False, title=title)
+    print("\n".join(notes))
+    print(f"written to {out}: {', '.join(name for name in FILES if (out / name).is_file())}")

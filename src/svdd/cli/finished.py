@@ -1,0 +1,136 @@
+"""Finished runs, read back from their folders, grouped by settings and labelled by what differs."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from svdd.accounting import Usage
+from svdd.algorithms import METHODS
+from svdd.alphabets import Alphabet
+from svdd.cli.folders import RunFolder
+from svdd.cli.jobs import RENAMED, Job, make_job
+from svdd.result import COLUMNS, Result
+
+_NO_PART = (
+    "seed", "out", "scores", "batch", "chunks", "workers", "reward_timeout", "reward_batch", "reward_memory", "cache",
+)  # fmt: skip
+_OPTIONS = sorted({option for row in METHODS.values() for option in row.options})
+_NAMES = {option: name for name, option in RENAMED.items()}
+"""What a job calls those options of methods whose name it needs for something else."""
+_FIRST = ("candidates", "particles", "width", "temperature", "value")
+_SHORT = {"candidates": "M = {}", "particles": "N = {}", "value": "{}", "model_options": "{}"}
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run's folder, job and designs."""
+
+    path: Path
+    job: Job
+    result: Result
+
+    @classmethod
+    def read(cls, path: Path) -> "FinishedRun":
+        """A run as `svdd run` wrote it.
+
+        Raises:
+            ValueError: if the folder holds no finished run of sequences, or a damaged one.
+        """
+        folder = RunFolder(path)
+        written = folder.record()
+        if not folder.finished() or "job" not in written:
+            unfinished = folder.state.is_file() or (folder.job.is_file() and not folder.finished())
+            remedy = f"; go on with: svdd resume {path}" if unfinished else "; give folders that svdd run wrote"
+            raise ValueError(f"{path} holds no finished run{remedy}")
+        alphabet = written["model"].get("alphabet")
+        if not isinstance(alphabet, str):
+            raise ValueError(f"{path} holds no sequences: its model names no alphabet")
+        return cls(path, make_job(written["job"]), _result(path, written, alphabet))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides the designs, but for the seed."""
+        return settings(self.job)
+
+
+def _result(path: Path, written: dict[str, Any], alphabet: str) -> Result:
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(path / "samples.parquet")
+        sequences, usage = frame["sample"].tolist(), Usage.from_dict(written["usage"])
+        columns = {name: torch.tensor(frame[name].to_numpy(float)) for name in frame.columns if name not in COLUMNS[:3]}
+        Alphabet(alphabet).encode(sequences)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the samples of {path} are damaged or not sequences of one length ({error})") from None
+    rewards, _ = columns.pop("reward"), columns.pop("valid")
+    return Result(sequences, rewards, frame["chain"].tolist(), columns, usage=usage, settings=written["settings"])
+
+
+def settings(job: Job) -> dict[str, Any]:
+    """A job's settings with the defaults of its method, without those that leave the law of the designs alone."""
+    defaults = {_NAMES.get(option, option): value for option, value in METHODS[job.method].defaults().items()}
+    return defaults | {name: value for name, value in job.record().items() if name not in _NO_PART}
+
+
+def grouped(runs: Sequence[FinishedRun]) -> list[list[FinishedRun]]:
+    """Runs that differ in nothing but the seed together, in the order given.
+
+    Raises:
+        ValueError: for no runs, runs of different models, rewards or lengths, and a run that is given twice.
+    """
+    first, groups = runs[0], dict[str, list[FinishedRun]]()
+    for run in runs:
+        _check_comparable(first, run)
+        group = groups.setdefault(json.dumps(run.settings, sort_keys=True), [])
+        for other in group:
+            if other.job.seed == run.job.seed:
+                raise ValueError(f"{other.path} and {run.path} are the same run, seed {run.job.seed}; give one of them")
+        group.append(run)
+    return list(groups.values())
+
+
+def _check_comparable(one: FinishedRun, other: FinishedRun) -> None:
+    def model(job: Job) -> Any:
+        return job.model, {name: value for name, value in job.model_options.items() if name not in ("steps", "length")}
+
+    for what, ours, theirs in (
+        ("model", model(one.job), model(other.job)),
+        ("guiding reward", (one.job.reward, one.job.reward_options), (other.job.reward, other.job.reward_options)),
+        ("length", len(one.result.samples[0]), len(other.result.samples[0])),
+    ):
+        if ours != theirs:
+            raise ValueError(
+                f"{one.path} and {other.path} differ in their {what} ({_told(ours)} and {_told(theirs)}); evaluate them apart"
+            )
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, tuple):
+        return value[0] + (f" with {value[1]}" if value[1] else "")
+    return str(value)
+
+
+def labels(jobs: Sequence[Job]) -> list[str]:
+    """The method of each job with the settings that tell it apart, the method's own among jobs of the same method only."""
+    every, own = [settings(job) for job in jobs], {"value", *(_NAMES.get(option, option) for option in _OPTIONS)}
+    made = []
+    for mine in every:
+        alike = [other for other in every if other["method"] == mine["method"]]
+        differing = [
+            name
+            for name in dict.fromkeys((*_FIRST, *(name for other in every for name in other)))
+            if name != "method"
+            and any(other.get(name) != mine.get(name) for other in (alike if name in own else every))
+        ]
+        made.append(", ".join([mine["method"], *(_setting(name, mine.get(name)) for name in differing)]))
+    return made
+
+
+def _setting(name: str, value: Any) -> str:
+    shown = f"{value:g}" if isinstance(value, float) else "by default" if value is None else str(value)
+    return _SHORT.get(name, f"{name.replace('_', ' ')} {{}}").format(shown)

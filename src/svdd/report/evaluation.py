@@ -1,0 +1,44 @@
+"""The report of an evaluation: its tables, and reward against held-out reward and likelihood, in one file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from svdd.report.html import embedded, named_extra, write_page
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_AGAINST = {
+    "judge_mean": ("Guiding reward and held-out reward", "mean guiding reward", "mean held-out reward"),
+    "elbo_per_base": ("Guiding reward and likelihood", "mean guiding reward", "likelihood bound, nats a letter"),
+}
+
+
+def write_evaluation(found: "pd.DataFrame", folder: Path, notes: Sequence[str] = ()) -> Path:
+    """Writes report.html of a table with a column `label`, and `x_low` and `x_high` beside every measure x.
+
+    Raises:
+        ImportError: without jinja2 or matplotlib; it names the extra.
+    """
+    from svdd.report.tables import sections
+
+    with named_extra():
+        from svdd.report.plots import against
+
+        drawn = [(*words, against(found, "reward_mean", y, *words[1:])) for y, words in _AGAINST.items()]
+    says = "{} by {}, a point a row of the tables, whiskers 95 %."
+    figures = [
+        {"title": title, "says": says.format(y.capitalize(), x), "source": embedded(svg)}
+        for title, x, y, svg in drawn
+        if svg
+    ]
+    facts = {"rows": len(found), "runs": int(found["runs"].sum()), "designs": int(found["designs"].sum())}
+    return write_page(
+        folder,
+        title="Evaluation of sequences",
+        facts=facts,
+        tables=[{"title": title, "titles": titles, "rows": rows} for title, titles, rows in sections(found)],
+        notes=list(notes),
+        figures=figures,
+    )
