@@ -1,0 +1,89 @@
+import time
+from functools import partial
+
+import pytest
+import torch
+
+import svdd
+
+ray = pytest.importorskip("ray")
+pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own processes, pipes and deprecations
+
+SETTINGS = {"method": "svdd", "samples": 6, "candidates": 3, "temperature": 0.1, "seed": 3}
+SMALL = {"num_cpus": 0.5}
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """A cluster of two nodes on this machine; the driver is on the first."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    second = cluster.add_node(num_cpus=1)
+    ray.init(address=cluster.address, log_to_driver=False)
+    yield cluster, second
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def local():
+    make = partial(svdd.load, "dna-enhancer", steps=6, length=40)
+    return make, "gc-content", svdd.decode(make(), svdd.load_reward("gc-content"), **SETTINGS)
+
+
+def same(left, right):
+    return left.samples == right.samples and torch.equal(left.rewards, right.rewards)
+
+
+def test_the_designs_are_those_of_the_local_run(nodes, local):
+    process, reward, expected = local
+    seen = []
+    options = {"workers": 2, "resources": SMALL, "batch": 2, "progress": lambda done, all_: seen.append((done, all_))}
+    result = svdd.decode_on_ray(process, reward, **options, **SETTINGS)
+    assert same(result, expected)
+    assert torch.equal(result.trace.rows()[:, 4].sort().values, expected.trace.rows()[:, 4].sort().values)
+    assert result.usage.network.asked == expected.usage.network.asked
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_rewards_have_workers_of_their_own(nodes, local):
+    process, reward, expected = local
+    options = {"workers": 1, "resources": SMALL, "reward_workers": 2, "reward_resources": {"num_cpus": 0.25}}
+    assert same(svdd.decode_on_ray(process, reward, **options, **SETTINGS), expected)
+
+
+def test_what_a_reward_raises_is_raised_here(nodes, local):
+    def reward(designs):
+        raise KeyError("the oracle is away")
+
+    with pytest.raises(KeyError, match="the oracle is away"):
+        svdd.decode_on_ray(local[0], reward, workers=1, resources=SMALL, **SETTINGS)
+
+
+def test_sizes_are_refused_before_anything_travels(local):
+    with pytest.raises(ValueError, match="workers >= 1"):
+        svdd.decode_on_ray(local[0], local[1], workers=0)
+    with pytest.raises(ValueError, match="candidates"):
+        svdd.decode_on_ray(local[0], local[1], candidate=3)
+
+
+def test_a_node_lost_in_mid_run_is_made_up_for(nodes, local):
+    cluster, second = nodes
+    process, _, expected = local
+
+    def slow(designs):
+        time.sleep(0.3)
+        return svdd.load_reward("gc-content")(designs)
+
+    lost = []
+
+    def progress(done, total):
+        if not lost:
+            lost.append(second)
+            cluster.remove_node(second, allow_graceful=False)
+
+    result = svdd.decode_on_ray(process, slow, workers=2, resources=SMALL, batch=1, progress=progress, **SETTINGS)
+    assert lost
+    assert same(result, expected)
+    assert sum(node["Alive"] for node in ray.nodes()) == 1
