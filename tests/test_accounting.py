@@ -8,10 +8,11 @@ import torch
 
 from processes import masked, mixed, reward, streams, token_network
 from svdd import accounting, decode, tree
-from svdd.accounting import Cost, Usage, chunked, count, deduplicated, memoised, metered
+from svdd.accounting import Cost, Usage, chunked, count, deduplicated, metered
 from svdd.algorithms import svdd
 from svdd.decoding import accounted, run
 from svdd.distributions import Categorical
+from svdd.memo import memoised
 from svdd.rng import Rng
 from svdd.values import RewardError, posterior_mean
 from test_process import spied

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from svdd.models.networks import SequenceClassifier
-from svdd.recipes.training import isolated_randomness
 from svdd.rewards import dna
+from svdd.training import isolated_randomness
 
 
 @pytest.fixture

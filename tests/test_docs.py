@@ -1,5 +1,6 @@
 """What the documents say is so: code blocks run, links lead somewhere, tables agree with the library."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -36,6 +37,31 @@ def test_the_reward_of_your_own_runs():
     names = {"svdd": svdd}
     exec(compile(code, "your-own.md", "exec"), names)
     assert len(names["result"]) == 8
+
+
+def test_the_evaluation_in_python_runs(capsys):
+    (code,) = blocks(ROOT / "docs" / "evaluate.md", "python")
+    process = svdd.load("dna-enhancer", steps=2)
+    result = svdd.decode(process, lambda s: [t.count("G") for t in s], method="pretrained", samples=2)
+    exec(compile(code, "evaluate.md", "exec"), {"svdd": svdd, "process": process, "result": result})
+    assert "judge_mean" in capsys.readouterr().out
+
+
+def test_learned_values_are_fitted_saved_and_used(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for code in blocks(ROOT / "docs" / "learned-values.md", "python"):
+        exec(compile(code, "learned-values.md", "exec"), names)
+    assert capsys.readouterr().out == f"{4 * 8} {3 * 4 * 8}\n"
+    assert (tmp_path / "values" / "gc" / "card.md").exists()
+    assert len(names["result"]) == 4
+
+
+def test_the_results_are_those_of_the_tables():
+    spec = importlib.util.spec_from_file_location("results_page", ROOT / "benchmarks" / "results_page.py")
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    assert made.page(ROOT / "benchmarks" / "results") == (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -16,14 +16,15 @@ NAMES = {path: path.relative_to(ROOT).with_suffix("").as_posix() for path in MOD
 
 # a module may import from its own layer and from those above it in this table
 LAYERS = [
-    ["tree", "rng", "suggestions", "alphabets"],
+    ["tree", "rng", "suggestions", "alphabets", "features", "pending"],
     ["distributions", "schedules", "denoisers", "transitions", "process"],  # the formalism
-    ["values", "selectors", "loop", "algorithms", "cite", "diagnostics"],  # the method
-    ["accounting", "result", "decoding", "locate"],  # round it
+    ["overlap", "values", "selectors", "loop", "algorithms", "cite", "diagnostics"],  # the method
+    ["answered", "accounting", "designs", "memo", "outcomes", "score_cache", "reward_identity", "best", "terms", "budget", "billing", "named", "saving", "result", "decoding", "locate", "training", "fingerprint", "clusters"],  # round it
     ["models", "rewards", "metrics"],  # domains
+    ["fitting"],  # learns with the networks of models
     ["cli", "report", "recipes"],  # what people start
 ]
-HEAVY = {"pandas", "matplotlib", "logomaker", "Bio", "rapidfuzz", "jinja2", "sklearn", "scipy", "pyjaspar"}
+HEAVY = {"pandas", "matplotlib", "logomaker", "Bio", "rapidfuzz", "jinja2", "sklearn", "scipy", "pyjaspar", "RNA"}
 
 
 def layer(name):

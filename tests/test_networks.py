@@ -10,7 +10,7 @@ from torch import nn
 
 from svdd.models.networks import SequenceClassifier, SequenceDenoiser
 from svdd.models.weight_files import load_network, save_network
-from svdd.recipes.training import isolated_randomness
+from svdd.training import isolated_randomness
 
 
 def tokens(rows: int, length: int, symbols: int = 4) -> torch.Tensor:

@@ -19,7 +19,7 @@ from svdd.recipes import (
     dna_denoiser,
     dna_oracles,
 )
-from svdd.recipes.training import TrainingSettings, isolated_randomness, train
+from svdd.training import TrainingSettings, isolated_randomness, train
 
 CHROMOSOMES = [f"chr{name}" for name in (1, 2, 8, 9, 10, 11, 18, 21, 22)]
 SHAPE = {"channels": 16, "stages": 1, "kernel": 3, "stem_kernel": 5}

@@ -87,12 +87,14 @@ def test_a_run_is_never_overwritten(text, tmp_path):
 
 
 def test_the_domain_writes_its_own_file(tmp_path):
-    def export(samples, ids, rewards, folder):
-        assert isinstance(rewards, np.ndarray)
-        lines = [f"{i} {s} {r:.2f}\n" for i, s, r in zip(ids, samples, rewards, strict=True)]
+    def export(samples, ids, numbers, folder):
+        assert list(numbers) == ["reward", "length"]
+        assert all(isinstance(column, np.ndarray) for column in numbers.values())
+        lines = [f"{i} {s} {r:.2f}\n" for i, s, r in zip(ids, samples, numbers["reward"], strict=True)]
         (folder / "own.txt").write_text("".join(lines))
 
-    result = decode(masked(decode=words, export=export, about={"name": "toy"}), reward, samples=2, candidates=3)
+    process = masked(decode=words, export=export, about={"name": "toy"})
+    result = decode(process, reward, samples=2, candidates=3, scores={"length": lambda w: [len(x) for x in w]})
     path = result.save(tmp_path)
     assert (path / "own.txt").read_text().splitlines()[1].split()[:2] == ["svdd-0001", result.samples[1]]
     assert json.loads((path / "run.json").read_text())["model"] == {"name": "toy"}

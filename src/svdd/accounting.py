@@ -2,13 +2,13 @@
 
 The network, the decoder, the value net and the reward are the cost. Each is a callable over rows, so each concern is a
 wrapper round a callable and the loop knows none of them: `metered` counts rows and seconds, `chunked` bounds how many rows
-go at once, `deduplicated` asks a denoiser for each different state once, `memoised` asks a reward for each design once.
+go at once, `deduplicated` asks a denoiser for each different state once, `svdd.memo` asks a reward for each design once.
 """
 
 import sys
 import time
 import warnings
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,10 +16,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from svdd.answered import Answered
 from svdd.denoisers import Denoiser
-from svdd.distributions import Distribution
-from svdd.tree import Tree, concatenate, distinct_rows, leaves, row_hash, rows, take, tree_map
-from svdd.values import Reward, checked
+from svdd.pending import Pending, like
+from svdd.tree import Tree, concatenate, distinct_rows, row_hash, rows, take, tree_map
 
 
 @dataclass
@@ -45,13 +45,38 @@ class Cost:
 
 
 @dataclass
+class Outcomes:
+    """How many designs a reward had no finite number for, by what happened instead.
+
+    Args:
+        invalid: it returned -inf.
+        nan: it returned NaN or +inf.
+        error: it raised an exception, or its process died.
+        timeout: it did not answer in time.
+        retries: designs that were asked for again after a failure.
+    """
+
+    invalid: int = 0
+    nan: int = 0
+    error: int = 0
+    timeout: int = 0
+    retries: int = 0
+
+    @property
+    def failed(self) -> int:
+        """Designs without an answer of their own; an invalid design has one."""
+        return self.nan + self.error + self.timeout
+
+
+@dataclass
 class Usage:
-    """The ledger of a run: rows, hits, calls and seconds of each component, wall time and peak memory."""
+    """The ledger of a run: rows, hits, calls and seconds of each component, the reward's failures, wall time, peak memory."""
 
     network: Cost = field(default_factory=Cost)
     decode: Cost = field(default_factory=Cost)
     value: Cost = field(default_factory=Cost)
     reward: Cost = field(default_factory=Cost)
+    outcomes: Outcomes = field(default_factory=Outcomes)
     seconds: float = 0.0
     peak_memory_mb: float = 0.0
 
@@ -62,7 +87,18 @@ class Usage:
     @classmethod
     def from_dict(cls, numbers: dict[str, Any]) -> "Usage":
         """The inverse of `as_dict`."""
-        return cls(**{k: Cost(**v) if isinstance(v, dict) else v for k, v in numbers.items()})  # type: ignore[arg-type]
+        made: dict[str, Any] = {
+            k: Cost(**v) if isinstance(v, dict) else v for k, v in numbers.items() if k != "outcomes"
+        }
+        return cls(**made, outcomes=Outcomes(**numbers.get("outcomes", {})))
+
+    def restore(self, earlier: "Usage") -> None:
+        """Goes on from what was paid `earlier`; whoever holds a component's ledger keeps it."""
+        for name, value in vars(earlier).items():
+            mine = getattr(self, name)
+            if isinstance(mine, Cost | Outcomes):
+                vars(mine).update(vars(value))
+        self.seconds = earlier.seconds
 
     def note_memory(self) -> None:
         """Records the highest memory use of this process so far (of the accelerator's, where one is in use)."""
@@ -101,15 +137,37 @@ def metered(f: Callable[..., Any], cost: Cost | None = None, rows_each: int = 1)
         return answer
 
     wrapper.cost = ledger  # type: ignore[attr-defined]
-    return wrapper
+    if hasattr(f, "submit"):
+        wrapper.submit = lambda x: _Metered(x, f.submit, ledger)  # type: ignore[attr-defined]
+    return like(wrapper, f)
 
 
-def _out_of_memory(error: Exception) -> bool:
+class _Metered:
+    """An answer on its way, the seconds that are spent on handing it over and on waiting for it counted."""
+
+    def __init__(self, x: Any, submit: Callable[[Any], Pending], ledger: Cost) -> None:
+        started = time.perf_counter()
+        self._answer, self._rows, self._ledger = submit(x), count(x), ledger
+        ledger.seconds += time.perf_counter() - started
+
+    def result(self) -> Any:
+        started = time.perf_counter()
+        try:
+            answer = self._answer.result()
+        finally:
+            self._ledger.seconds += time.perf_counter() - started
+            self._ledger.calls += 1
+        self._ledger.rows += self._rows
+        return answer
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out."""
     said = any(words in str(error) for words in ("can't allocate memory", "not enough memory"))  # torch, on the CPU
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (isinstance(error, RuntimeError) and said)
 
 
-def _split(rows_: Any, start: int, stop: int) -> Any:
+def between(rows_: Any, start: int, stop: int) -> Any:
     """Rows `start` to `stop`; a time, which has no rows, is passed on as it is."""
     if isinstance(rows_, list):
         return rows_[start:stop]
@@ -118,16 +176,36 @@ def _split(rows_: Any, start: int, stop: int) -> Any:
     return tree_map(lambda leaf: leaf[start:stop], rows_)
 
 
-def _joined(parts: Sequence[Any]) -> Any:
+def picked(designs: Any, index: Sequence[int]) -> Any:
+    """Chosen rows of a list or a tree."""
+    return (
+        [designs[i] for i in index]
+        if isinstance(designs, list)
+        else take(designs, torch.tensor(index, dtype=torch.int64))
+    )
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Rows of lists or trees, one after the other."""
     if isinstance(parts[0], list):
         return [row for part in parts for row in part]
     return concatenate(parts)
 
 
+class _Chunks:
+    """Chunks that were all handed over; they are waited for one by one."""
+
+    def __init__(self, answers: Sequence[Pending]) -> None:
+        self._answers = answers
+
+    def result(self) -> Any:
+        return joined([answer.result() for answer in self._answers])
+
+
 def chunked(f: Callable[..., Any], limit: int) -> Callable[..., Any]:
     """`f` on at most `limit` rows at a time; halves the limit when memory runs out, and says so once.
 
-    The results are those of one call, row by row.
+    The results are those of one call, row by row. What works in the background gets all chunks at once.
 
     Raises:
         ValueError: for a limit below 1.
@@ -142,17 +220,21 @@ def chunked(f: Callable[..., Any], limit: int) -> Callable[..., Any]:
         while start < n:
             try:
                 stop = min(start + size, n)
-                parts.append(f(*(_split(arg, start, stop) for arg in (x, *args))))
+                parts.append(f(*(between(arg, start, stop) for arg in (x, *args))))
                 start = stop
             except Exception as error:
-                if not _out_of_memory(error) or size == 1:
+                if not out_of_memory(error) or size == 1:
                     raise
                 if size == limit:
                     warnings.warn(f"out of memory with {size} rows at a time: going on with fewer", stacklevel=2)
                 size = max(1, min(size, n) // 2)
-        return _joined(parts)
+        return joined(parts)
 
-    return wrapper
+    if hasattr(f, "submit"):
+        wrapper.submit = lambda x: _Chunks(  # type: ignore[attr-defined]
+            [f.submit(between(x, i, min(i + limit, count(x)))) for i in range(0, count(x), limit)]
+        )
+    return like(wrapper, f)
 
 
 def in_full_batches(f: Callable[[Tensor], Tensor], size: int) -> Callable[[Tensor], Tensor]:
@@ -171,52 +253,6 @@ def in_full_batches(f: Callable[[Tensor], Tensor], size: int) -> Callable[[Tenso
         return torch.cat(parts)
 
     return wrapper
-
-
-class _Answered:
-    """States with their answers, the latest that fit into a number of bytes; later ones overwrite the earliest."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit, self.size, self.next = limit, 0, 0
-        self.place: dict[int, int] = {}  # of each hash
-        self.hashes: list[int | None] = []  # of each place
-        self.key: Tree = ()
-        self.answers: Any = None
-
-    def find(self, key: Tree, hashes: list[int]) -> Int64[Tensor, " u"]:
-        """For every row of `key` its place, or -1; hashes find it and the rows themselves decide."""
-        device = leaves(key)[0].device
-        place = torch.tensor([self.place.get(one, -1) for one in hashes], device=device)
-        if self.answers is None:
-            return place
-        same = place >= 0
-        for mine, theirs in zip(leaves(key), leaves(self.key), strict=True):
-            same &= (mine == theirs[place.clamp(min=0)]).reshape(len(mine), -1).all(1)
-        return torch.where(same, place, -1)
-
-    def add(self, key: Tree, answers: Distribution, hashes: list[int]) -> None:
-        """Keeps rows that `find` did not know."""
-        if self.answers is None:
-            self._allocate(key, answers)
-        fit = slice(max(len(hashes) - self.size, 0), None)
-        hashes = hashes[fit]
-        places = [(self.next + i) % self.size for i in range(len(hashes))]
-        self.next = (self.next + len(hashes)) % self.size
-        for place, one in zip(places, hashes, strict=True):
-            old = self.hashes[place]
-            if old is not None and self.place.get(old) == place:
-                del self.place[old]
-            self.place[one], self.hashes[place] = place, one
-        for kept, fresh in zip((*leaves(self.key), *leaves(self.answers)), (*leaves(key), *leaves(answers)), strict=True):
-            kept[torch.tensor(places, device=kept.device)] = fresh[fit]
-
-    def _allocate(self, key: Tree, answers: Distribution) -> None:
-        row = sum(leaf[:1].numel() * leaf.element_size() for leaf in (*leaves(key), *leaves(answers)))
-        self.size = max(1, self.limit // row)
-        self.hashes = [None] * self.size
-        self.key, self.answers = (
-            tree_map(lambda leaf: leaf.new_empty((self.size, *leaf.shape[1:])), tree) for tree in (key, answers)
-        )
 
 
 def deduplicated(
@@ -239,7 +275,7 @@ def deduplicated(
         keep: bytes of answers to keep, the latest; 64 MiB.
     """
     ledger = Cost() if cost is None else cost
-    known = _Answered(keep if time_independent else 0)
+    known = Answered(keep if time_independent else 0)
 
     def wrapper(x: Tree, t: Tensor, cond: Tree) -> Any:
         key = (x, cond)
@@ -258,36 +294,6 @@ def deduplicated(
         where = torch.cat([old, new]).argsort()
         return take(concatenate(parts), where[group])
 
-    return wrapper
-
-
-def _comparable(designs: Any) -> bool:
-    """Whether designs can be looked up: text and numbers can, arrays and most objects cannot, pixels are rarely equal."""
-    return isinstance(designs, list) and all(isinstance(d, str | bytes | int | float | tuple) for d in designs)
-
-
-def memoised(reward: Reward, key: Callable[[Any], Hashable] | None = None, cost: Cost | None = None) -> Reward:
-    """`reward`, asked once for each different design.
-
-    Args:
-        reward: designs to one number each; a design's number must not depend on the others in the batch.
-        key: what makes two designs the same; the design itself unless given, where it is text, a number or a tuple.
-            Other designs are not looked up without it.
-        cost: where to count hits.
-    """
-    ledger = Cost() if cost is None else cost
-    known: dict[Hashable, float] = {}
-
-    def wrapper(designs: Any) -> Any:
-        if key is None and not _comparable(designs):
-            return reward(designs)
-        keys = [d if key is None else key(d) for d in designs]
-        fresh = {k: i for i, k in reversed(list(enumerate(keys))) if k not in known}
-        if fresh:
-            asked = [designs[i] for i in sorted(fresh.values())]
-            numbers = checked(reward(asked), asked, len(asked)).tolist()
-            known.update(zip((keys[i] for i in sorted(fresh.values())), numbers, strict=True))
-        ledger.hits += len(keys) - len(fresh)
-        return torch.tensor([known[k] for k in keys], dtype=torch.float64)
-
+    if time_independent:
+        wrapper.known = lambda x, cond: known.find((x, cond), row_hash((x, cond)).tolist()) >= 0  # type: ignore[attr-defined]
     return wrapper

@@ -1,26 +1,51 @@
-"""Finding models and rewards by name: bundled, `module:function`, or `file.py:function`."""
+"""Finding models and rewards by name: bundled, `module:function`, or `file.py:function`.
+
+Nothing heavy is imported before it is found: processes that only hold a reward stay as small as the reward.
+"""
 
 import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from svdd.process import Process
+from svdd.pending import Reward
 from svdd.suggestions import unknown
-from svdd.values import Reward
+
+if TYPE_CHECKING:
+    from svdd.process import Process
 
 MODELS: dict[str, str] = {
     "dna-enhancer": "svdd.models.dna:dna_enhancer",
+    "rna-utr": "svdd.models.rna:rna_utr",
+    "rna-utr-uniform": "svdd.models.uniform:rna_utr_uniform",
     "toy-gaussian": "svdd.models.toy:gaussian_process",
     "toy-masked": "svdd.models.toy:masked_process",
 }
+SCHEMES: dict[str, str] = {"mdlm": "svdd.models.mdlm:mdlm"}
+"""Kinds of foreign checkpoints: `scheme:path` is the function with that path."""
 REWARDS: dict[str, str] = {
     "hepg2": "svdd.rewards.dna:hepg2",
     "hepg2-judge": "svdd.rewards.dna:hepg2_judge",
+    "mrl": "svdd.rewards.rna:mrl",
+    "mrl-judge": "svdd.rewards.rna:mrl_judge",
+    "stability": "svdd.rewards.rna:stability",
+    "free-energy": "svdd.rewards.rna:free_energy",
+    "ensemble-energy": "svdd.rewards.rna:ensemble_energy",
+    "unpaired": "svdd.rewards.rna:unpaired",
+    "no-uaug": "svdd.rewards.rna:no_uaug",
+    "kozak": "svdd.rewards.rna:kozak",
     "gc-content": "svdd.rewards.dna:gc_content",
 }
+REWARD_SCHEMES: dict[str, str] = {
+    "cmd": "svdd.rewards.commands:command",
+    "http": "svdd.rewards.endpoints:endpoint",
+    "https": "svdd.rewards.endpoints:endpoint",
+}
+"""Kinds of rewards outside of Python, `scheme:...`: the function is given the whole of it."""
+HELD_OUT: dict[str, str] = {"hepg2": "hepg2-judge", "mrl": "mrl-judge"}
+"""For a reward that guides, its twin that only judges: another network, other training data."""
 
 
 def _module(name: str) -> Any:
@@ -58,34 +83,51 @@ def locate(kind: str, name: str, bundled: Mapping[str, str]) -> Any:
     return getattr(module, attribute)
 
 
-def load(name: str, **options: Any) -> Process:
+def load(name: str, **options: Any) -> "Process":
     """A process by name.
 
     Args:
-        name: a bundled model, `module:function` or `file.py:function`; the function returns a `Process`.
+        name: a bundled model, `module:function` or `file.py:function`, a function that returns a `Process`; or a
+            checkpoint of another project, `mdlm:PATH`.
         **options: passed to it, such as `steps` or `length`.
 
     Raises:
         ValueError: for an unknown name or option, or a function that does not return a process.
     """
-    made = _called(locate("model", name, MODELS), name, options)
+    from svdd.process import Process
+
+    scheme, colon, path = name.partition(":")
+    if colon and scheme in SCHEMES:
+        name, options = scheme, {"path": path} | options
+    made = _called(locate("model", name, MODELS | SCHEMES), name, options)
     if not isinstance(made, Process):
         raise ValueError(f"{name} must return a svdd.Process, but returned a {type(made).__name__}")
     return made
 
 
 def load_reward(name: str, **options: Any) -> Reward:
-    """A reward by name: a bundled one, or any function of a list of designs.
+    """A reward by name: a bundled one, any function of a list of designs, a command or an address.
+
+    Args:
+        name: a bundled name, `module:function`, `file.py:function`, `cmd:PROGRAM ...` or `http://...`.
+        **options: of a bundled reward, a command or an address, such as `timeout`.
 
     Raises:
-        ValueError: for an unknown name, or something that cannot be called.
+        ValueError: for an unknown name or option, or something that cannot be called.
     """
+    scheme, colon, _ = name.partition(":")
+    if colon and scheme in REWARD_SCHEMES:
+        return _called(locate("reward", scheme, REWARD_SCHEMES), scheme, {"text": name} | options)  # type: ignore[no-any-return]
     found = locate("reward", name, REWARDS)
     if name in REWARDS:
-        return _called(found, name, options)  # type: ignore[no-any-return]
+        made = _called(found, name, options)
+        made.named = (name, options)
+        return made  # type: ignore[no-any-return]
+    if options:
+        raise ValueError(f"{name} is the reward itself and takes no options, got {', '.join(options)}")
     if not callable(found):
         raise ValueError(f"{name} is a {type(found).__name__}, not a function of designs")
-    return found
+    return found  # type: ignore[no-any-return]
 
 
 def _called(function: Callable[..., Any], name: str, options: dict[str, Any]) -> Any:

@@ -36,8 +36,10 @@ class Process:
         times: (T + 1,), decreasing.
         decode: clean states to the designs that a reward is given (strings, images, molecules).
         rows_each: network rows a state costs, 2 under classifier-free guidance.
+        rows_at_once: states that the network computes as one batch, padded if there are fewer.
         time_independent: whether the denoiser ignores t, so that equal states share one answer for ever.
-        export: writes designs, their names and rewards into a folder in the domain's own format.
+        export: writes designs, their names and their numbers (`reward`, then one column a further score) into a folder in
+            the domain's own format.
         about: facts for people and files, such as `name`, `domain` and `alphabet`.
 
     Raises:
@@ -50,6 +52,7 @@ class Process:
     times: Float[Tensor, " T1"]
     decode: Callable[[Tree], Any] = identity
     rows_each: int = 1
+    rows_at_once: int = 1
     time_independent: bool = False
     export: Callable[[Any, Any, Any, Any], None] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)

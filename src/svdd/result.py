@@ -3,7 +3,7 @@
 import json
 import math
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from svdd.tree import concatenate
 if TYPE_CHECKING:
     import pandas as pd
 
-Export = Callable[[Any, Sequence[str], "np.ndarray[Any, Any]", Path], None]
+Export = Callable[[Any, Sequence[str], Mapping[str, "np.ndarray[Any, Any]"], Path], None]
 COLUMNS = ("id", "chain", "sample", "reward", "valid")
 """The columns that samples.csv has whatever the scores."""
 _TRACED = (
@@ -122,12 +122,17 @@ class Result:
 
     @property
     def ids(self) -> list[str]:
-        """A name for every design: method, chain, and its place in the chain where there are several."""
+        """A name for every design: method, chain, and its place in the chain where there are several.
+
+        The best designs of a run that was stopped are in no chain, and are called `best`.
+        """
         method, seen, names = self.settings.get("method", "design"), dict[int, int](), []
-        several = len(set(self.chain)) < len(self.chain)
+        chains = [chain for chain in self.chain if chain >= 0]
+        several = len(set(chains)) < len(chains)
         for chain in self.chain:
             seen[chain] = seen.get(chain, -1) + 1
-            names.append(f"{method}-{chain:04d}" + (f"-{seen[chain]:03d}" if several else ""))
+            whole = f"{method}-{chain:04d}" + (f"-{seen[chain]:03d}" if several else "")
+            names.append(whole if chain >= 0 else f"best-{seen[chain]:04d}")
         return names
 
     def to_frame(self) -> "pd.DataFrame":
@@ -168,7 +173,8 @@ class Result:
 
             save_file({k: v.contiguous() for k, v in tensors.items()}, path / "samples.safetensors")
         if self.export is not None:
-            self.export(self.samples, self.ids, self.rewards.numpy(), path)
+            numbers = {"reward": self.rewards} | self.scores
+            self.export(self.samples, self.ids, {name: column.numpy() for name, column in numbers.items()}, path)
         return path
 
     def record(self) -> dict[str, Any]:

@@ -6,11 +6,12 @@ import pandas as pd
 import pytest
 
 from svdd.cli import comparing, demo
-from svdd.models import dna
+from svdd.metrics import evaluation
+from svdd.models.bundled import bundled
 
 FILES = ("denoiser", "hepg2-guide", "hepg2-judge")
 weights = pytest.mark.skipif(
-    not all(dna.bundled("dna-enhancer", f"{name}.safetensors").is_file() for name in FILES), reason="no bundled weights"
+    not all(bundled("dna-enhancer", f"{name}.safetensors").is_file() for name in FILES), reason="no bundled weights"
 )
 
 
@@ -60,7 +61,7 @@ def test_the_methods_are_given_equal_network_rows(sizes, tmp_path):
 @weights
 def test_the_demo_writes_a_run_with_its_comparison(call, refused, tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "FAST", demo.Sizes(designs=4, steps=2, candidates=2))
-    monkeypatch.setattr(comparing, "ELBO_SAMPLES", 2)
+    monkeypatch.setattr(evaluation, "ELBO_SAMPLES", 2)
     result = call("demo", "--fast", "--out", tmp_path / "demo")
     assert result.status == 0, result.err
     assert "4 designs a method, T = 2 steps, svdd with M = 2 candidates" in result.out

@@ -173,10 +173,11 @@ def test_a_run_without_the_extra_writes_all_but_the_report(run, tmp_path, monkey
     assert not (tmp_path / "out" / "report.html").exists()
 
 
-def test_the_logo_is_for_dna_of_one_length():
+def test_the_logo_is_for_nucleotides_of_one_length():
     assert plots.sequence_logo(["ACGT", "ACGA"])
     assert plots.sequence_logo(["ACGT", "ACG"]) is None
-    assert plots.sequence_logo(["ACGU"]) is None
+    assert plots.sequence_logo(["ACGU", "ACGA"])
+    assert plots.sequence_logo(["ACGX"]) is None
     assert plots.sequence_logo([""]) is None
     assert plots.sequence_logo([]) is None
 

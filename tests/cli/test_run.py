@@ -18,7 +18,8 @@ SIZES = {
     "blocks": {"candidates": 2, "block_length": 2},
 }  # fmt: skip
 FILES = {
-    "job.yaml", "report.html", "run.json", "samples.csv", "samples.fasta", "samples.parquet", "steps.parquet"
+    "best.csv", "job.yaml", "report.html", "run.json", "evaluation.csv",
+    "samples.csv", "samples.fasta", "samples.parquet", "steps.parquet",
 }  # fmt: skip
 
 

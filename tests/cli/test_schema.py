@@ -30,7 +30,7 @@ def test_every_option_of_every_method_is_a_setting_and_a_flag():
 
 
 def test_every_setting_is_a_flag():
-    plural = {"score": "scores", "model_option": "model_options", "chunk": "chunks"}
+    plural = {"score": "scores", "model_option": "model_options", "reward_option": "reward_options", "chunk": "chunks"}
     flags = {plural.get(name, name) for name in inspect.signature(run).parameters}
     assert set(Job.model_fields) == flags - {"job", "force", "quiet", "json"}
 

@@ -5,18 +5,22 @@ Everything that may be tuned is here.
 
 import time
 from dataclasses import dataclass
-from json import loads
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from svdd.cli.comparing import comparison, verdicts
+from svdd.cli.comparing import verdicts
+from svdd.cli.evaluating import Protocol, table
 from svdd.cli.folders import RunFolder, as_json
 from svdd.cli.jobs import Job, make_decoding, make_process
 from svdd.cli.listing import show
 from svdd.cli.progress import progress
 from svdd.cli.sentences import require
+from svdd.metrics.references import of_model
 from svdd.report.tables import readable
 from svdd.result import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,6 @@ def jobs(sizes: Sizes, out: Path) -> dict[str, Job]:
     return {method: Job(method=method, **common, **options[method]) for method in options}
 
 
-def most_active_words() -> list[int]:
-    """Counts of the 3-mers of the most accessible natural HepG2 sites, which came with the model."""
-    from svdd.models.dna import bundled
-
-    reference = loads(bundled(MODEL, "reference.json").read_text(encoding="utf-8"))
-    return list(reference["groups"]["active_hepg2"]["kmer3"])
-
-
 def decoded(job: Job, quiet: bool) -> Result:
     """One run, with its progress."""
     decoding = make_decoding(job)
@@ -85,14 +81,18 @@ def run_demo(sizes: Sizes, out: Path, *, force: bool, quiet: bool, json: bool) -
     folder, planned, started = RunFolder(out), jobs(sizes, out), time.perf_counter()
     folder.check(force)
     results = {method: decoded(job, quiet) for method, job in planned.items()}
-    table = comparison(results, make_process(planned["svdd"]), JUDGE, most_active_words())
+    protocol = Protocol(make_process(planned["svdd"]), JUDGE, of_model(MODEL, REWARD))
+    found = table({method: [result] for method, result in results.items()}, protocol)[0].rename(
+        columns={"label": "method"}
+    )
     folder.claim(planned["svdd"].written())
-    table.to_csv(out / "comparison.csv", index=False, lineterminator="\n")
+    found.to_csv(out / "comparison.csv", index=False, lineterminator="\n")
     mine = results.pop("svdd")
-    folder.finish(mine, planned["svdd"].record(), keep=("comparison.csv",), comparison=table, baselines=results)
-    said = verdicts(table)
+    shown = found[[*_chosen(found, SHOWN), *PAID[1:]]]
+    folder.finish(mine, planned["svdd"].record(), keep=("comparison.csv",), comparison=shown, baselines=results)
+    said = verdicts(found)
     if json:
-        print(as_json({"sizes": vars(sizes), "comparison": table.to_dict("records"), "says": said, "folder": str(out)}))
+        print(as_json({"sizes": vars(sizes), "comparison": found.to_dict("records"), "says": said, "folder": str(out)}))
         return
     print(
         f"{MODEL} decoded towards {REWARD}: {sizes.designs} designs a method, T = {sizes.steps} steps, "
@@ -100,11 +100,12 @@ def run_demo(sizes: Sizes, out: Path, *, force: bool, quiet: bool, json: bool) -
         f"N = {sizes.candidates} particles (smc at temperature {SMC_TEMPERATURE:g}), seed {SEED}; 95 % intervals"
     )
     for columns, title in ((SHOWN, "What came out"), (PAID, "What it cost")):
-        titles, rows = readable(table[[name for name in table if _belongs(str(name), columns)]])
+        titles, rows = readable(found[_chosen(found, columns)])
         show([dict(zip(titles, row, strict=True)) for row in rows], json=False, title=title)
     print("\n".join(said))
     print(f"{time.perf_counter() - started:.0f} s in all; report: {out / 'report.html'}")
 
 
-def _belongs(name: str, columns: tuple[str, ...]) -> bool:
-    return name in columns or name.removesuffix("_low").removesuffix("_high") in columns
+def _chosen(found: "pd.DataFrame", columns: tuple[str, ...]) -> list[str]:
+    """Columns with their bounds."""
+    return [name for name in map(str, found) if name.removesuffix("_low").removesuffix("_high") in columns]

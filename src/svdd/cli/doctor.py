@@ -47,6 +47,8 @@ def _bundled() -> list[_ENTRY]:
     def tried(kind: str, name: str) -> _ENTRY:
         try:
             (load if kind == "model" else load_reward)(name)
+        except ImportError as error:  # an extra is missing, which not everybody needs
+            return {"check": f"extra of {kind} {name}", "ok": False, "says": sentence(error)}
         except Exception as error:  # whatever is wrong with one of them is what this command is asked for
             return {"check": f"{kind} {name}", "ok": False, "says": sentence(error)}
         return {"check": f"{kind} {name}", "ok": True, "says": "loads"}

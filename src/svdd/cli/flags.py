@@ -6,7 +6,14 @@ from typing import Any
 import yaml
 
 LISTS = {"score": "scores"}
-PAIRS = {"model_option": "model_options", "chunk": "chunks"}
+PAIRS = {
+    "model_option": "model_options",
+    "reward_option": "reward_options",
+    "on_failure": "on_failure",
+    "budget": "budget",
+    "network_option": "network_options",
+    "chunk": "chunks",
+}
 
 
 def settings(flags: dict[str, Any]) -> dict[str, Any]:

@@ -2,21 +2,28 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from svdd.best import Best
 from svdd.cli.sentences import say
 from svdd.result import Result
 
+if TYPE_CHECKING:
+    from svdd.metrics.evaluation import Evaluation
+
 WRITTEN = (
     "job.yaml", "state.pt", "state.part", "samples.csv", "samples.parquet", "samples.safetensors", "samples.fasta",
-    "steps.parquet", "comparison.csv", "report.html", "run.json",
+    "steps.parquet", "evaluation.csv", "comparison.csv", "report.html", "run.json", "best.csv", "best.part",
+    "rewards.sqlite", "rewards.sqlite-wal", "rewards.sqlite-shm",
 )  # fmt: skip
 """Every file a run may write; run.json names those of other domains."""
+BEST = 100
+"""Designs of best.csv."""
 
 
 def plain(value: Any) -> Any:
@@ -51,6 +58,22 @@ class RunFolder:
         """Where an unfinished run stands."""
         return self.path / "state.pt"
 
+    @property
+    def journal(self) -> Path:
+        """The scores of an unfinished run, written down as they arrive."""
+        return self.path / "rewards.sqlite"
+
+    def write_best(self, best: Best | None) -> None:
+        """Writes the best designs so far, whole or not at all; only text has a place in a table."""
+        if best is None or not isinstance(best.designs, list) or not all(isinstance(d, str) for d in best.designs):
+            return
+        import pandas as pd
+
+        designs, rewards = best.top(BEST)
+        table = pd.DataFrame({"sample": designs, "reward": rewards.numpy()})
+        table.to_csv(self.path / "best.part", index=False, lineterminator="\n")
+        (self.path / "best.part").replace(self.path / "best.csv")
+
     def record(self) -> dict[str, Any]:
         """The contents of run.json, nothing where there is no such file."""
         try:
@@ -80,6 +103,9 @@ class RunFolder:
                 f"{self.path} already holds a run; choose another folder{go_on}, or replace it with --force"
             )
 
+    def _journal_names(self) -> list[str]:
+        return [self.journal.name + end for end in ("", "-wal", "-shm")]
+
     def clear(self) -> None:
         """Removes what a run writes, and nothing else."""
         named = [name for name in self.record().get("files", []) if isinstance(name, str) and name == Path(name).name]
@@ -103,31 +129,50 @@ class RunFolder:
             return None
         try:
             state: dict[str, Any] = torch.load(self.state, weights_only=True)
-            return {name: state[name] for name in ("batch", "step", "usage", "trace", "finished")}
+            return {name: state[name] for name in ("batch", "step", "usage", "trace", "finished", "best")}
         except Exception as error:  # damage shows as any of several errors of pickle, zip and torch
             raise ValueError(
                 f"{self.state} is damaged ({type(error).__name__}); remove it to run the job from its start"
             ) from error
 
-    def finish(self, result: Result, job: dict[str, Any], keep: Sequence[str] = (), **report: Any) -> dict[str, Any]:
-        """Writes the result, its report and run.json; returns what run.json holds.
+    def finish(
+        self,
+        result: Result,
+        job: dict[str, Any],
+        keep: Sequence[str] = (),
+        evaluate: "Callable[[Result], Evaluation | None]" = lambda result: None,
+        **report: Any,
+    ) -> dict[str, Any]:
+        """Writes the result, its evaluation, its report and run.json; returns what run.json holds.
 
         Args:
             result: the finished run.
             job: its settings.
             keep: files that were written for it already.
+            evaluate: measures the designs, once they are safe on disk.
             **report: for `svdd.report.html.write_report`.
         """
         before = {path.name for path in self.path.iterdir()} - set(WRITTEN)
-        for name in set(WRITTEN) - {self.job.name, self.state.name, *keep}:
+        for name in set(WRITTEN) - {self.job.name, self.state.name, "best.csv", *self._journal_names(), *keep}:
             (self.path / name).unlink(missing_ok=True)  # of a run that was stopped while it wrote them
         result.save(self.path)
-        _report(result, self.path, **report)
-        self.state.unlink(missing_ok=True)
+        evaluation = evaluate(result)
+        if evaluation:
+            _write_row(evaluation.row, self.path / "evaluation.csv")
+        _report(result, self.path, evaluation=evaluation, **report)
+        for name in (self.state.name, *self._journal_names()):
+            (self.path / name).unlink(missing_ok=True)
         files = sorted({path.name for path in self.path.iterdir()} - before)
-        record: dict[str, Any] = plain(result.record() | {"job": job, "files": files})
+        measured = {"evaluation": {"notes": evaluation.notes} | evaluation.row} if evaluation else {}
+        record: dict[str, Any] = plain(result.record() | {"job": job} | measured | {"files": files})
         (self.path / "run.json").write_text(as_json(record) + "\n", encoding="utf-8")
         return record
+
+
+def _write_row(row: dict[str, Any], path: Path) -> None:
+    import pandas as pd
+
+    pd.DataFrame([row]).to_csv(path, index=False, lineterminator="\n")
 
 
 def _report(result: Result, folder: Path, **report: Any) -> None:

@@ -5,17 +5,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
 from svdd.algorithms import METHODS
 from svdd.cli.fasta import read_fasta, template
-from svdd.cli.sentences import guarded
-from svdd.decoding import Decoding, make_method, make_value
-from svdd.locate import REWARDS, load, load_reward
+from svdd.cli.job_rewards import job_reward, whole_command
+from svdd.cli.job_rewards import make_reward as make_reward
+from svdd.decoding import VALUES, Decoding, make_method
+from svdd.locate import REWARDS, SCHEMES, load
 from svdd.process import Process
 from svdd.result import COLUMNS
 from svdd.suggestions import unknown
-from svdd.values import Reward
+from svdd.terms import Journal
+from svdd.values import Reward, Value
 
 RENAMED = {"block_length": "length"}
 """Method options whose name a job needs for something else."""
@@ -28,9 +30,18 @@ class Job(BaseModel):
 
     model: str
     reward: str
+    reward_options: dict[str, Any] = {}
+    workers: PositiveInt | None = None
+    reward_timeout: PositiveFloat | None = None
+    reward_batch: PositiveInt | None = None
+    reward_memory: PositiveFloat | None = None
+    on_failure: dict[str, Any] = {}
+    cache: str | None = None
+    budget: dict[str, Any] = {}
     out: str
     method: str = "svdd"
     value: str = "posterior-mean"
+    force_value: bool | None = None
     scores: list[str] = []
 
     steps: PositiveInt | None = None
@@ -68,14 +79,18 @@ class Job(BaseModel):
         names = {option: option for row in METHODS.values() for option in row.options}
         names |= {option: name for name, option in RENAMED.items()}
         given = {option: getattr(self, name) for option, name in names.items() if getattr(self, name) is not None}
-        for name in make_method(self.method, given).missing(given):
+        for name in make_method(self.method, given).missing(given) if not self.budget else ():  # which finds sizes
             raise ValueError(f"{self.method} needs {name}: add --{names[name].replace('_', '-')} 10, for example")
         return given | ({"replace": None} if self.replace == "all" else {})
 
     def anchored(self) -> "Job":
         """The same job with whole paths, so that it runs from anywhere."""
-        changed: dict[str, Any] = {k: _whole(getattr(self, k)) for k in ("template", "start") if getattr(self, k)}
+        changed: dict[str, Any] = {
+            k: _whole(getattr(self, k)) for k in ("template", "start", "cache") if getattr(self, k)
+        }
         changed |= {k: _whole_target(getattr(self, k)) for k in ("model", "reward")}
+        if self.value not in VALUES:
+            changed["value"] = _whole(self.value)
         changed["model_options"] = {
             k: _whole(v) if isinstance(v, str) and Path(v).is_file() else v for k, v in self.model_options.items()
         }
@@ -96,6 +111,11 @@ def _whole(path: str) -> str:
 
 
 def _whole_target(name: str) -> str:
+    scheme, _, path = name.partition(":")
+    if scheme == "cmd":
+        return whole_command(name)
+    if scheme in SCHEMES and path:
+        return f"{scheme}:{_whole(path)}"
     file, colon, function = name.rpartition(":")
     return f"{_whole(file)}:{function}" if colon and file.endswith(".py") else name
 
@@ -152,7 +172,7 @@ def make_process(job: Job) -> Process:
         raise ValueError("template, fix and start are three ways to begin; give one of them")
     if not (job.template or job.fix or job.start):
         return process
-    if not {"alphabet", "length"} <= process.about.keys():
+    if not {"alphabet", "mask", "length"} <= process.about.keys():
         raise ValueError(f"template, fix and start are for sequence models with masks, which {job.model} is not")
     return _begun(process, job)
 
@@ -170,12 +190,6 @@ def _begun(process: Process, job: Job) -> Process:
     return infill(process, given)
 
 
-def make_reward(name: str) -> Reward:
-    """A reward by name; what a user's own function raises is told as such."""
-    reward = load_reward(name)
-    return reward if name in REWARDS else guarded(reward, f"the reward {name}")
-
-
 def score_columns(names: list[str]) -> dict[str, str]:
     """Column titles to reward names: a bundled name, or the function's.
 
@@ -189,25 +203,52 @@ def score_columns(names: list[str]) -> dict[str, str]:
     return dict(zip(titles, names, strict=True))
 
 
-def make_decoding(job: Job) -> Decoding:
+def _check_value(job: Job) -> None:
+    """Tells of an unknown value before the model is loaded."""
+    if job.value not in VALUES and not Path(job.value).is_dir():
+        said = unknown("value", Path(job.value).name, VALUES)
+        raise ValueError(
+            f"{said} (or give the folder of a value that svdd fit-value wrote; there is none at {job.value})"
+        )
+    if job.force_value and job.value in VALUES:
+        raise ValueError(f"force_value is for the folder of a fitted value, not for {job.value}")
+
+
+def _value(job: Job, process: Process, reward: Reward) -> str | Value:
+    if job.value in VALUES:
+        return job.value
+    from svdd.fitting import load_value
+
+    return load_value(job.value, process, reward, force=bool(job.force_value))
+
+
+def make_decoding(job: Job, journal: Journal | None = None) -> Decoding:
     """The run that a job describes, not started.
+
+    Args:
+        job: the job.
+        journal: where its scores are written down as they arrive.
 
     Raises:
         ValueError: for anything in the job that is unknown or does not fit together.
     """
     options, columns = job.options(), score_columns(job.scores)
-    make_value(job.value, len, 0.0)  # an unknown name is told before the model is loaded
-    process, reward = make_process(job), make_reward(job.reward)
+    _check_value(job)
+    process, reward = make_process(job), job_reward(job)
     decoding = Decoding(
         process,
         reward,
         method=job.method,
-        value=job.value,
+        value=_value(job, process, reward),
         samples=job.samples,
         seed=job.seed,
         batch=job.batch,
         chunks=job.chunks,
         scores={title: make_reward(name) for title, name in columns.items()},
+        on_failure=job.on_failure,
+        cache=job.cache,
+        journal=journal,
+        budget=job.budget or None,
         **options,
     )
     decoding.settings |= {"reward": job.reward, "value": job.value}

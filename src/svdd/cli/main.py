@@ -46,10 +46,28 @@ def run(
     steps: _option(int, "Model", "Reverse steps.") = None,
     length: _option(int, "Model", "Letters of a sequence.") = None,
     model_option: _option(list[str], "Model", "Further options of the model, NAME=VALUE; repeat for more.") = None,
-    reward: _option(str, "Reward", "A name of `svdd rewards`, module:function or file.py:function.") = None,
+    reward: _option(
+        str, "Reward", "A name of `svdd rewards`, module:function, file.py:function, 'cmd:PROGRAM ...' or http://..."
+    ) = None,
+    reward_option: _option(list[str], "Reward", "Options of the reward, NAME=VALUE; repeat for more.") = None,
     score: _option(list[str], "Reward", "Another reward, as a column of the result; repeat for more.") = None,
+    workers: _option(int, "Reward", "Processes for a reward that is slow, hangs or crashes.") = None,
+    reward_timeout: _option(float, "Reward", "Seconds a design may take in a worker; a call, outside of Python.") = None,
+    reward_batch: _option(int, "Reward", "Designs a worker or an address is given at a time.") = None,
+    reward_memory: _option(float, "Reward", "MB a worker may take beyond the loaded reward.") = None,
+    on_failure: _option(
+        list[str], "Reward", "nan=, error= or timeout=stop, invalid or a number; retries=2; abort=0.5; repeat."
+    ) = None,
+    cache: _option(Path, "Reward", "A file of scores, shared with other runs.") = None,
+    budget: _option(list[str], "Run", "rewards=2000, rows=... (of the network) or seconds=...; repeat.") = None,
     method: _option(str, "Method", "A name of `svdd methods`; svdd unless given.") = None,
-    value: _option(str, "Method", "posterior-mean (the default), log-mean-exp, rollout or zero.") = None,
+    value: _option(
+        str, "Method", "posterior-mean (the default), log-mean-exp, rollout, zero, or a folder of `svdd fit-value`."
+    ) = None,
+    force_value: Annotated[
+        bool | None,
+        Option("--force-value", help="Use the folder's value with another model or reward.", rich_help_panel="Method"),
+    ] = None,
     candidates: _option(int, "Method", "Candidates a step, M.") = None,
     particles: _option(int, "Method", "Particles a chain, N.") = None,
     width: _option(int, "Method", "Beam width.") = None,
@@ -68,7 +86,7 @@ def run(
     samples: _option(int, "Run", "Designs; 64 unless given.") = None,
     seed: _option(int, "Run", "Seed; 0 unless given.") = None,
     batch: _option(int, "Run", "Chains at once; all unless given.") = None,
-    chunk: _option(list[str], "Run", "Rows at a time, network=64, decode=... or reward=...; repeat.") = None,
+    chunk: _option(list[str], "Run", "Rows at a time, network=64, decode=..., reward=... or value=...; repeat.") = None,
     out: _option(Path, "Run", "The folder to write.") = None,
     force: Force = False,
     quiet: Quiet = False,
@@ -107,6 +125,81 @@ def demo(
     if fast and full:
         raise typer.BadParameter("--fast and --full exclude each other")
     run_demo(FAST if fast else FULL if full else USUAL, out, force=force, quiet=quiet, json=json)
+
+
+@app.command()
+def evaluate(
+    runs: Annotated[
+        list[Path], Argument(help="Folders of finished runs; those that differ only in the seed share a row.")
+    ],
+    *,
+    reference: Annotated[
+        Path | None, Option(help="FASTA of natural sequences; statistics that came with the model unless given.")
+    ] = None,
+    judge: Annotated[
+        str | None, Option(help="A reward that did not guide; the guide's held-out twin unless given.")
+    ] = None,
+    model: Annotated[
+        str | None, Option(help="What the likelihood is taken under; the runs' own model unless given.")
+    ] = None,
+    out: Annotated[Path, Option(help="The folder to write.")] = Path("runs/evaluation"),
+    force: Annotated[bool, Option("--force", help="Replace an earlier evaluation in the folder.")] = False,
+    json: Json = False,
+) -> None:
+    """Measure runs of sequences: reward, held-out reward, naturalness, diversity, novelty and cost, with intervals."""
+    from svdd.cli.evaluating import evaluate as measure
+
+    measure(runs, out, reference=reference, judge=judge, model=model, force=force, json=json)
+
+
+@app.command("fit-value")
+def fit_value(
+    *,
+    model: Annotated[str, Option(help="A name of `svdd models`, module:function or file.py:function.")],
+    reward: Annotated[str, Option(help="A name of `svdd rewards`, module:function or file.py:function.")],
+    out: Annotated[Path, Option(help="The folder to write.")],
+    steps: _option(int, "Model", "Reverse steps; those of the runs that will use the value.") = None,
+    length: _option(int, "Model", "Letters of a sequence.") = None,
+    model_option: _option(list[str], "Model", "Further options of the model, NAME=VALUE; repeat for more.") = None,
+    target: _option(str, "Value", "mean (the default), soft or soft-q.") = None,
+    temperature: _option(float, "Value", "Unit of reward of soft and soft-q; that of the runs.") = None,
+    network: _option(str, "Value", "convolutional (the default), pooled or transformer.") = None,
+    network_option: _option(list[str], "Value", "Sizes of the network, NAME=VALUE; repeat for more.") = None,
+    rollouts: _option(int, "Value", "Unguided chains to learn from; 2000 unless given.") = None,
+    states: _option(int, "Value", "States kept of each; 8 unless given.") = None,
+    children: _option(int, "Value", "Children of a state (soft-q); 8 unless given.") = None,
+    train_steps: _option(int, "Value", "Optimiser steps; 1000 unless given.") = None,
+    learning_rate: _option(float, "Value", "Its peak; 0.002 unless given.") = None,
+    forward_noise: _option(bool, "Value", "Learn from the chains' designs masked again, not from their states.") = None,
+    held_out: _option(int, "Card", "Roll-outs to measure on; 256 unless given, 0 for none.") = None,
+    candidates: _option(int, "Card", "M of the break-even; 10 unless given.") = None,
+    seed: _option(int, "Run", "Seed; 0 unless given.") = None,
+    chunk: _option(list[str], "Run", "Rows at a time, network=64, decode=... or reward=...; repeat.") = None,
+    force: Annotated[bool, Option("--force", help="Replace a value that is in the folder.")] = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Fit a value to a model's own roll-outs, so that svdd spends T network rows a design, and write it with its card."""
+    names = ("model", "steps", "length", "model_option", "reward", "out", "force", "quiet", "json")
+    given = {k: v for k, v in locals().items() if v is not None and k not in (*names, "names")}
+    from svdd.cli.fitting import fit
+    from svdd.cli.flags import settings
+
+    shape = {k: v for k, v in {"steps": steps, "length": length, "model_option": model_option}.items() if v is not None}
+    fit(model, settings(shape), reward, settings(given), out, force=force, quiet=quiet, json=json)
+
+
+@app.command()
+def cache(
+    path: Annotated[Path, Argument(help="A file of scores, as --cache wrote it.")],
+    prune: Annotated[float | None, Option(help="Forget scores older than so many days.")] = None,
+    reward: Annotated[str | None, Option(help="Forget scores of this reward only.")] = None,
+    json: Json = False,
+) -> None:
+    """Show what a file of scores holds, or forget some of it."""
+    from svdd.cli.caching import show_cache
+
+    show_cache(path, prune, reward, json)
 
 
 @app.command()

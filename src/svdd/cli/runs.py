@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,8 @@ from svdd.cli.jobs import Job, make_decoding, make_job, read_settings
 from svdd.cli.progress import progress
 from svdd.cli.sentences import Interrupted, say
 from svdd.decoding import Decoding
+from svdd.score_cache import ScoreCache
+from svdd.terms import Journal
 
 SAVE_SECONDS = 30.0
 
@@ -54,14 +56,38 @@ def _unfinished(folder: RunFolder) -> Iterator[None]:
         raise
 
 
-def drive(decoding: Decoding, folder: RunFolder, *, done: int = 0, job: Job | None = None, quiet: bool = False) -> None:
-    """Iterates to the end and saves the state every half minute.
+class _Claim:
+    """Makes the folder of a fresh run its own, once something has succeeded."""
+
+    def __init__(self, folder: RunFolder, job: Job | None) -> None:
+        self.folder, self.job = folder, job
+
+    def __call__(self) -> None:
+        if self.job is not None:
+            self.folder.claim(self.job.written())
+            self.job = None
+
+    def journal(self) -> ScoreCache:
+        """The run's own file of scores."""
+        self()
+        return ScoreCache(self.folder.journal)
+
+
+def drive(
+    decoding: Decoding,
+    folder: RunFolder,
+    *,
+    done: int = 0,
+    claim: Callable[[], None] = lambda: None,
+    quiet: bool = False,
+) -> None:
+    """Iterates to the end; saves the state and the best designs every half minute.
 
     Args:
         decoding: the run, fresh or resumed.
         folder: where it is saved.
         done: steps that were taken before.
-        job: of a fresh run, to be written once its first step has succeeded; a resumed one has written it.
+        claim: makes the folder the run's own, after the first step if not before.
         quiet: no progress.
 
     Raises:
@@ -71,14 +97,14 @@ def drive(decoding: Decoding, folder: RunFolder, *, done: int = 0, job: Job | No
     with _stop_on_interrupt() as stop, _unfinished(folder), progress(len(decoding), quiet) as show:
         for number, step in enumerate(decoding, done + 1):
             show(number, step)
-            if job is not None:
-                folder.claim(job.written())
-                job = None
+            claim()
             if stop.asked or time.monotonic() - saved > SAVE_SECONDS:
                 decoding.save(folder.state)
+                folder.write_best(decoding.terms.best)
                 saved = time.monotonic()
             if stop.asked:
                 raise Interrupted(f"stopped at step {number} of {len(decoding)}; go on with: svdd resume {folder.path}")
+    claim()
 
 
 def run_job(job: Job, force: bool, quiet: bool) -> dict[str, Any]:
@@ -91,9 +117,23 @@ def run_job(job: Job, force: bool, quiet: bool) -> dict[str, Any]:
     """
     folder, job = RunFolder(Path(job.out)), job.anchored()
     folder.check(force)
-    decoding = make_decoding(job)
-    drive(decoding, folder, job=job, quiet=quiet)
-    return folder.finish(decoding.result(), job.record())
+    claim = _Claim(folder, job)
+    with _made(job, claim.journal) as decoding:
+        if decoding.plan is not None:
+            say(decoding.plan.sentence)
+        drive(decoding, folder, claim=claim, quiet=quiet)
+        return _finish(decoding, folder, job)
+
+
+@contextmanager
+def _made(job: Job, journal: Journal) -> Iterator[Decoding]:
+    """The run of a job, with its files and processes, which end with it."""
+    decoding = make_decoding(job, journal)
+    try:
+        yield decoding
+    finally:
+        decoding.close()
+        getattr(decoding.given, "close", lambda: None)()  # worker processes, connections
 
 
 def resume_job(path: Path, quiet: bool) -> dict[str, Any]:
@@ -109,9 +149,20 @@ def resume_job(path: Path, quiet: bool) -> dict[str, Any]:
     if folder.finished():
         return folder.record()
     job = make_job(read_settings(folder.job))
-    decoding, state, done = make_decoding(job), folder.load_state(), 0
-    if state is not None:
-        decoding.resume(state)
-        done = state["batch"] * decoding.process.steps + (state["step"]["number"] if state["step"] else 0)
-    drive(decoding, folder, done=done, quiet=quiet)
-    return folder.finish(decoding.result(), job.record())
+    state, done = folder.load_state(), 0
+    with _made(job, ScoreCache(folder.journal)) as decoding:
+        if state is not None:
+            decoding.resume(state)
+            done = state["batch"] * decoding.process.steps + (state["step"]["number"] if state["step"] else 0)
+        drive(decoding, folder, done=done, quiet=quiet)
+        return _finish(decoding, folder, job)
+
+
+def _finish(decoding: Decoding, folder: RunFolder, job: Job) -> dict[str, Any]:
+    from svdd.cli.evaluating import evaluation_of
+
+    folder.write_best(decoding.terms.best)
+    decoding.close()  # the journal goes, once everything is written
+    return folder.finish(
+        decoding.result(), job.record(), evaluate=lambda result: evaluation_of(result, decoding.plain, job)
+    )

@@ -11,6 +11,8 @@ from typing import Any
 
 EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
     "sequences": ("report.html, FASTA in, edit distances", ("Bio", "rapidfuzz", "logomaker", "matplotlib", "jinja2")),
+    "rna": ("RNA folding: free energies, pairing, drawings", ("RNA",)),
+    "http": ("rewards at an HTTP address", ("urllib3",)),
     "motifs": ("JASPAR's motif matrices", ("pyjaspar",)),
     "recipes": ("training the bundled models again", ("sklearn", "scipy")),
 }

@@ -25,7 +25,7 @@ from svdd.recipes.dna_card_text import draw_training, render_card
 from svdd.recipes.dna_data import EnhancerData, read_enhancers
 from svdd.recipes.dna_denoiser import train_denoiser
 from svdd.recipes.dna_oracles import ORACLES, train_oracle
-from svdd.recipes.training import TrainingResult, TrainingSettings
+from svdd.training import TrainingResult, TrainingSettings
 
 __all__ = ["Stage", "main"]
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from svdd.models.networks import SequenceClassifier
 from svdd.recipes.dna_data import EnhancerData
 from svdd.recipes.dna_denoiser import reverse_complement
-from svdd.recipes.training import TrainingResult, TrainingSettings, isolated_randomness, train
+from svdd.training import TrainingResult, TrainingSettings, isolated_randomness, train
 
 __all__ = ["ORACLES", "calibrate", "oracle_quality", "train_oracle"]
 

@@ -1,0 +1,63 @@
+"""Designs: what a run returns, of its last step or, if it was stopped, of everything it scored."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from svdd.accounting import picked
+from svdd.algorithms import Method
+from svdd.best import Best
+from svdd.loop import Step
+from svdd.process import Process
+from svdd.result import Result
+from svdd.rng import Rng
+from svdd.selectors import log_mean, multinomial, top
+from svdd.tree import take
+from svdd.values import Reward, checked
+
+
+def returned(
+    step: Step, method: Method, ids: range, process: Process, scores: Mapping[str, Reward], rng: Rng
+) -> Result:
+    """The designs of a batch.
+
+    Args:
+        step: its last.
+        method: says which particles of a chain are its designs.
+        ids: the numbers of its chains.
+        process: decodes.
+        scores: further rewards.
+        rng: the streams of the chains.
+    """
+    index = _chosen(step, method, rng)
+    row = (torch.arange(len(ids))[:, None] * step.value.shape[1] + index).flatten()
+    designs = process.decode(take(step.particles.x, row))
+    rewards = step.value.gather(1, index).flatten()
+    chain = [i for i in ids for _ in range(index.shape[1])]
+    log_z = log_mean(step.log_w).tolist() if method.weighted else None
+    return Result(designs, rewards, chain, _scored(designs, len(chain), scores), log_z=log_z)
+
+
+def _chosen(step: Step, method: Method, rng: Rng) -> Int64[Tensor, "b r"]:
+    if method.returns == "all":
+        return torch.arange(step.value.shape[1]).expand(step.value.shape)
+    if method.returns == "top":
+        return top(step.value, 1, rng).ancestor
+    return multinomial(step.log_w, 1, rng).ancestor
+
+
+def _scored(designs: Any, n: int, scores: Mapping[str, Reward]) -> dict[str, Tensor]:
+    return {name: checked(score(designs), designs, n, f"score {name}") for name, score in scores.items()}
+
+
+def filled_up(finished: list[Result], best: Best, samples: int, scores: Mapping[str, Reward]) -> list[Result]:
+    """The finished designs and, up to `samples`, the best that were scored; these are in no chain, -1."""
+    designs, rewards = best.top(samples)
+    taken = [design for result in finished for design in result.samples] if isinstance(designs, list) else []
+    missing = samples - sum(map(len, finished))
+    index = [i for i in range(len(rewards)) if not taken or designs[i] not in taken][:missing]
+    designs, n = picked(designs, index), len(index)
+    return finished + ([Result(designs, rewards[index], [-1] * n, _scored(designs, n, scores))] if n else [])

@@ -1,0 +1,106 @@
+"""What tells rewards apart: an identity that is equal for equal code, options and weights.
+
+A score on disk is then never taken for another reward's.
+
+An identity covers the file a function is written in, not what that file imports, nor what lies on the other side of an
+address. A reward of your own may say itself what it is, with an attribute `identity`.
+"""
+
+import hashlib
+import importlib.util
+import inspect
+import shlex
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from svdd.locate import REWARD_SCHEMES, REWARDS, locate
+from svdd.pending import Reward
+
+
+def reward_identity(reward: Reward | str, options: Mapping[str, Any] | None = None) -> str:
+    """A text that changes when what a reward answers may change.
+
+    Args:
+        reward: a name as `svdd.load_reward` takes it, a function of a module, or anything with an attribute `identity`.
+        options: of a reward given by name.
+
+    Raises:
+        ValueError: for a reward whose code cannot be told: a closure, an object of some class, a function typed in.
+    """
+    return hashlib.sha256(repr(_parts(reward, options or {})).encode()).hexdigest()[:32]
+
+
+def _parts(reward: Any, options: Mapping[str, Any]) -> tuple[Any, ...]:
+    return _named(reward, dict(options)) if isinstance(reward, str) else _called(reward)
+
+
+def _named(name: str, options: dict[str, Any]) -> tuple[Any, ...]:
+    given = sorted(options.items())
+    scheme, colon, _ = name.partition(":")
+    if colon and scheme in REWARD_SCHEMES:
+        if scheme != "cmd":
+            return name, str(options.get("version", ""))
+        return _command(shlex.split(name.removeprefix("cmd:")))
+    found = locate("reward", name, REWARDS)
+    if name in REWARDS:
+        return name, given, _source(found), _weights()
+    if hasattr(found, "identity"):
+        return _called(found)
+    home, _, attribute = name.rpartition(":")
+    file = home if home.endswith(".py") else getattr(importlib.util.find_spec(home), "origin", None)
+    if file is None or not Path(file).is_file():
+        raise ValueError(f"the code of the reward {name} is in no file, so a file of scores cannot tell it from others")
+    return attribute, _hash(Path(file))
+
+
+def _command(words: list[str]) -> tuple[Any, ...]:
+    """The words, and what is in the files among them; a program without a path is told by its name."""
+    return ("cmd", *((word, _hash(Path(word))) if Path(word).is_file() else word for word in words))
+
+
+def _called(reward: Any) -> tuple[Any, ...]:
+    told = getattr(reward, "identity", None)
+    if told is not None:
+        return ("told", str(told))
+    named = getattr(reward, "named", None)  # what it was made from
+    if named is not None:
+        return _parts(*named)
+    if isinstance(reward, partial):
+        return ("partial", _called(reward.func), _plain(reward.args), _plain(sorted(reward.keywords.items())))
+    if inspect.isfunction(reward) and "<" not in reward.__qualname__ and reward.__closure__ is None:
+        return reward.__qualname__, _source(reward)
+    raise ValueError(
+        f"the reward {reward!r:.80} cannot be told from others by its code, which a file of scores needs: give it by name, "
+        "as a function of a module, or with an attribute identity = 'mine, version 1'"
+    )
+
+
+def _plain(values: Any) -> Any:
+    text = repr(values)
+    if " at 0x" in text:
+        raise ValueError(f"the arguments of a reward must be plain to be told from others, got {text:.80}")
+    return text
+
+
+def _source(function: Callable[..., Any]) -> str:
+    try:
+        file = inspect.getsourcefile(function)
+    except TypeError:
+        file = None
+    if file is None or not Path(file).is_file():
+        raise ValueError(
+            f"the code of the reward {function!r:.80} is in no file, so a file of scores cannot tell it from others"
+        )
+    return _hash(Path(file))
+
+
+def _weights() -> list[tuple[str, str]]:
+    """The files that came with the package."""
+    home = Path(__file__).parent / "pretrained"
+    return [(file.relative_to(home).as_posix(), _hash(file)) for file in sorted(home.rglob("*.safetensors"))]
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

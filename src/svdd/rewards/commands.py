@@ -1,0 +1,167 @@
+"""External commands as rewards: designs go out through a file or standard input, scores come back the same way.
+
+The command is split like a shell would (quotes hold words together), but no shell runs it. `{input}` stands for a file of
+JSON lines, `{"id": 0, "design": "ACGT"}`; `{input.csv}` for a table with these columns, and `{input.txt}` for plain designs,
+one a line. Without any of them JSON lines go to standard input. `{output}` stands for the file that the command writes, one
+score a line; without it scores are read from standard output. `-inf` is an invalid design.
+"""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from svdd.values import RewardError
+
+FORMATS = ("{input}", "{input.csv}", "{input.txt}")
+
+
+class CommandError(OSError):
+    """A command that failed, with its last words."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program that scores designs; see `command`."""
+
+    words: tuple[str, ...]
+    timeout: float | int | None = None
+
+    @property
+    def named(self) -> tuple[str, dict[str, Any]]:
+        """The command without its limits."""
+        return f"cmd:{shlex.join(self.words)}", {}
+
+    def __call__(self, designs: Sequence[Any]) -> list[float]:
+        """One score a design, in the order given."""
+        written = [_plain(design) for design in designs]
+        with tempfile.TemporaryDirectory(prefix="svdd-") as folder:
+            files = {name: str(Path(folder) / name.strip("{}")) for name in (*FORMATS, "{output}")}
+            named = [name for name in files if any(name in word for word in self.words)]
+            for name in named:
+                if name in FORMATS:
+                    Path(files[name]).write_text(_formatted(name, written), encoding="utf-8")
+            words = [_filled(word, files) for word in self.words]
+            said = self._run(words, None if set(named) & {*FORMATS} else _formatted("{input}", written))
+            output = said[0] if "{output}" not in named else _read(Path(files["{output}"]), said[1], words[0])
+        return _scores(output, len(written), words[0], said[1])
+
+    def _run(self, words: list[str], given: str | None) -> tuple[str, str]:
+        """Standard output and the last line of standard error."""
+        try:
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,  # Ctrl-C is for the run, which stops when a step is over
+            )
+        except FileNotFoundError:
+            raise CommandError(f"there is no command {words[0]!r}") from None
+        except PermissionError:
+            raise CommandError(f"{words[0]} may not be executed: chmod +x {words[0]}") from None
+        with process:
+            try:
+                out, err = process.communicate(given, timeout=self.timeout)
+            except subprocess.TimeoutExpired:
+                _kill(process)
+                raise TimeoutError(f"{words[0]} did not end within {self.timeout:g} s") from None
+            except BaseException:
+                _kill(process)
+                raise
+        last = err.strip().splitlines()[-1:]
+        if process.returncode:
+            raise CommandError(f"{words[0]} ended with {_status(process.returncode)}{_words(last)}")
+        return out, _words(last)
+
+
+def command(text: str, timeout: float | int | None = None) -> Command:
+    """A program as a reward: `cmd:./score.sh {input} {output}`.
+
+    Args:
+        text: the command, with or without `cmd:` before it.
+        timeout: seconds a call may take; no limit unless given.
+
+    Raises:
+        ValueError: for a command that cannot be split into words, and for a timeout that is not positive.
+    """
+    try:
+        words = shlex.split(text.removeprefix("cmd:"))
+    except ValueError as error:
+        raise ValueError(f"the command {text!r} cannot be split into words: {error}") from None
+    if not words:
+        raise ValueError("cmd: needs a command, such as 'cmd:./score.sh {input} {output}'")
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"timeout must be positive, got {timeout} s")
+    return Command(tuple(words), timeout)
+
+
+def _plain(design: Any) -> Any:
+    return design.tolist() if hasattr(design, "tolist") else design
+
+
+def _formatted(name: str, designs: Sequence[Any]) -> str:
+    text = [design if isinstance(design, str) else json.dumps(design) for design in designs]
+    if name == "{input.txt}":
+        return "".join(f"{line}\n" for line in text)
+    if name == "{input}":
+        return "".join(json.dumps({"id": i, "design": design}) + "\n" for i, design in enumerate(designs))
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows([("id", "design"), *enumerate(text)])
+    return table.getvalue()
+
+
+def _filled(word: str, files: dict[str, str]) -> str:
+    for name, path in files.items():
+        word = word.replace(name, path)
+    return word
+
+
+def _read(path: Path, last: str, program: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise CommandError(f"{program} wrote no file of scores, {{output}}{last}") from None
+
+
+def _scores(output: str, n: int, program: str, last: str) -> list[float]:
+    lines = output.rstrip().splitlines()
+    if len(lines) != n:
+        raise RewardError(f"{program} must write {n} scores, one a line, but wrote {len(lines)} lines{last}")
+    for number, line in enumerate(lines, 1):
+        try:
+            float(line)
+        except ValueError:
+            raise RewardError(
+                f"{program} wrote {line.strip()[:40]!r} in line {number}, where a score was due{last}"
+            ) from None
+    return [float(line) for line in lines]
+
+
+def _words(last: Sequence[str]) -> str:
+    return f"; it said: {last[0].strip()[:200]}" if last else ""
+
+
+def _status(code: int) -> str:
+    return f"status {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
+
+
+def _kill(process: "subprocess.Popen[str]") -> None:
+    """Ends a program and what it started."""
+    with contextlib.suppress(ProcessLookupError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()

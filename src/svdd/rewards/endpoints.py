@@ -1,0 +1,155 @@
+"""HTTP endpoints as rewards: designs are posted as JSON, scores come back.
+
+A request is `{"designs": [...]}`, its answer `{"scores": [...]}`, one number a design; `null` is an invalid design.
+"""
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from svdd.values import RewardError
+
+_LATER = (429, 500, 502, 503, 504)
+
+
+class EndpointError(OSError):
+    """An endpoint that cannot be reached, or refuses."""
+
+
+@dataclass
+class Endpoint:
+    """An address that scores designs; see `endpoint`."""
+
+    address: str
+    batch: int = 64
+    timeout: float | int = 60.0
+    retries: int = 5
+    rate: float | int | None = None
+    version: str = ""
+    _connections: Any = field(default=None, repr=False, compare=False)
+    _next: float = field(default=0.0, repr=False, compare=False)
+
+    @property
+    def at_once(self) -> int:
+        """Designs in a request."""
+        return self.batch
+
+    @property
+    def named(self) -> tuple[str, dict[str, Any]]:
+        """What answers there, as far as that is known."""
+        return self.address, {"version": self.version}
+
+    def __call__(self, designs: Sequence[Any]) -> list[float]:
+        """One score a design, in the order given."""
+        plain = [design.tolist() if hasattr(design, "tolist") else design for design in designs]
+        return [score for i in range(0, len(plain), self.batch) for score in self._post(plain[i : i + self.batch])]
+
+    def close(self) -> None:
+        """Closes the connections; a later call opens new ones."""
+        if self._connections is not None:
+            self._connections.clear()
+            self._connections = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_connections": None, "_next": 0.0}  # connections stay in their process
+
+    def _post(self, designs: list[Any]) -> list[float]:
+        from urllib3.exceptions import HTTPError, MaxRetryError
+        from urllib3.exceptions import TimeoutError as LateError
+
+        self._wait()
+        body = json.dumps({"designs": designs}).encode()
+        try:
+            answer = self._made().request("POST", self.address, body=body, headers={"Content-Type": "application/json"})
+        except (MaxRetryError, LateError) as error:
+            reason = getattr(error, "reason", None) or error
+            if isinstance(reason, LateError) and "connect" not in type(reason).__name__.lower():
+                raise TimeoutError(f"{self.address} did not answer within {self.timeout:g} s") from None
+            raise EndpointError(f"{self.address} cannot be reached: {reason}") from None
+        except HTTPError as error:
+            raise EndpointError(f"{self.address} cannot be reached: {error}") from None
+        if answer.status != 200:
+            raise EndpointError(f"{self.address} answered with status {answer.status}{_beginning(answer.data)}")
+        return self._scores(answer.data, len(designs))
+
+    def _wait(self) -> None:
+        """Until the next request may be made."""
+        if self.rate is not None:
+            now = time.monotonic()
+            time.sleep(max(0.0, self._next - now))
+            self._next = max(now, self._next) + 1 / self.rate
+
+    def _made(self) -> Any:
+        if self._connections is None:
+            try:
+                from urllib3 import PoolManager, Retry
+            except ImportError:
+                raise ImportError(
+                    'an endpoint needs urllib3, which is not installed: pip install "svdd[http]"'
+                ) from None
+            again = Retry(
+                total=self.retries,
+                backoff_factor=0.2,
+                status_forcelist=_LATER,
+                allowed_methods=None,  # a score has no side effects: posting again is safe
+                raise_on_status=False,
+            )
+            self._connections = PoolManager(timeout=float(self.timeout), retries=again)
+        return self._connections
+
+    def _scores(self, data: bytes, n: int) -> list[float]:
+        try:
+            scores = json.loads(data)["scores"]
+        except (ValueError, TypeError, KeyError):
+            raise RewardError(
+                f'{self.address} must answer {{"scores": [...]}}, one a design, but answered{_beginning(data)}'
+            ) from None
+        if not isinstance(scores, list) or len(scores) != n:
+            told = f"{len(scores)} scores" if isinstance(scores, list) else repr(scores)[:80]
+            raise RewardError(
+                f"{self.address} was given {n} designs and must answer as many scores, but answered {told}"
+            )
+        for score in scores:
+            if score is not None and (isinstance(score, bool) or not isinstance(score, int | float)):
+                raise RewardError(f"{self.address} answered {score!r:.40} where a score was due")
+        return [-math.inf if score is None else float(score) for score in scores]
+
+
+def endpoint(
+    text: str,
+    batch: int = 64,
+    timeout: float | int = 60.0,
+    retries: int = 5,
+    rate: float | int | None = None,
+    version: str = "",
+) -> Endpoint:
+    """An HTTP address as a reward: `http://host/score`.
+
+    Connection errors and the statuses 429, 500, 502, 503 and 504 are tried again with back-off, later if the server says so
+    (`Retry-After`).
+
+    Args:
+        text: the address.
+        batch: designs in a request.
+        timeout: seconds for an answer.
+        retries: how often a request is made again.
+        rate: requests a second, at most; no limit unless given.
+        version: of what answers there; a cache keeps versions apart.
+
+    Raises:
+        ValueError: for numbers that make no sense.
+    """
+    if batch < 1 or retries < 0 or not timeout > 0 or (rate is not None and not rate > 0):
+        raise ValueError(
+            f"an endpoint needs batch of at least 1, retries of at least 0, timeout and rate above 0, "
+            f"got {batch}, {retries}, {timeout} and {rate}"
+        )
+    return Endpoint(text, batch, timeout, retries, rate, str(version))
+
+
+def _beginning(data: bytes) -> str:
+    text = data.decode("utf-8", "replace").strip()
+    return f": {text[:120]}" if text else " nothing"

@@ -1,0 +1,132 @@
+"""What runs inside a worker process: it loads the reward once, and answers batches.
+
+Nothing heavy is imported here, so that a worker is as small as the reward it holds.
+"""
+
+import multiprocessing
+import os
+import pickle
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+RECYCLED = 84
+"""The exit status of a worker that wants its batch to be given to a fresh one."""
+
+
+@dataclass
+class _Held:
+    """The reward of this process, or why there is none, and what may be used up."""
+
+    reward: Callable[[Any], Any] | None = None
+    problem: str = "it was never loaded"
+    limit: int | None = None  # bytes
+    base: int = 0  # bytes in use once the reward was loaded
+    answered: int = 0
+
+
+_HELD = _Held()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a batch: numbers, or one of two reasons for having none."""
+
+    numbers: Any = None
+    failed: tuple[str, str] | None = None  # kind and what was said
+    unusable: str | None = None  # nobody's fault but the reward's: the run stops
+
+
+def start(load: tuple[str, dict[str, Any]] | bytes, memory_mb: float | None) -> None:
+    """Loads the reward: a name with options, or a pickled callable."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers are the parallelism
+    threading.Thread(target=_die_with_the_parent, daemon=True).start()
+    try:
+        _HELD.reward = pickle.loads(load) if isinstance(load, bytes) else _named(*load)
+    except Exception as error:
+        _HELD.problem = f"{type(error).__name__}: {error}"
+    if memory_mb is not None:
+        _HELD.limit, _HELD.base = int(memory_mb * 2**20), _data_bytes()
+        _limit_memory(_HELD.base + _HELD.limit)
+
+
+def _named(name: str, options: dict[str, Any]) -> Callable[[Any], Any]:
+    from svdd.locate import load_reward
+
+    return load_reward(name, **options)
+
+
+def _die_with_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _data_bytes() -> int:
+    """What this process has taken from the system: the 6th number of statm, in pages; 0 where there is none."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[5]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+def _limit_memory(limit: int) -> None:
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+    except (ImportError, OSError, ValueError):  # a system without such limits: leaks still end with the batch
+        pass
+
+
+def answer(designs: bytes, fresh: bool) -> Answer:
+    """The reward of pickled designs.
+
+    Args:
+        designs: a batch.
+        fresh: whether only a worker that has answered nothing yet may take it.
+    """
+    if _HELD.reward is None:
+        return Answer(unusable=f"a worker cannot load the reward ({_HELD.problem})")
+    leaking = _HELD.limit is not None and _data_bytes() - _HELD.base > _HELD.limit // 2
+    if _HELD.answered and (fresh or leaking):
+        os._exit(RECYCLED)
+    _HELD.answered += 1
+    try:
+        batch = pickle.loads(designs)
+        return _counted(_HELD.reward(batch), batch)
+    except TimeoutError as error:
+        return Answer(failed=("timeout", _said(error)))
+    except Exception as error:
+        if _out_of_memory(error) and not fresh:  # it may be what earlier designs have left behind
+            os._exit(RECYCLED)
+        return Answer(failed=("error", _said(error)))
+
+
+def _out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or "allocate memory" in str(error) or "not enough memory" in str(error)
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def _counted(numbers: Any, batch: Any) -> Answer:
+    """Plain numbers, one a design; anything else is the reward's mistake, not a design's."""
+    plain = numbers.tolist() if hasattr(numbers, "tolist") else list(numbers) if isinstance(numbers, tuple) else numbers
+    if isinstance(plain, list):
+        plain = [one.item() if hasattr(one, "item") else one for one in plain]
+    n = _rows(batch)
+    usable = isinstance(plain, list) and len(plain) == n and all(isinstance(one, int | float) for one in plain)
+    if not usable:
+        return Answer(unusable=f"the reward must return {n} numbers, one a design, but returned {numbers!r:.80}")
+    return Answer([float(one) for one in plain])
+
+
+def _rows(batch: Any) -> int:
+    while isinstance(batch, dict):
+        batch = next(iter(batch.values()))
+    return len(batch)
