@@ -4,29 +4,16 @@ import json
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
+from results_figures import MEASURES, PRETRAINED, against_size, lines, trade_off
 
 from svdd.models.bundled import bundled
-from svdd.report.plots import as_svg
 from svdd.report.tables import number
 
 TITLES = {"dna": "DNA: accessible in HepG2", "rna": "RNA: ribosome load of a 5'UTR"}
 MODELS = {"dna": "dna-enhancer", "rna": "rna-utr"}
-PRETRAINED, ROWS, REWARDS, GREEDY = "pretrained", "best-of-n, N = M", "best-of-n, N = M T", "svdd, temperature 0"
-MEASURES = {
-    "reward_mean": "guiding reward",
-    "judge_mean": "held-out reward",
-    "elbo_per_base": "likelihood bound, nats a letter",
-    "correlation_3mer": "3-mer correlation with natural",
-    "correlation_motif": "motif correlation with natural",
-    "diversity": "diversity",
-    "uaug": "share with AUG",
-    "mfe_per_base": "free energy, kcal/mol a letter",
-}
+ROWS, REWARDS, GREEDY = "best-of-n, N = M", "best-of-n, N = M T", "svdd, temperature 0"
 COSTS = {"network_asked": "network rows", "reward_asked": "reward rows", "seconds": "processor seconds"}
-MARKERS = "os^Dv<>PXd"
-COLOURS = ("#1f5fa8", "#c2410c", "#4d7c0f", "#7e22ce", "#ca8a04", "#0f766e", "#be185d", "#6b7280", "#111827", "#0284c7")
-MATCHED_SIZE = 10
+MATCHED_SIZE, FEW = 10, 16
 
 
 def write_page(results, docs):
@@ -70,67 +57,13 @@ def section(name, table):
     )
     rows.append(f"![Measures against M](results/{name}-size.svg)")
     rows.append(f"![Guiding reward against held-out reward and likelihood](results/{name}-trade-off.svg)")
-    rows += ["### What came out", main_table(table), natural(MODELS[name])]
+    rows += ["### What came out", main_table(table), *natural(MODELS[name], table)]
     rows += ["### Against best-of-N", *against_best_of_n(table)]
     rows += ["### Is the reward hacked?", *hacking(table)]
     rows.append("### At equal cost")
     for cost, words in COSTS.items():
         rows += matched(table, cost, words)
-    return rows
-
-
-def lines(table):
-    """Label to its rows by M, the pretrained model being M = 1 of all."""
-    base = table[table["label"] == PRETRAINED]
-    for label, group in table[table["label"] != PRETRAINED].groupby("label", sort=False):
-        yield label, (group if 1 in group["size"].tolist() else pd.concat([base, group]))
-
-
-def style(place):
-    look = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
-    return look | {"markersize": 4, "linewidth": 1}
-
-
-def against_size(table):
-    """A panel a measure, a line a label, against M."""
-    measures = [name for name in MEASURES if name in table and table[name].notna().any()]
-    height = -(-len(measures) // 2)
-    figure = Figure(figsize=(10, 2.8 * height + 0.8), layout="constrained")
-    panels = figure.subplots(height, 2, squeeze=False).flatten()
-    for axes, measure in zip(panels, measures, strict=False):
-        for place, (label, group) in enumerate(lines(table)):
-            x = group["size"] * 1.025 ** (place - 4)  # whiskers side by side
-            ends = abs(group[[f"{measure}_low", f"{measure}_high"]].to_numpy().T - group[measure].to_numpy())
-            axes.errorbar(x, group[measure], yerr=ends, label=label, **style(place))
-        axes.set(xscale="log", xlabel="M", title=MEASURES[measure])
-        axes.set_xticks(sorted(set(table["size"])), sorted(set(table["size"])))
-        axes.minorticks_off()
-        axes.spines[["top", "right"]].set_visible(False)
-    for axes in panels[len(measures) :]:
-        axes.remove()
-    figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize="small"
-    )
-    return as_svg(figure)
-
-
-def trade_off(table):
-    """Guiding reward against held-out reward and against likelihood; a line joins the M of a label."""
-    figure = Figure(figsize=(10, 4.8), layout="constrained")
-    panels = figure.subplots(1, 2)
-    for axes, measure in zip(panels, ("judge_mean", "elbo_per_base"), strict=True):
-        for place, (label, group) in enumerate(lines(table)):
-            bars = {}
-            for axis, column in (("x", "reward_mean"), ("y", measure)):
-                ends = group[[f"{column}_low", f"{column}_high"]].to_numpy().T
-                bars[f"{axis}err"] = abs(ends - group[column].to_numpy())
-            axes.errorbar(group["reward_mean"], group[measure], **bars, label=label, elinewidth=0.5, **style(place))
-        axes.set(xlabel=MEASURES["reward_mean"], ylabel=MEASURES[measure])
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize="small"
-    )
-    return as_svg(figure)
+    return [*rows, *fits(table)]
 
 
 def shown(row, name):
@@ -158,7 +91,7 @@ def main_table(table):
     )
 
 
-def natural(model):
+def natural(model, table):
     """What the oracles say of natural sequences, from the statistics that came with the model."""
     groups = json.loads(bundled(model, "reference.json").read_text(encoding="utf-8"))["groups"]
     rows = []
@@ -167,7 +100,16 @@ def natural(model):
         cells = [f"{number(q['0.5'])} ({number(q['0.05'])} to {number(q['0.95'])})" for q in found]
         rows.append([name.replace("_", " "), number(group["n"]), *cells])
     titles = ["group", "sequences", MEASURES["reward_mean"], MEASURES["judge_mean"]]
-    return f"Natural sequences for comparison: median and, in brackets, 5 to 95 %.\n\n{markdown(titles, rows)}"
+    yield f"Natural sequences for comparison: median and, in brackets, 5 to 95 %.\n\n{markdown(titles, rows)}"
+    for oracle, measure in (("guide", "reward_mean"), ("judge", "judge_mean")):
+        highest = max(group["oracle_quantiles"][oracle]["0.95"] for group in groups.values())
+        beyond = {
+            label: [size for size, row in at(table, label).items() if row[f"{measure}_low"] > highest]
+            for label, _ in lines(table)
+        }
+        those = "; ".join(f"{label} ({listed(sizes)})" for label, sizes in beyond.items() if sizes)
+        above = f"Mean {MEASURES[measure]} above {number(highest)}, beyond the highest 5 % of every natural group"
+        yield f"{above}, where the oracle extrapolates: {those or 'none'}."
 
 
 def verdict(one, other, name):
@@ -185,26 +127,31 @@ def listed(sizes):
 
 
 def against_best_of_n(table):
-    """For both rewards and both budgets: at which M each svdd is above, level with or below best-of-n."""
-    labels = [label for label, _ in lines(table) if label not in (ROWS, REWARDS)]
-    for budget, best in (("network rows", ROWS), ("reward rows", REWARDS)):
+    """At which M each method is above, level with or below best-of-n of the same cost, by both rewards."""
+    learned, several = "svdd learned", "svdd log-mean-exp"
+    for best, cost, chosen in (
+        (ROWS, "the network rows of the others with the posterior mean", lambda label: not label.startswith(learned)),
+        (REWARDS, "their reward rows", lambda label: not label.startswith((learned, several))),
+        (ROWS, "the reward rows of svdd with a learned value", lambda label: label.startswith(learned)),
+    ):
         others, rows = at(table, best), []
-        for label in labels:
+        for label in [label for label, _ in lines(table) if label not in (ROWS, REWARDS) and chosen(label)]:
             mine = at(table, label)
             common = [size for size in mine if size in others]
             for measure in ("reward_mean", "judge_mean"):
                 found = {size: verdict(mine[size], others[size], measure) for size in common}
                 split = [listed([size for size in common if found[size] == sign]) for sign in (1, 0, -1)]
                 rows.append([label, MEASURES[measure], *split])
-        designs = ", ".join(f"M = {size}: {row['designs']}" for size, row in others.items())
-        yield (
-            f"*{best}* costs svdd's {budget} with the posterior mean (designs: {designs}; of "
-            f"a dozen or fewer the intervals are too narrow).\n\n"
-            + markdown(
-                ["method", "measured by", "better than best-of-N at", "no difference shown at", "worse at"], rows
-            )
-        )
+        titles = ["method", "measured by", "better than best-of-N at", "no difference shown at", "worse at"]
+        few = ", ".join(f"{row['designs']} at M = {size}" for size, row in others.items() if row["designs"] < FEW)
+        caution = f" Of few designs ({few}) the intervals are too narrow." if few else ""
+        yield f"*{best}* costs {cost}.{caution}\n\n{markdown(titles, rows)}"
+    for best, budget in ((ROWS, "network rows"), (REWARDS, "reward rows")):
         yield plainly(table, best, budget)
+    yield (
+        "Log-mean-exp asks for four reward rows where the posterior mean asks for one, and a learned value for T network rows "
+        "and M reward rows a design; what fitting it cost is below."
+    )
 
 
 def plainly(table, best, budget):
@@ -246,18 +193,17 @@ def hacking(table):
             f"{number(one['reward_mean'])} to {number(other['reward_mean'])}, the judge falls from "
             f"{number(one['judge_mean'])} to {number(other['judge_mean'])}."
         )
-    yield f"At the largest M: {'; '.join(price(table))}."
+    for measure in ("elbo_per_base", "correlation_3mer", "diversity"):
+        yield price(table, base, measure)
 
 
-def price(table):
-    """At the largest M: whose designs the model finds less (or more) likely than its own."""
-    base = table[table["label"] == PRETRAINED].iloc[0]
-    signs = {1: "more likely than", 0: "as likely, as far as the intervals tell, as", -1: "less likely than"}
+def price(table, base, measure):
+    """Whose designs, at the largest M, differ from the model's own samples."""
     ends = [(label, group.loc[group["size"].idxmax()]) for label, group in lines(table)]
-    for sign, words in signs.items():
-        those = [label for label, top in ends if verdict(top, base, "elbo_per_base") == sign]
-        if those:
-            yield f"to the model {words} its own samples are the designs of {' / '.join(those)}"
+    found = {sign: [label for label, top in ends if verdict(top, base, measure) == sign] for sign in (1, -1)}
+    words = [f"{side} for {'; '.join(found[sign])}" for sign, side in ((1, "higher"), (-1, "lower")) if found[sign]]
+    own = f"{MEASURES[measure]}, at the largest M against the pretrained model's {number(base[measure])}"
+    return f"{own[0].upper()}{own[1:]}: {', '.join(words) or 'no difference shown for any method'}."
 
 
 def matched(table, cost, words):
@@ -282,12 +228,16 @@ def matched(table, cost, words):
     yield f"{head}\n\n{markdown(titles, rows)}"
     if apart:
         yield f"Not within a factor of 2 at any M: {'; '.join(apart)}."
-    fits = table[table["fit_seconds"].notna()] if "fit_seconds" in table else table[:0]
-    for _, row in fits.drop_duplicates("label").iterrows():
-        known = np.isfinite(row.get("fit_effective", np.nan))
-        few = f", of whose {number(row['fit_rollouts'])} roll-outs {number(row['fit_effective'])} carry the soft value"
+
+
+def fits(table):
+    """What the learned values cost before their first design."""
+    rows = table[table["fit_seconds"].notna()] if "fit_seconds" in table else table[:0]
+    for _, row in rows.drop_duplicates("label").iterrows():
+        effective, rollouts = row.get("fit_effective", np.nan), row.get("fit_rollouts", np.nan)
+        few = f"; its soft value rests on {number(effective)} of {number(rollouts)} roll-outs"
         yield (
-            f"Not in these rows: fitting {row['label']} took {number(row['fit_network_rows'])} network rows, "
-            f"{number(row['fit_reward_rows'])} reward rows and {number(row['fit_seconds'])} processor seconds, once"
-            f"{few if known else ''}."
+            f"Before its first design, {row['label']}, took {number(row['fit_network_rows'])} network rows, "
+            f"{number(row['fit_reward_rows'])} reward rows and {number(row['fit_seconds'])} processor seconds to fit"
+            f"{few if np.isfinite(effective) else ''}. The fit is one for all seeds and M."
         )

@@ -51,8 +51,7 @@ class Domain:
     pool: int
     temperatures: tuple[float, ...]
     middle: float
-    rollouts: int
-    train_steps: int
+    fit: dict[str, object]
     seeds: int = SEEDS
     sizes: tuple[int, ...] = SIZES
     most_monte_carlo: int = 10
@@ -62,9 +61,11 @@ class Domain:
         return HELD_OUT[self.reward]
 
 
+LONG = {"network": "pooled", "learning_rate": 0.004, "rollouts": 2000, "train_steps": 1200}
+SHORT = {"network": "convolutional", "rollouts": 2000, "train_steps": 1000}
 DOMAINS = {
-    "dna": Domain("dna", "dna-enhancer", "hepg2", 32, 8, 640, (0.25, 0.5, 1.0), 0.5, 1000, 1000),
-    "rna": Domain("rna", "rna-utr", "mrl", 64, 16, 2560, (0.1, 0.3, 1.0), 0.3, 2000, 1000),
+    "dna": Domain("dna", "dna-enhancer", "hepg2", 32, 8, 640, (0.25, 0.5, 1.0), 0.5, LONG),
+    "rna": Domain("rna", "rna-utr", "mrl", 64, 16, 2560, (0.1, 0.3, 1.0), 0.3, SHORT),
 }
 POOL, SVDD, SMC = "pretrained and best-of-n", "svdd", "smc"
 LME, MEAN, SOFT = "svdd log-mean-exp", "svdd learned mean", "svdd learned soft"
@@ -74,7 +75,7 @@ ROWS, REWARDS = "best-of-n, N = M", "best-of-n, N = M T"
 def fast(domain):
     return replace(
         domain, steps=4, chains=4, pool=16, seeds=2, sizes=(1, 2), temperatures=domain.temperatures[:1],
-        rollouts=16, train_steps=10,
+        fit={"network": domain.fit["network"], "rollouts": 16, "train_steps": 10},
     )  # fmt: skip
 
 
@@ -140,7 +141,7 @@ def fitted(run, domain, folder):
         made = svdd.fit_value(
             process, reward, target=run.family.rpartition(" ")[2],
             temperature=run.temperature if run.family == SOFT else None,
-            rollouts=domain.rollouts, train_steps=domain.train_steps, held_out=0, nested=(0, 0), candidates=0,
+            held_out=0, nested=(0, 0), candidates=0, **domain.fit,
         )  # fmt: skip
         made.save(path)
         paid = {f"fit_{part}_rows": getattr(made.usage, part).rows for part in ("network", "reward")}
@@ -251,7 +252,7 @@ def announce(domain, todo):
     started = time.perf_counter()
     reward(["ACG" + "A" * (process.about["length"] - 3)] * 64)
     scored = (time.perf_counter() - started) / 64
-    rows = np.array([expected_rows(run, domain) for run in todo]).reshape(-1, 2).sum(0)
+    rows = np.array([expected_rows(run, domain) for run in todo], int).reshape(-1, 2).sum(0)
     minutes = rows @ [network, scored] / 60
     print(
         f"{domain.name}: T = {domain.steps}, {domain.chains} chains a seed, {domain.seeds} seeds, "

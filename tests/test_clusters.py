@@ -63,9 +63,27 @@ def test_what_a_reward_raises_is_raised_here(nodes, local):
 
 def test_sizes_are_refused_before_anything_travels(local):
     with pytest.raises(ValueError, match="workers >= 1"):
-        svdd.decode_on_ray(local[0], local[1], workers=0)
+        svdd.decode_on_ray(local[0], local[1], workers=0, **SETTINGS)
     with pytest.raises(ValueError, match="candidates"):
         svdd.decode_on_ray(local[0], local[1], candidate=3)
+
+
+def test_the_command_line_writes_the_run_of_the_local_engine(nodes, tmp_path, monkeypatch):
+    from svdd.cli.main import main
+
+    common = ["run", "--model", "dna-enhancer", "--length", "40", "--steps", "4", "--samples", "4", "--reward", "gc-content"]
+    common += ["--candidates", "2", "--quiet"]
+    for engine, words in (("here", []), ("ray", ["--engine", "ray", "--ray-workers", "1"])):
+        with pytest.raises(SystemExit) as status:
+            main([*common, *words, "--out", str(tmp_path / engine)])
+        assert status.value.code == 0
+    assert (tmp_path / "here" / "samples.csv").read_bytes() == (tmp_path / "ray" / "samples.csv").read_bytes()
+
+
+def test_a_budget_is_refused(local):
+    make, reward, _ = local
+    with pytest.raises(ValueError, match="budget"):
+        svdd.decode_on_ray(make, reward, workers=1, resources=SMALL, budget={"rewards": 100}, **SETTINGS)
 
 
 def test_a_node_lost_in_mid_run_is_made_up_for(nodes, local):

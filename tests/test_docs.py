@@ -1,12 +1,14 @@
 """What the documents say is so: code blocks run, links lead somewhere, tables agree with the library."""
 
-import importlib.util
+import importlib
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 import svdd
+from svdd.outcomes import RewardFailureWarning
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -39,6 +41,21 @@ def test_the_reward_of_your_own_runs():
     assert len(names["result"]) == 8
 
 
+def test_rewards_of_every_kind_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "__main__"}
+    code = "".join(blocks(ROOT / "docs" / "rewards.md", "python"))
+    code = code.replace("steps=32", "steps=4").replace("cmd:python", f"cmd:{sys.executable}")
+    with pytest.warns(RewardFailureWarning, match="its process ended with status 1"):
+        exec(compile(code, "rewards.md", "exec"), names)
+    scores, outcomes, plan = capsys.readouterr().out.splitlines()
+    assert scores == "[1.0, 4.0]"
+    assert outcomes.startswith("Outcomes(invalid=0, nan=0, error=")
+    assert plan.startswith(
+        "a budget of 2,000 reward calls: candidates 62, at most 1,984 reward calls and 1,496 network rows"
+    )
+
+
 def test_the_evaluation_in_python_runs(capsys):
     (code,) = blocks(ROOT / "docs" / "evaluate.md", "python")
     process = svdd.load("dna-enhancer", steps=2)
@@ -57,11 +74,10 @@ def test_learned_values_are_fitted_saved_and_used(tmp_path, monkeypatch, capsys)
     assert len(names["result"]) == 4
 
 
-def test_the_results_are_those_of_the_tables():
-    spec = importlib.util.spec_from_file_location("results_page", ROOT / "benchmarks" / "results_page.py")
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    assert made.page(ROOT / "benchmarks" / "results") == (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+def test_the_results_are_those_of_the_tables(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    made = importlib.import_module("results_page").page(ROOT / "benchmarks" / "results")
+    assert made == (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

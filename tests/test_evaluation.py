@@ -79,6 +79,8 @@ def test_motifs_are_compared_with_the_reference():
     row = record(designs(given), references.natural("x", natural_ones, "ACGT"), draws=20).row
     expected = motifs.motif_correlation(motifs.motif_hits(given), motifs.motif_hits(natural_ones))
     assert row["correlation_motif"] == pytest.approx(expected)
+    few = record(designs(texts(15, 200, seed=10)), references.natural("x", natural_ones, "ACGT"), draws=200).row
+    assert -1 <= few["correlation_motif_low"] < few["correlation_motif_high"] == 1
 
 
 def test_invalid_designs_are_counted_and_left_out_of_the_means():

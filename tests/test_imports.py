@@ -19,7 +19,27 @@ LAYERS = [
     ["tree", "rng", "suggestions", "alphabets", "features", "pending"],
     ["distributions", "schedules", "denoisers", "transitions", "process"],  # the formalism
     ["overlap", "values", "selectors", "loop", "algorithms", "cite", "diagnostics"],  # the method
-    ["answered", "accounting", "designs", "memo", "outcomes", "score_cache", "reward_identity", "best", "terms", "budget", "billing", "named", "saving", "result", "decoding", "locate", "training", "fingerprint", "clusters"],  # round it
+    [
+        "answered",
+        "accounting",
+        "designs",
+        "memo",
+        "outcomes",
+        "score_cache",
+        "reward_identity",
+        "best",
+        "terms",
+        "budget",
+        "billing",
+        "named",
+        "saving",
+        "result",
+        "decoding",
+        "locate",
+        "training",
+        "fingerprint",
+        "clusters",
+    ],  # round it
     ["models", "rewards", "metrics"],  # domains
     ["fitting"],  # learns with the networks of models
     ["cli", "report", "recipes"],  # what people start

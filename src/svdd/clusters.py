@@ -5,13 +5,14 @@ that is lost is started again elsewhere and takes its batch from the start.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from svdd.accounting import Cost, Usage, count
+from svdd.accounting import Cost, Outcomes, Usage, count
 from svdd.decoding import Decoding
 from svdd.locate import load_reward
 from svdd.process import Process
@@ -50,11 +51,13 @@ def connect(address: str | None = None) -> None:
 
 
 Model = Process | Callable[[], Process]
+Make = Callable[[], Decoding]
+Progress = Callable[[int, int], None]
 
 
-def _made(process: Model, reward: Reward | str) -> tuple[Process, Reward]:
+def _decoding(process: Model, reward: Reward | str, settings: Mapping[str, Any]) -> Decoding:
     made = process if isinstance(process, Process) else process()
-    return made, load_reward(reward) if isinstance(reward, str) else reward
+    return Decoding(made, load_reward(reward) if isinstance(reward, str) else reward, **settings)
 
 
 class _Scoring:
@@ -70,9 +73,9 @@ class _Scoring:
 class _Decoding:
     """Runs batches of chains in a process of its own; the model is made once."""
 
-    def __init__(self, process: Model, reward: Reward | str, settings: Mapping[str, Any], threads: int) -> None:
+    def __init__(self, make: Make, threads: int) -> None:
         torch.set_num_threads(threads)  # this process is ours alone
-        self.decoding = Decoding(*_made(process, reward), **settings)
+        self.decoding = make()
 
     def run(self, number: int) -> dict[str, Any]:
         for _ in self.decoding.only(number):
@@ -102,8 +105,7 @@ def decode_on_ray(
     resources: Resources = ONE_CORE,
     reward_workers: int = 0,
     reward_resources: Resources = ONE_CORE,
-    batch: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     **settings: Any,
 ) -> Result:
     """`svdd.decode` on a Ray cluster: the same designs and rewards, bit for bit.
@@ -117,9 +119,8 @@ def decode_on_ray(
         resources: of each, for Ray: `num_cpus`, `num_gpus` or names of your own.
         reward_workers: actors that score designs; 0 scores where the chains run.
         reward_resources: of each of them.
-        batch: chains of a task, what is lost with a worker; by default two tasks a worker.
-        progress: called with the number of finished tasks and of all.
-        **settings: as for `svdd.decode`.
+        progress: called with the number of finished batches and of all.
+        **settings: as for `svdd.decode`; `batch` is what is lost with a worker, by default two batches a worker.
 
     Returns:
         The designs of the local run; `usage` sums the workers, its seconds are theirs together.
@@ -127,32 +128,68 @@ def decode_on_ray(
     Raises:
         ImportError: without ray.
         ConnectionError: if no cluster answers.
-        ValueError: as `svdd.decode`, and for fewer than one worker.
+        ValueError: as `svdd.decode`, for fewer than one worker, and for a budget, which no worker can keep alone.
 
     Cost:
-        as the local run, except that equal states and designs are shared within a batch only.
+        as the local run, except that equal states and designs are shared within a worker only.
     """
-    if workers < 1 or reward_workers < 0:
-        raise ValueError(f"need workers >= 1 and reward_workers >= 0, got {workers} and {reward_workers}")
-    here = _made(process, reward)
-    whole = Decoding(*here, **settings)  # refuses what does not fit before anything travels
-    chains = whole.batches[-1].stop
-    settings = settings | {"batch": batch or -(-chains // (2 * workers))}
-    decoding = Decoding(*here, **settings)
+    if reward_workers < 0:
+        raise ValueError(f"reward_workers must be 0 or more, got {reward_workers}")
+    make = partial(_decoding, process, reward, settings)
+    if settings.get("batch") is None:
+        make = partial(_decoding, process, reward, settings | {"batch": batch_of(make(), workers)})
+    whole = make()  # refuses what does not fit before anything travels
     connect(address)
-    parts = dict[int, dict[str, Any]]()
     with _actors(_Scoring, reward_workers, reward_resources, reward) as scoring:
-        score = _Remote(scoring) if scoring else reward
-        threads = max(1, int(resources.get("num_cpus", 1)))
-        with _actors(_Decoding, min(workers, len(decoding.batches)), resources, process, score, settings, threads) as actors:
-            for number, part in _run(actors, len(decoding.batches)):
-                parts[number] = part
-                if progress is not None:
-                    progress(len(parts), len(decoding.batches))
-    decoding.resume(_merged([parts[i] for i in range(len(parts))]))
-    result = decoding.result()
-    result.settings = result.settings | {"workers": workers, "batch": settings["batch"]}
-    return result
+        remote = partial(_decoding, process, _Remote(scoring), make.args[2]) if scoring else make
+        return run_on_ray(whole, remote, workers=workers, resources=resources, progress=progress).result()
+
+
+def batch_of(whole: Decoding, workers: int) -> int:
+    """Chains of a batch so that every worker has two."""
+    return -(-whole.batches[-1].stop // (2 * max(workers, 1)))
+
+
+def run_on_ray(
+    whole: Decoding,
+    make: Make,
+    *,
+    workers: int = 2,
+    resources: Resources = ONE_CORE,
+    progress: Progress | None = None,
+) -> Decoding:
+    """Runs the batches of `whole` on actors, and leaves it as if it had run here.
+
+    Args:
+        whole: a run, not started.
+        make: makes the same run in an actor.
+        workers: actors.
+        resources: of each.
+        progress: called with the number of finished batches and of all.
+
+    Raises:
+        ValueError: for fewer than one worker, and for a budget.
+    """
+    if workers < 1:
+        raise ValueError(f"need workers >= 1, got {workers}")
+    if whole.terms.spending is not None:
+        raise ValueError(
+            "a budget cannot be kept by many workers at once; run it on one machine, or give smaller sizes"
+        )
+    batches, parts = len(whole.batches), dict[int, dict[str, Any]]()
+    threads = max(1, int(resources.get("num_cpus", 1)))
+    with _actors(_Decoding, min(workers, batches), resources, make, threads) as actors:
+        for number, part in _run(actors, batches):
+            parts[number] = part
+            if progress is not None:
+                progress(len(parts), batches)
+    best = whole.terms.best.state() if whole.terms.best is not None else {}
+    whole.resume(_merged([parts[number] for number in range(batches)]) | {"best": best})
+    if whole.terms.best is not None:
+        for part in parts.values():
+            if part["best"]["designs"] is not None:
+                whole.terms.best.add(part["best"]["designs"], part["best"]["rewards"])
+    return whole
 
 
 class _actors:
@@ -161,7 +198,9 @@ class _actors:
     def __init__(self, kind: type, number: int, resources: Resources, *arguments: Any) -> None:
         ray = _ray()
         options = dict(resources) | {"max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": "SPREAD"}
-        self.shared = [ray.put(argument) for argument in arguments] if number else []  # kept for actors that start again
+        self.shared = (
+            [ray.put(argument) for argument in arguments] if number else []
+        )  # kept for actors that start again
         self.actors = [ray.remote(**options)(kind).remote(*self.shared) for _ in range(number)]
 
     def __enter__(self) -> list[Any]:
@@ -209,9 +248,9 @@ def _merged(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _add(total: Usage, usage: Usage) -> None:
-    for name, cost in vars(usage).items():
-        if isinstance(cost, Cost):
-            mine = getattr(total, name)
-            for field, number in vars(cost).items():
+    for name, part in vars(usage).items():
+        mine = getattr(total, name)
+        if isinstance(part, Cost | Outcomes):
+            for field, number in vars(part).items():
                 setattr(mine, field, getattr(mine, field) + number)
     total.seconds += usage.seconds

@@ -55,6 +55,8 @@ def memoised(reward: Reward, key: Key | None = None, cost: Cost | None = None) -
         fresh = first_of(keys, lambda k: k not in known and k not in pending)
         if fresh:
             yield from ask(designs, keys, fresh)
+        elif pending:
+            yield None
         late = first_of(keys, lambda k: k not in known)  # none, if answers are taken in the order of the questions
         if late:
             yield from ask(designs, keys, late)

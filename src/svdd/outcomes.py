@@ -24,6 +24,15 @@ _WORDS = {"nan": "returned NaN", "error": "failed", "timeout": "did not answer i
 _ENOUGH = 20
 
 
+_TOLD = {
+    "invalid": "were invalid",
+    "nan": "had NaN",
+    "error": "failed",
+    "timeout": "timed out",
+    "retries": "were asked for again",
+}
+
+
 class RewardFailureWarning(UserWarning):
     """A reward failed on a design and the run went on, as its policy says."""
 
@@ -212,3 +221,9 @@ def _separated(answer: Any, n: int) -> tuple[Float[Tensor, " n"], dict[int, Fail
 
 def _sentence(designs: Any, row: int, failed: Failure) -> str:
     return f"the reward {_WORDS[failed.kind]} on {shown(designs, row)} ({failed.why})"
+
+
+def told(outcomes: Mapping[str, int]) -> list[str]:
+    """One sentence about the designs that the reward had no number for, none if there was none."""
+    words = [f"{outcomes[name]:,} {said}" for name, said in _TOLD.items() if outcomes.get(name)]
+    return [f"of the designs that the reward was asked for, {', '.join(words)}"] if words else []

@@ -16,7 +16,7 @@ from svdd.pending import Pending, Reward
 from svdd.process import Particles
 from svdd.tree import concatenate, distinct_rows, leaves, take
 
-_PARTS = 8  # more would overlap better and make small batches for the network
+_PARTS, _WHOLE_BATCHES = 8, 16  # more overlap better; where the network's batch is not known, they make small ones
 
 
 def rewards_meanwhile(reward: Reward, particles: Particles) -> Float[Tensor, " n"]:
@@ -27,7 +27,8 @@ def rewards_meanwhile(reward: Reward, particles: Particles) -> Float[Tensor, " n
         particles: not finished.
     """
     at_once: int = getattr(reward, "at_once", 1)
-    parts = _parts(particles, max(1, min(_PARTS, len(particles) // at_once)))
+    most = _WHOLE_BATCHES if particles.process.rows_at_once > 1 else _PARTS
+    parts = _parts(particles, max(1, min(most, len(particles) // at_once)))
     pieces, answers = list[Particles](), list[Pending]()
     try:
         for part in parts:

@@ -29,6 +29,13 @@ class _Later:
         return self.reward(self.designs)
 
 
+class _Nothing:
+    """No question: the stage goes on when it is waited for."""
+
+    def result(self) -> None:
+        return None
+
+
 class _Staged:
     """A stage on its way: what it yielded last is being answered."""
 
@@ -38,7 +45,8 @@ class _Staged:
 
     def _go(self, move: Callable[[], Any]) -> None:
         try:
-            self._waiting = self._ask(move())
+            asked = move()
+            self._waiting = _Nothing() if asked is None else self._ask(asked)
         except StopIteration as end:
             self._done, self._answer = True, end.value
 
@@ -69,7 +77,7 @@ def staged(reward: Reward, stage: Stage) -> Reward:
     Args:
         reward: a plain reward, or one with `submit`; the result is of the same kind.
         stage: a generator: given designs, it yields those to ask `reward` for, is sent the answer (or thrown the error),
-            as often as it needs, and returns the numbers.
+            as often as it needs, and returns the numbers. It yields None to wait until its own answer is waited for.
     """
     ask: Callable[[Any], Pending] = getattr(reward, "submit", lambda designs: _Later(reward, designs))
 

@@ -6,15 +6,20 @@ from typing import Any
 import pandas as pd
 
 
-def verdicts(table: pd.DataFrame) -> list[str]:
-    """What the table shows of svdd against best-of-n, and at what price in naturalness, in plain words."""
-    rows = table.set_index("method").to_dict("index")
-    svdd, best, model = rows["svdd"], rows["best-of-n"], rows["pretrained"]
-    return [
-        _against("reward", svdd, best, "reward_median"),
-        _against("held-out judge", svdd, best, "judge_median"),
-        _price(svdd, model),
-    ]
+def verdicts(table: pd.DataFrame, cost: str = "network rows") -> list[str]:
+    """What the table shows of svdd against best-of-n, and at what price in naturalness, in plain words.
+
+    Args:
+        table: a row a method; what it does not hold is not spoken of, nor is a method with several rows.
+        cost: what was equal.
+    """
+    once = table.drop_duplicates("method", keep=False)
+    rows = once.dropna(axis=1).set_index("method").to_dict("index")
+    svdd, best, model = rows.get("svdd", {}), rows.get("best-of-n", {}), rows.get("pretrained", {})
+    told = (("reward", "reward_median"), ("held-out judge", "judge_median"))
+    said = [_against(what, svdd, best, column, cost) for what, column in told if column in svdd and column in best]
+    priced = {"elbo_per_base", "correlation_3mer", "diversity"}
+    return said + ([_price(svdd, model)] if priced <= svdd.keys() & model.keys() else [])
 
 
 def _shown(row: Mapping[Any, Any], column: str) -> str:
@@ -26,9 +31,9 @@ def _compared(mine: Mapping[Any, Any], other: Mapping[Any, Any], column: str) ->
     return int(mine[f"{column}_low"] > other[f"{column}_high"]) - int(mine[f"{column}_high"] < other[f"{column}_low"])
 
 
-def _against(what: str, svdd: Mapping[Any, Any], best: Mapping[Any, Any], column: str) -> str:
+def _against(what: str, svdd: Mapping[Any, Any], best: Mapping[Any, Any], column: str, cost: str) -> str:
     words = {
-        1: "svdd does better than best-of-n at the same network rows",
+        1: f"svdd does better than best-of-n at the same {cost}",
         0: "best-of-n does as well as svdd, as far as these intervals tell",
         -1: "best-of-n does better than svdd",
     }[_compared(svdd, best, column)]

@@ -12,7 +12,7 @@ from svdd.cli.jobs import Job, make_process, make_reward
 from svdd.cli.listing import show
 from svdd.cli.sentences import say
 from svdd.locate import HELD_OUT
-from svdd.metrics.evaluation import Designs, Evaluation, has_alphabet, measured, record
+from svdd.metrics.evaluation import Designs, Evaluation, has_alphabet, measured, record, scored
 from svdd.metrics.references import Reference, natural, of_model
 from svdd.process import Process
 from svdd.result import Result
@@ -40,16 +40,19 @@ class Protocol:
     chunks: Mapping[str, int] | None = None
 
     def designs(self, result: Result) -> Designs:
-        """The designs of a run, measured."""
+        """The designs of a run, measured; those that are no sequences by their rewards alone."""
+        if not has_alphabet(self.process.about):
+            return scored(result, self.judge)
         asked = make_reward(self.judge) if self.judge and self.judge not in result.scores else None
         return measured(result, self.process, asked, self.judge, self.chunks)
 
     def evaluation(self, designs: Designs) -> Evaluation:
         """The row of designs, with what they were measured with."""
-        made = record(designs, self.reference, self.process.about["alphabet"])
+        letters = self.process.about["alphabet"] if has_alphabet(self.process.about) else ""
+        made = record(designs, self.reference, letters)
         names = {"judge": self.judge, "reference": self.reference.name if self.reference else ""}
         return Evaluation(
-            names | made.row | {"elbo_rows": designs.elbo_rows, "judge_rows": designs.judge_rows}, made.notes
+            names | made.row | {"elbo_rows": designs.elbo_rows, "judge_rows": designs.judge_rows}, made.notes, designs
         )
 
 
@@ -125,7 +128,14 @@ def _reference(path: Path, process: Process) -> Reference:
     return natural(path.name, letters.decode(tokens), about["alphabet"])
 
 
-def _protocol(runs: Sequence[FinishedRun], reference: Path | None, judge: str | None, model: str | None) -> Protocol:
+def protocol_of(
+    runs: Sequence[FinishedRun], reference: Path | None = None, judge: str | None = None, model: str | None = None
+) -> Protocol:
+    """What runs of sequences are measured with; arguments as `evaluate`.
+
+    Raises:
+        ValueError: for a judge that guided, and a model that makes something else.
+    """
     first = runs[0].job
     if judge == first.reward:
         raise ValueError(f"{judge} guided these runs, so it cannot judge them; give --judge another reward")
@@ -164,11 +174,11 @@ def evaluate(
     check_out(out, force)
     runs = [FinishedRun.read(folder) for folder in folders]
     groups = grouped(runs)
-    protocol = _protocol(runs, reference, judge, model)
+    protocol = protocol_of(runs, reference, judge, model)
     named = dict(zip(labels([group[0].job for group in groups]), groups, strict=True))
     rows = {label: [run.result for run in group] for label, group in named.items()}
     found, notes = table(rows, protocol)
-    notes.insert(0, _resampled(groups))
+    notes.insert(0, resampled(groups))
     _write(found, notes, {label: [str(run.path) for run in group] for label, group in named.items()}, protocol, out)
     if json:
         print(as_json({"evaluation": found.to_dict("records"), "notes": notes, "folder": str(out)}))
@@ -176,7 +186,8 @@ def evaluate(
     _print(found, notes, out)
 
 
-def _resampled(groups: Sequence[Sequence[FinishedRun]]) -> str:
+def resampled(groups: Sequence[Sequence[FinishedRun]]) -> str:
+    """What the intervals of rows of runs are resampled over."""
     several = {len(group) > 1 for group in groups}
     within = "seeds, then chains within each" if several == {True} else "chains"
     mixed = ", and over seeds too where a row has several runs" if len(several) > 1 else ""

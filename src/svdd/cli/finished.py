@@ -17,6 +17,7 @@ from svdd.result import COLUMNS, Result
 
 _NO_PART = (
     "seed", "out", "scores", "batch", "chunks", "workers", "reward_timeout", "reward_batch", "reward_memory", "cache",
+    "save_seconds", "engine", "ray_workers",
 )  # fmt: skip
 _OPTIONS = sorted({option for row in METHODS.values() for option in row.options})
 _NAMES = {option: name for name, option in RENAMED.items()}
@@ -34,8 +35,12 @@ class FinishedRun:
     result: Result
 
     @classmethod
-    def read(cls, path: Path) -> "FinishedRun":
+    def read(cls, path: Path, sequences: bool = True) -> "FinishedRun":
         """A run as `svdd run` wrote it.
+
+        Args:
+            path: its folder.
+            sequences: refuses a run of anything else, whose designs are then read as their names.
 
         Raises:
             ValueError: if the folder holds no finished run of sequences, or a damaged one.
@@ -47,7 +52,7 @@ class FinishedRun:
             remedy = f"; go on with: svdd resume {path}" if unfinished else "; give folders that svdd run wrote"
             raise ValueError(f"{path} holds no finished run{remedy}")
         alphabet = written["model"].get("alphabet")
-        if not isinstance(alphabet, str):
+        if sequences and not isinstance(alphabet, str):
             raise ValueError(f"{path} holds no sequences: its model names no alphabet")
         return cls(path, make_job(written["job"]), _result(path, written, alphabet))
 
@@ -57,14 +62,15 @@ class FinishedRun:
         return settings(self.job)
 
 
-def _result(path: Path, written: dict[str, Any], alphabet: str) -> Result:
+def _result(path: Path, written: dict[str, Any], alphabet: str | None) -> Result:
     import pandas as pd
 
     try:
         frame = pd.read_parquet(path / "samples.parquet")
-        sequences, usage = frame["sample"].tolist(), Usage.from_dict(written["usage"])
+        sequences, usage = frame["sample" if alphabet else "id"].tolist(), Usage.from_dict(written["usage"])
         columns = {name: torch.tensor(frame[name].to_numpy(float)) for name in frame.columns if name not in COLUMNS[:3]}
-        Alphabet(alphabet).encode(sequences)
+        if alphabet:
+            Alphabet(alphabet).encode(sequences)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the samples of {path} are damaged or not sequences of one length ({error})") from None
     rewards, _ = columns.pop("reward"), columns.pop("valid")

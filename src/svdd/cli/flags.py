@@ -27,13 +27,18 @@ def settings(flags: dict[str, Any]) -> dict[str, Any]:
 
 def _setting(name: str, value: Any) -> Any:
     if name in PAIRS:
-        return dict(_pair(name, text) for text in value)
+        return dict(pair(name, text) for text in value)
     if name == "window":
         return _window(value)
     return str(value) if isinstance(value, Path) else value
 
 
-def _pair(flag: str, text: str) -> tuple[str, Any]:
+def pair(flag: str, text: str) -> tuple[str, Any]:
+    """NAME=VALUE of a flag, the value as YAML reads it.
+
+    Raises:
+        ValueError: for other text.
+    """
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise ValueError(f"--{flag.replace('_', '-')} takes NAME=VALUE, got {text!r}")

@@ -64,6 +64,9 @@ class Job(BaseModel):
     seed: NonNegativeInt = 0
     batch: PositiveInt | None = None
     chunks: dict[str, PositiveInt] = {}
+    save_seconds: PositiveFloat | None = None
+    engine: str | None = None
+    ray_workers: PositiveInt | None = None
 
     template: str | None = None
     fix: list[str] = []

@@ -52,7 +52,9 @@ def run(
     reward_option: _option(list[str], "Reward", "Options of the reward, NAME=VALUE; repeat for more.") = None,
     score: _option(list[str], "Reward", "Another reward, as a column of the result; repeat for more.") = None,
     workers: _option(int, "Reward", "Processes for a reward that is slow, hangs or crashes.") = None,
-    reward_timeout: _option(float, "Reward", "Seconds a design may take in a worker; a call, outside of Python.") = None,
+    reward_timeout: _option(
+        float, "Reward", "Seconds a design may take in a worker; a call, outside of Python."
+    ) = None,
     reward_batch: _option(int, "Reward", "Designs a worker or an address is given at a time.") = None,
     reward_memory: _option(float, "Reward", "MB a worker may take beyond the loaded reward.") = None,
     on_failure: _option(
@@ -87,6 +89,9 @@ def run(
     seed: _option(int, "Run", "Seed; 0 unless given.") = None,
     batch: _option(int, "Run", "Chains at once; all unless given.") = None,
     chunk: _option(list[str], "Run", "Rows at a time, network=64, decode=..., reward=... or value=...; repeat.") = None,
+    engine: _option(str, "Run", "ray, or the address of a Ray cluster: chains run on its workers.") = None,
+    ray_workers: _option(int, "Run", "Workers of the engine; 2 unless given.") = None,
+    save_seconds: _option(float, "Run", "Seconds between saves of an unfinished run; 30 unless given.") = None,
     out: _option(Path, "Run", "The folder to write.") = None,
     force: Force = False,
     quiet: Quiet = False,
@@ -150,6 +155,38 @@ def evaluate(
     from svdd.cli.evaluating import evaluate as measure
 
     measure(runs, out, reference=reference, judge=judge, model=model, force=force, json=json)
+
+
+@app.command()
+def compare(
+    job: Annotated[Path, Argument(help="A YAML file as of `svdd run`; its method and sizes are the cost to match.")],
+    *,
+    methods: Annotated[str, Option(help="Names of `svdd methods`, with commas.")] = "pretrained,best-of-n,smc,svdd",
+    match: Annotated[str, Option(help="What is equal: network-rows, reward-calls or seconds.")] = "network-rows",
+    seeds: Annotated[int, Option(help="Runs of each, from the job's seed on.")] = 5,
+    temperatures: Annotated[
+        str, Option(help="To sweep, such as 0,0.25,1; the job's, or a method's own, unless given.")
+    ] = "",
+    option: Annotated[
+        list[str] | None, Option(help="METHOD.NAME=VALUE, such as smc.ess=0.8; repeat for more.")
+    ] = None,
+    judge: Annotated[
+        str | None, Option(help="A reward that did not guide; the guide's held-out twin unless given.")
+    ] = None,
+    out: Annotated[Path, Option(help="The folder to write; what is in it already is not run again.")] = Path(
+        "runs/comparison"
+    ),
+    force: Annotated[bool, Option("--force", help="Run again what is in the folder already.")] = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Compare methods at equal cost: quantiles, held-out reward, naturalness, diversity and costs, with intervals."""
+    from svdd.cli.compare import compare as run_all
+    from svdd.cli.compare_request import Request, method_options, numbers
+
+    names = [name.strip() for name in methods.split(",") if name.strip()]
+    swept, options = numbers(temperatures), method_options(option or [])
+    run_all(Request(job, out, names, match, seeds, swept, options, judge), force=force, quiet=quiet, json=json)
 
 
 @app.command("fit-value")

@@ -79,15 +79,17 @@ def drive(
     *,
     done: int = 0,
     claim: Callable[[], None] = lambda: None,
+    save_seconds: float = SAVE_SECONDS,
     quiet: bool = False,
 ) -> None:
-    """Iterates to the end; saves the state and the best designs every half minute.
+    """Iterates to the end; saves the state and the best designs again and again.
 
     Args:
         decoding: the run, fresh or resumed.
         folder: where it is saved.
         done: steps that were taken before.
         claim: makes the folder the run's own, after the first step if not before.
+        save_seconds: between two saves.
         quiet: no progress.
 
     Raises:
@@ -98,7 +100,7 @@ def drive(
         for number, step in enumerate(decoding, done + 1):
             show(number, step)
             claim()
-            if stop.asked or time.monotonic() - saved > SAVE_SECONDS:
+            if stop.asked or time.monotonic() - saved > save_seconds:
                 decoding.save(folder.state)
                 folder.write_best(decoding.terms.best)
                 saved = time.monotonic()
@@ -117,11 +119,15 @@ def run_job(job: Job, force: bool, quiet: bool) -> dict[str, Any]:
     """
     folder, job = RunFolder(Path(job.out)), job.anchored()
     folder.check(force)
+    if job.engine is not None:
+        from svdd.cli.on_ray import decoded_on_ray
+
+        return _finish(decoded_on_ray(job, folder, quiet), folder, job)
     claim = _Claim(folder, job)
     with _made(job, claim.journal) as decoding:
         if decoding.plan is not None:
             say(decoding.plan.sentence)
-        drive(decoding, folder, claim=claim, quiet=quiet)
+        drive(decoding, folder, claim=claim, save_seconds=job.save_seconds or SAVE_SECONDS, quiet=quiet)
         return _finish(decoding, folder, job)
 
 
@@ -154,7 +160,7 @@ def resume_job(path: Path, quiet: bool) -> dict[str, Any]:
         if state is not None:
             decoding.resume(state)
             done = state["batch"] * decoding.process.steps + (state["step"]["number"] if state["step"] else 0)
-        drive(decoding, folder, done=done, quiet=quiet)
+        drive(decoding, folder, done=done, save_seconds=job.save_seconds or SAVE_SECONDS, quiet=quiet)
         return _finish(decoding, folder, job)
 
 

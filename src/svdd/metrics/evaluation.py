@@ -88,10 +88,11 @@ class Designs:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One row of a table of methods, and what was left out of it."""
+    """One row of a table of methods, what was left out of it, and the designs it is of."""
 
     row: dict[str, Any]
     notes: list[str] = field(default_factory=list)
+    designs: Designs | None = None
 
 
 def has_alphabet(about: Mapping[str, Any]) -> bool:
@@ -151,6 +152,14 @@ def measured(
     )
 
 
+def scored(result: Result, judged: str = "") -> Designs:
+    """The designs of a run of any kind with the rewards it has of them, `judged` among its scores; nothing is asked."""
+    reward, unknown = result.rewards.double().numpy(), numpy.full(len(result), numpy.nan)
+    judge = result.scores[judged].double().numpy() if judged in result.scores else unknown
+    note = "no naturalness and no diversity: the model names no alphabet"
+    return Designs(result.ids, [0] * len(result), result.chain, reward, judge, unknown, notes=(note,))
+
+
 def record(
     designs: Designs, reference: Reference | None = None, alphabet: str = "ACGT", *, draws: int = 1000
 ) -> Evaluation:
@@ -161,7 +170,7 @@ def record(
     Args:
         designs: of one or more runs with the same settings.
         reference: natural sequences, for what is compared with them.
-        alphabet: letters of the sequences.
+        alphabet: letters of the sequences; where it is empty, only rewards are measured.
         draws: resamples of the bootstrap.
     """
     weights = bootstrap_weights(designs.run, designs.chain, draws=draws)
@@ -172,8 +181,10 @@ def record(
     notes = list(designs.notes)
     for name, statistic, centred in _statistics(designs, reference, alphabet, notes):
         found = (numpy.nan,) * 3 if statistic is None else interval(statistic, weights, centred=centred)
+        if centred:  # moving the interval must not take it beyond what a correlation can be
+            found = found[0], max(found[1], -1.0), min(found[2], 1.0)
         row |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
-    return Evaluation(row, notes)
+    return Evaluation(row, notes, designs)
 
 
 _Measure = tuple[str, Statistic | None, bool]
@@ -192,6 +203,8 @@ def _statistics(designs: Designs, reference: Reference | None, alphabet: str, no
     words = reference.words if reference else {}
     texts = designs.sequences
     found: list[_Measure] = [*_rewards("reward", designs.reward), *_rewards("judge", designs.judge)]
+    if not alphabet:
+        return found
     found.append(("elbo_per_base", mean(designs.elbo), False))
     found += [
         (f"correlation_{k}mer", _word_correlation(texts, counts, k, alphabet), True) for k, counts in words.items()

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from svdd.report.html import embedded, named_extra, write_page
+from svdd.report.figures import figure
+from svdd.report.html import named_extra, write_page
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,24 +22,20 @@ def write_evaluation(found: "pd.DataFrame", folder: Path, notes: Sequence[str] =
     Raises:
         ImportError: without jinja2 or matplotlib; it names the extra.
     """
-    from svdd.report.tables import sections
+    from svdd.report.tables import captioned
 
     with named_extra():
         from svdd.report.plots import against
 
         drawn = [(*words, against(found, "reward_mean", y, *words[1:])) for y, words in _AGAINST.items()]
     says = "{} by {}, a point a row of the tables, whiskers 95 %."
-    figures = [
-        {"title": title, "says": says.format(y.capitalize(), x), "source": embedded(svg)}
-        for title, x, y, svg in drawn
-        if svg
-    ]
+    figures = [one for title, x, y, svg in drawn for one in figure(title, says.format(y.capitalize(), x), svg)]
     facts = {"rows": len(found), "runs": int(found["runs"].sum()), "designs": int(found["designs"].sum())}
     return write_page(
         folder,
         title="Evaluation of sequences",
         facts=facts,
-        tables=[{"title": title, "titles": titles, "rows": rows} for title, titles, rows in sections(found)],
+        tables=captioned(found),
         notes=list(notes),
         figures=figures,
     )

@@ -1,10 +1,9 @@
-"""report.html: settings, cost, how value grew, the rewards, the designs and what to cite, in one file.
+"""report.html: the designs and their rewards, how they were chosen, cost, settings and what to cite, in one file.
 
 The file loads nothing: no script, no font, no picture from elsewhere; figures are SVG inside it. Every text from a model,
 a reward or a design is escaped.
 """
 
-import base64
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 
     from svdd.metrics.evaluation import Evaluation
 
-TOP, DRAWN = 10, 3
-_Figure = dict[str, str]
+TOP = 10
 
 
 def write_report(
@@ -49,8 +47,10 @@ def write_report(
         ImportError: without jinja2, matplotlib or logomaker; it names the extra.
     """
     with named_extra():
-        figures = _figures(result, baselines or {})
-    return write_page(folder, **_contents(result, comparison, evaluation), figures=figures)
+        from svdd.report.figures import figures
+
+        drawn = figures(result, baselines or {}, evaluation)
+    return write_page(folder, **_contents(result, comparison, evaluation), figures=drawn)
 
 
 @contextmanager
@@ -82,6 +82,7 @@ def write_page(folder: str | Path, **contents: Any) -> Path:
 
 
 def _contents(result: Result, comparison: "pd.DataFrame | None", evaluation: "Evaluation | None") -> dict[str, Any]:
+    from svdd.outcomes import told
     from svdd.report.tables import measures, number, readable
 
     method = str(result.settings.get("method", ""))
@@ -94,6 +95,7 @@ def _contents(result: Result, comparison: "pd.DataFrame | None", evaluation: "Ev
         "evaluation": measures(evaluation.row) if evaluation else None,
         "notes": evaluation.notes if evaluation else [],
         "costs": [(name, *map(number, row)) for name, row in _costs(result.usage).items()],
+        "outcomes": told(vars(result.usage.outcomes)),
         "top": readable(_top(result)),
         "citations": citations(method) if method else [],
         "versions": result.record()["versions"],
@@ -128,41 +130,3 @@ def _costs(usage: Usage) -> dict[str, tuple[Any, ...]]:
 def _top(result: Result) -> "pd.DataFrame":
     frame = result.to_frame().sort_values("reward", ascending=False, kind="stable").head(TOP)
     return frame.drop(columns=["chain", "valid"])
-
-
-def _figures(result: Result, baselines: Mapping[str, Result]) -> list[_Figure]:
-    from svdd.report.plots import reward_histogram, sequence_logo, value_by_step
-
-    method = str(result.settings.get("method", "designs"))
-    runs = {method: result} | {name: run for name, run in baselines.items() if name != method}
-    designs = result.samples if isinstance(result.samples, list) else []
-    text = all(isinstance(design, str) for design in designs)
-    drawn = (
-        ("Value against step", "Median and 10 to 90 % band of the survivors of every step that chose.",
-         value_by_step(result.trace.to_frame())),
-        ("Rewards", f"Rewards of the designs by method ({', '.join(runs)}); each sums to 1.",
-         reward_histogram({name: run.rewards.numpy() for name, run in runs.items()})),
-        ("Sequence logo", "How much the designs agree at each site, 2 bits where all have the same base.",
-         sequence_logo(designs) if designs and text else None),
-        ("Secondary structure", "Minimum-free-energy folds of the best designs, by ViennaRNA; the first letter is filled.",
-         _structures(result)),
-    )  # fmt: skip
-    return [{"title": title, "says": says, "source": embedded(svg)} for title, says, svg in drawn if svg]
-
-
-def _structures(result: Result) -> str | None:
-    """The folds of the best different designs, None unless they are RNA and ViennaRNA is there."""
-    from importlib.util import find_spec
-
-    if result.about.get("domain") != "rna" or find_spec("RNA") is None:
-        return None
-    from svdd.report.structure import structure_drawing
-
-    frame = result.to_frame().query("valid").sort_values("reward", ascending=False, kind="stable")
-    best = frame.drop_duplicates("sample").head(DRAWN)
-    return structure_drawing(best["sample"].tolist(), best["id"].tolist()) if len(best) else None
-
-
-def embedded(svg: str) -> str:
-    """A drawing as the source of an image."""
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode("utf-8")).decode("ascii")

@@ -1,6 +1,7 @@
 """The report's figures, as SVG text; matplotlib's global state is neither read nor changed."""
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,37 +10,67 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 BLUE, GREY = "#1f5fa8", "#6b7280"
-COLOURS = (BLUE, "#c2410c", "#4d7c0f", "#7e22ce", GREY)
+COLOURS = (BLUE, "#c2410c", "#4d7c0f", "#7e22ce", GREY, "#0f766e", "#a16207", "#be185d")
+MARKERS = "osD^vPX*"
 SITES_A_ROW, LONGEST_LOGO = 50, 1000
 BASES = {"A": "#15803d", "C": "#1d4ed8", "G": "#b45309", "T": "#b91c1c", "U": "#b91c1c"}
+LETTERS = 28
+"""Of a name in a drawing; longer ones are cut."""
 
 
 def as_svg(figure: Figure) -> str:
     """The figure as SVG text, its letters drawn as shapes, without a date."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # of a name that a user gave
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
 
-def _axes(height: float, x: str, y: str) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(7, height), layout="constrained")
+def brief(name: Any) -> str:
+    """A name as drawings show it, on one line and not too long."""
+    text = " ".join(str(name).split())
+    return text if len(text) <= LETTERS else f"{text[: LETTERS - 1]}…"
+
+
+def _axes(height: float | int, x: str, y: str) -> tuple[Figure, Any]:
+    """Axes as wide as half a page, which is a whole page of a telephone."""
+    figure = Figure(figsize=(4.8, height), layout="constrained")
     axes = figure.add_subplot()
-    axes.set(xlabel=x, ylabel=y)
+    axes.set_xlabel(x, parse_math=False)
+    axes.set_ylabel(y, parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 
+def _legend(axes: Any, **where: Any) -> None:
+    for text in axes.legend(frameon=False, fontsize="small", **where).get_texts():
+        text.set_parse_math(False)
+
+
 def value_by_step(trace: pd.DataFrame) -> str | None:
     """Median and 10 to 90 % band of the survivors' values at every scored step; None if fewer than two were scored."""
-    finite = trace[np.isfinite(trace["value"])]
-    bands = finite.groupby("step")["value"].quantile([0.1, 0.5, 0.9]).unstack()
-    if len(bands) < 2:
-        return None
-    figure, axes = _axes(3.0, "step", "value of the survivors")
-    axes.fill_between(bands.index, bands[0.1], bands[0.9], color=BLUE, alpha=0.2, label="10 to 90 %")
-    axes.plot(bands.index, bands[0.5], color=BLUE, label="median")
-    axes.legend(frameon=False)
+    finite = trace.loc[np.isfinite(trace["value"]), ["step", "value"]].rename(columns={"value": "number"})
+    return by_step({"survivors": finite}, "value, in units of the reward") if finite["step"].nunique() > 1 else None
+
+
+def by_step(series: Mapping[str, pd.DataFrame], y: str, bottom: float | int | None = None) -> str:
+    """Median and 10 to 90 % band of numbers at every step.
+
+    Args:
+        series: of each name, a table with columns `step` and `number`.
+        y: what the numbers are.
+        bottom: where the axis begins; open unless given.
+    """
+    figure, axes = _axes(3.0, "step", y)
+    for number, (name, table) in enumerate(series.items()):
+        bands, colour = table.groupby("step")["number"].quantile(np.array([0.1, 0.5, 0.9])).unstack(), COLOURS[number]
+        axes.fill_between(bands.index, bands[0.1], bands[0.9], color=colour, alpha=0.18, linewidth=0)
+        axes.plot(bands.index, bands[0.5], color=colour, label=name, linestyle=("-", "--")[number % 2])
+    axes.set_ylim(bottom=bottom)
     axes.xaxis.get_major_locator().set_params(integer=True)
+    if len(series) > 1:
+        _legend(axes)
     return as_svg(figure)
 
 
@@ -54,31 +85,79 @@ def reward_histogram(rewards: Mapping[str, Any]) -> str | None:
     for number, (name, r) in enumerate(finite.items()):
         colour, share = COLOURS[number % len(COLOURS)], np.full(len(r), 1 / len(r))
         drawn = {"histtype": "stepfilled", "alpha": 0.45} if number == 0 else {"histtype": "step", "linewidth": 1.6}
-        axes.hist(r, edges, weights=share, color=colour, label=f"{name} ", **drawn)
+        axes.hist(r, edges, weights=share, color=colour, label=f" {brief(name)}", **drawn)
     if len(finite) > 1:
-        for text in axes.legend(frameon=False).get_texts():
-            text.set_parse_math(False)
+        _legend(axes)
+    return as_svg(figure)
+
+
+def held_out_scatter(reward: Any, judge: Any, names: tuple[str, str], same_unit: bool) -> str | None:
+    """A point a design, guiding reward against held-out reward; None if no design has both.
+
+    Args:
+        reward: what guided.
+        judge: what did not.
+        names: of the two.
+        same_unit: draws the line where both agree.
+    """
+    x, y = np.asarray(reward, float), np.asarray(judge, float)
+    both = np.isfinite(x) & np.isfinite(y)
+    if not both.any():
+        return None
+    figure, axes = _axes(4.0, f"guiding reward, {brief(names[0])}", f"held-out reward, {brief(names[1])}")
+    axes.scatter(x[both], y[both], s=18, color=BLUE, alpha=0.6, linewidths=0, label="designs")
+    if same_unit:
+        ends = [min(x[both].min(), y[both].min()), max(x[both].max(), y[both].max())]
+        axes.plot(ends, ends, color=GREY, linewidth=1, linestyle="--", label="equal")
+        _legend(axes)
     return as_svg(figure)
 
 
 def against(found: pd.DataFrame, x: str, y: str, x_words: str, y_words: str) -> str | None:
-    """A labelled point a row, with whiskers from `_low` to `_high`; None if no row has both numbers."""
+    """A labelled point a row, with whiskers from `_low` to `_high`; None if no row has both numbers.
+
+    Rows with the same `method`, where there is such a column, are joined by a line and told by `point` and a legend.
+    """
     rows = found[np.isfinite(found[x]) & np.isfinite(found[y])] if y in found else found[:0]
     if rows.empty:
         return None
-    figure, axes = _axes(4.5, x_words, y_words)
-    for number, (_, row) in enumerate(rows.iterrows()):
-        colour = COLOURS[number % len(COLOURS)]
-        bars = {f"{name[0]}err": _whiskers(row, column) for name, column in (("x", x), ("y", y))}
-        axes.errorbar(row[x], row[y], **bars, fmt="o", color=colour, elinewidth=1, markersize=5)
-        place = {"xytext": (6, 5), "textcoords": "offset points", "fontsize": "small", "color": colour}
-        axes.annotate(row["label"], (row[x], row[y]), parse_math=False, **place)
+    figure, axes = _axes(4.4, x_words, y_words)
+    lines = [(name, part) for name, part in rows.groupby("method" if "method" in rows else "label", sort=False)]
+    for number, (name, part) in enumerate(lines):
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        axes.plot(part[x], part[y], color=colour, marker=marker, markersize=5, linewidth=1, label=f" {brief(name)}")
+        for _, row in part.iterrows():
+            bars = {f"{which}err": _whiskers(row, column) for which, column in (("x", x), ("y", y))}
+            axes.errorbar(row[x], row[y], **bars, fmt="none", ecolor=colour, elinewidth=0.8, alpha=0.6)
+            place = {"xytext": (5, 4), "textcoords": "offset points", "fontsize": "small", "color": colour}
+            words = row["point"] if "point" in row else brief(row["label"])
+            axes.annotate(words, (row[x], row[y]), parse_math=False, **place)
+    axes.margins(0.12)
+    if "method" in rows:
+        _legend(axes, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=min(len(lines), 3))
     return as_svg(figure)
 
 
 def _whiskers(row: Any, name: str) -> list[list[float]] | None:
     ends = row[name] - row[f"{name}_low"], row[f"{name}_high"] - row[name]
     return [[max(float(end), 0.0)] for end in ends] if np.isfinite(ends).all() else None
+
+
+def quantile_bars(found: pd.DataFrame, name: str, x: str) -> str | None:
+    """A bar a row from the 10 to the 90 % quantile, the median on it with its interval; None if no row has numbers."""
+    rows = found[np.isfinite(found[f"{name}_median"])] if f"{name}_median" in found else found[:0]
+    if rows.empty:
+        return None
+    figure, axes = _axes(1.2 + 0.34 * len(rows), x, "")
+    for place, (_, row) in enumerate(rows.iterrows()):
+        axes.plot([row[f"{name}_q10"], row[f"{name}_q90"]], [place, place], color=BLUE, alpha=0.3, linewidth=8)
+        bar = _whiskers(row, f"{name}_median")
+        axes.errorbar(row[f"{name}_median"], place, xerr=bar, fmt="o", color=BLUE, markersize=5, capsize=3)
+    ticks = axes.set_yticks(range(len(rows)), [brief(label) for label in rows["label"]])
+    for tick in ticks:
+        tick.label1.set_parse_math(False)
+    axes.invert_yaxis()
+    return as_svg(figure)
 
 
 def sequence_logo(designs: Sequence[str]) -> str | None:

@@ -64,6 +64,16 @@ def sections(frame: pd.DataFrame) -> list[tuple[str, list[str], list[list[str]]]
     return made
 
 
+def captioned(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The sections of an evaluation as tables of a page."""
+    made = []
+    for title, titles, rows in sections(frame):
+        brackets = any(" to " in cell for row in rows for cell in row[1:])
+        caption = f"{title}{'; brackets hold 95 % intervals' if brackets else ', summed over the runs of a row'}"
+        made.append({"title": title, "caption": caption, "titles": titles, "rows": rows})
+    return made
+
+
 def measures(row: dict[str, Any]) -> list[list[str]]:
     """One row of an evaluation as lines of measure and value; what was not measured is left out."""
     titles, (cells,) = readable(pd.DataFrame([row]))

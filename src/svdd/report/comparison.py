@@ -1,0 +1,88 @@
+"""The report of a comparison: the plan, the tables, and reward against naturalness and held-out reward, in one file."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from svdd.report.figures import figure
+from svdd.report.html import named_extra, write_page
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NATURAL = {"elbo_per_base": "likelihood bound, nats a letter", "diversity": "diversity, edit distance over length"}
+_SIZES = ("particles", "width", "candidates", "temperature")
+
+
+def write_comparison(
+    found: "pd.DataFrame",
+    folder: Path,
+    facts: Mapping[str, Any],
+    plan: Sequence[Mapping[str, Any]],
+    says: Sequence[str],
+    notes: Sequence[str],
+    settings: Mapping[str, Any],
+    citations: Sequence[str],
+) -> Path:
+    """Writes report.html of a comparison.
+
+    Args:
+        found: columns `label`, `method`, `temperature`, and `x_low` and `x_high` beside every measure x.
+        folder: where to.
+        facts: on top of the page.
+        plan: rows of equal keys, a method each.
+        says: what the table shows.
+        notes: how it was made.
+        settings: that all runs share.
+        citations: of the methods.
+
+    Raises:
+        ImportError: without jinja2 or matplotlib; it names the extra.
+    """
+    from svdd.report.tables import captioned, number
+
+    with named_extra():
+        drawn = _figures(found)
+    shown = found.drop(columns=[name for name in _SIZES if name in found])
+    planned = {
+        "title": "Plan",
+        "caption": "What one run of each asks for",
+        "titles": [name.replace("_", " ") for name in plan[0]],
+        "rows": [list(row.values()) for row in plan],
+    }
+    return write_page(
+        folder,
+        title=f"Methods compared at equal {facts['equal']}",
+        facts={name: number(value) for name, value in facts.items()},
+        says=list(says),
+        figures=drawn,
+        tables=[*captioned(shown), planned],
+        notes=list(notes),
+        settings=dict(settings),
+        citations=list(citations),
+    )
+
+
+def _figures(found: "pd.DataFrame") -> list[dict[str, str]]:
+    """Rewards by row, and the trade-offs: a line a method over its temperatures."""
+    from svdd.report.plots import against, quantile_bars
+
+    order = found["method"].factorize()[0]
+    lines = found.assign(point=_points(found), order=order).sort_values(["order", "temperature"], kind="stable")
+    natural = next((name for name in _NATURAL if name in found and found[name].notna().any()), None)
+    said = "Median guiding reward and {}, a point a row of the tables, whiskers 95 %; lines join the temperatures of a method."
+    bars = "Bar: 10 to 90 % of the designs; point: median, with its 95 % interval."
+    made = figure("Guiding reward", bars, quantile_bars(found, "reward", "guiding reward"))
+    made += figure("Held-out reward", bars, quantile_bars(found, "judge", "held-out reward"))
+    if natural is not None:
+        drawn = against(lines, "reward_median", natural, "median guiding reward", _NATURAL[natural])
+        made += figure("Reward and naturalness", said.format(_NATURAL[natural]), drawn)
+    drawn = against(lines, "reward_median", "judge_median", "median guiding reward", "median held-out reward")
+    return made + figure("Reward and held-out reward", said.format("held-out reward"), drawn)
+
+
+def _points(found: "pd.DataFrame") -> list[str]:
+    """What tells the points of a method apart: the temperature, where there are several."""
+    several = found["method"].duplicated(keep=False)
+    pairs = zip(found["temperature"], several, strict=True)
+    return [f"{temperature:g}" if shown and temperature == temperature else "" for temperature, shown in pairs]
