@@ -1,5 +1,6 @@
 """The figures of docs/results.md: every measure against M, and what a reward is traded for."""
 
+import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -27,6 +28,12 @@ def lines(table):
         yield label, (group if 1 in group["size"].tolist() else pd.concat([base, group]))
 
 
+def drawn(figure):
+    """SVG whose letters are text, the same at every drawing."""
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "results"}):
+        return as_svg(figure)
+
+
 def style(place):
     look = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
     return look | {"markersize": 4, "linewidth": 1}
@@ -52,7 +59,7 @@ def against_size(table):
     figure.legend(
         *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize="small"
     )
-    return as_svg(figure)
+    return drawn(figure)
 
 
 def trade_off(table):
@@ -71,4 +78,4 @@ def trade_off(table):
     figure.legend(
         *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize="small"
     )
-    return as_svg(figure)
+    return drawn(figure)

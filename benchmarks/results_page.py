@@ -45,7 +45,10 @@ M is the number of candidates of svdd and of particles of SMC. *best-of-n, N = M
 M T* costs its reward rows and T times its network rows, with fewer designs where the pool of samples it is taken from ends.
 At M = 1 there is nothing to choose, so all methods are the pretrained model. The guide is the reward that was decoded
 towards; the judge is a network of another shape, trained on other data. Best-of-N of all M comes from the same pool. Seconds
-are of one thread of a processor that also did other work."""
+are of one thread of a processor that also did other work.
+
+At a positive temperature a method is after designs in proportion to exp(reward / temperature), not after the largest reward:
+look at what it keeps of likelihood, words and diversity too."""
 
 
 def section(name, table):

@@ -72,6 +72,11 @@ def free_size(method: Method) -> str | None:
     return ("candidates" if method.returns == "all" else sizes[0]) if sizes else None
 
 
+def _weighs(method: Method) -> bool:
+    """Whether its designs depend on a temperature."""
+    return "temperature" in method.options and method.returns != "top"
+
+
 def with_size(job: Job, size: int) -> Job:
     """The job at a size."""
     return job.model_copy(update={str(free_size(METHODS[job.method])): size})
@@ -91,17 +96,17 @@ def variant(base: Job, method: str, temperature: float | int | None, options: Ma
     if method != base.method:
         given = {name: setting for name, setting in given.items() if name not in _OWN or name in _CADENCE & names}
         given |= {"candidates": LOCAL} if free_size(row) not in ("candidates", None) and "candidates" in names else {}
-    if "temperature" in names:
+    if _weighs(row):
         wanted = base.temperature if temperature is None else temperature
         own = row.defaults()["temperature"]
         given["temperature"] = own if wanted is None or (row.weighted and wanted == 0) else wanted
     return make_job(given | {"method": method} | dict(options))
 
 
-def temperatures(method: str, swept: Sequence[float]) -> list[float | None]:
+def temperatures(method: str, swept: Sequence[float | int]) -> list[float | int | None]:
     """Those of a sweep that a method can have; None where it has no temperature, or chooses its designs without."""
     row = METHODS[method]
-    if "temperature" not in row.options or row.returns == "top":
+    if not _weighs(row):
         return [None]
     return [t for t in dict.fromkeys(swept) if t > 0 or not row.weighted] or [None]
 
@@ -145,7 +150,7 @@ class Planner:
         self.pilots, self.counted = Pilots(base), "rewards" if match == "reward-calls" else "rows"
         self.target: int = getattr(asked(base, process), self.counted)
 
-    def plan(self, method: str, swept: Sequence[float], options: Mapping[str, Any]) -> list[Compared]:
+    def plan(self, method: str, swept: Sequence[float | int], options: Mapping[str, Any]) -> list[Compared]:
         """A method at its temperatures and its size.
 
         Raises:

@@ -14,7 +14,7 @@ COLOURS = (BLUE, "#c2410c", "#4d7c0f", "#7e22ce", GREY, "#0f766e", "#a16207", "#
 MARKERS = "osD^vPX*"
 SITES_A_ROW, LONGEST_LOGO = 50, 1000
 BASES = {"A": "#15803d", "C": "#1d4ed8", "G": "#b45309", "T": "#b91c1c", "U": "#b91c1c"}
-LETTERS = 28
+LETTERS = 24
 """Of a name in a drawing; longer ones are cut."""
 
 
@@ -104,7 +104,7 @@ def held_out_scatter(reward: Any, judge: Any, names: tuple[str, str], same_unit:
     both = np.isfinite(x) & np.isfinite(y)
     if not both.any():
         return None
-    figure, axes = _axes(4.0, f"guiding reward, {brief(names[0])}", f"held-out reward, {brief(names[1])}")
+    figure, axes = _axes(4.0, f"guiding reward\n{brief(names[0])}", f"held-out reward\n{brief(names[1])}")
     axes.scatter(x[both], y[both], s=18, color=BLUE, alpha=0.6, linewidths=0, label="designs")
     if same_unit:
         ends = [min(x[both].min(), y[both].min()), max(x[both].max(), y[both].max())]
@@ -134,7 +134,8 @@ def against(found: pd.DataFrame, x: str, y: str, x_words: str, y_words: str) -> 
             axes.annotate(words, (row[x], row[y]), parse_math=False, **place)
     axes.margins(0.12)
     if "method" in rows:
-        _legend(axes, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=min(len(lines), 3))
+        beside = max(1, 50 // (8 + max(len(brief(name)) for name, _ in lines)))
+        _legend(axes, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=min(len(lines), beside, 3))
     return as_svg(figure)
 
 
@@ -153,7 +154,7 @@ def quantile_bars(found: pd.DataFrame, name: str, x: str) -> str | None:
         axes.plot([row[f"{name}_q10"], row[f"{name}_q90"]], [place, place], color=BLUE, alpha=0.3, linewidth=8)
         bar = _whiskers(row, f"{name}_median")
         axes.errorbar(row[f"{name}_median"], place, xerr=bar, fmt="o", color=BLUE, markersize=5, capsize=3)
-    ticks = axes.set_yticks(range(len(rows)), [brief(label) for label in rows["label"]])
+    ticks = axes.set_yticks(range(len(rows)), [brief(label) for label in rows["label"]], fontsize="small")
     for tick in ticks:
         tick.label1.set_parse_math(False)
     axes.invert_yaxis()
