@@ -71,7 +71,19 @@ def test_sizes_are_refused_before_anything_travels(local):
 def test_the_command_line_writes_the_run_of_the_local_engine(nodes, tmp_path, monkeypatch):
     from svdd.cli.main import main
 
-    common = ["run", "--model", "dna-enhancer", "--length", "40", "--steps", "4", "--samples", "4", "--reward", "gc-content"]
+    common = [
+        "run",
+        "--model",
+        "dna-enhancer",
+        "--length",
+        "40",
+        "--steps",
+        "4",
+        "--samples",
+        "4",
+        "--reward",
+        "gc-content",
+    ]
     common += ["--candidates", "2", "--quiet"]
     for engine, words in (("here", []), ("ray", ["--engine", "ray", "--ray-workers", "1"])):
         with pytest.raises(SystemExit) as status:

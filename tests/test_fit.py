@@ -108,6 +108,13 @@ def test_conditioning_goes_round_and_reaches_features():
         quick(cond=cond, network="convolutional")
 
 
+@pytest.mark.parametrize(("length", "network"), [(64, "convolutional"), (65, "pooled")])
+def test_unless_named_the_network_suits_the_length(length, network):
+    process = svdd.load("dna-enhancer", steps=2, length=length)
+    fitted = svdd.fit_value(process, gc, rollouts=16, train_steps=1, held_out=0, candidates=0)
+    assert fitted.card["network"] == network
+
+
 def test_forward_noise_only_where_asked_and_told_in_the_card():
     plain, noisy = (quick(dna(), gc, forward_noise=given) for given in (False, True))
     assert plain.card["data"]["source"] == "each as the chain met it"

@@ -116,7 +116,12 @@ def run(call, model, tmp_path):
     """Runs the user's model; keywords are flags, `out` a folder under the temporary one."""
 
     def svdd_run(*words, out="out", reward="score", **flags):
-        given = {"model": f"{model}:model", "reward": reward if ":" in reward else f"{model}:{reward}", "out": tmp_path / out, "samples": 6}
+        given = {
+            "model": f"{model}:model",
+            "reward": reward if ":" in reward else f"{model}:{reward}",
+            "out": tmp_path / out,
+            "samples": 6,
+        }
         if "method" not in flags and not any(str(word).startswith("--method") for word in words):
             given["candidates"] = 3
         pairs = [(f"--{k.replace('_', '-')}", v) for k, v in (given | flags).items() if v is not None]

@@ -14,7 +14,19 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
 from svdd.cli.main import main
 main(sys.argv[2:])
 """
-JOB = ["run", "--model", "dna-enhancer", "--steps", "6", "--samples", "8", "--candidates", "3", "--reward", "gc-content"]
+JOB = [
+    "run",
+    "--model",
+    "dna-enhancer",
+    "--steps",
+    "6",
+    "--samples",
+    "8",
+    "--candidates",
+    "3",
+    "--reward",
+    "gc-content",
+]
 
 
 def command(arguments):

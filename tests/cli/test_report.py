@@ -1,15 +1,20 @@
 """The report: one file, nothing loaded, nothing of a user's text taken for markup."""
 
 import base64
+import math
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 import svdd
-from svdd.report import plots
+from svdd.metrics.evaluation import Designs, Evaluation
+from svdd.report import plots, traces
+from svdd.report.comparison import write_comparison
 from svdd.report.html import write_report
 from svdd.report.tables import number, readable
 from svdd.result import Result
@@ -87,7 +92,7 @@ def test_its_figures_are_whole_and_load_nothing(page):
     import xml.etree.ElementTree as tree
 
     sources = [attributes["src"] for attributes in page.all("img")]
-    assert len(sources) == 3
+    assert len(sources) == 4
     for source in sources:
         kind, _, code = source.partition(",")
         assert kind == "data:image/svg+xml;base64"
@@ -126,6 +131,24 @@ def test_hostile_texts_stay_texts(tmp_path):
     assert all(attributes["src"].startswith("data:") for attributes in page.all("img"))
     assert page.text.count(HOSTILE) >= 8
     assert "49" not in page.text.replace(HOSTILE, "")
+
+
+def test_hostile_labels_stay_texts_in_a_comparison(tmp_path):
+    rows = [{"label": label, "method": label, "temperature": 1.0, "elbo_per_base": 1.0} for label in (HOSTILE, "plain")]
+    names = [f"{kind}_{place}" for kind in ("reward", "judge") for place in ("q10", "median", "q90")]
+    found = pd.DataFrame([row | {name + end: 2.0 for name in names for end in ("", "_low", "_high")} for row in rows])
+    found = found.assign(elbo_per_base_low=0.5, elbo_per_base_high=1.5)
+    plan = [{"label": HOSTILE, HOSTILE: HOSTILE}]
+    facts = {"equal": HOSTILE, HOSTILE: HOSTILE}
+    path = write_comparison(found, tmp_path, facts, plan, [HOSTILE], [HOSTILE], {HOSTILE: HOSTILE}, [HOSTILE])
+    page = Page(path.read_text(encoding="utf-8"))
+    assert not page.open
+    assert not page.all("script")
+    assert len(page.all("img")) == 4
+    for attributes in page.all("img"):
+        assert set(attributes) == {"src", "alt"}
+        assert b"<script" not in base64.b64decode(attributes["src"].partition(",")[2])
+    assert page.text.count(HOSTILE) >= 8
 
 
 def test_designs_that_are_not_text(tmp_path):
@@ -186,6 +209,93 @@ def test_information_is_two_bits_where_all_agree_and_none_where_all_differ():
     bits = plots._information(["AA", "AC", "AG", "AT"])
     assert bits.loc[1].tolist() == [2.0, 0.0, 0.0, 0.0]
     assert bits.loc[2].sum() == pytest.approx(0.0)
+
+
+def trace(ancestor, log_w=0.0, children=1):
+    """A trace of one chain: ancestors of the particles of each step."""
+    rows = [
+        {"step": step, "chain": 0, "particle": particle, "ancestor": a, "children": children, "log_w": log_w}
+        for step, particles in enumerate(ancestor)
+        for particle, a in enumerate(particles)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_lineages_are_those_with_a_descendant_at_the_end():
+    numbers = traces.particles(trace([[0, 1, 2, 3], [0, 0, 2, 3], [1, 1, 0, 0]]))
+    # the last four come from particles 0 and 1 of the second step, which both come from particle 0 of the first
+    assert numbers["surviving lineages"]["number"].tolist() == [1, 2, 4]
+    assert numbers["effective particles"]["number"].tolist() == [4, 4, 4]
+
+
+def test_a_lineage_goes_through_the_parent_of_a_candidate():
+    numbers = traces.particles(trace([[0, 3], [2, 3]], children=2))
+    assert numbers["surviving lineages"]["number"].tolist() == [1, 2]
+
+
+def test_particles_count_by_their_weight():
+    table = trace([[0, 1], [0, 1], [0, 1]])
+    table["log_w"] = [0.0, 0.0, 0.0, -math.inf, math.log(3), 0.0]
+    assert traces.particles(table)["effective particles"]["number"].tolist() == pytest.approx([2, 1, 1.6])
+
+
+def test_chains_that_were_cut_short_are_left_out():
+    whole = trace([[0, 1], [0, 0], [0, 1]])
+    cut = whole[whole["step"] < 2].assign(chain=1)
+    numbers = traces.particles(pd.concat([whole, cut]))
+    assert numbers["surviving lineages"]["number"].tolist() == [1, 2, 2]
+    assert traces.particles(whole[whole["particle"] == 0]) == {}
+
+
+def figure_titles(result, folder, **more):
+    page = Page(write_report(result, folder, **more).read_text(encoding="utf-8"))
+    return [attributes["alt"].partition(":")[0] for attributes in page.all("img")], page.text
+
+
+def test_methods_with_particles_show_their_genealogy(model, tmp_path):
+    process, score = svdd.load(f"{model}:model"), svdd.locate.load_reward(f"{model}:score")
+    smc = svdd.decode(process, score, method="smc", particles=4, samples=6)
+    nested = svdd.decode(process, score, method="nested-is", particles=4, candidates=2, samples=6)
+    best = svdd.decode(process, score, method="best-of-n", particles=4, samples=6)
+    assert figure_titles(smc, tmp_path / "a")[0] == [
+        "Value against step",
+        "Weights and lineages",
+        "Rewards",
+        "Sequence logo",
+    ]
+    assert figure_titles(nested, tmp_path / "b")[0][1:3] == ["Choice against step", "Weights and lineages"]
+    assert figure_titles(best, tmp_path / "c")[0] == ["Rewards", "Sequence logo"]
+
+
+def test_over_optimisation_is_shown_where_something_was_held_out(decoded, tmp_path):
+    result, unknown = decoded["svdd"], np.full(8, np.nan)
+    result.settings |= {"reward": "hepg2"}
+    designs = Designs(result.samples, [0] * 8, result.chain, result.rewards.numpy(), np.arange(8.0), unknown)
+    row = {"judge": "hepg2-judge", "diversity": 0.5, "unique": 1.0}
+    titles, text = figure_titles(result, tmp_path / "a", evaluation=Evaluation(row, [], designs))
+    assert "Over-optimisation" in titles
+    assert "Designs far below the dashed line please the guide alone" in text
+    assert f"{len(set(result.samples))} different among 8 designs; two designs differ in 50% of their letters" in text
+    assert "distinct candidates a choice on average" in text
+    other = Evaluation(row | {"judge": "stranger"}, [], designs)
+    assert "dashed line" not in figure_titles(result, tmp_path / "b", evaluation=other)[1]
+    alone = Evaluation(row | {"judge": ""}, [], replace(designs, judge=unknown))
+    titles, text = figure_titles(result, tmp_path / "c", evaluation=alone)
+    assert "Over-optimisation" not in titles
+    assert "No held-out reward." in text
+
+
+def test_what_the_reward_had_no_number_for_is_told(decoded, tmp_path):
+    decoded["svdd"].usage.outcomes.timeout = 3
+    assert "3 timed out" in figure_titles(decoded["svdd"], tmp_path)[1]
+
+
+def test_names_in_drawings_are_short_and_of_one_line():
+    assert plots.brief("two\nlines") == "two lines"
+    assert len(plots.brief(HOSTILE)) == plots.LETTERS
+    drawing = plots.reward_histogram({"_under": [1.0, 2.0], HOSTILE: [1.0], "名前": [2.0]})
+    assert "<script" not in drawing
+    assert "_under" in drawing  # as a comment beside its shapes
 
 
 def test_global_matplotlib_state_is_untouched(decoded, tmp_path):

@@ -200,7 +200,7 @@ def _write(
     whole.to_csv(request.out / "comparison.csv", index=False, lineterminator="\n")
     papers = dict.fromkeys(paper for job in jobs for paper in citations(job.method))
     facts = {
-        "model": jobs[0].model, "reward": jobs[0].reward, "equal": MATCHES[request.match],
+        "model": Path(jobs[0].model).name, "reward": Path(jobs[0].reward).name, "equal": MATCHES[request.match],
         "runs of each": request.seeds, "designs a run": jobs[0].samples,
     }  # fmt: skip
     shared = _shared([_identity(job) for job in jobs])

@@ -167,9 +167,7 @@ def compare(
     temperatures: Annotated[
         str, Option(help="To sweep, such as 0,0.25,1; the job's, or a method's own, unless given.")
     ] = "",
-    option: Annotated[
-        list[str] | None, Option(help="METHOD.NAME=VALUE, such as smc.ess=0.8; repeat for more.")
-    ] = None,
+    option: Annotated[list[str] | None, Option(help="METHOD.NAME=VALUE, such as smc.ess=0.8; repeat for more.")] = None,
     judge: Annotated[
         str | None, Option(help="A reward that did not guide; the guide's held-out twin unless given.")
     ] = None,
@@ -200,7 +198,7 @@ def fit_value(
     model_option: _option(list[str], "Model", "Further options of the model, NAME=VALUE; repeat for more.") = None,
     target: _option(str, "Value", "mean (the default), soft or soft-q.") = None,
     temperature: _option(float, "Value", "Unit of reward of soft and soft-q; that of the runs.") = None,
-    network: _option(str, "Value", "convolutional (the default), pooled or transformer.") = None,
+    network: _option(str, "Value", "convolutional (default up to 64 letters), pooled (beyond) or transformer.") = None,
     network_option: _option(list[str], "Value", "Sizes of the network, NAME=VALUE; repeat for more.") = None,
     rollouts: _option(int, "Value", "Unguided chains to learn from; 2000 unless given.") = None,
     states: _option(int, "Value", "States kept of each; 8 unless given.") = None,

@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from svdd.fingerprint import Fingerprint, take_fingerprint
 from svdd.fitting.break_even import DESIGNS, break_even
 from svdd.fitting.card import FORMAT, plain
 from svdd.fitting.losses import effective
-from svdd.fitting.predictors import NETWORKS, build, of_network, symbols_of
+from svdd.fitting.predictors import AUTOMATIC, NETWORKS, build, of_network, suited, symbols_of
 from svdd.fitting.quality import measured
 from svdd.fitting.rollouts import NOISE, TRAINING, Rollouts, Tell, roll_out, silent
 from svdd.fitting.settings import TARGETS, Settings, make_settings
@@ -46,7 +47,8 @@ def fit_value(process: Process, reward: Reward, **settings: Any) -> FittedValue:
         process: a pretrained model.
         reward: designs to one number each, higher is better; -inf is invalid, which `mean` cannot take.
         **settings: `target` (mean, soft or soft-q; mean), `temperature` (a, above 0, of soft and soft-q), `network`
-            (convolutional, pooled, transformer, a torch module of (x, t), or a regressor with fit and predict; convolutional),
+            (convolutional, pooled, transformer, a torch module of (x, t), or a regressor with fit and predict; by default
+            convolutional for up to 64 letters and pooled for more),
             `network_options` (sizes), `features` (of a regressor, `(x_t, t, cond)` to (n, d); `svdd.features.table`),
             `rollouts` (2000), `states` kept of each at random steps (8), `train_steps` (1000), `batch` (128),
             `learning_rate` (2e-3), `children` K of soft-q (8), its `sweeps` (T), `cond` (rows of conditioning), `seed` (0),
@@ -72,6 +74,8 @@ def fit_value(process: Process, reward: Reward, **settings: Any) -> FittedValue:
     rolled, scored = accounted(process, reward, usage, given.chunks)
     with torch.no_grad():
         rollouts = _collected(rolled, scored, given, tell)
+    if given.network == AUTOMATIC:
+        given = replace(given, network=suited(rollouts.x))
     unit = _unit(rollouts.reward, given)
     between = time.perf_counter()
     network, learned, training = _fitted(rolled, scored, rollouts, given, unit, tell)

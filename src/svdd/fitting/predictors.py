@@ -23,8 +23,16 @@ NETWORKS: dict[str, tuple[type[Any], dict[str, Any]]] = {
 }
 """Classes of networks by name, with the sizes they have here unless others are given."""
 
+AUTOMATIC = "automatic"
+_SHORT = 64  # sites up to which the place of a letter is learned better than its company
+
 _SITES = 6400  # of a batch
 _FLOOR = 1e-13  # the smallest mean weight a regressor can claim: 30 temperatures below the best design
+
+
+def suited(x: Tree) -> str:
+    """The network for states unless one is named: by place for short sequences, by motifs wherever they are for long ones."""
+    return "pooled" if isinstance(x, Tensor) and x.ndim == 2 and x.shape[1] > _SHORT else "convolutional"
 
 
 def build(name: str, options: Mapping[str, Any], x: Tree, symbols: int) -> nn.Module:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from svdd.fitting.predictors import NETWORKS
+from svdd.fitting.predictors import AUTOMATIC, NETWORKS
 from svdd.suggestions import unknown
 from svdd.tree import Tree
 
@@ -22,7 +22,7 @@ class Settings:
 
     target: str = "mean"
     temperature: float | int | None = None
-    network: Any = "convolutional"
+    network: Any = AUTOMATIC
     network_options: Mapping[str, Any] = field(default_factory=dict)
     features: Callable[..., Any] | None = None
     rollouts: int = 2000
@@ -44,8 +44,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
             raise ValueError(unknown("target", self.target, TARGETS))
-        if isinstance(self.network, str) and self.network not in NETWORKS:
-            raise ValueError(unknown("network", self.network, NETWORKS))
+        if isinstance(self.network, str) and self.network not in (AUTOMATIC, *NETWORKS):
+            raise ValueError(unknown("network", self.network, (AUTOMATIC, *NETWORKS)))
         if self.target != "mean" and (self.temperature is None or not 0 < self.temperature < float("inf")):
             raise ValueError(
                 f"target {self.target} needs a finite temperature above 0, got {self.temperature}; "
