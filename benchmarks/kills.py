@@ -3,8 +3,8 @@
     python benchmarks/kills.py [--kills 100] [--reward inside|outside] [--steps 64] [--samples 16] [--candidates 4]
 
 `inside` scores designs in the run's own process, `outside` with a slow program. The run is the bundled DNA model's, its
-state saved every second. At the end: samples.csv must have the same bytes, and no design may be scored twice but for those that were
-being scored when the run was killed, whose answers nobody had yet.
+state saved every second. At the end: samples.csv must have the same bytes, and no design may be scored twice but for those
+that were being scored when the run was killed, whose answers nobody had yet.
 """
 
 import argparse

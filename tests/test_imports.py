@@ -39,6 +39,7 @@ LAYERS = [
         "training",
         "fingerprint",
         "clusters",
+        "logs",
     ],  # round it
     ["models", "rewards", "metrics"],  # domains
     ["fitting"],  # learns with the networks of models

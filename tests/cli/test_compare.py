@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 import svdd
-from svdd.cli import matching
 from svdd.cli.compare_request import method_options, numbers
 from svdd.cli.jobs import Job
 from svdd.cli.matching import Planner, asked, largest, temperatures, variant
@@ -98,6 +97,12 @@ def test_a_straight_line_is_solved_exactly(slope, first, target, size):
     assert largest(lambda n: first + slope * (n - 1), target) == size
 
 
+def test_a_size_is_read_off_the_line_through_two_pilots():
+    assert on_a_line({5: 1.5, 10: 2.5}, 3.2) == 13
+    assert on_a_line({10: 2.5, 5: 1.5}, 0.1) == 1
+    assert on_a_line({5: 1.5, 10: 1.4}, 3.0) == 10  # noise: no line
+
+
 def test_options_of_methods_are_read():
     assert method_options(["smc.ess=0.8", "blocks.block_length=4", "smc.potential=max"]) == {
         "smc": {"ess": 0.8, "potential": "max"},
@@ -172,21 +177,22 @@ def test_runs_table_and_report_are_written(compare, call, model, tmp_path):
 
 @pytest.mark.usefixtures("quick_report")
 def test_nothing_is_paid_for_twice(compare, tmp_path):
-    assert compare().status == 0
+    methods = {"methods": "pretrained,svdd"}
+    assert compare(**methods).status == 0
     first, table = written(tmp_path / "c"), (tmp_path / "c" / "comparison.csv").read_bytes()
     (tmp_path / "c" / "pretrained" / "seed-7" / "run.json").unlink()  # stopped while it wrote
-    second = compare("--quiet")
+    second = compare("--quiet", **methods)
     assert second.status == 0, second.err
     assert second.err == ""
     changed = {path for path, when in written(tmp_path / "c").items() if when != first[path]}
     assert {path.parent.parent.name for path in changed} == {"pretrained"}
-    more = compare("--json", temperatures="0,0.5", seeds=3)
-    assert len(written(tmp_path / "c")) == 3 * 5
-    assert [row["done"] for row in json.loads(more.out)["plan"]] == ["2 of 3"] * 3 + ["0 of 3", "2 of 3"]
+    more = compare("--json", temperatures="0,0.5", seeds=3, **methods)
+    assert len(written(tmp_path / "c")) == 3 * 3
+    assert [row["done"] for row in json.loads(more.out)["plan"]] == ["2 of 3", "0 of 3", "2 of 3"]
     kept = {path: when for path, when in written(tmp_path / "c").items() if path in first and path not in changed}
     assert kept == {path: first[path] for path in kept}
     assert table != (tmp_path / "c" / "comparison.csv").read_bytes()
-    assert compare("--force").status == 0
+    assert compare("--force", **methods).status == 0
     assert all(when != first[path] for path, when in written(tmp_path / "c").items() if path in first)
 
 
@@ -219,6 +225,7 @@ def test_a_model_without_an_alphabet_is_compared_by_its_rewards(compare, job, tm
     assert table["reward_median_low"].notna().all()
     assert "the model names no alphabet" in done.out
     assert "By the reward, " in done.out
+    assert "at the same network rows" not in done.out  # 2 particles are 80 % of 3 candidates
     assert (tmp_path / "c" / "report.html").read_text().count("<img") == 3
 
 
@@ -261,7 +268,3 @@ def test_what_cannot_be_compared_is_refused(compare, job, model, refused, tmp_pa
     (tmp_path / "c" / "letter.txt").write_text("dear")
     assert "not a comparison" in refused(compare())
     assert not list((tmp_path / "c").glob("*/*"))
-
-
-def test_the_matched_costs_are_those_of_the_table():
-    assert set(matching.RULES) == set(matching.MATCHES)

@@ -158,3 +158,10 @@ def test_the_state_is_saved_on_the_way(run, tmp_path, monkeypatch):
     monkeypatch.setattr(runs.Decoding, "save", lambda self, path: saved.append(path))
     assert run().status == 0
     assert saved == [tmp_path / "out" / "state.pt"] * 6
+
+
+def test_a_run_says_whose_code_it_will_run(run, model):
+    said = run("--score", "gc-content").err
+    assert f"running {model}:model, which the job names" in said
+    assert f"running {model}:score, which the job names" in said
+    assert "running gc-content" not in said

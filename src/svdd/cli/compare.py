@@ -54,7 +54,7 @@ def compare(request: Request, *, force: bool, quiet: bool, json: bool) -> None:
     runs = {label: _runs(row.runs(request.seeds, request.out), force, quiet) for label, row in planned.items()}
     found, notes = _measured(runs, judge, request, quiet)
     found.insert(1, "method", [row.job.method for row in planned.values()])
-    said = verdicts(found, MATCHES[request.match])
+    said = verdicts(found, _had(planned, request.match))
     _write(found, planned, rows, said, notes, request)
     if json:
         told = {"plan": rows, "comparison": found.to_dict("records"), "says": said, "notes": notes}
@@ -209,6 +209,16 @@ def _write(
         write_comparison(whole, request.out, facts, rows, said, notes, shared, list(papers))
     except ImportError as error:
         say(f"note: no report.html, {error}")
+
+
+def _had(planned: Mapping[str, Compared], match: str) -> str:
+    """What best-of-n had to spend, beside the job."""
+    share = min((row.share for row in planned.values() if row.job.method == "best-of-n"), default=1.0)
+    if match == "seconds":
+        return " in about the same seconds"
+    return (
+        f" at the same {MATCHES[match]}" if share > 0.95 else f", which had {share:.0%} of the job's {MATCHES[match]}"
+    )
 
 
 def _shared(settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

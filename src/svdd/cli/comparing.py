@@ -6,12 +6,12 @@ from typing import Any
 import pandas as pd
 
 
-def verdicts(table: pd.DataFrame, cost: str = "network rows") -> list[str]:
+def verdicts(table: pd.DataFrame, cost: str = " at the same network rows") -> list[str]:
     """What the table shows of svdd against best-of-n, and at what price in naturalness, in plain words.
 
     Args:
         table: a row a method; what it does not hold is not spoken of, nor is a method with several rows.
-        cost: what was equal.
+        cost: what best-of-n had, to end a sentence on it.
     """
     once = table.drop_duplicates("method", keep=False)
     rows = once.dropna(axis=1).set_index("method").to_dict("index")
@@ -33,7 +33,7 @@ def _compared(mine: Mapping[Any, Any], other: Mapping[Any, Any], column: str) ->
 
 def _against(what: str, svdd: Mapping[Any, Any], best: Mapping[Any, Any], column: str, cost: str) -> str:
     words = {
-        1: f"svdd does better than best-of-n at the same {cost}",
+        1: f"svdd does better than best-of-n{cost}",
         0: "best-of-n does as well as svdd, as far as these intervals tell",
         -1: "best-of-n does better than svdd",
     }[_compared(svdd, best, column)]

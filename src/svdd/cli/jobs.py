@@ -12,7 +12,7 @@ from svdd.cli.fasta import read_fasta, template
 from svdd.cli.job_rewards import job_reward, whole_command
 from svdd.cli.job_rewards import make_reward as make_reward
 from svdd.decoding import VALUES, Decoding, make_method
-from svdd.locate import REWARDS, SCHEMES, load
+from svdd.locate import MODELS, REWARDS, SCHEMES, load
 from svdd.process import Process
 from svdd.result import COLUMNS
 from svdd.suggestions import unknown
@@ -99,6 +99,12 @@ class Job(BaseModel):
         }
         changed["scores"] = [_whole_target(name) for name in self.scores]
         return self.model_copy(update=changed)
+
+    def code(self) -> list[str]:
+        """What it names to be imported or started: a user's own functions and programs."""
+        known = (*MODELS, *REWARDS)
+        named = [name for name in dict.fromkeys((self.model, self.reward, *self.scores)) if name not in known]
+        return [name for name in named if name.partition(":")[0] not in (*SCHEMES, "http", "https")]
 
     def record(self) -> dict[str, Any]:
         """All settings but those left open, for files."""

@@ -9,7 +9,7 @@ from typing import Any
 from svdd.algorithms import METHODS, Method
 from svdd.budget import Forecast, forecast
 from svdd.cli.jobs import RENAMED, Job, make_job
-from svdd.cli.pilots import Pilots
+from svdd.cli.pilots import on_a_line, seconds_a_design
 from svdd.decoding import VALUES, make_method
 from svdd.named import rehearsed
 from svdd.process import Process
@@ -20,7 +20,7 @@ MATCHES = {"network-rows": "network rows", "reward-calls": "reward calls", "seco
 RULES = {
     "network-rows": "the largest size whose network rows are not above the job's, by the formulas of svdd methods",
     "reward-calls": "the largest size whose reward calls are not above the job's, by the formulas of svdd methods",
-    "seconds": "the size of equal network rows, scaled by the seconds a design takes in pilots of at most 8 designs",
+    "seconds": "the size at which a design takes as long as one of the job, by pilots of two sizes and at most 16 designs",
 }
 LOCAL = 2
 """Candidates of a method that has particles too, which get the rest."""
@@ -147,7 +147,7 @@ class Planner:
 
     def __init__(self, base: Job, match: str, process: Process, known: Mapping[str, int]) -> None:
         self.base, self.match, self.process, self.known = base, match, process, known
-        self.pilots, self.counted = Pilots(base), "rewards" if match == "reward-calls" else "rows"
+        self.counted, self._seconds = "rewards" if match == "reward-calls" else "rows", 0.0
         self.target: int = getattr(asked(base, process), self.counted)
 
     def plan(self, method: str, swept: Sequence[float | int], options: Mapping[str, Any]) -> list[Compared]:
@@ -173,4 +173,13 @@ class Planner:
                 f"{job.method} at its smallest asks for {cost(1):,} {MATCHES[self.match]}, the job only for {self.target:,}; "
                 "leave it out of --methods, or match another cost"
             )
-        return self.pilots.scaled(with_size(job, size), size) if self.match == "seconds" else size
+        return self._timed(job, size) if self.match == "seconds" else size
+
+    def _timed(self, job: Job, size: int) -> int:
+        """The size that takes as long as the base: scaled from one pilot, then on a line through two."""
+        self._seconds = self._seconds or seconds_a_design(self.base)
+        one = seconds_a_design(with_size(job, size))
+        other = max(1, int(size * self._seconds / one))
+        if other == size:
+            return size
+        return on_a_line({size: one, other: seconds_a_design(with_size(job, other))}, self._seconds)

@@ -3,38 +3,33 @@
 from svdd.algorithms import METHODS
 from svdd.cli.jobs import Job, make_decoding
 
-MOST = 8
+MOST = 16
 """Designs of a pilot, at most."""
-
-
-class Pilots:
-    """Scales sizes so that a design takes as long as one of a job; time is taken to grow with the size.
-
-    Args:
-        base: the job.
-    """
-
-    def __init__(self, base: Job) -> None:
-        self.base = base
-        self._seconds: float | None = None
-
-    def scaled(self, job: Job, size: int) -> int:
-        """The size of a job, which has `size` now, that takes as long as the base; at least 1."""
-        if self._seconds is None:
-            seconds_a_design(self.base)  # the first run of a process is slow for reasons of its own
-            self._seconds = seconds_a_design(self.base)
-        return max(1, int(size * self._seconds / seconds_a_design(job)))
+TIMES = 2
+"""Runs of a pilot; the quickest counts, since what else a machine does can only make it slower."""
 
 
 def seconds_a_design(job: Job) -> float:
     """Wall time of a run of a few designs, by design; further scores and files of scores are left out."""
     each = (job.particles or 1) if METHODS[job.method].returns == "all" else 1
     few = min(job.samples, max(MOST // each, 1) * each)
-    decoding = make_decoding(job.model_copy(update={"samples": few, "scores": [], "cache": None}))
+    short = job.model_copy(update={"samples": few, "scores": [], "cache": None})
+    return min(_seconds(short) for _ in range(TIMES)) / few
+
+
+def _seconds(job: Job) -> float:
+    decoding = make_decoding(job)
     try:
         for _ in decoding:
             pass
-        return decoding.usage.seconds / few
+        return decoding.usage.seconds
     finally:
         decoding.close()
         getattr(decoding.given, "close", lambda: None)()
+
+
+def on_a_line(seconds: dict[int, float], wanted: float) -> int:
+    """The size, at least 1 and rounded down, that takes `wanted` on the line through the times of two sizes."""
+    (one, first), (other, second) = sorted(seconds.items())
+    slope = (second - first) / (other - one)
+    return max(1, int(one + (wanted - first) / slope)) if slope > 0 else other

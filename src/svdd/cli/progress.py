@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from svdd.accounting import Usage
 from svdd.cli.sentences import say
 from svdd.loop import Step
 
@@ -20,20 +21,38 @@ def best_and_median(step: Step) -> str:
     return f"best {float(value.max()):.3g}, median {float(value.median()):.3g}"
 
 
+class _Paid:
+    """What a run has paid, in a few words."""
+
+    def __init__(self, usage: Usage | None) -> None:
+        self.usage, self.started = usage, time.monotonic()
+        self.before = usage.reward.rows if usage else 0
+
+    def __str__(self) -> str:
+        if self.usage is None:
+            return ""
+        rate = (self.usage.reward.rows - self.before) / max(time.monotonic() - self.started, 1e-9)
+        return f"{self.usage.network.rows:,} network rows, {rate:,.3g} rewards/s"
+
+
+def _joined(*words: str) -> str:
+    return ", ".join(word for word in words if word)
+
+
 @contextmanager
-def progress(total: int, quiet: bool, title: str = "decoding") -> Iterator[Show]:
-    """A function to call after every step with the number of steps done."""
+def progress(total: int, quiet: bool, title: str = "decoding", usage: Usage | None = None) -> Iterator[Show]:
+    """A function to call after every step with the number of steps done; `usage` is the run's bill, to be shown with it."""
     if quiet:
         yield lambda done, step: None
     elif sys.stderr.isatty():
-        with _bar(total, title) as show:
+        with _bar(total, title, _Paid(usage)) as show:
             yield show
     else:
-        yield _lines(total, title)
+        yield _lines(total, title, _Paid(usage))
 
 
 @contextmanager
-def _bar(total: int, title: str) -> Iterator[Show]:
+def _bar(total: int, title: str, paid: _Paid) -> Iterator[Show]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -41,16 +60,22 @@ def _bar(total: int, title: str) -> Iterator[Show]:
     columns = words[0], BarColumn(), MofNCompleteColumn(), words[1], TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=total, title=title, values="")
-        yield lambda done, step: bar.update(task, completed=done, values=best_and_median(step))
+        yield lambda done, step: bar.update(task, completed=done, values=_joined(best_and_median(step), str(paid)))
 
 
-def _lines(total: int, title: str) -> Show:
-    last = time.monotonic()
+def _lines(total: int, title: str, paid: _Paid) -> Show:
+    started = last = time.monotonic()
+    first = 0
 
     def show(done: int, step: Step) -> None:
-        nonlocal last
+        nonlocal last, first
+        first = first or done
         if time.monotonic() - last > LINE_SECONDS or done == total:
             last = time.monotonic()
-            say(f"{title}: step {done} of {total}, {best_and_median(step) or 'nothing chosen yet'}")
+            left = (last - started) / (done - first + 1) * (total - done)
+            words = _joined(
+                best_and_median(step) or "nothing chosen yet", str(paid), f"{left:.0f} s left" if left else ""
+            )
+            say(f"{title}: step {done} of {total}, {words}")
 
     return show

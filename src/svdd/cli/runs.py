@@ -96,7 +96,11 @@ def drive(
         Interrupted: after Ctrl-C, the state saved.
     """
     saved = time.monotonic()
-    with _stop_on_interrupt() as stop, _unfinished(folder), progress(len(decoding), quiet) as show:
+    with (
+        _stop_on_interrupt() as stop,
+        _unfinished(folder),
+        progress(len(decoding), quiet, usage=decoding.usage) as show,
+    ):
         for number, step in enumerate(decoding, done + 1):
             show(number, step)
             claim()
@@ -119,6 +123,8 @@ def run_job(job: Job, force: bool, quiet: bool) -> dict[str, Any]:
     """
     folder, job = RunFolder(Path(job.out)), job.anchored()
     folder.check(force)
+    for name in () if quiet else job.code():
+        say(f"running {name}, which the job names")
     if job.engine is not None:
         from svdd.cli.on_ray import decoded_on_ray
 

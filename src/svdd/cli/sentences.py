@@ -14,6 +14,8 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
     "rna": ("RNA folding: free energies, pairing, drawings", ("RNA",)),
     "http": ("rewards at an HTTP address", ("urllib3",)),
     "motifs": ("JASPAR's motif matrices", ("pyjaspar",)),
+    "ray": ("runs on many machines", ("ray",)),
+    "logs": ("experiment trackers", ("tensorboard", "wandb")),
     "recipes": ("training the bundled models again", ("sklearn", "scipy")),
 }
 """What each extra is for, and the modules it brings."""
