@@ -8,9 +8,12 @@ import pandas as pd
 import pytest
 
 import svdd
+from svdd.budget import Forecast
+from svdd.cli.compare import _had
 from svdd.cli.compare_request import method_options, numbers
 from svdd.cli.jobs import Job
-from svdd.cli.matching import Planner, asked, largest, temperatures, variant
+from svdd.cli.matching import Compared, Planner, asked, largest, temperatures, variant
+from svdd.cli.pilots import on_a_line
 
 METHODS = ("pretrained", "best-of-n", "smc", "svdd")
 
@@ -95,6 +98,19 @@ def test_only_methods_that_choose_by_a_temperature_are_swept():
 )
 def test_a_straight_line_is_solved_exactly(slope, first, target, size):
     assert largest(lambda n: first + slope * (n - 1), target) == size
+
+
+@pytest.mark.parametrize(
+    ("share", "match", "said"),
+    [
+        (0.99, "network-rows", " at the same network rows"),
+        (0.75, "reward-calls", ", which had 75% of the job's reward calls"),
+        (0.75, "seconds", " in about the same seconds"),
+    ],
+)
+def test_a_baseline_that_had_less_is_not_called_equal(share, match, said):
+    planned = {"best-of-n": Compared(base(method="best-of-n", particles=3, candidates=None), Forecast(1, 1), share)}
+    assert _had(planned, match) == said
 
 
 def test_a_size_is_read_off_the_line_through_two_pilots():

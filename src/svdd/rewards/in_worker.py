@@ -82,6 +82,11 @@ def _limit_memory(limit: int) -> None:
         pass
 
 
+def alive() -> bool:
+    """That a process gets as far as this."""
+    return True
+
+
 def answer(designs: bytes, fresh: bool) -> Answer:
     """The reward of pickled designs.
 

@@ -22,9 +22,6 @@ from svdd.pending import Reward, is_groupwise
 from svdd.rewards import in_worker
 from svdd.values import RewardError
 
-_STARTS = 3
-"""How often a pool whose processes die without a batch is started again."""
-
 
 @dataclass
 class _Task:
@@ -33,6 +30,7 @@ class _Task:
     designs: Any
     timeout: float
     fresh: bool = False
+    breaks: int = 0  # of the pool, with this batch and nothing else on its way
     future: Any = None
     pool: Any = None
 
@@ -60,7 +58,6 @@ class Workers:
         self.groupwise = is_groupwise(load_reward(reward, **options) if isinstance(reward, str) else reward)
         self._load = (reward, options) if isinstance(reward, str) else _pickled(reward, options)
         self._pool: Any = None
-        self._deaths = 0
 
     @property
     def named(self) -> tuple[Any, dict[str, Any]]:
@@ -92,29 +89,50 @@ class Workers:
             self._pool = None
 
     def _send(self, task: _Task) -> _Task:
-        if self._pool is None:
-            self._pool = _started(self.workers, self._load, self.memory_mb)
-            self._end = weakref.finalize(self, _stopped, self._pool)
         data = pickle.dumps(task.designs, protocol=pickle.HIGHEST_PROTOCOL)
-        task.future = self._pool.schedule(in_worker.answer, args=(data, task.fresh), timeout=task.timeout)
+        try:
+            task.future = self._scheduled(in_worker.answer, data, task.fresh, timeout=task.timeout)
+        except RuntimeError:  # a process died since, and took the pool with it
+            self.close()
+            task.future = self._scheduled(in_worker.answer, data, task.fresh, timeout=task.timeout)
         task.pool = self._pool
         return task
 
-    def _sent_again(self, task: _Task, error: Exception) -> _Task:
-        """After the pool of a task broke: a process died that had none.
+    def _scheduled(self, function: Any, *arguments: Any, timeout: float) -> Any:
+        if self._pool is None:
+            self._pool = _started(self.workers, self._load, self.memory_mb)
+            self._end = weakref.finalize(self, _stopped, self._pool)
+        return self._pool.schedule(function, args=arguments, timeout=timeout)
+
+    def _after_a_break(self, task: _Task, error: Exception) -> list[Any]:
+        """A process died before it was seen with a batch: with one batch at a time it is known which one kills.
 
         Raises:
-            RewardError: if that goes on.
+            RewardError: if processes die without any.
         """
         if task.pool is self._pool:
-            self._deaths += 1
             self.close()
-        if self._deaths > _STARTS:
+        n = count(task.designs)
+        size = n if self.groupwise else 1
+        if n > size or task.breaks == 0:
+            parts = [_Task(between(task.designs, i, i + size), self.timeout, breaks=1) for i in range(0, n, size)]
+            return [answer for part in parts for answer in self._answers(self._send(part))]
+        if task.breaks == 1:  # a process that has used up its memory may have gone without being seen, too
+            task.breaks = 2
+            return self._answers(self._send(task))
+        self._check_that_processes_live(error)
+        return [Failure("error", "its process died")] * n
+
+    def _check_that_processes_live(self, error: Exception) -> None:
+        from pebble import ProcessExpired
+
+        try:
+            self._scheduled(in_worker.alive, timeout=self.timeout).result()
+        except (ProcessExpired, RuntimeError):
             raise RewardError(
                 "worker processes die before they can start: a script that uses workers keeps what it runs under "
                 "if __name__ == '__main__', and a reward that takes its process down does so when it is imported, too"
             ) from error
-        return self._send(task)
 
     def _answers(self, task: _Task) -> list[Any]:
         """A number or a failure for every design of a batch."""
@@ -129,8 +147,7 @@ class Workers:
         except concurrent.futures.TimeoutError:
             return self._apart(task, Failure("timeout", f"{task.timeout:g} s"))
         except (RuntimeError, concurrent.futures.CancelledError) as error:
-            return self._answers(self._sent_again(task, error))
-        self._deaths = 0
+            return self._after_a_break(task, error)
         if said.unusable is not None:
             raise RewardError(said.unusable)
         return said.numbers if said.failed is None else self._apart(task, Failure(*said.failed))
