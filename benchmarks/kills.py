@@ -69,6 +69,7 @@ def killed_again_and_again(words, folder, log, args):
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
+        time.sleep(1)  # a program that was scoring ends on its own, and nobody hears of it
         last.append(len(batches(log)) - 1)
         begun = (folder / "job.yaml").exists()
         process = start(["resume", str(folder), "--quiet"] if begun else words, log)
