@@ -201,7 +201,9 @@ def test_arguments_tell_partial_functions_apart():
         identity(functools.partial(fragile.fragile, object()))
 
 
-@pytest.mark.parametrize("reward", [lambda designs: designs, print, fragile.LEAKED.append], ids=["lambda", "builtin", "method"])
+@pytest.mark.parametrize(
+    "reward", [lambda designs: designs, print, fragile.LEAKED.append], ids=["lambda", "builtin", "method"]
+)
 def test_what_cannot_be_told_is_refused(reward):
     with pytest.raises(ValueError, match="which a file of scores needs"):
         identity(reward)
