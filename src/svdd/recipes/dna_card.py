@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import platform
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from svdd.metrics.motifs import ENHANCER_MOTIFS, jaspar_matrices, motif_correlation, motif_hits
 from svdd.metrics.sequences import (
@@ -23,6 +21,7 @@ from svdd.metrics.sequences import (
     unique_fraction,
 )
 from svdd.models.networks import SequenceClassifier, SequenceDenoiser
+from svdd.recipes.card_parts import describe, speed, speed_setting
 from svdd.recipes.dna_baselines import kmer_detection, markov_bits, network_detection
 from svdd.recipes.dna_data import (
     DENOISER_VALIDATION,
@@ -100,20 +99,15 @@ def measure_card(
     }
     return {
         "split": _split(parts),
-        "networks": {name: _describe(network) for name, network in networks.items()},
+        "networks": {name: describe(network) for name, network in networks.items()},
         "training": histories,
         "bits_per_base": _bits(parts, denoiser),
         "samples": {"n": samples, "steps": steps, **_sample_quality(parts, drawn, oracles)},
         "detection": _detection(parts["test"], drawn, detection_steps),
         "oracles": {name: oracle_quality(net, parts["test"]) for name, net in oracles.items()},
         "oracle_agreement": _agreement(parts["test"], drawn, oracles),
-        "speed": {name: _speed(network) for name, network in networks.items()},
-        "speed_setting": {
-            "threads": torch.get_num_threads(),
-            "dtype": "float32",
-            "processor": platform.machine(),
-            "torch": torch.__version__,
-        },
+        "speed": {name: speed(network, 200, calls=20) for name, network in networks.items()},
+        "speed_setting": speed_setting(),
     }
 
 
@@ -160,11 +154,6 @@ def _split(parts: dict[str, EnhancerData]) -> dict[str, Any]:
         "rows": {name: len(part) for name, part in parts.items()},
         "hepg2_share": {name: float(part.label.mean()) for name, part in parts.items()},
     }
-
-
-def _describe(network: SequenceDenoiser | SequenceClassifier) -> dict[str, Any]:
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    return {"config": network.config, "parameters": parameters}
 
 
 def _bits(parts: dict[str, EnhancerData], denoiser: SequenceDenoiser) -> dict[str, Any]:
@@ -259,22 +248,6 @@ def _agreement(test: EnhancerData, drawn: Tensor, oracles: dict[str, SequenceCla
         for name, rows in groups.items()
     }
     return {name: float(numpy.corrcoef(numpy.stack(pair))[0, 1]) for name, pair in scores.items()}
-
-
-@torch.inference_mode()
-def _speed(network: nn.Module) -> dict[str, float]:
-    """Milliseconds per sequence of 200 bases, the best of twenty calls, for two batch sizes."""
-    milliseconds = {}
-    for batch in (64, 256):
-        tokens = torch.zeros(batch, 200, dtype=torch.long)
-        network(tokens)
-        seconds = []
-        for _ in range(20):
-            started = time.perf_counter()
-            network(tokens)
-            seconds.append(time.perf_counter() - started)
-        milliseconds[f"batch_{batch}"] = min(seconds) / batch * 1e3
-    return milliseconds
 
 
 def _text(tokens: Tensor) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from svdd.recipes.card_parts import table
+
 __all__ = ["draw_training", "render_card"]
 
 _USEFUL_CORRELATION = 0.25
@@ -95,20 +97,11 @@ def _curve(axes: Any, history: dict[str, Any], label: str, unit: str, *, trainin
     axes.legend(frameon=False, fontsize=8)
 
 
-def _table(header: list[str], rows: list[list[Any]]) -> str:
-    cells = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(map(_cell, row)) + " |" for row in cells) + "\n"
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _split(card: dict[str, Any]) -> str:
     split = card["split"]
     chromosomes = {key: ", ".join(names) for key, names in split["chromosomes"].items()}
     rows = split["rows"]
-    table = _table(
+    rendered = table(
         ["part", "chromosomes", "sites"],
         [
             ["test (no network sees it)", chromosomes["test"], rows["test"]],
@@ -132,7 +125,7 @@ def _split(card: dict[str, Any]) -> str:
             ],
         ],
     )
-    return f"## Split, by chromosome\n\n{table}"
+    return f"## Split, by chromosome\n\n{rendered}"
 
 
 def _networks(card: dict[str, Any]) -> str:
@@ -149,14 +142,14 @@ def _networks(card: dict[str, Any]) -> str:
                 speed["batch_256"],
             ]
         )
-    table = _table(["network", "parameters", "best step", "ms per row, batch 64", "batch 256"], rows)
+    rendered = table(["network", "parameters", "best step", "ms per row, batch 64", "batch 256"], rows)
     return (
         "## Networks and training\n\n"
         "The denoiser is a dilated convolutional network with whole-sequence context and no\n"
         "time input. It was trained on both strands with the masking-diffusion bound; the\n"
         "oracles average both strands and are Platt-scaled on their validation chromosomes.\n"
         "The checkpoint with the best averaged weights on validation chromosomes is shipped.\n\n"
-        f"{table}\nSpeed: one row is 200 bp, {setting['dtype']}, {setting['threads']} threads of "
+        f"{rendered}\nSpeed: one row is 200 bp, {setting['dtype']}, {setting['threads']} threads of "
         f"an {setting['processor']} CPU that also did other work, torch {setting['torch']}.\n\n"
         f"{_notes(card)}![training curves](training.svg)\n"
     )
@@ -183,14 +176,14 @@ def _bits(card: dict[str, Any]) -> str:
     beaten = ", ".join(bits["beats"]) or "none"
     lost = ", ".join(order for order in bits["markov"] if order not in bits["beats"]) or "none"
     return (
-        f"## Held-out bits per base\n\n{_table(['model', 'bits per base'], rows)}\n"
+        f"## Held-out bits per base\n\n{table(['model', 'bits per base'], rows)}\n"
         f"The denoiser beats the Markov chains of orders: {beaten}. It does not beat: {lost}.\n"
     )
 
 
 def _samples(card: dict[str, Any]) -> str:
     samples = card["samples"]
-    kmers = _table(
+    kmers = table(
         ["k", "samples and test sites", "as many training sites and test sites"],
         [[k, samples[f"kmer{k}_correlation"], samples[f"kmer{k}_ceiling"]] for k in (3, 4, 5, 6)],
     )
@@ -206,7 +199,7 @@ def _samples(card: dict[str, Any]) -> str:
     for level in ("smallest", "median"):
         values = [samples["nearest_training_distance"][which][level] for which in both]
         rows.append([f"{level} edit distance to a training site", *values])
-    content = _table(["statistic", "samples", "natural test sites"], rows)
+    content = table(["statistic", "samples", "natural test sites"], rows)
     detection = card["detection"]
     network = detection["network"]
     return (
@@ -232,9 +225,9 @@ def _hit_share(samples: dict[str, Any]) -> float:
 def _oracles(card: dict[str, Any]) -> str:
     guide, judge = card["oracles"]["guide"], card["oracles"]["judge"]
     names = [name for name in guide if name != "reliability"]
-    quality = _table(["on test sites", "guide", "judge"], [[n, guide[n], judge[n]] for n in names])
+    quality = table(["on test sites", "guide", "judge"], [[n, guide[n], judge[n]] for n in names])
     columns = zip(guide["reliability"], judge["reliability"], strict=True)
-    reliability = _table(
+    reliability = table(
         ["guide predicts", "observed", "judge predicts", "observed", "sites"],
         [[g["predicted"], g["observed"], j["predicted"], j["observed"], g["n"]] for g, j in columns],
     )

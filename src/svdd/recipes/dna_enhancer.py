@@ -11,21 +11,21 @@ stopped goes on from the checkpoints in the output folder.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import typer
 
 from svdd.models.networks import SequenceClassifier, SequenceDenoiser
-from svdd.models.weight_files import load_network, save_network
+from svdd.models.weight_files import load_network
 from svdd.recipes.dna_card import measure_card, measure_reference
 from svdd.recipes.dna_card_text import draw_training, render_card
 from svdd.recipes.dna_data import EnhancerData, read_enhancers
 from svdd.recipes.dna_denoiser import train_denoiser
 from svdd.recipes.dna_oracles import ORACLES, train_oracle
-from svdd.training import TrainingResult, TrainingSettings
+from svdd.recipes.outputs import write_card_files, write_trained
+from svdd.training import TrainingSettings
 
 __all__ = ["Stage", "main"]
 
@@ -77,7 +77,7 @@ def run_denoiser(parts: dict[str, EnhancerData], out: Path, settings: TrainingSe
         settings,
         checkpoint=out / "denoiser.checkpoint",
     )
-    _write(out, "denoiser", denoiser, settings, result)
+    write_trained(out, "denoiser", denoiser, settings, result)
 
 
 def run_oracle(parts: dict[str, EnhancerData], out: Path, role: str, settings: TrainingSettings) -> None:
@@ -89,7 +89,7 @@ def run_oracle(parts: dict[str, EnhancerData], out: Path, role: str, settings: T
         shape=ORACLES[role],
         checkpoint=out / f"hepg2-{role}.checkpoint",
     )
-    _write(out, f"hepg2-{role}", oracle, settings, result)
+    write_trained(out, f"hepg2-{role}", oracle, settings, result)
 
 
 def write_card(parts: dict[str, EnhancerData], out: Path, samples: int) -> None:
@@ -99,26 +99,11 @@ def write_card(parts: dict[str, EnhancerData], out: Path, samples: int) -> None:
     oracles = {role: cast(SequenceClassifier, load_network(out / f"hepg2-{role}.safetensors")) for role in ORACLES}
     reference = measure_reference(parts, oracles)
     card = measure_card(parts, denoiser, oracles, histories, samples=samples)
-    (out / "reference.json").write_text(json.dumps(reference) + "\n")
-    (out / "card.json").write_text(json.dumps(card, indent=1) + "\n")
-    (out / "card.md").write_text(render_card(card))
-    (out / "training.svg").write_text(draw_training(card))
+    write_card_files(out, card, reference, render_card(card), draw_training(card))
 
 
 def _names() -> list[str]:
     return ["denoiser", *(f"hepg2-{role}" for role in ORACLES)]
-
-
-def _write(
-    out: Path,
-    name: str,
-    network: SequenceDenoiser | SequenceClassifier,
-    settings: TrainingSettings,
-    result: TrainingResult,
-) -> None:
-    save_network(network, out / f"{name}.safetensors")
-    record: dict[str, Any] = {"settings": asdict(settings), **asdict(result)}
-    (out / f"{name}.history.json").write_text(json.dumps(record) + "\n")
 
 
 if __name__ == "__main__":

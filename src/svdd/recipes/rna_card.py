@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -17,6 +15,7 @@ from svdd.metrics.rna import composition_by_position, rna_summary, upstream_star
 from svdd.metrics.sequences import gc_fraction, kmer_correlation, kmer_counts, pairwise_diversity, unique_fraction
 from svdd.models.networks import SequenceDenoiser
 from svdd.models.regressors import ConvolutionalRegressor
+from svdd.recipes.card_parts import describe, speed, speed_setting
 from svdd.recipes.dna_baselines import detection, kmer_detection, markov_row_bits
 from svdd.recipes.dna_denoiser import row_bits, sample_unguided
 from svdd.recipes.rna_data import LENGTH, UtrData
@@ -85,7 +84,7 @@ def measure_card(
     networks: dict[str, nn.Module] = {"denoiser": denoiser, **{f"mrl-{role}": net for role, net in oracles.items()}}
     return {
         "split": {name: _loads(part) for name, part in parts.items()},
-        "networks": {name: _describe(network) for name, network in networks.items()},
+        "networks": {name: describe(network) for name, network in networks.items()},
         "training": histories,
         "bits_per_base": {name: _bits(parts, name, denoiser, draws) for name in ("test_random", "test_deep")},
         "natural_bits": None if human is None else _natural_bits(human, denoiser, draws),
@@ -94,13 +93,8 @@ def measure_card(
         "oracles": {role: _oracle_quality(network, parts, human) for role, network in oracles.items()},
         "published": {} if human is None else _published(human),
         "oracle_agreement": _agreement(parts["test_deep"].tokens, drawn, oracles),
-        "speed": {name: _speed(network) for name, network in networks.items()},
-        "speed_setting": {
-            "threads": torch.get_num_threads(),
-            "dtype": "float32",
-            "processor": platform.machine(),
-            "torch": torch.__version__,
-        },
+        "speed": {name: speed(network, LENGTH) for name, network in networks.items()},
+        "speed_setting": speed_setting(),
     }
 
 
@@ -133,10 +127,6 @@ def _quantiles(values: Tensor) -> dict[str, float]:
 
 def _loads(part: UtrData) -> dict[str, Any]:
     return {"rows": len(part), "load_mean": float(part.load.mean()), "load_sd": float(part.load.std())}
-
-
-def _describe(network: Any) -> dict[str, Any]:
-    return {"config": network.config, "parameters": sum(p.numel() for p in network.parameters())}
 
 
 def _bits(parts: dict[str, UtrData], name: str, denoiser: SequenceDenoiser, draws: int) -> dict[str, Any]:
@@ -263,19 +253,3 @@ def _agreement(test: Tensor, drawn: Tensor, oracles: Oracles) -> dict[str, float
     groups = {"test_deep": test, "samples": drawn}
     scores = {name: [predicted(oracles[role], rows) for role in ("guide", "judge")] for name, rows in groups.items()}
     return {name: float(torch.corrcoef(torch.stack(pair))[0, 1]) for name, pair in scores.items()}
-
-
-@torch.inference_mode()
-def _speed(network: nn.Module) -> dict[str, float]:
-    """Milliseconds per sequence of 50 letters, the best of ten calls, for two batch sizes."""
-    milliseconds = {}
-    for batch in (64, 256):
-        tokens = torch.zeros(batch, LENGTH, dtype=torch.long)
-        network(tokens)
-        seconds = []
-        for _ in range(10):
-            started = time.perf_counter()
-            network(tokens)
-            seconds.append(time.perf_counter() - started)
-        milliseconds[f"batch_{batch}"] = min(seconds) / batch * 1e3
-    return milliseconds

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from svdd.recipes.card_parts import table
+
 __all__ = ["draw_training", "render_card"]
 
 _HEAD = """\
@@ -105,15 +107,6 @@ def draw_training(card: dict[str, Any]) -> str:
     return page.getvalue()
 
 
-def _table(header: list[str], rows: list[list[Any]]) -> str:
-    cells = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(map(_cell, row)) + " |" for row in cells) + "\n"
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _split(card: dict[str, Any]) -> str:
     says = {
         "test_deep": "the first fourteenth of the rows: the deepest-sequenced",
@@ -126,8 +119,8 @@ def _split(card: dict[str, Any]) -> str:
         "denoiser_validation": "both validation parts",
     }
     rows = [[f"`{name}`", says[name], *part.values()] for name, part in card["split"].items()]
-    table = _table(["part", "which rows", "rows", "mean load", "its standard deviation"], rows)
-    return f"## Split\n\n{_SPLIT}\n{table}"
+    rendered = table(["part", "which rows", "rows", "mean load", "its standard deviation"], rows)
+    return f"## Split\n\n{_SPLIT}\n{rendered}"
 
 
 def _networks(card: dict[str, Any]) -> str:
@@ -137,12 +130,12 @@ def _networks(card: dict[str, Any]) -> str:
         run, speed = card["training"][name], card["speed"][name]
         best = f"{run['best_step']} of {run['settings']['steps']}"
         rows.append([f"`{name}`", network["parameters"], best, speed["batch_64"], speed["batch_256"]])
-    table = _table(["network", "parameters", "best step", "ms a row, batch 64", "batch 256"], rows)
+    rendered = table(["network", "parameters", "best step", "ms a row, batch 64", "batch 256"], rows)
     speed = (
         f"{setting['dtype']}, {setting['threads']} threads of an {setting['processor']} CPU, torch {setting['torch']}"
     )
     return (
-        f"## Networks and training\n\n{_NETWORKS}\n{table}\n"
+        f"## Networks and training\n\n{_NETWORKS}\n{rendered}\n"
         f"Speed: one row is 50 letters, {speed}; other work ran beside it.\n\n![training curves](training.svg)\n"
     )
 
@@ -156,7 +149,7 @@ def _bits(card: dict[str, Any]) -> str:
         ]
         for model, row in bits["others"].items():
             rows.append([model, f"{row['bits']:.4f}", _gain(row["gain"], row["standard_error"])])
-        text += f"\n`{name}`, {bits['n']} rows:\n\n{_table(['model', 'bits per base', 'denoiser better by'], rows)}"
+        text += f"\n`{name}`, {bits['n']} rows:\n\n{table(['model', 'bits per base', 'denoiser better by'], rows)}"
     natural = card["natural_bits"]
     if natural is not None:
         text += f"\nNatural human 5'UTRs, under the denoiser: {natural['bits']:.4f} (s.e. {natural['standard_error']:.4f}).\n"
@@ -194,9 +187,9 @@ def _samples(card: dict[str, Any]) -> str:
     return (
         f"## Unguided samples\n\n{samples['n']} samples in {samples['steps']} ancestral steps, beside `test_random` and, "
         "where given, natural human 5'UTRs.\n\n"
-        f"{_table(['statistic', *(name.replace('_', ' ') for name in names)], rows)}\n"
+        f"{table(['statistic', *(name.replace('_', ' ') for name in names)], rows)}\n"
         "Pearson correlation of k-mer frequencies with those of `test_random`; the last column is the ceiling.\n\n"
-        f"{_table(['k', 'samples', 'as many training rows'], kmers)}\n"
+        f"{table(['k', 'samples', 'as many training rows'], kmers)}\n"
         "Share of a letter at a position, against `test_random`: samples are off by "
         f"{gap['mean']:.4f} on average and {gap['largest']:.4f} at most,\n"
         f"as many training rows by {same['mean']:.4f} and {same['largest']:.4f}. "
@@ -225,7 +218,7 @@ def _oracles(card: dict[str, Any]) -> str:
     header = ["predictor", "rows", "n", "R2", "R2 of the best line", "Pearson", "Spearman", "error, ribosomes"]
     agreement = card["oracle_agreement"]
     return (
-        f"## Oracles of ribosome load\n\n{_ORACLES}\n{_table(header, rows)}\n"
+        f"## Oracles of ribosome load\n\n{_ORACLES}\n{table(header, rows)}\n"
         f"Pearson correlation of guide and judge: {agreement['test_deep']:.3f} on `test_deep`, "
         f"{agreement['samples']:.3f} on samples.\n"
     )
@@ -245,7 +238,7 @@ def _stability(card: dict[str, Any]) -> str:
     far = found["far"]
     return (
         "## Oracle of stability\n\nThe reward is minus the standardised degradation of the table. "
-        f"On its {found['n']} test designs of 81 letters:\n\n{_table(['predictor', 'R2', 'Spearman'], rows)}\n"
+        f"On its {found['n']} test designs of 81 letters:\n\n{table(['predictor', 'R2', 'Spearman'], rows)}\n"
         "The split is by design and many designs are relatives: the median test design is "
         f"{found['nearest_training_distance']:.0f} edits from a\n"
         f"training one. On the {far['n']} test designs at least that far away the Spearman correlation is "

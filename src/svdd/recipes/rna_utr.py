@@ -11,7 +11,6 @@ the extra `svdd[recipes]`. A run that was stopped goes on from the checkpoints i
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -20,14 +19,15 @@ import typer
 
 from svdd.models.networks import SequenceClassifier, SequenceDenoiser
 from svdd.models.regressors import ConvolutionalRegressor
-from svdd.models.weight_files import load_network, save_network
+from svdd.models.weight_files import load_network
 from svdd.recipes.dna_denoiser import train_denoiser
+from svdd.recipes.outputs import write_card_files, write_trained
 from svdd.recipes.rna_card import measure_card, measure_reference
 from svdd.recipes.rna_card_text import draw_training, render_card
 from svdd.recipes.rna_data import UtrData, read_human, read_utrs
 from svdd.recipes.rna_oracles import ORACLES, train_oracle
 from svdd.recipes.rna_stability import read_degradation, stability_quality, train_stability
-from svdd.training import TrainingResult, TrainingSettings, isolated_randomness
+from svdd.training import TrainingSettings, isolated_randomness
 
 __all__ = ["DENOISER", "Stage", "main"]
 
@@ -83,7 +83,7 @@ def run_denoiser(parts: dict[str, UtrData], out: Path, settings: TrainingSetting
         both_strands=False,
         checkpoint=out / "denoiser.checkpoint",
     )
-    _write(out, "denoiser", denoiser, settings, result)
+    write_trained(out, "denoiser", denoiser, settings, result)
 
 
 def run_oracle(parts: dict[str, UtrData], out: Path, role: str, settings: TrainingSettings) -> None:
@@ -95,7 +95,7 @@ def run_oracle(parts: dict[str, UtrData], out: Path, role: str, settings: Traini
         shape=ORACLES[role],
         checkpoint=out / f"mrl-{role}.checkpoint",
     )
-    _write(out, f"mrl-{role}", oracle, settings, result)
+    write_trained(out, f"mrl-{role}", oracle, settings, result)
 
 
 def run_stability(data: Path, out: Path, seed: int) -> None:
@@ -107,7 +107,7 @@ def run_stability(data: Path, out: Path, seed: int) -> None:
         steps=900, learning_rate=3e-3, warm_up=50, average_decay=0.99, evaluate_every=100, seed=seed
     )
     oracle, result = train_stability(parts, settings, checkpoint=out / "stability.checkpoint")
-    _write(out, "stability", oracle, settings, result)
+    write_trained(out, "stability", oracle, settings, result)
 
 
 def write_card(parts: dict[str, UtrData], data: Path, out: Path, samples: int) -> None:
@@ -121,22 +121,8 @@ def write_card(parts: dict[str, UtrData], data: Path, out: Path, samples: int) -
     if degradation:
         stability = cast(SequenceClassifier, load_network(out / "stability.safetensors"))
         card["stability"] = stability_quality(stability, degradation)
-    (out / "reference.json").write_text(json.dumps(measure_reference(parts, human, oracles)) + "\n")
-    (out / "card.json").write_text(json.dumps(card, indent=1) + "\n")
-    (out / "card.md").write_text(render_card(card))
-    (out / "training.svg").write_text(draw_training(card))
-
-
-def _write(
-    out: Path,
-    name: str,
-    network: SequenceDenoiser | ConvolutionalRegressor | SequenceClassifier,
-    settings: TrainingSettings,
-    result: TrainingResult,
-) -> None:
-    save_network(network, out / f"{name}.safetensors")
-    record: dict[str, Any] = {"settings": asdict(settings), **asdict(result)}
-    (out / f"{name}.history.json").write_text(json.dumps(record) + "\n")
+    reference = measure_reference(parts, human, oracles)
+    write_card_files(out, card, reference, render_card(card), draw_training(card))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,30 @@
+"""The files of a recipe: weights with their history, and the card with what belongs to it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from svdd.models.weight_files import save_network
+from svdd.training import TrainingResult, TrainingSettings
+
+__all__ = ["write_card_files", "write_trained"]
+
+
+def write_trained(out: Path, name: str, network: nn.Module, settings: TrainingSettings, result: TrainingResult) -> None:
+    """Write a network's weights and the settings and history of its training."""
+    save_network(network, out / f"{name}.safetensors")
+    record: dict[str, Any] = {"settings": asdict(settings), **asdict(result)}
+    (out / f"{name}.history.json").write_text(json.dumps(record) + "\n")
+
+
+def write_card_files(out: Path, card: dict[str, Any], reference: dict[str, Any], text: str, training: str) -> None:
+    """Write a card as JSON and as Markdown, its training curves, and the reference statistics."""
+    (out / "reference.json").write_text(json.dumps(reference) + "\n")
+    (out / "card.json").write_text(json.dumps(card, indent=1) + "\n")
+    (out / "card.md").write_text(text)
+    (out / "training.svg").write_text(training)
