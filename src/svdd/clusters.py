@@ -55,16 +55,19 @@ Make = Callable[[], Decoding]
 Progress = Callable[[int, int], None]
 
 
+def _loaded(reward: Reward | str) -> Reward:
+    return load_reward(reward) if isinstance(reward, str) else reward
+
+
 def _decoding(process: Model, reward: Reward | str, settings: Mapping[str, Any]) -> Decoding:
-    made = process if isinstance(process, Process) else process()
-    return Decoding(made, load_reward(reward) if isinstance(reward, str) else reward, **settings)
+    return Decoding(process if isinstance(process, Process) else process(), _loaded(reward), **settings)
 
 
 class _Scoring:
     """A reward in a process of its own."""
 
     def __init__(self, reward: Reward | str) -> None:
-        self.reward = load_reward(reward) if isinstance(reward, str) else reward
+        self.reward = _loaded(reward)
 
     def score(self, designs: Any) -> Tensor:
         return checked(self.reward(designs), designs, count(designs))
@@ -135,14 +138,14 @@ def decode_on_ray(
     """
     if reward_workers < 0:
         raise ValueError(f"reward_workers must be 0 or more, got {reward_workers}")
-    make = partial(_decoding, process, reward, settings)
+    whole = _decoding(process, reward, settings)  # refuses what does not fit before anything travels
     if settings.get("batch") is None:
-        make = partial(_decoding, process, reward, settings | {"batch": batch_of(make(), workers)})
-    whole = make()  # refuses what does not fit before anything travels
+        settings |= {"batch": batch_of(whole, workers)}
+        whole.batched(settings["batch"])
     connect(address)
     with _actors(_Scoring, reward_workers, reward_resources, reward) as scoring:
-        remote = partial(_decoding, process, _Remote(scoring), make.args[2]) if scoring else make
-        return run_on_ray(whole, remote, workers=workers, resources=resources, progress=progress).result()
+        make = partial(_decoding, process, _Remote(scoring) if scoring else reward, settings)
+        return run_on_ray(whole, make, workers=workers, resources=resources, progress=progress).result()
 
 
 def batch_of(whole: Decoding, workers: int) -> int:
@@ -198,9 +201,8 @@ class _actors:
     def __init__(self, kind: type, number: int, resources: Resources, *arguments: Any) -> None:
         ray = _ray()
         options = dict(resources) | {"max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": "SPREAD"}
-        self.shared = (
-            [ray.put(argument) for argument in arguments] if number else []
-        )  # kept for actors that start again
+        # kept for actors that start again
+        self.shared = [ray.put(argument) for argument in arguments] if number else []
         self.actors = [ray.remote(**options)(kind).remote(*self.shared) for _ in range(number)]
 
     def __enter__(self) -> list[Any]:

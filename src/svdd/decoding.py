@@ -128,6 +128,11 @@ class Decoding:
         size = batch or chains
         return [range(i, min(i + size, chains)) for i in range(0, chains, size)]
 
+    def batched(self, size: int) -> "Decoding":
+        """This run, not started, in batches of `size` chains."""
+        self.batches = self._every = self._batches(self.samples, size)
+        return self
+
     def only(self, number: int) -> "Decoding":
         """This run as its batch `number` alone, from the start; answers paid for before stay known, but are not counted."""
         self.batches = [self._every[number]]

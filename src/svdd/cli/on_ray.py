@@ -26,9 +26,10 @@ def decoded_on_ray(job: Job, folder: RunFolder, quiet: bool) -> Decoding:
         ValueError: for anything in the job that does not fit together, and for a budget.
     """
     workers = job.ray_workers or WORKERS
-    if job.batch is None:
-        job = job.model_copy(update={"batch": batch_of(make_decoding(job), workers)})
     whole = make_decoding(job)
+    if job.batch is None:
+        job = job.model_copy(update={"batch": batch_of(whole, workers)})
+        whole.batched(batch_of(whole, workers))
     connect(None if job.engine == HERE else job.engine)
 
     def progress(done: int, batches: int) -> None:
