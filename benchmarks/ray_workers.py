@@ -12,7 +12,8 @@ from functools import partial
 import torch
 
 import svdd
-from svdd.clusters import ONE_CORE, _actors, _Remote, _Scoring, connect
+from svdd.clusters.actors import ONE_CORE, connect
+from svdd.clusters.rewards import reward_on_ray
 
 
 def main():
@@ -24,8 +25,8 @@ def main():
     started = time.perf_counter()
     connect()
     print(f"start of Ray: {time.perf_counter() - started:.1f} s")
-    with _actors(_Scoring, 1, {"num_cpus": 0.5}, "gc-content") as scoring:
-        remote, here, designs = _Remote(scoring), svdd.load_reward("gc-content"), ["ACGT" * 50] * 64
+    here, designs = svdd.load_reward("gc-content"), ["ACGT" * 50] * 64
+    with reward_on_ray(here, partial(svdd.load_reward, "gc-content"), 1, {"num_cpus": 0.5}) as remote:
         remote(designs)
         for name, reward in (("here", here), ("on an actor", remote)):
             started = time.perf_counter()

@@ -68,28 +68,96 @@ def test_sizes_are_refused_before_anything_travels(local):
         svdd.decode_on_ray(local[0], local[1], candidate=3)
 
 
-def test_the_command_line_writes_the_run_of_the_local_engine(nodes, tmp_path, monkeypatch):
+RUN = [
+    "run",
+    "--model",
+    "dna-enhancer",
+    "--length",
+    "40",
+    "--steps",
+    "4",
+    "--samples",
+    "4",
+    "--candidates",
+    "2",
+    "--quiet",
+]
+
+
+def svdd_command(words):
     from svdd.cli.main import main
 
-    common = [
-        "run",
-        "--model",
-        "dna-enhancer",
-        "--length",
-        "40",
-        "--steps",
-        "4",
-        "--samples",
-        "4",
-        "--reward",
-        "gc-content",
-    ]
-    common += ["--candidates", "2", "--quiet"]
-    for engine, words in (("here", []), ("ray", ["--engine", "ray", "--ray-workers", "1"])):
-        with pytest.raises(SystemExit) as status:
-            main([*common, *words, "--out", str(tmp_path / engine)])
-        assert status.value.code == 0
-    assert (tmp_path / "here" / "samples.csv").read_bytes() == (tmp_path / "ray" / "samples.csv").read_bytes()
+    with pytest.raises(SystemExit) as status:
+        main([str(word) for word in words])
+    return status.value.code
+
+
+def samples(folder):
+    return (folder / "samples.csv").read_bytes()
+
+
+@pytest.mark.parametrize("more", [[], ["--workers", "2", "--reward-resources", "num_cpus=0.25"]])
+def test_the_command_line_writes_the_run_of_the_local_engine(nodes, tmp_path, more):
+    common = [*RUN, "--reward", "gc-content"]
+    assert svdd_command([*common, "--out", tmp_path / "here"]) == 0
+    there = ["--engine", "ray", "--ray-workers", "1", "--ray-resources", "num_cpus=0.5"]
+    assert svdd_command([*common, *there, *more, "--out", tmp_path / "ray"]) == 0
+    assert samples(tmp_path / "here") == samples(tmp_path / "ray")
+
+
+CRASHES = """
+import os
+
+def score(designs):
+    if any(design.startswith("C") for design in designs):
+        os._exit(1)
+    return [design.count("G") for design in designs]
+"""
+
+
+def test_a_design_that_crashes_a_reward_costs_that_design_on_a_cluster_too(nodes, tmp_path):
+    (tmp_path / "crashes.py").write_text(CRASHES)
+    common = [*RUN, "--reward", f"{tmp_path}/crashes.py:score", "--workers", "1"]
+    assert svdd_command([*common, "--out", tmp_path / "here"]) == 0
+    there = ["--engine", "ray", "--ray-workers", "1", "--ray-resources", "num_cpus=0.5"]
+    there += ["--reward-resources", "num_cpus=0.25"]
+    assert svdd_command([*common, *there, "--out", tmp_path / "ray"]) == 0
+    assert samples(tmp_path / "here") == samples(tmp_path / "ray")
+
+
+COMES_BACK = """
+from pathlib import Path
+
+here = Path(__file__).parent
+
+def score(designs):
+    with open(here / "calls", "a") as calls:
+        calls.write("\\n".join(designs) + "\\n")
+    if not (here / "back").exists() and len((here / "calls").read_text().split()) > 12:
+        raise OSError("the oracle is away")
+    return [design.count("G") for design in designs]
+"""
+
+
+def test_a_run_that_fails_keeps_the_batches_it_has_finished(nodes, tmp_path, capsys):
+    (tmp_path / "oracle.py").write_text(COMES_BACK)
+    common = [*RUN, "--reward", f"{tmp_path}/oracle.py:score", "--batch", "1"]
+    there = ["--engine", "ray", "--ray-workers", "1", "--ray-resources", "num_cpus=0.5"]
+    assert svdd_command([*common, *there, "--out", tmp_path / "ray"]) == 2
+    told = capsys.readouterr().err
+    assert "the oracle is away" in told
+    assert "svdd resume" in told
+    finished = len(list((tmp_path / "ray").glob("batch-*.pt")))
+    assert 1 <= finished < 4
+    (tmp_path / "back").touch()
+    (tmp_path / "calls").unlink()
+    assert svdd_command(["resume", tmp_path / "ray", "--quiet"]) == 0
+    again = len((tmp_path / "calls").read_text().split())
+    (tmp_path / "calls").unlink()
+    assert svdd_command([*common, "--out", tmp_path / "here"]) == 0
+    assert samples(tmp_path / "here") == samples(tmp_path / "ray")
+    assert again < len((tmp_path / "calls").read_text().split())  # what was finished was not paid for again
+    assert not list((tmp_path / "ray").glob("batch-*.pt"))
 
 
 def test_a_budget_is_refused(local):

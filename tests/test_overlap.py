@@ -119,7 +119,7 @@ def test_rewards_of_whole_batches_wait():
 
 def test_a_reward_as_slow_as_the_network_costs_little_more_time():
     def network(x, t, cond):
-        time.sleep(0.002 * len(x))
+        time.sleep(0.004 * len(x))
         return gaussian_network(x, t, cond)
 
     process = gaussian(steps=8, network=network, decode=lambda x: x.tolist())

@@ -1,8 +1,8 @@
 """`svdd --help` answers at once, and says everything."""
 
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -18,11 +18,17 @@ finally:
 """
 
 
+def seconds_of_children():
+    """Processor time: on a busy machine the wall clock tells of the others."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def started(*words):
-    begun = time.perf_counter()
+    before = seconds_of_children()
     program = [sys.executable, "-c", PROGRAM.format(words=list(words))]
     done = subprocess.run(program, capture_output=True, text=True, check=False)
-    return done, time.perf_counter() - begun
+    return done, seconds_of_children() - before
 
 
 def test_help_imports_nothing_heavy_and_answers_within_half_a_second():

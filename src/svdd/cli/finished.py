@@ -17,7 +17,7 @@ from svdd.result import COLUMNS, Result
 
 _NO_PART = (
     "seed", "out", "scores", "batch", "chunks", "workers", "reward_timeout", "reward_batch", "reward_memory", "cache",
-    "save_seconds", "engine", "ray_workers",
+    "save_seconds", "engine", "ray_workers", "ray_resources", "reward_resources",
 )  # fmt: skip
 _OPTIONS = sorted({option for row in METHODS.values() for option in row.options})
 _NAMES = {option: name for name, option in RENAMED.items()}

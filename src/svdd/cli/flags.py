@@ -12,6 +12,8 @@ PAIRS = {
     "on_failure": "on_failure",
     "budget": "budget",
     "network_option": "network_options",
+    "ray_resources": "ray_resources",
+    "reward_resources": "reward_resources",
     "chunk": "chunks",
 }
 

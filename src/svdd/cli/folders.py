@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from svdd.best import Best
+from svdd.cli.parts import Parts
 from svdd.cli.sentences import say
 from svdd.result import Result
 
@@ -57,6 +58,16 @@ class RunFolder:
     def state(self) -> Path:
         """Where an unfinished run stands."""
         return self.path / "state.pt"
+
+    @property
+    def parts(self) -> Parts:
+        """The finished batches of an unfinished run that others compute."""
+        return Parts(self.path)
+
+    @property
+    def started(self) -> bool:
+        """Whether a run can go on from what was saved."""
+        return self.state.is_file() or len(self.parts) > 0
 
     @property
     def journal(self) -> Path:
@@ -112,6 +123,7 @@ class RunFolder:
         for name in {*WRITTEN, *named}:
             if (self.path / name).is_file():
                 (self.path / name).unlink()
+        self.parts.clear()
 
     def claim(self, job: str) -> None:
         """Makes the folder, or empties it of an older run, and writes the job."""
@@ -162,6 +174,7 @@ class RunFolder:
         _report(result, self.path, evaluation=evaluation, **report)
         for name in (self.state.name, *self._journal_names()):
             (self.path / name).unlink(missing_ok=True)
+        self.parts.clear()
         files = sorted({path.name for path in self.path.iterdir()} - before)
         measured = {"evaluation": {"notes": evaluation.notes} | evaluation.row} if evaluation else {}
         record: dict[str, Any] = plain(result.record() | {"job": job} | measured | {"files": files})

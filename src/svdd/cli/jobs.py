@@ -67,6 +67,8 @@ class Job(BaseModel):
     save_seconds: PositiveFloat | None = None
     engine: str | None = None
     ray_workers: PositiveInt | None = None
+    ray_resources: dict[str, PositiveFloat] = {}
+    reward_resources: dict[str, PositiveFloat] = {}
 
     template: str | None = None
     fix: list[str] = []
@@ -231,19 +233,20 @@ def _value(job: Job, process: Process, reward: Reward) -> str | Value:
     return load_value(job.value, process, reward, force=bool(job.force_value))
 
 
-def make_decoding(job: Job, journal: Journal | None = None) -> Decoding:
+def make_decoding(job: Job, journal: Journal | None = None, reward: Reward | None = None) -> Decoding:
     """The run that a job describes, not started.
 
     Args:
         job: the job.
         journal: where its scores are written down as they arrive.
+        reward: in place of the job's, which it stands for.
 
     Raises:
         ValueError: for anything in the job that is unknown or does not fit together.
     """
     options, columns = job.options(), score_columns(job.scores)
     _check_value(job)
-    process, reward = make_process(job), job_reward(job)
+    process, reward = make_process(job), reward or job_reward(job)
     decoding = Decoding(
         process,
         reward,

@@ -51,7 +51,9 @@ def run(
     ) = None,
     reward_option: _option(list[str], "Reward", "Options of the reward, NAME=VALUE; repeat for more.") = None,
     score: _option(list[str], "Reward", "Another reward, as a column of the result; repeat for more.") = None,
-    workers: _option(int, "Reward", "Processes for a reward that is slow, hangs or crashes.") = None,
+    workers: _option(
+        int, "Reward", "Processes for a reward that is slow, hangs or crashes; the engine's, if given."
+    ) = None,
     reward_timeout: _option(
         float, "Reward", "Seconds a design may take in a worker; a call, outside of Python."
     ) = None,
@@ -91,6 +93,8 @@ def run(
     chunk: _option(list[str], "Run", "Rows at a time, network=64, decode=..., reward=... or value=...; repeat.") = None,
     engine: _option(str, "Run", "ray, or the address of a Ray cluster: chains run on its workers.") = None,
     ray_workers: _option(int, "Run", "Workers of the engine; 2 unless given.") = None,
+    ray_resources: _option(list[str], "Run", "Of each of them, num_gpus=1 or num_cpus=4; repeat for more.") = None,
+    reward_resources: _option(list[str], "Run", "Of each of --workers on the engine, num_cpus=2; repeat.") = None,
     save_seconds: _option(float, "Run", "Seconds between saves of an unfinished run; 30 unless given.") = None,
     out: _option(Path, "Run", "The folder to write.") = None,
     force: Force = False,

@@ -1,24 +1,30 @@
 """Running a job on a Ray cluster: the chains of the local run, shared out over workers."""
 
+from contextlib import nullcontext
 from functools import partial
 
 from svdd.cli.folders import RunFolder
+from svdd.cli.job_rewards import job_reward
 from svdd.cli.jobs import Job, make_decoding
+from svdd.cli.parts import Parts
 from svdd.cli.sentences import say
-from svdd.clusters import batch_of, connect, run_on_ray
+from svdd.clusters.actors import ONE_CORE, connect
+from svdd.clusters.rewards import reward_on_ray
+from svdd.clusters.runs import batch_of, run_on_ray
 from svdd.decoding import Decoding
 
 WORKERS = 2
 HERE = "ray"
 
 
-def decoded_on_ray(job: Job, folder: RunFolder, quiet: bool) -> Decoding:
-    """The run of a job, finished by workers; its folder is made once the first batch is there.
+def decoded_on_ray(job: Job, folder: RunFolder, quiet: bool, resumed: bool = False) -> Decoding:
+    """The run of a job, finished by workers; its folder is made once the first batch is there, and keeps every batch.
 
     Args:
-        job: with `engine`, `ray` for this machine or the address of a cluster.
+        job: with `engine`, `ray` for this machine or the address of a cluster; `workers` are actors for the reward.
         folder: to write.
         quiet: no progress.
+        resumed: whether the folder holds batches of the same run.
 
     Raises:
         ImportError: without ray.
@@ -33,9 +39,22 @@ def decoded_on_ray(job: Job, folder: RunFolder, quiet: bool) -> Decoding:
     connect(None if job.engine == HERE else job.engine)
 
     def progress(done: int, batches: int) -> None:
-        if done == 1:
-            folder.claim(job.written())
         if not quiet:
             say(f"{done} of {batches} batches of {job.batch} chains")
 
-    return run_on_ray(whole, partial(make_decoding, job), workers=workers, progress=progress)
+    # a worker of its own in every actor, so that a design that hangs or crashes costs that design here too
+    there = partial(job_reward, job.model_copy(update={"workers": 1}))
+    pool = (
+        reward_on_ray(whole.given, there, job.workers, job.reward_resources or ONE_CORE)
+        if job.workers
+        else nullcontext(None)
+    )
+    with pool as reward:
+        return run_on_ray(
+            whole,
+            partial(make_decoding, job, reward=reward),
+            workers=workers,
+            resources=ONE_CORE | job.ray_resources,
+            parts=folder.parts if resumed else Parts(folder.path, lambda: folder.claim(job.written())),
+            progress=progress,
+        )

@@ -51,7 +51,7 @@ def _unfinished(folder: RunFolder) -> Iterator[None]:
     except Interrupted:
         raise
     except BaseException:
-        if folder.state.is_file():
+        if folder.started:
             say(f"note: {folder.path} holds an unfinished run, saved before; go on with: svdd resume {folder.path}")
         raise
 
@@ -128,7 +128,8 @@ def run_job(job: Job, force: bool, quiet: bool) -> dict[str, Any]:
     if job.engine is not None:
         from svdd.cli.on_ray import decoded_on_ray
 
-        return _finish(decoded_on_ray(job, folder, quiet), folder, job)
+        with _unfinished(folder):
+            return _finish(decoded_on_ray(job, folder, quiet), folder, job)
     claim = _Claim(folder, job)
     with _made(job, claim.journal) as decoding:
         if decoding.plan is not None:
@@ -161,6 +162,11 @@ def resume_job(path: Path, quiet: bool) -> dict[str, Any]:
     if folder.finished():
         return folder.record()
     job = make_job(read_settings(folder.job))
+    if job.engine is not None:
+        from svdd.cli.on_ray import decoded_on_ray
+
+        with _unfinished(folder):
+            return _finish(decoded_on_ray(job, folder, quiet, resumed=True), folder, job)
     state, done = folder.load_state(), 0
     with _made(job, ScoreCache(folder.journal)) as decoding:
         if state is not None:

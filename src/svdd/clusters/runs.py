@@ -4,54 +4,25 @@ A chain depends on (seed, index) alone, so it does not matter which machine runs
 that is lost is started again elsewhere and takes its batch from the start.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import nullcontext
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from svdd.accounting import Cost, Outcomes, Usage, count
+from svdd.accounting import Cost, Outcomes, Usage
+from svdd.clusters.actors import ONE_CORE, Actors, Resources, answer_of, connect, ray_module
+from svdd.clusters.rewards import reward_on_ray
 from svdd.decoding import Decoding
 from svdd.locate import load_reward
 from svdd.process import Process
 from svdd.result import Result
-from svdd.values import Reward, checked
-
-Resources = Mapping[str, float | int]
-ONE_CORE: Resources = {"num_cpus": 1}
-
-
-def _ray() -> ModuleType:
-    try:
-        import ray
-    except ImportError:
-        raise ImportError('many machines need ray, which is not installed: pip install "svdd[ray]"') from None
-    return ray
-
-
-def connect(address: str | None = None) -> None:
-    """Joins a Ray cluster, or starts one on this machine, unless this process is in one already.
-
-    Args:
-        address: `ray://host:port`, `host:port` or `auto`; None starts one here.
-
-    Raises:
-        ImportError: without ray.
-        ConnectionError: if nothing answers there.
-    """
-    ray = _ray()
-    if ray.is_initialized():
-        return
-    try:
-        ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)
-    except (ConnectionError, ValueError) as error:
-        raise ConnectionError(f"no Ray cluster answers at {address!r}: {error}") from error
-
+from svdd.values import Reward
 
 Model = Process | Callable[[], Process]
 Make = Callable[[], Decoding]
+Parts = MutableMapping[int, dict[str, Any]]
 Progress = Callable[[int, int], None]
 
 
@@ -61,16 +32,6 @@ def _loaded(reward: Reward | str) -> Reward:
 
 def _decoding(process: Model, reward: Reward | str, settings: Mapping[str, Any]) -> Decoding:
     return Decoding(process if isinstance(process, Process) else process(), _loaded(reward), **settings)
-
-
-class _Scoring:
-    """A reward in a process of its own."""
-
-    def __init__(self, reward: Reward | str) -> None:
-        self.reward = _loaded(reward)
-
-    def score(self, designs: Any) -> Tensor:
-        return checked(self.reward(designs), designs, count(designs))
 
 
 class _Decoding:
@@ -84,19 +45,6 @@ class _Decoding:
         for _ in self.decoding.only(number):
             pass
         return self.decoding.state()
-
-
-class _Remote:
-    """A reward whose designs are shared out over actors, in equal parts."""
-
-    def __init__(self, actors: Sequence[Any]) -> None:
-        self.actors = list(actors)
-
-    def __call__(self, designs: Any) -> Tensor:
-        size = -(-count(designs) // len(self.actors))
-        parts = [designs[i : i + size] for i in range(0, count(designs), size)]
-        asked = [actor.score.remote(part) for actor, part in zip(self.actors, parts, strict=False)]
-        return torch.cat(_ray().get(asked)) if asked else torch.zeros(0, dtype=torch.float64)
 
 
 def decode_on_ray(
@@ -143,8 +91,12 @@ def decode_on_ray(
         settings |= {"batch": batch_of(whole, workers)}
         whole.batched(settings["batch"])
     connect(address)
-    with _actors(_Scoring, reward_workers, reward_resources, reward) as scoring:
-        make = partial(_decoding, process, _Remote(scoring) if scoring else reward, settings)
+    there = partial(_loaded, reward)
+    pool = (
+        reward_on_ray(whole.given, there, reward_workers, reward_resources) if reward_workers else nullcontext(reward)
+    )
+    with pool as scoring:
+        make = partial(_decoding, process, scoring, settings)
         return run_on_ray(whole, make, workers=workers, resources=resources, progress=progress).result()
 
 
@@ -159,6 +111,7 @@ def run_on_ray(
     *,
     workers: int = 2,
     resources: Resources = ONE_CORE,
+    parts: Parts | None = None,
     progress: Progress | None = None,
 ) -> Decoding:
     """Runs the batches of `whole` on actors, and leaves it as if it had run here.
@@ -168,6 +121,8 @@ def run_on_ray(
         make: makes the same run in an actor.
         workers: actors.
         resources: of each.
+        parts: finished batches; those that are in it already are not run again, and a mapping that writes files keeps
+            what has been paid for if the run is killed.
         progress: called with the number of finished batches and of all.
 
     Raises:
@@ -179,10 +134,11 @@ def run_on_ray(
         raise ValueError(
             "a budget cannot be kept by many workers at once; run it on one machine, or give smaller sizes"
         )
-    batches, parts = len(whole.batches), dict[int, dict[str, Any]]()
+    parts, batches = {} if parts is None else parts, len(whole.batches)
+    missing = [number for number in range(batches) if number not in parts]
     threads = max(1, int(resources.get("num_cpus", 1)))
-    with _actors(_Decoding, min(workers, batches), resources, make, threads) as actors:
-        for number, part in _run(actors, batches):
+    with Actors(_Decoding, min(workers, len(missing)), resources, make, threads) as actors:
+        for number, part in _run(actors, missing):
             parts[number] = part
             if progress is not None:
                 progress(len(parts), batches)
@@ -195,44 +151,18 @@ def run_on_ray(
     return whole
 
 
-class _actors:
-    """Actors that Ray starts again elsewhere when their node is lost, gone at the end of the block."""
-
-    def __init__(self, kind: type, number: int, resources: Resources, *arguments: Any) -> None:
-        ray = _ray()
-        options = dict(resources) | {"max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": "SPREAD"}
-        # kept for actors that start again
-        self.shared = [ray.put(argument) for argument in arguments] if number else []
-        self.actors = [ray.remote(**options)(kind).remote(*self.shared) for _ in range(number)]
-
-    def __enter__(self) -> list[Any]:
-        return self.actors
-
-    def __exit__(self, *error: Any) -> None:
-        for actor in self.actors:
-            _ray().kill(actor)
-
-
-def _run(actors: Sequence[Any], batches: int) -> Iterator[tuple[int, dict[str, Any]]]:
+def _run(actors: Sequence[Any], batches: Sequence[int]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Every batch once, each on the next actor that is free, as they finish."""
-    ray = _ray()
-    waiting = iter(range(batches))
+    ray = ray_module()
+    waiting = iter(batches)
     running = {actor.run.remote(number): (actor, number) for actor, number in zip(actors, waiting, strict=False)}
     while running:
         ready, _ = ray.wait(list(running), num_returns=1)
         actor, number = running.pop(ready[0])
-        yield number, _result(ray, ready[0])
+        yield number, answer_of(ready[0])
         following = next(waiting, None)
         if following is not None:
             running[actor.run.remote(following)] = (actor, following)
-
-
-def _result(ray: ModuleType, reference: Any) -> dict[str, Any]:
-    """A task's answer, or what went wrong in it as if it had happened here."""
-    try:
-        return ray.get(reference)
-    except ray.exceptions.RayTaskError as error:
-        raise (error.cause if isinstance(error.cause, Exception) else error) from None
 
 
 def _merged(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
