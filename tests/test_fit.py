@@ -189,7 +189,7 @@ def test_only_networks_of_the_package_are_saved(tmp_path):
     for network in (Ridge(), timeless):
         with pytest.raises(ValueError, match="only the networks of the package are saved"):
             quick(processes.gaussian(), network=network).save(tmp_path / "V")
-    with pytest.raises(ValueError, match="the bundled networks read rows of tokens"):
+    with pytest.raises(ValueError, match="the convolutional network reads rows of tokens"):
         quick(processes.gaussian(), network="convolutional")
     assert not (tmp_path / "V").exists()
 

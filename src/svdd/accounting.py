@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 
 from svdd.answered import Answered
@@ -237,19 +237,19 @@ def chunked(f: Callable[..., Any], limit: int) -> Callable[..., Any]:
     return like(wrapper, f)
 
 
-def in_full_batches(f: Callable[[Tensor], Tensor], size: int) -> Callable[[Tensor], Tensor]:
+def in_full_batches(f: Callable[[Any], Tensor], size: int) -> Callable[[Any], Tensor]:
     """`f` on batches of exactly `size` rows, the last one padded with its own first row.
 
     Matrix products of another shape round differently. With one shape a row's answer does not depend on how many rows
     came with it, so neither chunking, de-duplication nor a restart can change a design in its last bit.
     """
 
-    def wrapper(x: Int64[Tensor, "n L"]) -> Float[Tensor, "n *rest"]:
-        parts = []
-        for part in x.split(size):  # type: ignore[no-untyped-call]
-            short = size - len(part)
-            padded = torch.cat([part, part[:1].expand(short, *part.shape[1:])]) if short else part
-            parts.append(f(padded)[: len(part)])
+    def wrapper(x: Tree) -> Float[Tensor, "n *rest"]:
+        parts, n = [], rows(x)
+        for first in range(0, n, size):
+            row = torch.arange(first, first + size)
+            there = min(size, n - first)
+            parts.append(f(take(x, torch.where(row < n, row, first)))[:there])
         return torch.cat(parts)
 
     return wrapper

@@ -6,7 +6,7 @@ template has the same values.
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from svdd.process import Particles, Process
-from svdd.tree import leaves
+from svdd.tree import Tree, leaves, take
 from svdd.values import Reward, evaluate
 
 _FORMAT = "svdd-fingerprint-1"
@@ -35,7 +35,7 @@ class Fingerprint:
     Args:
         facts: name, alphabet and length of the process, for the message.
         times: its grid.
-        x: a few states, rows of tokens.
+        x: a few states: tokens, or a dictionary of tensors.
         step: how many steps each has taken.
         finished: a few finished designs, as states.
         answers: what the denoiser and the transition said of the states, and the rewards of the designs.
@@ -43,9 +43,9 @@ class Fingerprint:
 
     facts: dict[str, Any]
     times: Float[Tensor, " T1"]
-    x: Tensor
+    x: Tree
     step: Int64[Tensor, " p"]
-    finished: Tensor
+    finished: Tree
     answers: dict[str, Tensor]
 
     def check(self, process: Process, reward: Reward) -> None:
@@ -72,9 +72,27 @@ class Fingerprint:
     def save(self, path: Path, weights: Path) -> None:
         """Writes it, with the hash of the weights that it vouches for."""
         metadata = {"format": _FORMAT, "facts": json.dumps(self.facts), "sha256": _sha256(weights)}
-        tensors = {"times": self.times, "x": self.x, "step": self.step, "finished": self.finished}
+        tensors = {"times": self.times, "step": self.step}
+        tensors |= _named("x", self.x) | _named("finished", self.finished)
         tensors |= {f"answer {name}": answer for name, answer in self.answers.items()}
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, str(path), metadata=metadata)
+
+
+def _named(name: str, states: Tree) -> dict[str, Tensor]:
+    """The tensors of states under names that tell where they belong."""
+    if isinstance(states, Tensor):
+        return {name: states}
+    return {f"{name}.{key}": leaf for key, leaf in states.items()}
+
+
+def _states(name: str, tensors: dict[str, Tensor]) -> Tree:
+    """What `_named` named.
+
+    Raises:
+        KeyError: if it is not there.
+    """
+    parts = {key.removeprefix(f"{name}."): leaf for key, leaf in tensors.items() if key.startswith(f"{name}.")}
+    return parts or tensors[name]
 
 
 def _differs(fitted: str, given: str) -> FingerprintError:
@@ -94,13 +112,11 @@ def _close(fitted: Tensor, given: Tensor) -> bool:
 
 
 @torch.no_grad()
-def asked(
-    process: Process, reward: Reward, x: Tensor, step: Int64[Tensor, " p"], finished: Tensor
-) -> dict[str, Tensor]:
+def asked(process: Process, reward: Reward, x: Tree, step: Int64[Tensor, " p"], finished: Tree) -> dict[str, Tensor]:
     """The answers to the probes; a state from before the grid of the process is asked about at its beginning."""
-    posteriors, kernels = [], []
+    posteriors, kernels, still = [], [], replace(process, move=None)  # a move draws random numbers
     for row, number in enumerate(step.tolist()):
-        particles = Particles(process, max(number, 0), x[row : row + 1])
+        particles = Particles(still, max(number, 0), take(x, torch.tensor([row])))
         posteriors.append(_flat(particles.posterior))
         kernels.append(_flat(particles.kernel))
     ends = Particles(process, process.steps, finished)
@@ -120,7 +136,7 @@ def _sha256(path: Path) -> str:
 
 
 def take_fingerprint(
-    process: Process, reward: Reward, x: Tensor, step: Int64[Tensor, " p"], finished: Tensor
+    process: Process, reward: Reward, x: Tree, step: Int64[Tensor, " p"], finished: Tree
 ) -> Fingerprint:
     """The fingerprint of a process and a reward at the given states and designs."""
     facts = {name: process.about[name] for name in ("name", "alphabet", "length") if name in process.about}
@@ -145,7 +161,8 @@ def load_fingerprint(path: Path, weights: Path) -> Fingerprint:
             raise KeyError(metadata["format"])
         facts = json.loads(metadata["facts"])
         answers = {name.removeprefix("answer "): t for name, t in tensors.items() if name.startswith("answer ")}
-        times, x, step, finished = (tensors[name] for name in ("times", "x", "step", "finished"))
+        times, step = tensors["times"], tensors["step"]
+        x, finished = _states("x", tensors), _states("finished", tensors)
         fingerprint = Fingerprint(facts, times, x, step, finished, answers)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ValueError(f"{path} is damaged or not a fingerprint of a value: {error}") from None

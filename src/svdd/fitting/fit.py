@@ -47,8 +47,8 @@ def fit_value(process: Process, reward: Reward, **settings: Any) -> FittedValue:
         process: a pretrained model.
         reward: designs to one number each, higher is better; -inf is invalid, which `mean` cannot take.
         **settings: `target` (mean, soft or soft-q; mean), `temperature` (a, above 0, of soft and soft-q), `network`
-            (convolutional, pooled, transformer, a torch module of (x, t), or a regressor with fit and predict; by default
-            convolutional for up to 64 letters and pooled for more),
+            (convolutional, pooled, transformer, graph, a torch module of (x, t), or a regressor with fit and predict; by
+            default graph for graphs, convolutional for up to 64 letters and pooled for more),
             `network_options` (sizes), `features` (of a regressor, `(x_t, t, cond)` to (n, d); `svdd.features.table`),
             `rollouts` (2000), `states` kept of each at random steps (8), `train_steps` (1000), `batch` (128),
             `learning_rate` (2e-3), `children` K of soft-q (8), its `sweeps` (T), `cond` (rows of conditioning), `seed` (0),
@@ -212,4 +212,5 @@ def _probes(process: Process, reward: Reward, rollouts: Rollouts) -> Fingerprint
     """A fingerprint at some of the kept states, spread over time, and at the first designs that differ."""
     order = rollouts.step.argsort(stable=True)
     index = order[torch.linspace(0, len(order) - 1, _PROBES).long()]
-    return take_fingerprint(process, reward, rollouts.x[index], rollouts.step[index], rollouts.finished[:_PROBES])
+    finished = take(rollouts.finished, torch.arange(min(_PROBES, len(rollouts.reward))))
+    return take_fingerprint(process, reward, take(rollouts.x, index), rollouts.step[index], finished)

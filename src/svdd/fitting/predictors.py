@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from svdd.accounting import in_full_batches
 from svdd.features import Features, predicted
 from svdd.models.attention import TransformerRegressor
+from svdd.models.graph_regressor import GraphRegressor
 from svdd.models.regressors import ConvolutionalRegressor, PooledRegressor
 from svdd.process import Process
 from svdd.tree import Tree, leaves, tree_map
@@ -20,35 +21,44 @@ NETWORKS: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "convolutional": (ConvolutionalRegressor, {"channels": 64, "layers": 2, "bins": 25, "hidden": 64, "dropout": 0.2}),
     "pooled": (PooledRegressor, {"channels": 128, "dropout": 0.4}),
     "transformer": (TransformerRegressor, {"width": 64, "layers": 2, "dropout": 0.2}),
+    "graph": (GraphRegressor, {"channels": 32, "rounds": 3, "dropout": 0.1}),
 }
 """Classes of networks by name, with the sizes they have here unless others are given."""
 
 AUTOMATIC = "automatic"
 _SHORT = 64  # sites up to which the place of a letter is learned better than its company
 
-_SITES = 6400  # of a batch
+_SITES, _GRAPHS = 6400, 32  # of a batch
 _FLOOR = 1e-13  # the smallest mean weight a regressor can claim: 30 temperatures below the best design
 
 
 def suited(x: Tree) -> str:
     """The network for states unless one is named: by place for short sequences, by motifs wherever they are for long ones."""
+    if _are_graphs(x):
+        return "graph"
     return "pooled" if isinstance(x, Tensor) and x.ndim == 2 and x.shape[1] > _SHORT else "convolutional"
 
 
+def _are_graphs(x: Tree) -> bool:
+    return isinstance(x, dict) and x.keys() == {"x", "adj", "flags"}
+
+
 def build(name: str, options: Mapping[str, Any], x: Tree, symbols: int) -> nn.Module:
-    """A network of the package for token sequences.
+    """A network of the package for token sequences or graphs.
 
     Raises:
-        ValueError: for states that are not rows of tokens, and for sizes that make no sense.
+        ValueError: for states that the network does not read, and for sizes that make no sense.
     """
-    if not isinstance(x, Tensor) or x.ndim != 2 or x.is_floating_point():
+    tokens = isinstance(x, Tensor) and x.ndim == 2 and not x.is_floating_point()
+    if not (_are_graphs(x) if name == "graph" else tokens):
         raise ValueError(
-            "the bundled networks read rows of tokens; for other states give network=... a torch module of (x, t) or a "
-            "regressor with fit and predict"
+            f"the {name} network reads {'graphs' if name == 'graph' else 'rows of tokens'}, which this model's states are "
+            "not; give network=... a torch module of (x, t) or a regressor with fit and predict"
         )
     kind, sizes = NETWORKS[name]
+    shape = {"vocabulary": symbols - 1, "length": x.shape[1]} if tokens else {"features": x["x"].shape[-1]}
     try:
-        return kind(vocabulary=symbols - 1, length=x.shape[1], timed=True, **(sizes | dict(options)))
+        return kind(timed=True, **(shape | sizes | dict(options)))
     except TypeError as error:
         raise ValueError(f"the {name} network cannot be made with {dict(options)}: {error}") from None
 
@@ -83,7 +93,7 @@ def readable(x: Tree) -> Tree:
 
 
 def of_network(network: nn.Module) -> Predictor:
-    """A trained network as a predictor; tokens go through it in batches of one size, so that a row's number is its own."""
+    """A trained network as a predictor, in batches of one size where states are tokens or graphs: a row's number is its own."""
     network = network.eval().requires_grad_(False)
 
     @torch.no_grad()
@@ -93,6 +103,8 @@ def of_network(network: nn.Module) -> Predictor:
         def forward(part: Tree) -> Tensor:
             return network(part, time)[:, 0]
 
+        if _are_graphs(x):
+            return in_full_batches(forward, _GRAPHS)(readable(x))
         if isinstance(x, Tensor) and not x.is_floating_point():
             return in_full_batches(forward, max(1, _SITES // max(x[0].numel(), 1)))(x)
         return forward(readable(x))

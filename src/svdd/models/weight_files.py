@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from svdd.models.attention import TransformerRegressor
+from svdd.models.graph_regressor import GraphRegressor
 from svdd.models.networks import SequenceClassifier, SequenceDenoiser
 from svdd.models.regressors import ConvolutionalRegressor, PooledRegressor
 from svdd.models.timed_networks import TimedSequenceDenoiser
@@ -28,6 +29,7 @@ _CLASSES: dict[str, type[Any]] = {
         ConvolutionalRegressor,
         PooledRegressor,
         TransformerRegressor,
+        GraphRegressor,
     )
 }
 
