@@ -1,0 +1,135 @@
+"""docs/molecule-results.md, from the table that `molecules.py` wrote; no number on the page is typed by hand."""
+
+import numpy as np
+import pandas as pd
+from results_page import markdown, shown, verdict
+
+from svdd.report.tables import number
+
+MODELS = {"molecule": "The bundled model", "gdss": "GDSS, trained on ZINC250k"}
+REWARDS = {
+    "qed": "QED (0 to 1)",
+    "sa": "synthetic accessibility, (10 - SA) / 9 (0 to 1)",
+    "parp1": "docking to parp1, -Vina score at exhaustiveness 1 (kcal/mol)",
+}
+REWARD = ("reward_median", "reward_q90", "reward_mean")
+WORTH = {
+    "validity": "valid", "unique": "unique", "novel": "novel", "distant": "far from known", "fcd": "FCD",
+    "fcd_floor": "its floor", "nearest_similarity": "SNN", "scaffold_similarity": "scaffolds",
+    "fragment_similarity": "fragments", "diversity": "diversity", "pains": "PAINS", "qed": "QED", "sa": "SA", "logp": "logP",
+}  # fmt: skip
+COSTS = {"network_asked": "network rows", "network_rows": "computed", "reward_asked": "reward calls",
+         "reward_rows": "computed", "seconds": "seconds"}  # fmt: skip
+PRETRAINED, SVDD = "pretrained", "svdd"
+PAIRS = (("best-of-n, equal network rows", "network rows"), ("best-of-n, equal reward calls", "reward calls"))
+
+HEAD = """# Results on molecules
+
+This page is made by `python benchmarks/molecules.py --page` from the table that `python benchmarks/molecules.py
+--case ...` wrote; sentences that compare come from the same table. Brackets hold 95 % bootstrap intervals over seeds,
+then chains. Two methods are called different only where their intervals do not overlap. Costs are of one design. QED,
+SA and the other properties are formulas, so there is no held-out judge of them; docked designs are docked again at
+exhaustiveness 8.
+
+SVDD takes the best of M candidates by the reward of the posterior mean, *tempered* and *log-mean-exp* draw in
+proportion to exp(reward / temperature), the learned mean is a value network fitted to the model's own roll-outs.
+Best-of-n comes from one pool of unguided samples: of as many as SVDD's network rows pay for, and of as many as its
+reward calls, or of the whole pool where that is smaller, as the size column tells. *Valid* is after any correction of
+valences, *far from known* the share whose nearest known molecule has a Tanimoto similarity below 0.4, SNN the mean of
+that similarity. FCD falls with the number of designs: *its floor* is what as many of the known molecules have. Known
+molecules are those of MOSES (its test set) for the bundled model and of ZINC250k for GDSS."""
+
+
+def write_page(results, docs):
+    """Writes molecule-results.md into a folder."""
+    table = pd.read_csv(results / "molecules.csv")
+    cases = [name for name in dict.fromkeys(table["case"])]
+    parts = []
+    for model, title in MODELS.items():
+        mine = [case for case in cases if case.partition("-")[0] == model]
+        if mine:
+            parts.append(f"## {title}")
+            parts += [section(case, table[table["case"] == case].dropna(axis=1, how="all")) for case in mine]
+    (docs / "molecule-results.md").write_text("\n\n".join([HEAD, *parts]) + "\n", encoding="utf-8")
+
+
+def section(case, table):
+    facts, reward = table.iloc[0], case.partition("-")[2]
+    setting = f"T = {facts['steps']}, seeds: {facts['runs']}, designs: {listed_designs(table)}."
+    parts = [f"### {REWARDS[reward]}", setting, rewards_table(table), worth_table(table)]
+    return "\n\n".join([*parts, *compared(table), *hits(table), *fits(table)])
+
+
+def listed_designs(table):
+    counts = table.groupby("designs", sort=False)["label"].apply(list)
+    if len(counts) == 1:
+        return f"{counts.index[0]} a method"
+    most = counts.map(len).idxmax()
+    others = "; ".join(f"{n} of {', '.join(labels)}" for n, labels in counts.items() if n != most)
+    return f"{most} a method ({others})"
+
+
+def rewards_table(table):
+    titles = ["method", "M or N", "median", "best 10 %", "mean"]
+    titles += ["judge, median"] * ("judge_median" in table) + list(COSTS.values())
+    measures = [*REWARD, *(["judge_median"] if "judge_median" in table else [])]
+    rows = [
+        [
+            row["label"],
+            str(row["size"]),
+            *(shown(row, name) for name in measures),
+            *(number(row[name]) for name in COSTS),
+        ]
+        for _, row in table.iterrows()
+    ]
+    return markdown(titles, rows)
+
+
+def worth_table(table):
+    names = [name for name in WORTH if name in table]
+    rows = [
+        [row["label"], *(number(row[name]) if np.isfinite(row[name]) else "-" for name in names)]
+        for _, row in table.iterrows()
+    ]
+    return markdown(["method", *(WORTH[name] for name in names)], rows)
+
+
+def compared(table):
+    """Where svdd is above, level with or below the others, by the mean of its reward."""
+    rows = {row["label"]: row for _, row in table.iterrows()}
+    words = {1: "above", 0: "not shown to differ from", -1: "below"}
+    mine = rows.get(SVDD)
+    if mine is None:
+        return
+    for label, cost in PAIRS:
+        if label in rows:
+            said = words[verdict(mine, rows[label], "reward_mean")]
+            ratio = rows[label][f"{cost.split()[0]}_asked"] / mine[f"{cost.split()[0]}_asked"]
+            short = f" (which had {ratio:.0%} of svdd's {cost}, all of its pool)" if ratio < 0.8 else ""
+            yield f"At equal {cost}, svdd's mean reward is {said} best-of-n's{short}."
+    others = [label for label in rows if label not in (SVDD, PRETRAINED, *(label for label, _ in PAIRS))]
+    for sign, word in words.items():
+        those = [label for label in others if verdict(mine, rows[label], "reward_mean") == sign]
+        if those:
+            yield f"It is {word} {', '.join(those)}."
+
+
+def hits(table):
+    """Designs that meet the published criteria."""
+    if "hits" not in table:
+        return
+    told = [f"{row['label']} {number(row['hits'])} of {number(row['hit_candidates'])}" for _, row in table.iterrows()]
+    yield (
+        "Different designs that dock better than the target's threshold and have QED > 0.5, SA < 5 and similarity to known "
+        f"molecules below 0.4: {'; '.join(told)}."
+    )
+
+
+def fits(table):
+    """What a learned value cost before its first design."""
+    rows = table[table["fit_seconds"].notna()] if "fit_seconds" in table else table[:0]
+    for _, row in rows.iterrows():
+        yield (
+            f"Before its first design, {row['label']} took {number(row['fit_network_rows'])} network rows, "
+            f"{number(row['fit_reward_rows'])} reward calls and {number(row['fit_seconds'])} seconds to fit."
+        )
