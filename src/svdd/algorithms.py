@@ -3,7 +3,8 @@
 Every function takes `(process, value, *, ..., chains, rng, cond, start)` and iterates over `Step`s. `METHODS` is the table
 that the command line, the docs, the exact tests and `svdd cite` read; a new algorithm is a function and a row in it.
 All share a cadence: they choose at every `every`-th step, counted back from the last, and only where the child's time lies
-within `window`; the last step always values the finished design.
+within `window`; the last step always values the finished design. Network rows are those of a process without a move;
+`Process.move` adds one a particle and step, or one a candidate where every child makes its own move.
 """
 
 import inspect

@@ -181,6 +181,8 @@ def forecast(
         denoiser=denoiser,
         transition=lambda x, posterior, t, s: Normal(x, 1.0),
         times=process.times,
+        move=None if process.move is None else lambda x, posterior, t, rng: x,
+        move_each=process.move_each,
     )
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")

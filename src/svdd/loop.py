@@ -167,6 +167,7 @@ def search(
 
     Cost:
         b n + (T - 1) b n m network rows with a value that looks ahead through the network, T b n with one that does not.
+        A process with a move asks for T b n more, or for T b n m more where every child makes its own.
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}; svdd, svdd_r and blocks take 0 as argmax")
@@ -199,7 +200,8 @@ def _driven(particles: Particles, process: Process, rng: Rng) -> Particles:
 
 def _admissible(parents: Particles, m: int) -> int:
     """`m`, unless the kernel cannot tell siblings apart."""
-    if m == 1 or not is_deterministic(parents.kernel):
+    own_moves = parents.process.move is not None and parents.process.move_each
+    if m == 1 or own_moves or not is_deterministic(parents.kernel):
         return m
     if parents.step == parents.process.steps - 1:
         return 1  # many samplers end without noise: siblings would be one design, paid for m times

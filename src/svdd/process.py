@@ -8,8 +8,9 @@ their path, and the network's answer once it has been paid for; indexing gathers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
@@ -18,6 +19,8 @@ from svdd.distributions import Distribution
 from svdd.rng import Rng
 from svdd.transitions import Transition
 from svdd.tree import Tree, leaves, repeat, rows, take
+
+Move: TypeAlias = Callable[[Tree, Distribution, Tensor, Rng], Tree]
 
 
 def identity(x: Tree) -> Any:
@@ -38,6 +41,10 @@ class Process:
         rows_each: network rows a state costs, 2 under classifier-free guidance.
         rows_at_once: states that the network computes as one batch, padded if there are fewer.
         time_independent: whether the denoiser ignores t, so that equal states share one answer for ever.
+        move: `(x_t, q(x_0 | x_t), t, rng)` to x_t', a random move at the particles' own time, such as a Langevin corrector,
+            made once before their children are proposed from x_t'; it costs one more network row a particle and step.
+        move_each: whether every child makes its own move instead, so that candidates are independent draws of the whole
+            step, for two network rows each. With a shared move only the kernel after it is tilted by a choice of children.
         export: writes designs, their names and their numbers (`reward`, then one column a further score) into a folder in
             the domain's own format.
         about: facts for people and files, such as `name`, `domain` and `alphabet`.
@@ -54,6 +61,8 @@ class Process:
     rows_each: int = 1
     rows_at_once: int = 1
     time_independent: bool = False
+    move: Move | None = None
+    move_each: bool = False
     export: Callable[[Any, Any, Any, Any], None] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
 
@@ -130,14 +139,30 @@ class Particles:
         """The look-ahead: the mode of q(x_0 | x_t), and the state itself at the end."""
         return self.x if self.final else self.posterior.mode()
 
+    @property
+    def moved(self) -> "Particles":
+        """The same particles after the process's move at their own time, drawn once; without a move they themselves."""
+        return self if self.process.move is None else self._moved
+
+    @cached_property
+    def _moved(self) -> "Particles":
+        move = cast(Move, self.process.move)
+        x = move(self.x, self.posterior, self.t, cast(Rng, self.rng))
+        return replace(self, process=replace(self.process, move=None), x=x)
+
     @cached_property
     def kernel(self) -> Distribution:
-        """p(x_s | x_t) for the next time s."""
-        s = self.process.times[self.step + 1]
-        return self.process.transition(self.x, self.posterior, self.t, s)
+        """p(x_s | x_t) for the next time s, from where the move has led."""
+        s, here = self.process.times[self.step + 1], self.moved
+        return self.process.transition(here.x, here.posterior, self.t, s)
 
     def propose(self, m: int) -> "Particles":
         """`m` children of every particle, siblings adjacent, each with its parent's conditioning and memory."""
+        if self.process.move is not None and self.process.move_each and m > 1:
+            index = torch.arange(len(self)).repeat_interleave(m)
+            siblings = self[index]
+            siblings.__dict__["posterior"] = self.posterior[index]  # of the parent, asked once
+            return siblings.propose(1)
         x = self.kernel.sample(m, cast(Rng, self.rng))
         cond, memory = repeat(self.cond, m), dict(repeat(self.memory, m))  # values write into a child's own memory
         return Particles(self.process, self.step + 1, x, cond, memory, self.rng)
@@ -147,4 +172,6 @@ class Particles:
         chosen = replace(self, x=x, cond=cond, memory=memory)
         if "posterior" in self.__dict__:  # already paid for
             chosen.__dict__["posterior"] = self.posterior[index]
+        if "_moved" in self.__dict__:  # already drawn
+            chosen.__dict__["_moved"] = self._moved[index]
         return chosen

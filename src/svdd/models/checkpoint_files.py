@@ -11,6 +11,7 @@ import math
 import pickle
 import struct
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,12 +122,25 @@ def _safetensors(file: Path) -> dict[str, Tensor]:
         raise ValueError(f"{file} is not a readable safetensors file: {error}") from error
 
 
-def _unpickled(file: Path) -> Any:
+def read_strictly(file: Path, mappings: Collection[str] = ()) -> Any:
+    """What torch.save wrote, if it holds nothing but tensors, plain values and dictionaries.
+
+    Args:
+        file: a zip archive.
+        mappings: classes, such as `easydict.EasyDict`, to read as plain dictionaries.
+
+    Raises:
+        ValueError: for a file that cannot be read, or that names any other class or function.
+    """
+    return _unpickled(file, mappings)
+
+
+def _unpickled(file: Path, mappings: Collection[str] | None = None) -> Any:
     try:
         with zipfile.ZipFile(file) as archive:
             (program,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
             with archive.open(program) as stream:
-                return _TensorUnpickler(stream, archive, program.removesuffix("data.pkl")).load()
+                return _TensorUnpickler(stream, archive, program.removesuffix("data.pkl"), mappings).load()
     except zipfile.BadZipFile:
         raise ValueError(
             f"{file} is not a zip archive of torch.save; if you trust it, load it with the torch that wrote it and save it "
@@ -205,14 +219,28 @@ _KNOWN: dict[tuple[str, str], Any] = {
 
 
 class _TensorUnpickler(pickle.Unpickler):
-    """Rebuilds tensors, plain values and dictionaries; the rest become placeholders."""
+    """Rebuilds tensors, plain values and dictionaries; the rest become placeholders, or are refused.
 
-    def __init__(self, stream: Any, archive: zipfile.ZipFile, folder: str) -> None:
+    Args:
+        stream: the pickle.
+        archive: where the numbers are.
+        folder: of the pickle in it.
+        mappings: classes to read as plain dictionaries, every other class then being refused; None for placeholders.
+    """
+
+    def __init__(
+        self, stream: Any, archive: zipfile.ZipFile, folder: str, mappings: Collection[str] | None = None
+    ) -> None:
         super().__init__(stream)
         self.archive, self.folder, self.storages = archive, folder, dict[str, Tensor]()
+        self.mappings = mappings
 
     def find_class(self, module: str, name: str) -> Any:
-        return _KNOWN.get((module, name), Foreign)
+        if (module, name) in _KNOWN or self.mappings is None:
+            return _KNOWN.get((module, name), Foreign)
+        if f"{module}.{name}" not in self.mappings:
+            raise pickle.UnpicklingError(f"it names {module}.{name}, which no such checkpoint needs, so it was refused")
+        return _Dictionary
 
     def persistent_load(self, pid: Any) -> Any:
         kind, dtype, key, _, count = pid
