@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from svdd.distributions import Product as Product
     from svdd.fitting import fit_value as fit_value
     from svdd.fitting import load_value as load_value
+    from svdd.invalid import Invalid as Invalid
     from svdd.locate import load as load
     from svdd.locate import load_reward as load_reward
     from svdd.loop import Step as Step
@@ -63,6 +64,7 @@ _HOMES = {
     "decoding": ("Decoding", "decode", "run"),
     "distributions": ("Categorical", "Dirac", "Distribution", "Normal", "Product"),
     "fitting": ("fit_value", "load_value"),
+    "invalid": ("Invalid",),
     "locate": ("load", "load_reward"),
     "loop": ("Step", "search"),
     "memo": ("memoised",),

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from svdd.accounting import Usage, chunked, deduplicated, metered
+from svdd.components import Composite
 from svdd.denoisers import Denoiser
 from svdd.memo import memoised
 from svdd.outcomes import judged
@@ -81,14 +82,16 @@ def _asked(reward: Reward, usage: Usage, chunks: Mapping[str, int], share: bool,
         raise ValueError(
             "a groupwise reward is given whole batches; leave reward out of chunks, and bound batch instead"
         )
-    asked = judged(reward, terms.policy, usage.outcomes, keep=shelves.keep if shelves and not whole else None)
+    keep = shelves.keep if shelves and not whole else None
+    asked = judged(reward, terms.policy, usage.outcomes, keep, terms.breakdown)
     asked = metered(asked, usage.reward)
     if not whole:
         asked = chunked(asked, chunks.get("reward", getattr(reward, "at_once", sys.maxsize)))
     if terms.spending is not None:
         asked = terms.spending.reward(asked)
     if shelves and not whole:
-        asked = shelves.first(asked, usage.reward, usage.outcomes)
+        again = reward if isinstance(reward, Composite) else lambda designs: None  # whose components are billed too
+        asked = shelves.first(asked, usage.reward, usage.outcomes, terms.breakdown, again)
     if terms.best is not None:
         asked = terms.best.noted(asked)
     return memoised(asked, terms.key, usage.reward) if share and not whole else asked

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from svdd.accounting import Usage
+from svdd.accounting import Usage, count
 from svdd.billing import accounted, accounted_value
 from svdd.budget import Budget, BudgetSpent, BudgetWarning, plan
+from svdd.components import apart, check_columns
 from svdd.designs import filled_up, returned
 from svdd.loop import Step
 from svdd.memo import Key
@@ -25,13 +27,13 @@ from svdd.named import make_value as make_value
 from svdd.named import rehearsed
 from svdd.outcomes import Policy
 from svdd.process import Process
-from svdd.result import COLUMNS, Result, Trace, join
+from svdd.result import Result, Trace, join
 from svdd.rng import Rng
 from svdd.saving import step_from, step_state
 from svdd.score_cache import ScoreCache
 from svdd.terms import Journal, make_terms
 from svdd.tree import Tree, leaves, rows, take
-from svdd.values import Learned, Reward, Value
+from svdd.values import Learned, Reward, Value, checked
 
 
 class DegenerateProposalWarning(UserWarning):
@@ -84,8 +86,7 @@ class Decoding:
             self.plan = plan(limit, self.method, options, process, rehearsed(value, options), samples)
             options = self.plan.options
         self.usage, self.scores = Usage(), dict(scores or {})
-        for name in {*self.scores} & {*COLUMNS}:
-            raise ValueError(f"a score cannot be named {name!r}: every result has that column already")
+        check_columns(reward, self.scores)
         for option in self.method.missing(options):
             raise ValueError(f"{method} needs {option}, such as {option}=10")
         settings = self.method.defaults() | options
@@ -102,7 +103,9 @@ class Decoding:
             budget=limit,
             key=key,
         )
-        self.process, self.reward = accounted(process, reward, self.usage, chunks or {}, share, self.terms)
+        self._scores = {name: self.terms.score(name, score) if share else score for name, score in self.scores.items()}
+        asked, self.columns = apart(reward, self.terms.remembered if share else lambda name, component: component)
+        self.process, self.reward = accounted(process, asked, self.usage, chunks or {}, share, self.terms)
         made = make_value(value, self.reward, temperature)
         self.value = accounted_value(made, self.usage, chunks or {}, share)
         _warn_if_temperatures_differ(made, temperature)
@@ -139,6 +142,7 @@ class Decoding:
         self._position, self._finished = _Position(), list[Result]()
         self.trace = Trace(self.trace.temperature)
         self.usage.restore(Usage())
+        self.terms.breakdown.restore({})
         return self
 
     def __len__(self) -> int:
@@ -180,8 +184,15 @@ class Decoding:
 
     def _finish(self, ids: range) -> None:
         assert self._position.step is not None, "a batch has at least one step"
-        designs = returned(self._position.step, self.method, ids, self.process, self.scores, self._rng)
+        designs = returned(self._position.step, self.method, ids, self.process, self._rng, self._further)
         self._finished.append(designs)
+
+    def _further(self, designs: Any) -> dict[str, Tensor]:
+        """The columns of designs beside their reward: its components, and further scores."""
+        scores = {
+            name: checked(f(designs), designs, count(designs), f"score {name}") for name, f in self._scores.items()
+        }
+        return self.columns(designs) | scores
 
     def result(self) -> Result:
         """The designs so far, with the bill; after a budget was spent, the best of all that were scored fill up the rest.
@@ -192,7 +203,7 @@ class Decoding:
         """
         finished = self._finished
         if self.stopped and self.terms.best is not None:
-            finished = filled_up(finished, self.terms.best, self.samples, self.scores)
+            finished = filled_up(finished, self.terms.best, self.samples, self._further)
         if not finished and self.stopped:
             raise BudgetSpent(f"{self.stopped}, and no design was scored yet")
         if not finished:
@@ -202,6 +213,7 @@ class Decoding:
         return join(
             finished,
             usage=self.usage,
+            breakdown=self.terms.breakdown,
             trace=self.trace,
             settings=self.settings,
             about=dict(self.plain.about),
@@ -232,6 +244,7 @@ class Decoding:
             "trace": self.trace.rows(),
             "finished": [result.state() for result in self._finished],
             "best": self.terms.best.state() if self.terms.best is not None else {},
+            "breakdown": self.terms.breakdown.as_dict(),
         }
 
     def resume(self, state: dict[str, Any]) -> "Decoding":
@@ -239,7 +252,7 @@ class Decoding:
         step = state["step"]
         self._position = _Position(state["batch"], None if step is None else step_from(step, self.process))
         self.usage.restore(Usage.from_dict(state["usage"]))
-        self.terms.resume(self.usage, state["best"])
+        self.terms.resume(self.usage, state["best"], state["breakdown"])
         self.trace.resume(state["trace"])
         self._finished = [Result.from_state(r) for r in state["finished"]]
         return self

@@ -1,8 +1,5 @@
 """Designs: what a run returns, of its last step or, if it was stopped, of everything it scored."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from jaxtyping import Int64
 from torch import Tensor
@@ -10,18 +7,16 @@ from torch import Tensor
 from svdd.accounting import picked
 from svdd.algorithms import Method
 from svdd.best import Best
+from svdd.components import Columns
 from svdd.loop import Step
 from svdd.process import Process
 from svdd.result import Result
 from svdd.rng import Rng
 from svdd.selectors import log_mean, multinomial, top
 from svdd.tree import take
-from svdd.values import Reward, checked
 
 
-def returned(
-    step: Step, method: Method, ids: range, process: Process, scores: Mapping[str, Reward], rng: Rng
-) -> Result:
+def returned(step: Step, method: Method, ids: range, process: Process, rng: Rng, further: Columns) -> Result:
     """The designs of a batch.
 
     Args:
@@ -29,8 +24,8 @@ def returned(
         method: says which particles of a chain are its designs.
         ids: the numbers of its chains.
         process: decodes.
-        scores: further rewards.
         rng: the streams of the chains.
+        further: what there is to say of designs beside their reward.
     """
     index = _chosen(step, method, rng)
     row = (torch.arange(len(ids))[:, None] * step.value.shape[1] + index).flatten()
@@ -38,7 +33,7 @@ def returned(
     rewards = step.value.gather(1, index).flatten()
     chain = [i for i in ids for _ in range(index.shape[1])]
     log_z = log_mean(step.log_w).tolist() if method.weighted else None
-    return Result(designs, rewards, chain, _scored(designs, len(chain), scores), log_z=log_z)
+    return Result(designs, rewards, chain, further(designs), log_z=log_z)
 
 
 def _chosen(step: Step, method: Method, rng: Rng) -> Int64[Tensor, "b r"]:
@@ -49,15 +44,11 @@ def _chosen(step: Step, method: Method, rng: Rng) -> Int64[Tensor, "b r"]:
     return multinomial(step.log_w, 1, rng).ancestor
 
 
-def _scored(designs: Any, n: int, scores: Mapping[str, Reward]) -> dict[str, Tensor]:
-    return {name: checked(score(designs), designs, n, f"score {name}") for name, score in scores.items()}
-
-
-def filled_up(finished: list[Result], best: Best, samples: int, scores: Mapping[str, Reward]) -> list[Result]:
+def filled_up(finished: list[Result], best: Best, samples: int, further: Columns) -> list[Result]:
     """The finished designs and, up to `samples`, the best that were scored; these are in no chain, -1."""
     designs, rewards = best.top(samples)
     taken = [design for result in finished for design in result.samples] if isinstance(designs, list) else []
     missing = samples - sum(map(len, finished))
     index = [i for i in range(len(rewards)) if not taken or designs[i] not in taken][:missing]
     designs, n = picked(designs, index), len(index)
-    return finished + ([Result(designs, rewards[index], [-1] * n, _scored(designs, n, scores))] if n else [])
+    return finished + ([Result(designs, rewards[index], [-1] * n, further(designs))] if n else [])

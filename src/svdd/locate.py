@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 MODELS: dict[str, str] = {
     "dna-enhancer": "svdd.models.dna:dna_enhancer",
+    "molecule": "svdd.models.molecule:molecule",
     "rna-utr": "svdd.models.rna:rna_utr",
     "rna-utr-uniform": "svdd.models.uniform:rna_utr_uniform",
     "toy-gaussian": "svdd.models.toy:gaussian_process",
     "toy-masked": "svdd.models.toy:masked_process",
 }
-SCHEMES: dict[str, str] = {"mdlm": "svdd.models.mdlm:mdlm"}
+SCHEMES: dict[str, str] = {"gdss": "svdd.models.gdss:gdss", "mdlm": "svdd.models.mdlm:mdlm"}
 """Kinds of foreign checkpoints: `scheme:path` is the function with that path."""
 REWARDS: dict[str, str] = {
     "hepg2": "svdd.rewards.dna:hepg2",
@@ -37,13 +38,26 @@ REWARDS: dict[str, str] = {
     "no-uaug": "svdd.rewards.rna:no_uaug",
     "kozak": "svdd.rewards.rna:kozak",
     "gc-content": "svdd.rewards.dna:gc_content",
+    "qed": "svdd.rewards.molecules:qed",
+    "sa": "svdd.rewards.molecules:sa",
+    "logp": "svdd.rewards.molecules:logp",
+    "penalised-logp": "svdd.rewards.molecules:penalised_logp",
+    "penalised-logp-zinc": "svdd.rewards.molecules:penalised_logp_zinc",
+    "molecular-weight": "svdd.rewards.molecules:weight",
+    "tpsa": "svdd.rewards.molecules:tpsa",
+    "rings": "svdd.rewards.molecules:rings",
+    "similarity": "svdd.rewards.molecule_filters:similarity",
+    "has-substructure": "svdd.rewards.molecule_filters:has_substructure",
+    "lacks-substructure": "svdd.rewards.molecule_filters:lacks_substructure",
+    "passes-filters": "svdd.rewards.molecule_filters:passes_filters",
 }
 REWARD_SCHEMES: dict[str, str] = {
     "cmd": "svdd.rewards.commands:command",
+    "docking": "svdd.rewards.docking:docking",
     "http": "svdd.rewards.endpoints:endpoint",
     "https": "svdd.rewards.endpoints:endpoint",
 }
-"""Kinds of rewards outside of Python, `scheme:...`: the function is given the whole of it."""
+"""Kinds of rewards that are told by text, `scheme:...`: the function is given the whole of it."""
 HELD_OUT: dict[str, str] = {"hepg2": "hepg2-judge", "mrl": "mrl-judge"}
 """For a reward that guides, its twin that only judges: another network, other training data."""
 
@@ -88,7 +102,7 @@ def load(name: str, **options: Any) -> "Process":
 
     Args:
         name: a bundled model, `module:function` or `file.py:function`, a function that returns a `Process`; or a
-            checkpoint of another project, `mdlm:PATH`.
+            checkpoint of another project, `mdlm:PATH` or `gdss:PATH`.
         **options: passed to it, such as `steps` or `length`.
 
     Raises:
@@ -109,15 +123,16 @@ def load_reward(name: str, **options: Any) -> Reward:
     """A reward by name: a bundled one, any function of a list of designs, a command or an address.
 
     Args:
-        name: a bundled name, `module:function`, `file.py:function`, `cmd:PROGRAM ...` or `http://...`.
-        **options: of a bundled reward, a command or an address, such as `timeout`.
+        name: a bundled name, `module:function`, `file.py:function`, `docking:TARGET`, `cmd:PROGRAM ...` or `http://...`.
+        **options: of any but a function, such as `timeout`.
 
     Raises:
         ValueError: for an unknown name or option, or something that cannot be called.
     """
     scheme, colon, _ = name.partition(":")
     if colon and scheme in REWARD_SCHEMES:
-        return _called(locate("reward", scheme, REWARD_SCHEMES), scheme, {"text": name} | options)  # type: ignore[no-any-return]
+        made = locate("reward", scheme, REWARD_SCHEMES)
+        return _called(made, scheme, {_first_parameter(made): name} | options)  # type: ignore[no-any-return]
     found = locate("reward", name, REWARDS)
     if name in REWARDS:
         made = _called(found, name, options)
@@ -128,6 +143,24 @@ def load_reward(name: str, **options: Any) -> Reward:
     if not callable(found):
         raise ValueError(f"{name} is a {type(found).__name__}, not a function of designs")
     return found  # type: ignore[no-any-return]
+
+
+def needed(name: str) -> list[str]:
+    """The options without which a bundled reward cannot be made.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    import inspect
+
+    parameters = inspect.signature(locate("reward", name, REWARDS)).parameters.values()
+    return [one.name for one in parameters if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
+
+
+def _first_parameter(function: Callable[..., Any]) -> str:
+    import inspect
+
+    return next(iter(inspect.signature(function).parameters))
 
 
 def _called(function: Callable[..., Any], name: str, options: dict[str, Any]) -> Any:

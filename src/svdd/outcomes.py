@@ -1,7 +1,8 @@
 """Outcomes: what becomes of a design that a reward has no number for.
 
-There are four: the design is *invalid* (-inf, an answer like any other), the reward answered *NaN*, it raised an *error* (or
-its process died), or it ran into a *time-out*. A `Policy` says what each of the last three means for a run.
+There are four: the design is *invalid* (-inf, an answer like any other, and `Invalid` if it has a reason), the reward
+answered *NaN*, it raised an *error* (or its process died), or it ran into a *time-out*. A `Policy` says what each of the last
+three means for a run.
 """
 
 import math
@@ -15,6 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from svdd.accounting import Outcomes, count, out_of_memory, picked
+from svdd.breakdown import Breakdown
+from svdd.invalid import Invalid
 from svdd.pending import Reward, is_groupwise, staged
 from svdd.suggestions import unknown
 from svdd.values import RewardError, as_numbers, checked, shown
@@ -42,7 +45,7 @@ class Failure:
     """In the place of a number: why there is none.
 
     Args:
-        kind: `error` or `timeout`.
+        kind: `error`, `timeout` or `nan`.
         why: what was said.
         cause: the exception, where it was raised in this process.
     """
@@ -121,7 +124,11 @@ Keep = Callable[[Any, Tensor, Mapping[int, str]], None]
 
 
 def judged(
-    reward: Reward, policy: Policy | None = None, outcomes: Outcomes | None = None, keep: Keep | None = None
+    reward: Reward,
+    policy: Policy | None = None,
+    outcomes: Outcomes | None = None,
+    keep: Keep | None = None,
+    breakdown: Breakdown | None = None,
 ) -> Reward:
     """`reward` as numbers that can be used: failures counted, asked again, and settled by a policy.
 
@@ -129,38 +136,50 @@ def judged(
         reward: answers with numbers, or with a list in which a `Failure` stands where there is no number; may raise.
         policy: what failures mean; the reward's own (its attribute `policy`) unless given, or to stop at any.
         outcomes: where to count.
-        keep: told of every answer: the designs, their numbers, and by row the kind of failure.
+        keep: told of every answer: the designs, their numbers, and by row the kind of failure, or `invalid: ` and why.
+        breakdown: where to count why designs were invalid.
 
     Raises:
         RewardError: for an answer that is not one number a design, for a failure that stops the run, for too many.
     """
     own: Policy = getattr(reward, "policy", Policy())
-    judge = _Judge(reward, policy or own, Outcomes() if outcomes is None else outcomes, keep)
+    judge = _Judge(reward, policy or own, Outcomes() if outcomes is None else outcomes, keep, breakdown or Breakdown())
     return staged(reward, judge.stage)
 
 
 class _Judge:
-    def __init__(self, reward: Reward, policy: Policy, outcomes: Outcomes, keep: Keep | None) -> None:
+    def __init__(
+        self, reward: Reward, policy: Policy, outcomes: Outcomes, keep: Keep | None, breakdown: Breakdown
+    ) -> None:
         self.whole, self.policy, self.outcomes, self.keep = is_groupwise(reward), policy, outcomes, keep
+        self.breakdown = breakdown
         self.asked, self.failed, self.warned = 0, 0, set[str]()
 
     def stage(self, designs: Any) -> Generator[Any, Any, Any]:
         n = count(designs)
-        numbers, failures = yield from self._ask(designs, n)
+        numbers, told = yield from self._ask(designs, n)
         for _ in range(self.policy.retries):
+            failures = _failed(told)
             if failures and (rows := list(range(n)) if self.whole else sorted(failures)):
                 self.outcomes.retries += len(rows)
                 numbers[rows], again = yield from self._ask(picked(designs, rows), len(rows))
-                failures = {rows[i]: failed for i, failed in again.items()}
-        self._settle(designs, numbers, failures)
+                told = {row: one for row, one in told.items() if row not in rows}
+                told |= {rows[i]: one for i, one in again.items()}
+        self._settle(designs, numbers, _failed(told))
+        invalid = {row: one.why for row, one in told.items() if one.kind == "invalid"}
+        for why in invalid.values():
+            self.breakdown.count(why)
         if self.keep is not None:
-            self.keep(designs, numbers, {row: failed.kind for row, failed in failures.items()})
-        self._abort_if_too_many(failures)
+            kinds = {row: one.kind for row, one in told.items()} | {
+                row: f"invalid: {why}" for row, why in invalid.items()
+            }
+            self.keep(designs, numbers, kinds)
+        self._abort_if_too_many(_failed(told))
         return numbers
 
     def _ask(self, designs: Any, n: int) -> Generator[Any, Any, tuple[Float[Tensor, " n"], dict[int, Failure]]]:
         try:
-            return _separated((yield designs), n)
+            return separated((yield designs), n)
         except RewardError:
             raise
         except Exception as error:
@@ -207,23 +226,39 @@ class _Judge:
             )
 
 
-def _separated(answer: Any, n: int) -> tuple[Float[Tensor, " n"], dict[int, Failure]]:
-    """The numbers of an answer, and by row the failures in it."""
-    failures = dict[int, Failure]()
+def separated(answer: Any, n: int, source: str = "reward") -> tuple[Float[Tensor, " n"], dict[int, Failure]]:
+    """The numbers of an answer, and by row the failures in it; also, as the kind `invalid`, the reasons given.
+
+    Raises:
+        RewardError: for an answer that is not one number a design.
+    """
+    told = dict[int, Failure]()
     if isinstance(answer, list):
-        failures = {i: one for i, one in enumerate(answer) if isinstance(one, Failure)}
+        told = {i: one for i, one in enumerate(answer) if isinstance(one, Failure)}
+        told |= {i: Failure("invalid", one.why) for i, one in enumerate(answer) if isinstance(one, Invalid)}
         answer = [0.0 if isinstance(one, Failure) else one for one in answer]
-    numbers = as_numbers(answer, n)
+    numbers = as_numbers(answer, n, source)
     for i in (numbers.isnan() | numbers.isposinf()).nonzero().flatten().tolist():
-        failures[i] = Failure("nan", str(float(numbers[i])))
-    return numbers, failures
+        told[i] = Failure("nan", str(float(numbers[i])))
+    return numbers, told
+
+
+def _failed(told: Mapping[int, Failure]) -> dict[int, Failure]:
+    return {row: one for row, one in told.items() if one.kind != "invalid"}
 
 
 def _sentence(designs: Any, row: int, failed: Failure) -> str:
     return f"the reward {_WORDS[failed.kind]} on {shown(designs, row)} ({failed.why})"
 
 
-def told(outcomes: Mapping[str, int]) -> list[str]:
-    """One sentence about the designs that the reward had no number for, none if there was none."""
+def told(outcomes: Mapping[str, int], invalid: Mapping[str, int] | None = None) -> list[str]:
+    """Sentences about the designs that the reward had no number for, none if there was none.
+
+    Args:
+        outcomes: how many, by what happened.
+        invalid: how many were invalid, by reason.
+    """
     words = [f"{outcomes[name]:,} {said}" for name, said in _TOLD.items() if outcomes.get(name)]
-    return [f"of the designs that the reward was asked for, {', '.join(words)}"] if words else []
+    said = [f"of the designs that the reward was asked for, {', '.join(words)}"] if words else []
+    reasons = sorted((invalid or {}).items(), key=lambda one: -one[1])
+    return said + ([f"invalid: {', '.join(f'{times:,} {why}' for why, times in reasons)}"] if reasons else [])

@@ -5,6 +5,7 @@ What a run puts round a reward (counting, memory, budgets) is a *stage*, written
 """
 
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 Reward = Callable[[Any], Any]
@@ -61,6 +62,12 @@ class _Staged:
         return self._answer
 
 
+def handing_over(reward: Reward) -> Callable[[Any], Pending]:
+    """How a reward is given designs: a plain one answers when its answer is waited for."""
+    submit: Callable[[Any], Pending] = getattr(reward, "submit", partial(_Later, reward))
+    return submit
+
+
 def in_background(reward: Reward) -> bool:
     """Whether the reward of a few designs can be computed while others are still being made."""
     return hasattr(reward, "submit") and not is_groupwise(reward)
@@ -79,7 +86,7 @@ def staged(reward: Reward, stage: Stage) -> Reward:
         stage: a generator: given designs, it yields those to ask `reward` for, is sent the answer (or thrown the error),
             as often as it needs, and returns the numbers. It yields None to wait until its own answer is waited for.
     """
-    ask: Callable[[Any], Pending] = getattr(reward, "submit", lambda designs: _Later(reward, designs))
+    ask = handing_over(reward)
 
     def submit(designs: Any) -> Pending:
         return _Staged(stage(designs), ask)
@@ -93,8 +100,8 @@ def staged(reward: Reward, stage: Stage) -> Reward:
 
 
 def like(wrapper: Reward, reward: Reward) -> Reward:
-    """`wrapper` with the marks of `reward`: whether it is groupwise, and how many designs it takes at once."""
-    for mark in ("groupwise", "at_once", "policy"):
+    """`wrapper` with what `reward` says of itself: is it groupwise, how many designs it takes at once, its components, ..."""
+    for mark in ("groupwise", "at_once", "policy", "key", "components"):
         if hasattr(reward, mark):
             setattr(wrapper, mark, getattr(reward, mark))
     return wrapper

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from svdd.accounting import Usage, count
+from svdd.breakdown import Breakdown
 from svdd.diagnostics import bellman_residual, selection_ess
 from svdd.loop import Step
 from svdd.tree import concatenate
@@ -96,9 +97,10 @@ class Result:
         samples: one design each: strings, a tensor of states, or what the process decodes to.
         rewards: (r,), the true reward of each; -inf where invalid.
         chain: the chain each came from.
-        scores: further rewards of the same designs.
+        scores: further rewards of the same designs, and components of the reward, NaN where one was not asked.
         log_z: an estimate of log E[exp(r/a)] a chain, for weighted methods.
         usage: what was paid.
+        breakdown: why designs were invalid, and what each component of the reward cost.
         trace: what every step chose from.
         settings: method, sizes, seed.
         about: the model.
@@ -111,6 +113,7 @@ class Result:
     scores: dict[str, Float[Tensor, " r"]] = field(default_factory=dict)
     log_z: list[float] | None = None
     usage: Usage = field(default_factory=Usage)
+    breakdown: Breakdown = field(default_factory=Breakdown)
     trace: Trace = field(default_factory=Trace)
     settings: dict[str, Any] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
@@ -185,6 +188,7 @@ class Result:
             "model": self.about,
             "versions": versions | {"svdd": _version()},
             "usage": self.usage.as_dict(),
+            "breakdown": self.breakdown.as_dict(),
             "log_z": self.log_z and [z if math.isfinite(z) else None for z in self.log_z],
         }
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from svdd.locate import REWARD_SCHEMES, REWARDS, locate
+from svdd.locate import REWARD_SCHEMES, REWARDS, load_reward, locate
 from svdd.pending import Reward
 
 
@@ -40,12 +40,14 @@ def _named(name: str, options: dict[str, Any]) -> tuple[Any, ...]:
     given = sorted(options.items())
     scheme, colon, _ = name.partition(":")
     if colon and scheme in REWARD_SCHEMES:
-        if scheme != "cmd":
+        if scheme in ("http", "https"):
             return name, str(options.get("version", ""))
-        return _command(shlex.split(name.removeprefix("cmd:")))
+        if scheme == "cmd":
+            return _command(shlex.split(name.removeprefix("cmd:")))
+        return _called(load_reward(name, **options))  # which says itself what it is
     found = locate("reward", name, REWARDS)
     if name in REWARDS:
-        return name, given, _source(found), _weights()
+        return name, given, source_of(found), _weights()
     if hasattr(found, "identity"):
         return _called(found)
     home, _, attribute = name.rpartition(":")
@@ -70,7 +72,7 @@ def _called(reward: Any) -> tuple[Any, ...]:
     if isinstance(reward, partial):
         return ("partial", _called(reward.func), _plain(reward.args), _plain(sorted(reward.keywords.items())))
     if inspect.isfunction(reward) and "<" not in reward.__qualname__ and reward.__closure__ is None:
-        return reward.__qualname__, _source(reward)
+        return reward.__qualname__, source_of(reward)
     raise ValueError(
         f"the reward {reward!r:.80} cannot be told from others by its code, which a file of scores needs: give it by name, "
         "as a function of a module, or with an attribute identity = 'mine, version 1'"
@@ -84,7 +86,12 @@ def _plain(values: Any) -> Any:
     return text
 
 
-def _source(function: Callable[..., Any]) -> str:
+def source_of(function: Callable[..., Any]) -> str:
+    """The hash of the file that a function or a class is written in.
+
+    Raises:
+        ValueError: if it is in none.
+    """
     try:
         file = inspect.getsourcefile(function)
     except TypeError:

@@ -88,7 +88,7 @@ class ScoreCache:
             self._base.execute("commit")
 
     def get(self, identity: str, designs: Sequence[Hashable]) -> dict[Hashable, tuple[float, int, str]]:
-        """Of the designs that are known, the score, its number in the order of arrival (from 1) and what had failed, if so."""
+        """Of the designs that are known, the score, its number in the order of arrival (from 1) and what was told of it."""
         found: dict[Hashable, tuple[float, int, str]] = {}
         for start in range(0, len(designs), _AT_ONCE):
             keys = {text_of(design): design for design in designs[start : start + _AT_ONCE]}
@@ -101,6 +101,16 @@ class ScoreCache:
                 ).fetchall()
             found |= {keys[design]: (score, number, outcome) for design, score, number, outcome in rows}
         return found
+
+    def number_of(self, identity: str, place: int) -> int:
+        """The number of a reward's score by its place among them, from 1; of the last if there are not so many."""
+        with self._sentence():
+            ((number,),) = self._base.execute(
+                "select max(number) from (select number from scores where reward = "
+                "(select id from rewards where identity = ?) order by number limit ?)",
+                (identity, place),
+            ).fetchall()
+        return int(number or 0)
 
     def put(
         self,
@@ -115,7 +125,7 @@ class ScoreCache:
             identity: of the reward.
             scores: of designs.
             name: of the reward, for people.
-            failed: of designs that the reward failed on, the kind of failure.
+            failed: of designs that the reward had no number for, what happened.
         """
         now, kinds = time.time(), failed or {}
         with self._written() as base:

@@ -1,16 +1,18 @@
 """Terms: how a run asks its reward, beyond counting: failures, the budget, scores on disk, the best so far."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from svdd.accounting import Usage
+from svdd.accounting import Cost, Usage, metered
 from svdd.best import Best
+from svdd.breakdown import Breakdown
 from svdd.budget import Budget, Spending
+from svdd.components import Remembered
 from svdd.memo import Key, Shelves
-from svdd.outcomes import Policy
-from svdd.pending import Reward, is_groupwise
+from svdd.outcomes import Policy, judged
+from svdd.pending import Reward, is_groupwise, like
 from svdd.reward_identity import reward_identity
 from svdd.score_cache import ScoreCache
 
@@ -29,6 +31,7 @@ class Terms:
         shelves: scores on disk.
         best: takes in what was scored.
         key: what tells designs apart, where they are not text or numbers.
+        breakdown: why designs were invalid, and what components cost.
     """
 
     policy: Policy | None = None
@@ -36,11 +39,47 @@ class Terms:
     shelves: Shelves | None = None
     best: Best | None = None
     key: Key | None = None
+    breakdown: Breakdown = field(default_factory=Breakdown)
+    others: dict[str, Shelves] = field(default_factory=dict)
+    """Shelves of components, by name."""
 
-    def resume(self, usage: Usage, best: Mapping[str, Any]) -> None:
-        """Goes on where `usage` was the bill and `best` the state of the best designs."""
+    def remembered(self, name: str, reward: Reward, kind: str = "component") -> Reward:
+        """Another reward than the run's own, asked once for each different design, its scores on the same shelves.
+
+        Args:
+            name: of a component, under which its cost is in the breakdown.
+            reward: not of whole batches, which no run remembers.
+            kind: what it is, for messages.
+        """
+        cost = self.breakdown.components.setdefault(name, Cost())
+        if is_groupwise(reward):
+            return metered(reward, cost)
+        shelf, key = None, self.key or getattr(reward, "key", None)
         if self.shelves is not None:
-            self.shelves.billed = usage.reward.rows
+            identity = _identity(reward, f"{kind} {name}", self.shelves.cache is not None)
+            shelf = self.others[name] = self.shelves.beside(identity, name, key)
+        return Remembered(reward, f"{kind} {name}", cost, shelf, key)
+
+    def score(self, name: str, reward: Reward) -> Reward:
+        """A further score as a run asks it: as a component is asked, its failures settled by its own policy.
+
+        Args:
+            name: of the column.
+            reward: without files of scores, if it cannot be told from others.
+        """
+        try:
+            asked = self.remembered(name, reward, "score")
+        except ValueError:
+            asked = replace(self, shelves=None).remembered(name, reward, "score")
+        return judged(like(asked, reward)) if hasattr(reward, "policy") else asked
+
+    def resume(self, usage: Usage, best: Mapping[str, Any], breakdown: Mapping[str, Any]) -> None:
+        """Goes on where `usage` was the bill, and from the states of the best designs and of the breakdown."""
+        self.breakdown.restore(breakdown)
+        if self.shelves is not None:
+            self.shelves.bill(usage.reward.rows)
+        for name, shelf in self.others.items():
+            shelf.bill(self.breakdown.components[name].rows)
         if self.best is not None:
             self.best.resume(dict(best))
 
@@ -76,7 +115,7 @@ def make_terms(
     Raises:
         ValueError: for a cache of a reward of whole batches, or of one that cannot be told from others.
     """
-    policy = getattr(reward, "policy", Policy()).changed(on_failure)
+    policy, key = getattr(reward, "policy", Policy()).changed(on_failure), key or getattr(reward, "key", None)
     spending = Spending(budget, usage) if budget is not None else None
     best = Best(samples if budget is not None else 0, max(_BEST, samples))
     return Terms(policy, spending, _shelves(reward, cache, journal, key), best, key)
@@ -91,14 +130,20 @@ def _shelves(
         raise ValueError(
             "a groupwise reward has no score of a design alone, so there is nothing to keep in a file of scores"
         )
-    name, identity = _name(reward), ""
-    try:
-        identity = reward_identity(reward)
-    except ValueError:
-        if cache is not None:
-            raise
+    name = _name(reward)
+    identity = _identity(reward, name, cache is not None)
     opened = ScoreCache(cache) if isinstance(cache, str | Path) else cache
-    return Shelves(identity or name, name, opened, journal, key, owned=opened is not cache)
+    return Shelves(identity, name, opened, journal, key, owned=opened is not cache)
+
+
+def _identity(reward: Reward, name: str, shared: bool) -> str:
+    """What tells the reward from others; its name will do where scores are not shared with other runs."""
+    try:
+        return reward_identity(reward)
+    except ValueError:
+        if shared:
+            raise
+        return name
 
 
 def _name(reward: Reward) -> str:

@@ -1,13 +1,14 @@
 """Rewards on Ray: designs shared out over actors that hold the reward, with resources of their own."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from svdd.accounting import between, count
 from svdd.clusters.actors import Actors, Resources, answer_of
+from svdd.components import Composite
 from svdd.outcomes import judged
-from svdd.pending import Reward, is_groupwise, like
+from svdd.pending import Reward, handing_over, is_groupwise, like
 from svdd.values import as_numbers
 
 
@@ -17,19 +18,32 @@ class _Scoring:
     def __init__(self, make: Callable[[], Reward]) -> None:
         self.reward = make()
 
-    def score(self, designs: Any) -> list[Any]:
-        """A number for every design, or a `svdd.outcomes.Failure` where the reward tells of one."""
-        submit = getattr(self.reward, "submit", None)
-        answer = self.reward(designs) if submit is None else submit(designs).result()
+    def score(self, designs: Any, component: str) -> list[Any]:
+        """A number for every design, or a `svdd.outcomes.Failure` where the reward, or a component of it, tells of one."""
+        reward = self.reward.components[component] if component else self.reward  # type: ignore[attr-defined]
+        answer = handing_over(reward)(designs).result()
         return answer if isinstance(answer, list) else as_numbers(answer, count(designs)).tolist()
 
 
 class RemoteReward:
-    """A reward whose designs are shared out over actors, in equal parts; a groupwise reward's stay together."""
+    """A reward whose designs are shared out over actors, in equal parts; a groupwise reward's stay together.
 
-    def __init__(self, actors: Sequence[Any], reward: Reward) -> None:
+    Args:
+        actors: that hold the reward.
+        reward: as it is here.
+        component: its name, for a component of what the actors hold.
+    """
+
+    def __init__(self, actors: Sequence[Any], reward: Reward, component: str = "") -> None:
         self.actors = list(actors[:1] if is_groupwise(reward) else actors)
+        self.component = component
         like(self, reward)
+        for mark in ("identity", "named"):
+            with suppress(ValueError):  # of one that cannot be told from others
+                if hasattr(reward, mark):
+                    setattr(self, mark, getattr(reward, mark))
+        within, own = f"{component}." if component else "", getattr(reward, "components", {})
+        self.components = {name: RemoteReward(actors, part, within + name) for name, part in own.items()}
 
     def __call__(self, designs: Any) -> Any:
         """The rewards, one a design; failures are settled by the policy."""
@@ -40,7 +54,8 @@ class RemoteReward:
         n = count(designs)
         size = max(1, -(-n // len(self.actors)))
         parts = [between(designs, i, min(i + size, n)) for i in range(0, n, size)]
-        return _Answers([actor.score.remote(part) for actor, part in zip(self.actors, parts, strict=False)])
+        asked = zip(self.actors, parts, strict=False)
+        return _Answers([actor.score.remote(part, self.component) for actor, part in asked])
 
 
 class _Answers:
@@ -54,16 +69,17 @@ class _Answers:
 
 
 @contextmanager
-def reward_on_ray(
-    reward: Reward, make: Callable[[], Reward], workers: int, resources: Resources
-) -> Iterator[RemoteReward]:
+def reward_on_ray(reward: Reward, make: Callable[[], Reward], workers: int, resources: Resources) -> Iterator[Reward]:
     """The reward in `workers` actors of a Ray cluster, gone at the end of the block.
 
     Args:
-        reward: as it is here, for what it says of itself: whether it is groupwise, what its failures mean.
+        reward: as it is here, for what it says of itself: whether it is groupwise, what its failures mean, its components.
         make: makes it in an actor.
         workers: actors.
         resources: of each.
     """
     with Actors(_Scoring, workers, resources, make) as actors:
-        yield RemoteReward(actors, reward)
+        if isinstance(reward, Composite):
+            yield reward.asking(lambda name, component: RemoteReward(actors, component, name))
+        else:
+            yield RemoteReward(actors, reward)

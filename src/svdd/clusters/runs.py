@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from svdd.accounting import Cost, Outcomes, Usage
+from svdd.breakdown import Breakdown
 from svdd.clusters.actors import ONE_CORE, Actors, Resources, answer_of, connect, ray_module
 from svdd.clusters.rewards import reward_on_ray
 from svdd.decoding import Decoding
@@ -167,13 +168,15 @@ def _run(actors: Sequence[Any], batches: Sequence[int]) -> Iterator[tuple[int, d
 
 def _merged(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The state of a finished run from those of its batches."""
-    usage = Usage()
+    usage, breakdown = Usage(), Breakdown()
     for part in parts:
         _add(usage, Usage.from_dict(part["usage"]))
+        breakdown.add(part["breakdown"])
     return {
         "batch": len(parts),
         "step": None,
         "usage": usage.as_dict(),
+        "breakdown": breakdown.as_dict(),
         "trace": torch.cat([part["trace"] for part in parts]),
         "finished": [result for part in parts for result in part["finished"]],
     }

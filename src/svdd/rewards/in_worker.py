@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from svdd.invalid import Invalid
+
 RECYCLED = 84
 """The exit status of a worker that wants its batch to be given to a fresh one."""
 
@@ -128,7 +130,7 @@ def _counted(numbers: Any, batch: Any) -> Answer:
     usable = isinstance(plain, list) and len(plain) == n and all(isinstance(one, int | float) for one in plain)
     if not usable:
         return Answer(unusable=f"the reward must return {n} numbers, one a design, but returned {numbers!r:.80}")
-    return Answer([float(one) for one in plain])
+    return Answer([one if isinstance(one, Invalid) else float(one) for one in plain])
 
 
 def _rows(batch: Any) -> int:

@@ -1,0 +1,299 @@
+r"""Objectives: several rewards as one.
+
+An objective combines components by name, each a reward, perhaps seen through a shape (`svdd.rewards.desirability`), perhaps
+with a weight. In a run every component is a column of the result, with its own numbers, and is asked once for a design.
+
+Components are asked in their order. A design that one of them finds invalid (-inf) is invalid, and those listed after it are
+not asked: cheap ones go first.
+
+References:
+    Derringer & Suich, Journal of Quality Technology 12:214, 1980, for desirabilities and their geometric mean.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from svdd.accounting import count, picked
+from svdd.components import Ask, Composite, answered, table_of
+from svdd.invalid import Invalid
+from svdd.outcomes import Failure
+from svdd.pending import Reward, is_groupwise
+from svdd.reward_identity import reward_identity, source_of
+from svdd.rewards.desirability import (
+    Desirability,
+    Number,
+    at_least,
+    at_most,
+    interval,
+    must,
+    ramp,
+    sigmoid,
+)
+
+__all__ = [
+    "Objective",
+    "at_least",
+    "at_most",
+    "geometric_mean",
+    "interval",
+    "must",
+    "product",
+    "ramp",
+    "sigmoid",
+    "thresholds",
+    "weighted_sum",
+]
+
+Components = Mapping[str, Any]
+"""By name a reward, or (reward, weight)."""
+
+
+def _weighted_sum(values: Sequence[float], weights: Sequence[float]) -> float:
+    return math.fsum(weight * value for value, weight in zip(values, weights, strict=True))
+
+
+def _product(values: Sequence[float], weights: Sequence[float]) -> float:
+    return math.prod(value**weight for value, weight in zip(values, weights, strict=True))
+
+
+def _geometric_mean(values: Sequence[float], weights: Sequence[float]) -> float:
+    total = math.fsum(weights)
+    return _product(values, [weight / total for weight in weights])
+
+
+def _all_met(values: Sequence[float], weights: Sequence[float]) -> float:
+    return float(all(value >= 1 for value in values))
+
+
+def _share_met(values: Sequence[float], weights: Sequence[float]) -> float:
+    met = math.fsum(weight for value, weight in zip(values, weights, strict=True) if value >= 1)
+    return met / math.fsum(weights)
+
+
+COMBINATIONS: dict[str, Callable[[Sequence[float], Sequence[float]], float]] = {
+    "weighted-sum": _weighted_sum,
+    "product": _product,
+    "geometric-mean": _geometric_mean,
+    "thresholds": _all_met,
+    "share-of-thresholds": _share_met,
+}
+_OF_POSITIVE = ("product", "geometric-mean")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A component in its place.
+
+    Args:
+        reward: as it was given.
+        worth: what its numbers are worth.
+        weight: in the combination.
+        asked: what is asked in its stead, with the same answers.
+    """
+
+    reward: Reward
+    worth: Desirability
+    weight: float
+    asked: Reward
+
+    def settles(self, name: str, answer: Any) -> Any:
+        """What the whole is if this component alone decides it, None if it does not."""
+        if isinstance(answer, Failure):
+            return replace(answer, why=f"{name}: {answer.why}")
+        if isinstance(answer, Invalid):
+            return answer
+        if not math.isfinite(answer):
+            return Invalid(f"{name} is invalid") if answer == -math.inf else math.nan
+        return None if self.worth.met(answer) else Invalid(f"{name} is not met")
+
+
+class Objective:
+    """Several rewards as one; see `weighted_sum`, `product`, `geometric_mean` and `thresholds`.
+
+    Args:
+        combine: a name of `COMBINATIONS`.
+        parts: components by name.
+
+    Raises:
+        ValueError: if no component counts, and for a weight that the combination cannot use.
+    """
+
+    def __init__(self, combine: str, parts: Mapping[str, Part]) -> None:
+        self.combine, self.parts = combine, dict(parts)
+        self.groupwise = any(is_groupwise(part.reward) for part in self.parts.values())
+        for part in self.parts.values():
+            if hasattr(part.reward, "policy"):  # of one in worker processes
+                self.policy = part.reward.policy
+        self._counted = [name for name, part in self.parts.items() if not part.worth.must]
+        if not self._counted:
+            raise ValueError("an objective needs at least one component that counts, beside those that must be met")
+        for name in self._counted:
+            weight = self.parts[name].weight
+            if not math.isfinite(weight) or (combine != "weighted-sum" and weight <= 0):
+                raise ValueError(f"the weight of {name} is a positive number in a {_words(combine)}, got {weight:g}")
+
+    def __call__(self, designs: Any) -> list[Any]:
+        """The objective of each design; `Invalid`, or a `Failure`, where a component is."""
+        return self._walk(designs)[1]
+
+    def __repr__(self) -> str:
+        return f"{_words(self.combine)} of {', '.join(self.parts)}"
+
+    @property
+    def components(self) -> dict[str, Reward]:
+        """The components by name, and after a component its own."""
+        found: dict[str, Reward] = {}
+        for name, part in self.parts.items():
+            found[name] = part.reward
+            found |= {f"{name}.{one}": below for one, below in getattr(part.reward, "components", {}).items()}
+        return found
+
+    def asking(self, ask: Ask) -> "Objective":
+        """The same objective, each component asked through what `ask` makes of its name and itself."""
+        return Objective(
+            self.combine, {name: replace(part, asked=_asked(name, part, ask)) for name, part in self.parts.items()}
+        )
+
+    def table(self, designs: Any) -> dict[str, list[Any]]:
+        """What each component answers; NaN where it was not asked, since one before it had settled the matter."""
+        n, columns = count(designs), dict[str, list[Any]]()
+        for name, answers in self._walk(designs)[0].items():
+            rows = list(answers)
+            columns[name] = [answers.get(row, math.nan) for row in range(n)]
+            for one, values in table_of(self.parts[name].asked, picked(designs, rows)).items():
+                known = dict(zip(rows, values, strict=True))
+                columns[f"{name}.{one}"] = [known.get(row, math.nan) for row in range(n)]
+        return columns
+
+    def close(self) -> None:
+        """Ends the processes and connections of its components."""
+        for part in self.parts.values():
+            getattr(part.reward, "close", lambda: None)()
+
+    @property
+    def identity(self) -> str:
+        """What decides its numbers.
+
+        Raises:
+            ValueError: if a component cannot be told from others.
+        """
+        parts = [
+            (reward_identity(part.reward), part.worth.shape, part.worth.must, part.weight)
+            for part in self.parts.values()
+        ]
+        return f"{self.combine} of {parts} {source_of(Objective)} {source_of(Desirability)}"
+
+    def _walk(self, designs: Any) -> tuple[dict[str, dict[int, Any]], list[Any]]:
+        """What each component answers about which rows, and what the whole comes to."""
+        n, settled, answers = count(designs), dict[int, Any](), dict[str, dict[int, Any]]()
+        for name, part in self.parts.items():
+            rows = [row for row in range(n) if row not in settled]
+            given = designs if len(rows) == n else picked(designs, rows)
+            answers[name] = dict(zip(rows, answered(part.asked, given, name) if rows else [], strict=True))
+            ends = {row: part.settles(name, answer) for row, answer in answers[name].items()}
+            settled |= {row: end for row, end in ends.items() if end is not None}
+        whole = [
+            settled[row] if row in settled else self._combined({name: answers[name][row] for name in self._counted})
+            for row in range(n)
+        ]
+        return answers, whole
+
+    def _combined(self, answers: Mapping[str, float]) -> float:
+        values = {name: self.parts[name].worth.of(answer) for name, answer in answers.items()}
+        lowest = min(values, key=lambda name: values[name])
+        if self.combine in _OF_POSITIVE and values[lowest] < 0:
+            raise ValueError(
+                f"a {_words(self.combine)} takes numbers of 0 or more, but {lowest} is {values[lowest]:g}: "
+                "see it through a ramp or a sigmoid"
+            )
+        return COMBINATIONS[self.combine](list(values.values()), [self.parts[name].weight for name in values])
+
+
+def _words(combine: str) -> str:
+    return combine.replace("-", " ")
+
+
+def _asked(name: str, part: Part, ask: Ask) -> Reward:
+    if isinstance(part.asked, Composite):
+        return part.asked.asking(lambda below, reward: ask(f"{name}.{below}", reward))
+    return ask(name, part.asked)
+
+
+def _part(name: Any, given: Any) -> Part:
+    if not isinstance(name, str) or not name or "." in name:
+        raise ValueError(f"a component has a name without a dot, got {name!r}")
+    reward, weight = given if isinstance(given, tuple) and len(given) == 2 else (given, 1.0)
+    if not callable(reward) or isinstance(weight, bool) or not isinstance(weight, Number):
+        raise ValueError(f"the component {name} is a reward or (reward, weight), got {given!r:.80}")
+    if isinstance(reward, Desirability):
+        if reward.must and isinstance(given, tuple):
+            raise ValueError(f"the component {name} must be met, so it has no weight; give it alone")
+        return Part(reward.reward, reward, float(weight), reward.reward)
+    return Part(reward, Desirability(reward), float(weight), reward)
+
+
+def objective(combine: str, components: Components) -> Objective:
+    """An objective by the name of its combination.
+
+    Args:
+        combine: a name of `COMBINATIONS`.
+        components: rewards by name, or (reward, weight).
+
+    Raises:
+        ValueError: for no components, and one that is no reward or has an impossible weight.
+    """
+    return Objective(combine, {name: _part(name, given) for name, given in components.items()})
+
+
+def weighted_sum(components: Components) -> Objective:
+    r"""$r(x) = \sum_i w_i d_i(x)$.
+
+    Args:
+        components: by name a reward, seen through a shape or not, or (reward, weight); any weight, 1 unless given.
+
+    Raises:
+        ValueError: for no components, and one that is no reward or has a weight that is not finite.
+
+    Cost:
+        one row of each component for a different design; none of those after one that finds it invalid.
+    """
+    return objective("weighted-sum", components)
+
+
+def product(components: Components) -> Objective:
+    r"""$r(x) = \prod_i d_i(x)^{w_i}$, of components that are 0 or more.
+
+    Args:
+        components: as of `weighted_sum`; weights are positive.
+
+    Raises:
+        ValueError: as there; in use, for a negative component.
+    """
+    return objective("product", components)
+
+
+def geometric_mean(components: Components) -> Objective:
+    r"""$r(x) = \bigl(\prod_i d_i(x)^{w_i}\bigr)^{1 / \sum_i w_i}$, of components that are 0 or more: 0 if any is.
+
+    Args:
+        components: as of `weighted_sum`; weights are positive.
+
+    Raises:
+        ValueError: as there; in use, for a negative component.
+    """
+    return objective("geometric-mean", components)
+
+
+def thresholds(components: Components, share: bool = False) -> Objective:
+    """Conditions together: 1 where all are met and 0 elsewhere, or the share that is met. One is met where it is 1.
+
+    Args:
+        components: as of `weighted_sum`, conditions such as `at_least` makes; weights, of the share, are positive.
+        share: the share, by weight, in place of all or nothing: a search sees how far it is.
+
+    Raises:
+        ValueError: as of `weighted_sum`.
+    """
+    return objective("share-of-thresholds" if share else "thresholds", components)
