@@ -10,7 +10,12 @@ from svdd.report.html import named_extra, write_page
 if TYPE_CHECKING:
     import pandas as pd
 
-_NATURAL = {"elbo_per_base": "likelihood bound, nats a letter", "diversity": "diversity, edit distance over length"}
+_NATURAL = {
+    "elbo_per_base": "likelihood bound, nats a letter",
+    "elbo_per_symbol": "likelihood bound, nats a symbol",
+    "fcd": "Fréchet ChemNet distance to known molecules",
+    "diversity": "diversity, mean distance of two designs",
+}
 _SIZES = ("particles", "width", "candidates", "temperature")
 
 

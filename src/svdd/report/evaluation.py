@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _AGAINST = {
     "judge_mean": ("Guiding reward and held-out reward", "mean guiding reward", "mean held-out reward"),
     "elbo_per_base": ("Guiding reward and likelihood", "mean guiding reward", "likelihood bound, nats a letter"),
+    "elbo_per_symbol": ("Guiding reward and likelihood", "mean guiding reward", "likelihood bound, nats a symbol"),
+    "fcd": ("Guiding reward and likeness", "mean guiding reward", "Fréchet ChemNet distance to known molecules"),
 }
 
 
@@ -29,11 +31,11 @@ def write_evaluation(found: "pd.DataFrame", folder: Path, notes: Sequence[str] =
 
         drawn = [(*words, against(found, "reward_mean", y, *words[1:])) for y, words in _AGAINST.items()]
     says = "{} by {}, a point a row of the tables, whiskers 95 %."
-    figures = [one for title, x, y, svg in drawn for one in figure(title, says.format(y.capitalize(), x), svg)]
+    figures = [one for title, x, y, svg in drawn for one in figure(title, says.format(y[:1].upper() + y[1:], x), svg)]
     facts = {"rows": len(found), "runs": int(found["runs"].sum()), "designs": int(found["designs"].sum())}
     return write_page(
         folder,
-        title="Evaluation of sequences",
+        title=f"Evaluation of {'molecules' if 'validity' in found else 'sequences'}",
         facts=facts,
         tables=captioned(found),
         notes=list(notes),

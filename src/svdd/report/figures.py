@@ -13,11 +13,13 @@ from svdd.result import Result
 if TYPE_CHECKING:
     import pandas as pd
 
-    from svdd.metrics.evaluation import Evaluation
+    from svdd.metrics.measures import Evaluation
+    from svdd.models.poses import Poses
 
 Figure = dict[str, str]
 """`title`, `says`, `source` (empty where words are all there is) and `kind` (`broad` for drawings as wide as the page)."""
 DRAWN = 3
+_LETTERS = "of their letters (mean edit distance)"
 _BAND = "Line: median; band: 10 to 90 %."
 
 
@@ -31,13 +33,18 @@ def figure(title: str, says: str, svg: str | None, kind: str = "") -> list[Figur
     return [{"title": title, "says": says, "source": embedded(svg), "kind": kind}] if svg else []
 
 
-def figures(result: Result, baselines: Mapping[str, Result], evaluation: "Evaluation | None") -> list[Figure]:
+def figures(
+    result: Result,
+    baselines: Mapping[str, Result],
+    evaluation: "Evaluation | None",
+    poses: "Poses | None" = None,
+) -> list[Figure]:
     """The figures of a run, in reading order."""
     return [
         *_steps(result.trace.to_frame()),
         *_rewards(result, baselines),
         *_held_out(result, evaluation),
-        *_designs(result),
+        *(_molecules(result, baselines, poses) if result.about.get("domain") == "molecule" else _designs(result)),
     ]
 
 
@@ -97,7 +104,8 @@ def _variety(result: Result, evaluation: "Evaluation") -> str:
         parts.append(f"{len(set(evaluation.designs.sequences)):,} different among {len(result):,} designs")
     diversity, distinct = evaluation.row.get("diversity"), result.trace.mean_distinct()
     if diversity is not None and np.isfinite(diversity):
-        parts.append(f"two designs differ in {diversity:.0%} of their letters (mean edit distance)")
+        apart = "of their patterns (mean Tanimoto distance)" if "validity" in evaluation.row else _LETTERS
+        parts.append(f"two designs differ in {diversity:.0%} {apart}")
     if distinct is not None:
         parts.append(f"{distinct:.3g} distinct candidates a choice on average")
     return f"{'; '.join(parts)}." if parts else ""
@@ -114,6 +122,27 @@ def _designs(result: Result) -> list[Figure]:
         *figure("Sequence logo", agree, sequence_logo(designs) if text else None, "broad"),
         *figure("Secondary structure", folds, _structures(result), "broad"),
     ]
+
+
+def _molecules(result: Result, baselines: Mapping[str, Result], poses: "Poses | None") -> list[Figure]:
+    from svdd.report.molecules import has_molecules, property_histograms
+
+    if not has_molecules(result):
+        return []
+    drawn, names = property_histograms(result, baselines)
+    made = figure("Properties", f"Shares of {', '.join(names)} at each value.", drawn)
+    return made + (_poses(poses) if poses else [])
+
+
+def _poses(poses: "Poses") -> list[Figure]:
+    from svdd.report.poses import pose_drawing
+    from svdd.report.viewer import has_viewer
+
+    says = "The best designs where they were docked (thick, green) and the residues within 5 Angstrom (grey), from two sides."
+    more = (
+        "" if has_viewer() else ' To turn them here: pip install "svdd[viewer]"; poses.sdf opens in any other viewer.'
+    )
+    return figure("Poses", says + more, pose_drawing(poses), "broad")
 
 
 def _structures(result: Result) -> str | None:

@@ -1,7 +1,7 @@
 """report.html: the designs and their rewards, how they were chosen, cost, settings and what to cite, in one file.
 
-The file loads nothing: no script, no font, no picture from elsewhere; figures are SVG inside it. Every text from a model,
-a reward or a design is escaped.
+The file loads nothing: no script, no font, no picture from elsewhere; figures are SVG inside it, and so is the viewer of
+poses, where there are any. Every text from a model, a reward or a design is escaped.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,8 @@ from svdd.result import Result
 if TYPE_CHECKING:
     import pandas as pd
 
-    from svdd.metrics.evaluation import Evaluation
+    from svdd.metrics.measures import Evaluation
+    from svdd.models.poses import Poses
 
 TOP = 10
 
@@ -30,6 +31,7 @@ def write_report(
     comparison: "pd.DataFrame | None" = None,
     baselines: Mapping[str, Result] | None = None,
     evaluation: "Evaluation | None" = None,
+    poses: "Poses | None" = None,
 ) -> Path:
     """Writes report.html into a folder.
 
@@ -39,6 +41,7 @@ def write_report(
         comparison: a table of methods, one a row; columns `x`, `x_low`, `x_high` are shown as one.
         baselines: other runs whose rewards are drawn beside this one's.
         evaluation: what the designs are worth beyond the reward.
+        poses: how the best molecules sit in their receptor.
 
     Returns:
         The file.
@@ -49,8 +52,9 @@ def write_report(
     with named_extra():
         from svdd.report.figures import figures
 
-        drawn = figures(result, baselines or {}, evaluation)
-    return write_page(folder, **_contents(result, comparison, evaluation), figures=drawn)
+        drawn = figures(result, baselines or {}, evaluation, poses)
+        further = _of_molecules(result, poses)
+    return write_page(folder, **_contents(result, comparison, evaluation), **further, figures=drawn)
 
 
 @contextmanager
@@ -72,13 +76,28 @@ def write_page(folder: str | Path, **contents: Any) -> Path:
     """
     with named_extra():
         from jinja2 import Environment
+
+        from svdd.report.viewer import policy
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         files("svdd.report").joinpath("report.html.j2").read_text(encoding="utf-8")
     )
     path = Path(folder) / "report.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page.render(**contents), encoding="utf-8")
+    path.write_text(page.render(**{"policy": policy()} | contents), encoding="utf-8")
     return path
+
+
+def _of_molecules(result: Result, poses: "Poses | None") -> dict[str, Any]:
+    """The best molecules, drawn, and the viewer of their poses."""
+    from svdd.report.figures import embedded
+    from svdd.report.molecules import best_drawn, has_molecules
+    from svdd.report.viewer import policy, viewer
+
+    if not has_molecules(result):
+        return {}
+    drawn = {"molecules": [one | {"source": embedded(one["svg"])} for one in best_drawn(result)]}
+    seen = viewer(poses) if poses else None
+    return drawn | ({"viewer": seen, "policy": policy(seen["script"])} if seen else {})
 
 
 def _contents(result: Result, comparison: "pd.DataFrame | None", evaluation: "Evaluation | None") -> dict[str, Any]:
@@ -95,7 +114,7 @@ def _contents(result: Result, comparison: "pd.DataFrame | None", evaluation: "Ev
         "evaluation": measures(evaluation.row) if evaluation else None,
         "notes": evaluation.notes if evaluation else [],
         "costs": [(name, *map(number, row)) for name, row in _costs(result.usage).items()],
-        "outcomes": told(vars(result.usage.outcomes)),
+        "outcomes": told(vars(result.usage.outcomes), result.breakdown.invalid),
         "top": readable(_top(result)),
         "citations": citations(method) if method else [],
         "versions": result.record()["versions"],

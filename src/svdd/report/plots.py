@@ -140,6 +140,8 @@ def against(found: pd.DataFrame, x: str, y: str, x_words: str, y_words: str) -> 
 
 
 def _whiskers(row: Any, name: str) -> list[list[float]] | None:
+    if f"{name}_low" not in row:
+        return None
     ends = row[name] - row[f"{name}_low"], row[f"{name}_high"] - row[name]
     return [[max(float(end), 0.0)] for end in ends] if np.isfinite(ends).all() else None
 

@@ -39,9 +39,12 @@ def _with_interval(row: dict[Any, Any], name: str) -> str:
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Reward": ("runs", "designs", "valid", "reward_mean", "reward_q10", "reward_median", "reward_q90"),
     "Held-out reward": ("judge_mean", "judge_q10", "judge_median", "judge_q90"),
-    "Naturalness": ("elbo_per_base", "correlation_3mer", "correlation_6mer", "correlation_motif"),
-    "Diversity and novelty": ("diversity", "unique", "novel", "nearest_distance"),
-    "Composition": ("homopolymer", "gc"),
+    "Naturalness": (
+        "elbo_per_base", "correlation_3mer", "correlation_6mer", "correlation_motif", "validity", "elbo_per_symbol",
+        "fcd", "fcd_floor", "fragment_similarity", "scaffold_similarity", "pains",
+    ),
+    "Diversity and novelty": ("diversity", "unique", "novel", "distant", "nearest_distance", "nearest_similarity"),
+    "Composition": ("homopolymer", "gc", "qed", "sa", "logp", "weight"),
     "Cost": (
         "network_rows_asked", "network_rows_computed", "value_rows_asked", "value_rows_computed",
         "reward_rows_asked", "reward_rows_computed", "seconds", "elbo_rows", "judge_rows",

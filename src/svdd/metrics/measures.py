@@ -1,0 +1,215 @@
+"""Designs of runs, what is known of each, and rows of measures with intervals, whatever the designs are.
+
+`svdd.metrics.evaluation` says what is measured of sequences, `svdd.metrics.molecule_evaluation` of molecules.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy
+from jaxtyping import Float
+from numpy import ndarray
+from numpy.typing import ArrayLike
+
+from svdd.accounting import Cost, chunked, metered
+from svdd.metrics.intervals import Statistic, bootstrap_weights, interval, mean, quantile
+from svdd.result import Result
+from svdd.values import Reward, checked
+
+MOST = 256
+"""Designs of a run, the first, whose likelihood, held-out reward and distances are computed."""
+
+Measure = tuple[str, Statistic | None, bool]
+"""Name, statistic (None where it cannot be taken) and whether its interval is centred."""
+
+
+def makes_molecules(about: Mapping[str, Any]) -> bool:
+    """Whether a model's designs are SMILES."""
+    return about.get("domain") == "molecule"
+
+
+@dataclass(frozen=True)
+class Designs:
+    """Designs of runs with the same settings, and what is known of each.
+
+    Args:
+        sequences: the designs as text: sequences of one length, or SMILES.
+        run: the run of each.
+        chain: its chain within the run.
+        reward: what guided; -inf where invalid.
+        judge: what did not guide; NaN where it was not asked.
+        elbo: nats a letter or symbol under the pretrained model; NaN where it was not computed.
+        elbo_rows: network rows that `elbo` took.
+        judge_rows: reward rows that `judge` took.
+        notes: what was left out, and why.
+    """
+
+    sequences: list[str]
+    run: list[int]
+    chain: list[int]
+    reward: Float[ndarray, " n"]
+    judge: Float[ndarray, " n"]
+    elbo: Float[ndarray, " n"]
+    elbo_rows: int = 0
+    judge_rows: int = 0
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def pooled(cls, parts: Sequence[Designs]) -> Designs:
+        """The designs of several runs together, which are numbered anew."""
+
+        def joined(name: str) -> Float[ndarray, " n"]:
+            return numpy.concatenate([getattr(part, name) for part in parts])
+
+        return cls(
+            sequences=[sequence for part in parts for sequence in part.sequences],
+            run=[number for number, part in enumerate(parts) for _ in part.run],
+            chain=[chain for part in parts for chain in part.chain],
+            reward=joined("reward"),
+            judge=joined("judge"),
+            elbo=joined("elbo"),
+            elbo_rows=sum(part.elbo_rows for part in parts),
+            judge_rows=sum(part.judge_rows for part in parts),
+            notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        )
+
+    @property
+    def first(self) -> list[int]:
+        """The rows of the designs, the first of every run, that costly measures are taken of."""
+        place, rows = Counter[int](), []
+        for row, run in enumerate(self.run):
+            place[run] += 1
+            rows += [row] if place[run] <= MOST else []
+        return rows
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One row of a table of methods, what was left out of it, and the designs it is of."""
+
+    row: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+    designs: Designs | None = None
+
+
+def scored(
+    result: Result,
+    judge: Reward | None = None,
+    judged: str = "",
+    chunks: Mapping[str, int] | None = None,
+    *,
+    note: str = "",
+) -> Designs:
+    """The designs of a run with the rewards it has of them, and the held-out reward of the first.
+
+    Args:
+        result: designs; a score of it named `judged` is used as it is.
+        judge: a reward that did not guide, asked unless the result has its score.
+        judged: its name.
+        chunks: rows at a time of `reward`.
+        note: what is left out, and why.
+
+    Cost:
+        1 row of the judge for each of the first 256 designs, unless the result has the score.
+    """
+    asked, unknown = Cost(), numpy.full(len(result), numpy.nan)
+    held_out = unknown.copy()
+    if judged in result.scores:
+        held_out = result.scores[judged].double().numpy()
+    elif judge is not None:
+        first = result.samples[:MOST]
+        size = (chunks or {}).get("reward", 256)
+        ask = chunked(metered(lambda s: checked(judge(s), s, len(s), f"judge {judged}"), asked), size)
+        held_out[: len(first)] = ask(first).numpy()
+    text = isinstance(result.samples, list) and all(isinstance(sample, str) for sample in result.samples)
+    return Designs(
+        list(result.samples) if text else result.ids,
+        [0] * len(result),
+        result.chain,
+        result.rewards.double().numpy(),
+        held_out,
+        unknown,
+        judge_rows=asked.rows,
+        notes=(note,) if note else (),
+    )
+
+
+def tabled(designs: Designs, measures: Iterable[Measure], notes: list[str], draws: int = 1000) -> Evaluation:
+    """A row: rewards and further measures, each with its bootstrap interval in columns `_low` and `_high`.
+
+    Intervals are of 95 %, over chains, and over runs too where there are several. Measures that cannot be taken are NaN.
+
+    Args:
+        designs: of one or more runs with the same settings.
+        measures: beyond the rewards.
+        notes: what was left out; those of making the measures may come while they are made.
+        draws: resamples of the bootstrap.
+    """
+    weights = bootstrap_weights(designs.run, designs.chain, draws=draws)
+    valid = numpy.isfinite(designs.reward)
+    row: dict[str, Any] = {
+        "runs": len(set(designs.run)), "designs": len(designs.sequences), "valid": float(valid.mean()),
+    }  # fmt: skip
+    rewards = [*_rewards("reward", designs.reward), *_rewards("judge", designs.judge)]
+    for name, statistic, centred in [*rewards, *measures]:
+        found = (numpy.nan,) * 3 if statistic is None else interval(statistic, weights, centred=centred)
+        if centred:  # moving the interval must not take it beyond what a correlation can be
+            found = found[0], max(found[1], -1.0), min(found[2], 1.0)
+        row |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
+    return Evaluation(row, notes, designs)
+
+
+def optional(make: Callable[[], Statistic | None], notes: list[str]) -> Statistic | None:
+    """A statistic, or None and a note where its extra is not installed."""
+    try:
+        return make()
+    except ImportError as error:
+        notes.append(str(error))
+        return None
+
+
+def distinct(designs: Designs, names: Sequence[str | None]) -> tuple[Statistic, Float[ndarray, " n"]]:
+    """The share of different designs, and each design's share of one: 1 over how often it occurs.
+
+    Args:
+        designs: n of them.
+        names: equal for equal designs; None for those that do not count.
+    """
+    counts = Counter(names)
+    shares = numpy.array([numpy.nan if name is None else 1 / counts[name] for name in names])
+    assert len(shares) == len(designs.run)
+    return mean(shares), shares
+
+
+def of_first(designs: Designs, measure: Callable[[list[str]], ArrayLike]) -> Statistic:
+    """The mean of a costly measure, over the first designs of every run."""
+    rows = designs.first
+    values = numpy.full(len(designs.run), numpy.nan)
+    values[rows] = measure([designs.sequences[row] for row in rows])
+    return mean(values)
+
+
+def between(rows: Sequence[int], distances: Float[ndarray, "m m"]) -> Statistic:
+    """The mean distance of two different designs.
+
+    Args:
+        rows: m of the designs.
+        distances: of every two of them.
+    """
+
+    def statistic(weights: Float[ndarray, "k n"]) -> Float[ndarray, " k"]:
+        w = weights[:, list(rows)]
+        pairs = w.sum(1) ** 2 - (w**2).sum(1)  # without those of a design with itself
+        return numpy.divide((w @ distances * w).sum(1), pairs, out=numpy.full(len(w), numpy.nan), where=pairs > 0)
+
+    return statistic
+
+
+def _rewards(name: str, values: Float[ndarray, " n"]) -> list[Measure]:
+    shares = {"q10": 0.1, "median": 0.5, "q90": 0.9}
+    middle: Measure = (f"{name}_mean", mean(values), False)
+    return [middle, *((f"{name}_{title}", quantile(values, share), False) for title, share in shares.items())]
