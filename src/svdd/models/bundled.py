@@ -9,6 +9,7 @@ from torch import Tensor
 
 from svdd.accounting import in_full_batches
 from svdd.alphabets import Alphabet
+from svdd.denoisers import Network
 from svdd.models.inference import inference_pass
 from svdd.models.masked import masked_sequences
 from svdd.models.networks import SequenceDenoiser
@@ -52,12 +53,43 @@ def masked_model(
     Raises:
         ValueError: for a file that is not such a network, an unknown precision, or sizes below 1.
     """
+    call, batch = batched_denoiser(name, len(alphabet), length, weights, device, precision)
+    about = {"name": name, "domain": domain, "precision": precision}
+    process = masked_sequences(call, alphabet, length=length, steps=steps, about=about)
+    return replace(process, rows_at_once=batch)
+
+
+def batched_denoiser(
+    name: str,
+    vocabulary: int,
+    length: int,
+    weights: str | None = None,
+    device: torch.device | str | None = None,
+    precision: str = "float32",
+) -> tuple[Network, int]:
+    """The logits of a time-free denoiser from a weight file, computed in batches of one shape, and their size.
+
+    Args:
+        name: of the folder of bundled files.
+        vocabulary: V, the tokens it must know.
+        length: sites of a row.
+        weights: a safetensors file to use in place of the bundled one.
+        device: where the network runs; tokens may be elsewhere, and so is the answer then.
+        precision: of its weights and activations, a name of `PRECISIONS`; logits are float32.
+
+    Raises:
+        ValueError: for a file that is not such a network, or an unknown precision.
+    """
     if precision not in PRECISIONS:
         raise ValueError(unknown("precision", precision, PRECISIONS))
     path = Path(weights) if weights else bundled(name, "denoiser.safetensors")
     network = load_network(path)
     if not isinstance(network, SequenceDenoiser):
         raise ValueError(f"{path} holds a {type(network).__name__}, not a denoiser of sequences")
+    if network.vocabulary != vocabulary:
+        raise ValueError(
+            f"{path} knows {network.vocabulary} tokens, but {name} has {vocabulary}; give weights made for it"
+        )
     forward = inference_pass(network.to(device), PRECISIONS[precision])
     where = network.head.weight.device
     sites = _SITES_ON_CPU if where.type == "cpu" else _SITES_ON_ACCELERATOR
@@ -67,6 +99,4 @@ def masked_model(
     def logits(x: Tensor, t: Tensor, cond: Tree) -> Tensor:
         return call(x.to(where)).to(x.device)
 
-    about = {"name": name, "domain": domain, "precision": precision}
-    process = masked_sequences(logits, alphabet, length=length, steps=steps, about=about)
-    return replace(process, rows_at_once=batch)
+    return logits, batch

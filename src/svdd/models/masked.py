@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from svdd.alphabets import Alphabet
@@ -163,18 +163,45 @@ def elbo_per_site(
         Sahoo et al., arXiv 2406.07524.
     """
     x_0 = _templates(process, sequences, masked=False)
-    n, length = x_0.shape
+    return bound_per_site(
+        process, x_0, torch.ones_like(x_0, dtype=torch.bool), len(process.about["alphabet"]),
+        samples=samples, seed=seed, rows=rows,
+    )  # fmt: skip
+
+
+def bound_per_site(
+    process: Process,
+    x_0: Int64[Tensor, "n L"],
+    free: Bool[Tensor, "n L"],
+    mask: int,
+    *,
+    samples: int = 16,
+    seed: int = 0,
+    rows: int = 256,
+) -> Float[Tensor, " n"]:
+    """The bound of `elbo_per_site` for tokens, over the sites that the model's noise may mask.
+
+    Args:
+        process: a masked model.
+        x_0: clean tokens.
+        free: sites that may be masked, at least one a row; the others are always shown.
+        mask: the token of a masked site.
+        samples: noisy copies a row.
+        seed: of the noise.
+        rows: noisy copies at a time.
+    """
+    n, count = len(x_0), free.sum(1, keepdim=True)
     rng = Rng(seed, range(2**40, 2**40 + n))  # streams that no chain of a run draws from
     t = (torch.arange(samples) + rng.uniform((n, 1))) / samples
     # at least one mask in expectation: below that the estimator's variance explodes and its mean hardly changes
-    t = t.clamp(min=1 / length).flatten()[:, None]
-    clean = x_0.repeat_interleave(samples, 0)
-    masked = rng.uniform(clean.shape) < t
-    noisy = clean.masked_fill(masked, len(process.about["alphabet"]))
+    t = t.maximum(1 / count).flatten()[:, None]
+    clean, may = x_0.repeat_interleave(samples, 0), free.repeat_interleave(samples, 0)
+    masked = (rng.uniform(clean.shape) < t) & may
+    noisy = clean.masked_fill(masked, mask)
     total = torch.empty(len(clean))
     with torch.no_grad():
         for part in torch.arange(len(clean)).split(rows):  # type: ignore[no-untyped-call]
             posterior: Any = process.denoiser(noisy[part], process.times[0], ())
             log_p = posterior.log_p.gather(-1, clean[part][..., None])[..., 0]
             total[part] = (log_p.masked_fill(~masked[part], 0).sum(1) / t[part, 0]).float()
-    return total.view(n, samples).mean(1) / length
+    return total.view(n, samples).mean(1) / count[:, 0]

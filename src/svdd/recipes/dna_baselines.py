@@ -23,38 +23,40 @@ def markov_bits(training: Tensor, held_out: Tensor, order: int, *, strength: flo
 
 
 def markov_row_bits(
-    training: Tensor, held_out: Tensor, order: int, *, strength: float = 20.0
+    training: Tensor, held_out: Tensor, order: int, *, strength: float = 20.0, letters: int = 4
 ) -> NDArray[numpy.float64]:
-    """Bits per base of each held-out sequence under an interpolated Markov chain, shape (m,).
+    """Bits per letter of each held-out sequence under an interpolated Markov chain, shape (m,).
 
     p_k(b | c) = (count(c, b) + strength p_{k-1}(b | shorter c)) / (count(c) + strength)
 
-    starting from even bases. The first bases of a sequence use the lower orders.
+    starting from even letters. The first letters of a sequence use the lower orders.
 
     Args:
         training: Sequences counted, shape (n, L); of double strands both should be there.
         held_out: Sequences scored, shape (m, L).
         order: Length of the context.
         strength: Weight of the next lower order, in counts.
+        letters: Size of the alphabet; tokens beyond it are padding at the end of a sequence, which counts for nothing.
     """
     known, scored = training.numpy(), held_out.numpy()
-    chances = numpy.full((*scored.shape, 4), 0.25)
+    chances = numpy.full((*scored.shape, letters), 1 / letters)
     for size in range(order + 1):
-        counts = numpy.zeros((4**size, 4))
-        numpy.add.at(counts, (_contexts(known, size), known[:, size:]), 1)
-        seen = counts[_contexts(scored, size)]
+        pairs = _contexts(known, size, letters) * letters + known[:, size:]
+        counts = numpy.bincount(pairs[known[:, size:] < letters], minlength=letters ** (size + 1))
+        seen = counts.reshape(-1, letters)[_contexts(scored, size, letters)]
         total = seen.sum(axis=-1, keepdims=True) + strength
         chances[:, size:] = (seen + strength * chances[:, size:]) / total
-    chosen = numpy.take_along_axis(chances, scored[..., None], axis=2)
-    return numpy.asarray(-numpy.log2(chosen).mean(axis=(1, 2)))
+    there = scored < letters
+    chosen = numpy.take_along_axis(chances, scored.clip(max=letters - 1)[..., None], axis=2)[..., 0]
+    return numpy.asarray(-numpy.log2(chosen).sum(axis=1, where=there) / there.sum(axis=1))
 
 
-def _contexts(tokens: NDArray[numpy.int64], size: int) -> NDArray[numpy.int64]:
-    """Number the context of `size` bases before each base that has one."""
+def _contexts(tokens: NDArray[numpy.int64], size: int, letters: int) -> NDArray[numpy.int64]:
+    """Number the context of `size` letters before each letter that has one."""
     width = tokens.shape[1] - size
     contexts = numpy.zeros((len(tokens), width), dtype=numpy.int64)
     for offset in range(size):
-        contexts = contexts * 4 + tokens[:, offset : offset + width]
+        contexts = contexts * letters + tokens[:, offset : offset + width].clip(max=letters - 1)
     return contexts
 
 

@@ -22,9 +22,12 @@ def write_trained(out: Path, name: str, network: nn.Module, settings: TrainingSe
     (out / f"{name}.history.json").write_text(json.dumps(record) + "\n")
 
 
-def write_card_files(out: Path, card: dict[str, Any], reference: dict[str, Any], text: str, training: str) -> None:
-    """Write a card as JSON and as Markdown, its training curves, and the reference statistics."""
-    (out / "reference.json").write_text(json.dumps(reference) + "\n")
+def write_card_files(
+    out: Path, card: dict[str, Any], reference: dict[str, Any] | None, text: str, training: str
+) -> None:
+    """Write a card as JSON and as Markdown, its training curves, and the reference statistics unless they have a file."""
+    if reference is not None:
+        (out / "reference.json").write_text(json.dumps(reference) + "\n")
     (out / "card.json").write_text(json.dumps(card, indent=1) + "\n")
     (out / "card.md").write_text(text)
     (out / "training.svg").write_text(training)
