@@ -61,6 +61,12 @@ def mixed(steps=4, **settings):
     return Process(prior, denoiser, transition, nodes.times, **settings)
 
 
+def langevin(x, posterior, t, rng):
+    """A move like a Langevin corrector: towards what the network says, with noise."""
+    noise = rng.normal(x.shape, dtype=x.dtype)
+    return 0.9 * x + 0.05 * posterior.mode() + (1 - 0.9**2) ** 0.5 * noise
+
+
 def words(x):
     """Tokens as text; a mask is a dash."""
     return ["".join("abc-"[int(token)] for token in row) for row in x]
@@ -82,6 +88,8 @@ PROCESSES = {
     "masked": lambda **settings: masked(**settings),
     "text": lambda **settings: masked(decode=words, **settings),
     "mixed": lambda **settings: mixed(**settings),
+    "moved": lambda **settings: gaussian(move=langevin, **settings),
+    "moved each": lambda **settings: gaussian(move=langevin, move_each=True, **settings),
 }
 
 # every method, and the variants that take another path through the code

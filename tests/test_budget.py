@@ -29,6 +29,29 @@ def test_the_forecast_is_what_a_run_asks_for(name, value):
     assert (usage.reward.rows, usage.network.rows) == (2 * one.rewards, 2 * one.rows)
 
 
+@pytest.mark.filterwarnings(
+    "ignore::svdd.algorithms.OverTiltWarning", "ignore::svdd.decoding.DegenerateProposalWarning"
+)
+@pytest.mark.parametrize("each", [False, True])
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("value", ["posterior-mean", "rollout"])
+def test_the_forecast_knows_of_moves(name, value, each):
+    method, options = SETTINGS[name]
+    process = masked(steps=3, move=lambda x, posterior, t, rng: x, move_each=each)
+    samples = 2 * designs_a_chain(method, options)
+    usage = decode(process, processes.reward, method=method, value=value, samples=samples, share=False, **options).usage
+    one = forecast(METHODS[method], options, process, VALUES[value])
+    assert (usage.reward.rows, usage.network.rows) == (2 * one.rewards, 2 * one.rows)
+
+
+@pytest.mark.parametrize(("each", "rows"), [(False, 1 + 4 * 3 + 5), (True, 1 + 4 * 3 + 5 * 3)])
+def test_a_move_costs_a_row_a_step_or_a_row_a_candidate(each, rows):
+    process = masked(steps=5, move=lambda x, posterior, t, rng: x, move_each=each)
+    assert forecast(METHODS["svdd"], {"candidates": 3}, process, posterior_mean).rows == rows
+    still = forecast(METHODS["svdd"], {"candidates": 3}, masked(steps=5), posterior_mean).rows
+    assert still == 1 + 4 * 3
+
+
 def test_siblings_that_would_be_equal_are_not_asked_for():
     process = processes.gaussian(steps=5)  # its last step has no noise
     usage = decode(process, processes.reward, samples=2, candidates=3, share=False).usage

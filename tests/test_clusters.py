@@ -53,6 +53,28 @@ def test_rewards_have_workers_of_their_own(nodes, local):
     assert same(svdd.decode_on_ray(process, reward, **options, **SETTINGS), expected)
 
 
+@pytest.mark.parametrize("reward_workers", [0, 2])
+def test_components_of_an_objective_are_columns_wherever_they_are_asked(nodes, local, reward_workers):
+    from svdd.rewards.objectives import ramp, weighted_sum
+
+    def no_t(designs):
+        return [svdd.Invalid("starts with a T") if design.startswith("T") else 1.0 for design in designs]
+
+    def gc(designs):
+        return [float(design.count("G") + design.count("C")) for design in designs]
+
+    objective = weighted_sum({"no_t": no_t, "gc": ramp(gc, 0, 40)})
+    expected = svdd.decode(local[0](), objective, **SETTINGS)
+    options = {"workers": 1, "resources": SMALL, "reward_workers": reward_workers, "batch": 3}
+    result = svdd.decode_on_ray(local[0], objective, **options, reward_resources={"num_cpus": 0.25}, **SETTINGS)
+    assert same(result, expected)
+    assert torch.equal(result.scores["gc"], expected.scores["gc"])
+    assert set(result.breakdown.invalid) == set(expected.breakdown.invalid) == {"starts with a T"}
+    asked = {name: cost.asked for name, cost in result.breakdown.components.items()}
+    assert {*asked} == {"no_t", "gc"}
+    assert asked["gc"] < asked["no_t"]
+
+
 def test_what_a_reward_raises_is_raised_here(nodes, local):
     def reward(designs):
         raise KeyError("the oracle is away")

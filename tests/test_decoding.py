@@ -105,11 +105,14 @@ def test_scores_are_columns_of_the_same_designs():
 # --- batches, chunks, sharing ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
-def test_batches_chunks_and_sharing_change_nothing(setting):
+@pytest.mark.parametrize(
+    ("setting", "process"),
+    [*((setting, "mixed") for setting in SETTINGS), ("svdd", "moved"), ("svdd", "moved each"), ("smc", "moved")],
+)
+def test_batches_chunks_and_sharing_change_nothing(setting, process):
     chunks = {"network": 7, "decode": 5, "reward": 4}
     plain, other = (
-        finished(make(setting, "mixed", chains=3, **more))
+        finished(make(setting, process, chains=3, **more))
         for more in ({}, {"share": False, "chunks": chunks, "batch": 2})
     )
     order = [
@@ -159,7 +162,13 @@ def through_a_file(state):
 
 @pytest.mark.parametrize(
     ("setting", "process"),
-    [*((setting, "mixed") for setting in SETTINGS), ("svdd", "text"), ("smc max", "gaussian"), ("nested-is", "masked")],
+    [
+        *((setting, "mixed") for setting in SETTINGS),
+        *((setting, process) for setting in ("svdd", "nested-is", "blocks") for process in ("moved", "moved each")),
+        ("svdd", "text"),
+        ("smc max", "gaussian"),
+        ("nested-is", "masked"),
+    ],
 )
 def test_a_run_resumes_bit_for_bit_in_every_batch(setting, process):
     settings = {"chains": 3, "batch": 2, "value": "log-mean-exp", "scores": {"twice": reward}}

@@ -56,6 +56,26 @@ def test_rewards_of_every_kind_run(tmp_path, monkeypatch, capsys):
     )
 
 
+def test_rewards_of_molecules_run(capsys):
+    pytest.importorskip("rdkit")
+    page = (ROOT / "docs" / "molecules.md").read_text(encoding="utf-8")
+    section = page.partition("## Rewards of molecules")[2].partition("\n## ")[0]
+    (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    names = {}
+    exec(compile(code, "molecules.md", "exec"), names)
+    assert capsys.readouterr().out.strip() == code.strip().rpartition("# ")[2]
+    assert names["goal"](["CCO"])[0] > 0
+
+
+def test_measuring_molecules_runs(capsys):
+    pytest.importorskip("fcd_torch")
+    page = (ROOT / "docs" / "molecules.md").read_text(encoding="utf-8")
+    section = page.partition("## Measuring molecules")[2].partition("\n## ")[0]
+    (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    exec(compile(code, "molecules.md", "exec"), {})
+    assert capsys.readouterr().out.split() == ["0.75", "0.67", "0.80", "33", "[False", "False", "True]"]
+
+
 def test_the_evaluation_in_python_runs(capsys):
     (code,) = blocks(ROOT / "docs" / "evaluate.md", "python")
     process = svdd.load("dna-enhancer", steps=2)

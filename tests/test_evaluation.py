@@ -10,7 +10,7 @@ import torch
 
 import svdd
 from svdd.alphabets import DNA, RNA
-from svdd.metrics import evaluation, motifs, references, sequences
+from svdd.metrics import evaluation, measures, motifs, references, sequences
 from svdd.metrics.evaluation import Designs, measured, record
 from svdd.models.bundled import bundled
 from svdd.models.masked import elbo_per_site, masked_sequences
@@ -117,7 +117,7 @@ def test_diversity_does_not_count_a_resampled_design_against_itself():
 
 
 def test_likelihood_and_judge_are_asked_for_the_first_designs_and_counted(result, monkeypatch):
-    monkeypatch.setattr(evaluation, "MOST", 4)
+    monkeypatch.setattr(measures, "MOST", 4)
     asked = []
     found = measured(result, model(), lambda s: asked.extend(s) or [1.0] * len(s), "mine")
     assert asked == result.samples[:4]

@@ -16,7 +16,7 @@ NAMES = {path: path.relative_to(ROOT).with_suffix("").as_posix() for path in MOD
 
 # a module may import from its own layer and from those above it in this table
 LAYERS = [
-    ["tree", "rng", "suggestions", "alphabets", "features", "pending"],
+    ["tree", "rng", "suggestions", "alphabets", "features", "invalid", "pending"],
     ["distributions", "schedules", "denoisers", "transitions", "process"],  # the formalism
     ["overlap", "values", "selectors", "loop", "algorithms", "cite", "diagnostics"],  # the method
     [
@@ -28,6 +28,8 @@ LAYERS = [
         "score_cache",
         "reward_identity",
         "best",
+        "breakdown",
+        "components",
         "terms",
         "budget",
         "billing",
@@ -45,7 +47,7 @@ LAYERS = [
     ["fitting"],  # learns with the networks of models
     ["cli", "report", "recipes"],  # what people start
 ]
-HEAVY = {"pandas", "matplotlib", "logomaker", "Bio", "rapidfuzz", "jinja2", "sklearn", "scipy", "pyjaspar", "RNA"}
+HEAVY = {"pandas", "matplotlib", "logomaker", "Bio", "rapidfuzz", "jinja2", "sklearn", "scipy", "pyjaspar", "RNA", "rdkit"}
 
 
 def layer(name):

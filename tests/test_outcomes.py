@@ -1,13 +1,17 @@
 """Failures of a reward: counted by kind, settled by a policy, charged to the guilty design alone."""
 
 import math
+import pickle
 
 import pytest
 import torch
 
 from svdd.accounting import Outcomes
-from svdd.outcomes import IN_WORKERS, Failure, Policy, RewardFailureWarning, judged
+from svdd.breakdown import Breakdown
+from svdd.invalid import Invalid
+from svdd.outcomes import IN_WORKERS, Failure, Policy, RewardFailureWarning, judged, told
 from svdd.pending import groupwise
+from svdd.rewards.in_worker import _counted
 from svdd.values import RewardError
 
 
@@ -109,6 +113,36 @@ def test_answers_with_failures_in_them():
     with pytest.warns(RewardFailureWarning, match=r"did not answer in time on 'b' \(5 s\)"):
         assert f(["a", "b", "c"]).tolist() == [1, -math.inf, 3]
     assert outcomes == Outcomes(timeout=1)
+
+
+def test_reasons_are_counted_with_the_invalid_and_survive_retries_and_processes():
+    answers = [[1.0, Invalid("no start codon"), Failure("timeout", "5 s"), -math.inf], [Invalid("no start codon")]]
+    outcomes, breakdown, kept = Outcomes(), Breakdown(), {}
+    f = judged(
+        lambda designs: answers.pop(0),
+        Policy(timeout="invalid", retries=1),
+        outcomes,
+        lambda designs, numbers, told: kept.update(told),
+        breakdown,
+    )
+    assert f(["a", "b", "c", "d"]).tolist() == [1, -math.inf, -math.inf, -math.inf]
+    assert outcomes == Outcomes(invalid=3, retries=1)
+    assert breakdown.invalid == {"no start codon": 2}
+    assert kept == {1: "invalid: no start codon", 2: "invalid: no start codon"}
+    (copy,) = pickle.loads(pickle.dumps(_counted([Invalid("late")], ["a"]))).numbers
+    assert (copy, copy.why, repr(copy)) == (-math.inf, "late", "Invalid('late')")
+    assert told({"invalid": 3}, breakdown.invalid)[1] == "invalid: 2 no start codon"
+
+
+def test_reasons_that_are_all_different_share_a_line():
+    breakdown = Breakdown()
+    for number in range(1000):
+        breakdown.count(f"{number} is no molecule")
+    assert len(breakdown.invalid) == 51
+    assert breakdown.invalid["other reasons"] == 950
+    again = Breakdown()
+    again.add(breakdown.as_dict())
+    assert again == breakdown
 
 
 def test_a_wrong_shape_is_nobodys_failure_and_stops_every_run():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from processes import DIMENSION, LENGTH, VOCABULARY, gaussian, gaussian_network, masked, mixed, streams
+from processes import DIMENSION, LENGTH, VOCABULARY, gaussian, gaussian_network, langevin, masked, mixed, streams
 from svdd.denoisers import from_x0
 from svdd.distributions import Dirac
 from svdd.process import Process
@@ -52,6 +52,49 @@ def test_a_finished_particle_asks_nothing():
     assert particles.final
     assert particles.x0 is particles.x
     assert asked == []
+
+
+def test_a_move_is_made_once_and_asks_the_network_once_more():
+    process, asked = spied(gaussian, move=langevin)
+    particles = process.start(2, (), streams(2))
+    for use in (lambda p: p.kernel, lambda p: p.propose(3), lambda p: p.propose(2)):
+        use(particles)
+    assert [x is particles.x for x, _, _ in asked] == [True, False]
+    moved = particles.moved
+    assert asked[1][0] is moved.x
+    assert asked[0][1] == asked[1][1] == float(particles.t)
+    here = process.transition(moved.x, moved.posterior, particles.t, process.times[1])
+    assert torch.equal(particles.kernel.mean, here.mean)
+    assert moved.moved is moved
+    assert gaussian().start(2, (), streams(2)).propose(1).moved.process.move is None
+
+
+def test_a_move_draws_from_the_chains_own_stream_before_the_children_do():
+    particles = gaussian(move=langevin).start(2, (), streams(2))
+    rng = streams(2)
+    x = particles.process.prior(2, rng)
+    moved = langevin(x, particles.posterior, particles.t, rng)
+    noise = rng.normal((6, DIMENSION), dtype=torch.float64)
+    children = particles.propose(3)
+    assert torch.equal(particles.moved.x, moved)
+    expected = particles.kernel.mean.repeat_interleave(3, 0) + particles.kernel.std.repeat_interleave(3, 0) * noise
+    assert torch.equal(children.x, expected)
+
+
+def test_gathered_particles_keep_a_move_that_was_made():
+    particles = gaussian(move=langevin).start(3, (), streams(3))
+    moved = particles.moved.x
+    index = torch.tensor([2, 0, 2])
+    assert torch.equal(particles[index].moved.x, moved[index])
+
+
+def test_every_child_can_make_its_own_move():
+    process, asked = spied(gaussian, move=langevin, move_each=True)
+    particles = process.start(2, (), streams(2))
+    children = particles.propose(3)
+    assert len(children) == 6
+    assert [len(x) for x, _, _ in asked] == [2, 6]
+    assert len(asked[1][0].unique(dim=0)) == 6
 
 
 def test_children_have_their_parents_conditioning_and_memory():

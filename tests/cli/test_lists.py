@@ -10,10 +10,13 @@ from svdd.algorithms import METHODS
 from svdd.cite import citations
 from svdd.cli import doctor
 from svdd.cli.sentences import EXTRAS
-from svdd.locate import MODELS, REWARDS
+from svdd.locate import MODELS, REWARDS, SCHEMES
 
 
-@pytest.mark.parametrize(("command", "names"), [("models", MODELS), ("rewards", REWARDS), ("methods", METHODS)])
+KNOWN_MODELS = [*MODELS, *(f"{scheme}:PATH" for scheme in SCHEMES)]
+
+
+@pytest.mark.parametrize(("command", "names"), [("models", KNOWN_MODELS), ("rewards", REWARDS), ("methods", METHODS)])
 def test_lists_name_everything(call, command, names):
     rows = json.loads(call(command, "--json").out)
     assert [row["name"] for row in rows] == list(names)

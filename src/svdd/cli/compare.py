@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from svdd.cli.compare_request import Request
 from svdd.cli.comparing import verdicts
-from svdd.cli.evaluating import Protocol, protocol_of, resampled, table
+from svdd.cli.evaluating import Protocol, is_measured, protocol_of, resampled, table
 from svdd.cli.finished import FinishedRun, labels
 from svdd.cli.folders import RunFolder, as_json
+from svdd.cli.job_scores import Score
 from svdd.cli.jobs import Job, make_job, make_process, read_settings
 from svdd.cli.listing import show
 from svdd.cli.matching import MATCHES, RULES, SIZES, Compared, Planner
 from svdd.cli.runs import resume_job, run_job
 from svdd.cli.sentences import Interrupted, say
-from svdd.locate import REWARDS
-from svdd.metrics.evaluation import has_alphabet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,11 +169,10 @@ def _measured(
     """The table and its notes; the held-out reward is the one that the runs have."""
     every = [run for row in runs.values() for run in row]
     for run in every:
-        title = judge if judge in REWARDS else judge.rpartition(":")[2]
         if judge and judge in run.job.scores:
-            run.result.scores[judge] = run.result.scores[title]
+            run.result.scores[judge] = run.result.scores[Score.read(judge).title]
     process = make_process(every[0].job)
-    protocol = protocol_of(every, judge=judge) if has_alphabet(process.about) else Protocol(process, judge)
+    protocol = protocol_of(every, judge=judge) if is_measured(process.about) else Protocol(process, judge)
     rows = {label: [run.result for run in row] for label, row in runs.items()}
     found, notes = table(rows, protocol, (lambda label: None) if quiet else lambda label: say(f"measuring {label}"))
     once = ["the held-out reward is asked once, about finished designs, and is not among the costs"] if judge else []

@@ -63,7 +63,7 @@ class Request:
                 "a comparison finds sizes by itself: take budget out of the job, and give its method's sizes"
             )
         judge = held_out(base.reward) if self.judge is None else self.judge
-        if judge == base.reward:
+        if judge in base.guides():
             raise ValueError(f"{judge} guides these runs, so it cannot judge them; give --judge another reward")
         scores = base.scores if not judge or judge in base.scores else [*base.scores, judge]
         base = base.model_copy(update={"scores": scores}).anchored()

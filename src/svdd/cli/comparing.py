@@ -19,7 +19,28 @@ def verdicts(table: pd.DataFrame, cost: str = " at the same network rows") -> li
     told = (("reward", "reward_median"), ("held-out judge", "judge_median"))
     said = [_against(what, svdd, best, column, cost) for what, column in told if column in svdd and column in best]
     priced = {"elbo_per_base", "correlation_3mer", "diversity"}
-    return said + ([_price(svdd, model)] if priced <= svdd.keys() & model.keys() else [])
+    both = svdd.keys() & model.keys()
+    said += [_price(svdd, model)] if priced <= both else []
+    return said + ([_molecules(svdd, model)] if both >= _MEASURED else [])
+
+
+_MEASURED = {"validity", "unique", "diversity", "sa", "pains"}
+
+
+def _molecules(svdd: Mapping[Any, Any], model: Mapping[Any, Any]) -> str:
+    """What the reward cost in molecules; what is too much is for a chemist to say."""
+
+    def pair(name: str, form: str) -> str:
+        return f"{svdd[name]:{form}} against {model[name]:{form}}"
+
+    parts = [
+        f"validity {pair('validity', '.0%')}", f"different ones {pair('unique', '.0%')}",
+        f"diversity {pair('diversity', '.2f')}", f"SA score {pair('sa', '.1f')} (1: easy to make)",
+        f"PAINS alerts {pair('pains', '.0%')}",
+    ]  # fmt: skip
+    if "fcd" in svdd and "fcd" in model:
+        parts.append(f"ChemNet distance {pair('fcd', '.1f')}")
+    return f"Beside the model's own samples, svdd's molecules have {', '.join(parts)}."
 
 
 def _shown(row: Mapping[Any, Any], column: str) -> str:

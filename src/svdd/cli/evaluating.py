@@ -1,4 +1,4 @@
-"""The evaluation of sequences: of one run while it is written, and of finished runs beside each other."""
+"""The evaluation of sequences and molecules: of one run while it is written, and of finished runs beside each other."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from svdd.cli.jobs import Job, make_process, make_reward
 from svdd.cli.listing import show
 from svdd.cli.sentences import say
 from svdd.locate import HELD_OUT
-from svdd.metrics.evaluation import Designs, Evaluation, has_alphabet, measured, record, scored
+from svdd.metrics.evaluation import has_alphabet, measured, record
+from svdd.metrics.measures import Designs, Evaluation, makes_molecules, scored
 from svdd.metrics.references import Reference, natural, of_model
 from svdd.process import Process
 from svdd.result import Result
@@ -20,6 +21,9 @@ from svdd.result import Result
 if TYPE_CHECKING:
     import pandas as pd
 
+    from svdd.metrics.molecule_reference import MoleculeReference
+
+_ONLY_REWARDS = "no naturalness and no diversity: the model names no alphabet"
 FILES = ("evaluation.csv", "evaluation.json", "report.html")
 
 
@@ -30,30 +34,57 @@ class Protocol:
     Args:
         process: the pretrained model.
         judge: name of the reward that did not guide, empty if there is none.
-        reference: natural sequences.
+        reference: natural sequences, or known molecules.
         chunks: rows at a time of network and reward.
     """
 
     process: Process
     judge: str = ""
-    reference: Reference | None = None
+    reference: "Reference | MoleculeReference | None" = None
     chunks: Mapping[str, int] | None = None
 
     def designs(self, result: Result) -> Designs:
-        """The designs of a run, measured; those that are no sequences by their rewards alone."""
-        if not has_alphabet(self.process.about):
-            return scored(result, self.judge)
+        """The designs of a run, measured; those that are no text by their rewards alone."""
+        about = self.process.about
+        if not is_measured(about):
+            return scored(result, None, self.judge, note=_ONLY_REWARDS)
         asked = make_reward(self.judge) if self.judge and self.judge not in result.scores else None
+        if makes_molecules(about):
+            from svdd.metrics.molecule_evaluation import measured_molecules
+
+            return measured_molecules(result, self.process, asked, self.judge, self.chunks)
         return measured(result, self.process, asked, self.judge, self.chunks)
 
     def evaluation(self, designs: Designs) -> Evaluation:
         """The row of designs, with what they were measured with."""
-        letters = self.process.about["alphabet"] if has_alphabet(self.process.about) else ""
-        made = record(designs, self.reference, letters)
+        made = self._row(designs)
         names = {"judge": self.judge, "reference": self.reference.name if self.reference else ""}
         return Evaluation(
             names | made.row | {"elbo_rows": designs.elbo_rows, "judge_rows": designs.judge_rows}, made.notes, designs
         )
+
+    def _row(self, designs: Designs) -> Evaluation:
+        about, reference = self.process.about, self.reference
+        if makes_molecules(about):
+            from svdd.metrics.molecule_evaluation import record_molecules
+
+            return record_molecules(designs, None if isinstance(reference, Reference) else reference)
+        natural_ones = reference if isinstance(reference, Reference) else None
+        return record(designs, natural_ones, about["alphabet"] if has_alphabet(about) else "")
+
+
+def is_measured(about: Mapping[str, Any]) -> bool:
+    """Whether more than the rewards of a model's designs is measured: they are sequences or molecules."""
+    return has_alphabet(about) or makes_molecules(about)
+
+
+def _known(job: Job, process: Process) -> "Reference | MoleculeReference | None":
+    """The reference that came with a bundled model."""
+    if not makes_molecules(process.about):
+        return of_model(job.model, job.reward)
+    from svdd.metrics.molecule_reference import of_molecule_model
+
+    return of_molecule_model(job.model)
 
 
 def held_out(reward: str) -> str:
@@ -62,11 +93,11 @@ def held_out(reward: str) -> str:
 
 
 def evaluation_of(result: Result, process: Process, job: Job) -> Evaluation | None:
-    """The evaluation of a run's own designs, None unless they are sequences; what fails is a note on stderr."""
-    if not has_alphabet(process.about) or not result.samples or not isinstance(result.samples, list):
+    """The evaluation of a run's own designs, None unless they are sequences or molecules; what fails is a note on stderr."""
+    if not is_measured(process.about) or not result.samples or not isinstance(result.samples, list):
         return None
-    protocol = Protocol(process, held_out(job.reward), of_model(job.model, job.reward), job.chunks)
     try:
+        protocol = Protocol(process, held_out(job.reward), _known(job, process), job.chunks)
         return protocol.evaluation(protocol.designs(result))
     except Exception as error:  # a finished run is not lost to a measure of it
         say(f"note: no evaluation of the designs, {type(error).__name__}: {error}")
@@ -113,10 +144,15 @@ def check_out(out: Path, force: bool) -> None:
         raise FileExistsError(f"{out} already holds an evaluation; choose another folder, or replace it with --force")
 
 
-def _reference(path: Path, process: Process) -> Reference:
+def _reference(path: Path, process: Process) -> "Reference | MoleculeReference":
+    about = process.about
+    if makes_molecules(about):
+        from svdd.metrics.molecule_reference import MoleculeReference
+        from svdd.models.molecule_files import read_molecules
+
+        return MoleculeReference.of(read_molecules(path), path.name)
     from svdd.alphabets import Alphabet
 
-    about = process.about
     letters = Alphabet(about["alphabet"], synonyms=about.get("synonyms", ""))
     given = read_fasta(path)
     try:
@@ -131,25 +167,32 @@ def _reference(path: Path, process: Process) -> Reference:
 def protocol_of(
     runs: Sequence[FinishedRun], reference: Path | None = None, judge: str | None = None, model: str | None = None
 ) -> Protocol:
-    """What runs of sequences are measured with; arguments as `evaluate`.
+    """What runs of sequences or molecules are measured with; arguments as `evaluate`.
 
     Raises:
         ValueError: for a judge that guided, and a model that makes something else.
     """
     first = runs[0].job
-    if judge == first.reward:
+    if judge in first.guides():
         raise ValueError(f"{judge} guided these runs, so it cannot judge them; give --judge another reward")
     begun: dict[str, Any] = {
         "template": None,
         "fix": [],
         "start": None,
         "noise": None,
+        "fragment": None,
     }  # of the runs, no part of the model
     process = make_process(first.model_copy(update=begun | ({"model": model} if model else {})))
-    if not has_alphabet(process.about) or process.about.get("length") != len(runs[0].result.samples[0]):
+    if not _same_kind(process.about, runs[0].result):
         raise ValueError(f"{model or first.model} does not make sequences of the kind that {runs[0].path} holds")
-    natural_ones = _reference(reference, process) if reference else of_model(first.model, first.reward)
-    return Protocol(process, held_out(first.reward) if judge is None else judge, natural_ones, first.chunks)
+    compared = _reference(reference, process) if reference else _known(first, process)
+    return Protocol(process, held_out(first.reward) if judge is None else judge, compared, first.chunks)
+
+
+def _same_kind(about: Mapping[str, Any], result: Result) -> bool:
+    if makes_molecules(result.about) or makes_molecules(about):
+        return makes_molecules(result.about) and makes_molecules(about)
+    return has_alphabet(about) and about.get("length") == len(result.samples[0])
 
 
 def evaluate(
@@ -161,7 +204,7 @@ def evaluate(
     Args:
         folders: of runs; those that differ in nothing but the seed share a row.
         out: the folder to write.
-        reference: FASTA of natural sequences; without it, the statistics that came with the model.
+        reference: FASTA of natural sequences, or a file of SMILES; without it, the statistics that came with the model.
         judge: a reward that did not guide; without it, the held-out twin of the guide if there is one.
         model: what the likelihood bound is taken under, if not the runs' own model.
         force: replaces an earlier evaluation.

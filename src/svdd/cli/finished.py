@@ -13,6 +13,7 @@ from svdd.algorithms import METHODS
 from svdd.alphabets import Alphabet
 from svdd.cli.folders import RunFolder
 from svdd.cli.jobs import RENAMED, Job, make_job
+from svdd.metrics.measures import makes_molecules
 from svdd.result import COLUMNS, Result
 
 _NO_PART = (
@@ -40,10 +41,10 @@ class FinishedRun:
 
         Args:
             path: its folder.
-            sequences: refuses a run of anything else, whose designs are then read as their names.
+            sequences: refuses a run of anything but sequences and molecules, whose designs are otherwise their names.
 
         Raises:
-            ValueError: if the folder holds no finished run of sequences, or a damaged one.
+            ValueError: if the folder holds no finished run of sequences or molecules, or a damaged one.
         """
         folder = RunFolder(path)
         written = folder.record()
@@ -51,10 +52,10 @@ class FinishedRun:
             unfinished = folder.state.is_file() or (folder.job.is_file() and not folder.finished())
             remedy = f"; go on with: svdd resume {path}" if unfinished else "; give folders that svdd run wrote"
             raise ValueError(f"{path} holds no finished run{remedy}")
-        alphabet = written["model"].get("alphabet")
-        if sequences and not isinstance(alphabet, str):
+        about = written["model"]
+        if sequences and not isinstance(about.get("alphabet"), str) and not makes_molecules(about):
             raise ValueError(f"{path} holds no sequences: its model names no alphabet")
-        return cls(path, make_job(written["job"]), _result(path, written, alphabet))
+        return cls(path, make_job(written["job"]), _result(path, written, about))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -62,19 +63,22 @@ class FinishedRun:
         return settings(self.job)
 
 
-def _result(path: Path, written: dict[str, Any], alphabet: str | None) -> Result:
+def _result(path: Path, written: dict[str, Any], about: dict[str, Any]) -> Result:
     import pandas as pd
 
+    alphabet = about.get("alphabet")
     try:
         frame = pd.read_parquet(path / "samples.parquet")
-        sequences, usage = frame["sample" if alphabet else "id"].tolist(), Usage.from_dict(written["usage"])
+        text = "sample" if alphabet or makes_molecules(about) else "id"
+        sequences, usage = frame[text].tolist(), Usage.from_dict(written["usage"])
         columns = {name: torch.tensor(frame[name].to_numpy(float)) for name in frame.columns if name not in COLUMNS[:3]}
         if alphabet:
             Alphabet(alphabet).encode(sequences)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the samples of {path} are damaged or not sequences of one length ({error})") from None
     rewards, _ = columns.pop("reward"), columns.pop("valid")
-    return Result(sequences, rewards, frame["chain"].tolist(), columns, usage=usage, settings=written["settings"])
+    known = {"usage": usage, "settings": written["settings"], "about": about}
+    return Result(sequences, rewards, frame["chain"].tolist(), columns, **known)
 
 
 def settings(job: Job) -> dict[str, Any]:
@@ -106,13 +110,22 @@ def _check_comparable(one: FinishedRun, other: FinishedRun) -> None:
 
     for what, ours, theirs in (
         ("model", model(one.job), model(other.job)),
-        ("guiding reward", (one.job.reward, one.job.reward_options), (other.job.reward, other.job.reward_options)),
-        ("length", len(one.result.samples[0]), len(other.result.samples[0])),
+        ("guiding reward", _guide(one.job), _guide(other.job)),
+        ("length", _length(one), _length(other)),
     ):
         if ours != theirs:
             raise ValueError(
                 f"{one.path} and {other.path} differ in their {what} ({_told(ours)} and {_told(theirs)}); evaluate them apart"
             )
+
+
+def _guide(job: Job) -> tuple[str, dict[str, Any]]:
+    return job.reward, job.reward_options if job.objective is None else job.objective.record()
+
+
+def _length(run: FinishedRun) -> int | None:
+    """Letters of a design; None for molecules, which are of any size."""
+    return None if makes_molecules(run.result.about) else len(run.result.samples[0])
 
 
 def _told(value: Any) -> str:

@@ -32,6 +32,10 @@ def _setting(name: str, value: Any) -> Any:
         return dict(pair(name, text) for text in value)
     if name == "window":
         return _window(value)
+    if name == "objective":
+        from svdd.cli.job_objectives import read_objective
+
+        return read_objective(value)
     return str(value) if isinstance(value, Path) else value
 
 

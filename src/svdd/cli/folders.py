@@ -15,12 +15,13 @@ from svdd.cli.sentences import say
 from svdd.result import Result
 
 if TYPE_CHECKING:
-    from svdd.metrics.evaluation import Evaluation
+    from svdd.metrics.measures import Evaluation
+    from svdd.models.poses import Poses
 
 WRITTEN = (
     "job.yaml", "state.pt", "state.part", "samples.csv", "samples.parquet", "samples.safetensors", "samples.fasta",
-    "steps.parquet", "evaluation.csv", "comparison.csv", "report.html", "run.json", "best.csv", "best.part",
-    "rewards.sqlite", "rewards.sqlite-wal", "rewards.sqlite-shm",
+    "samples.sdf", "samples.png", "poses.sdf", "steps.parquet", "evaluation.csv", "comparison.csv", "report.html",
+    "run.json", "best.csv", "best.part", "rewards.sqlite", "rewards.sqlite-wal", "rewards.sqlite-shm",
 )  # fmt: skip
 """Every file a run may write; run.json names those of other domains."""
 BEST = 100
@@ -141,7 +142,7 @@ class RunFolder:
             return None
         try:
             state: dict[str, Any] = torch.load(self.state, weights_only=True)
-            return {name: state[name] for name in ("batch", "step", "usage", "trace", "finished", "best")}
+            return {name: state[name] for name in ("batch", "step", "usage", "trace", "finished", "best", "breakdown")}
         except Exception as error:  # damage shows as any of several errors of pickle, zip and torch
             raise ValueError(
                 f"{self.state} is damaged ({type(error).__name__}); remove it to run the job from its start"
@@ -153,6 +154,7 @@ class RunFolder:
         job: dict[str, Any],
         keep: Sequence[str] = (),
         evaluate: "Callable[[Result], Evaluation | None]" = lambda result: None,
+        pose: "Callable[[Result], Poses | None]" = lambda result: None,
         **report: Any,
     ) -> dict[str, Any]:
         """Writes the result, its evaluation, its report and run.json; returns what run.json holds.
@@ -162,6 +164,7 @@ class RunFolder:
             job: its settings.
             keep: files that were written for it already.
             evaluate: measures the designs, once they are safe on disk.
+            pose: how the best designs sit in their receptor, once they are safe on disk.
             **report: for `svdd.report.html.write_report`.
         """
         before = {path.name for path in self.path.iterdir()} - set(WRITTEN)
@@ -171,7 +174,10 @@ class RunFolder:
         evaluation = evaluate(result)
         if evaluation:
             _write_row(evaluation.row, self.path / "evaluation.csv")
-        _report(result, self.path, evaluation=evaluation, **report)
+        poses = pose(result)
+        if poses:
+            poses.save(self.path / "poses.sdf")
+        _report(result, self.path, evaluation=evaluation, poses=poses, **report)
         for name in (self.state.name, *self._journal_names()):
             (self.path / name).unlink(missing_ok=True)
         self.parts.clear()

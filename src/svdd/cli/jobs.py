@@ -5,16 +5,28 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from svdd.algorithms import METHODS
 from svdd.cli.fasta import read_fasta, template
+from svdd.cli.job_objectives import NAME as OBJECTIVE
+from svdd.cli.job_objectives import Written
+from svdd.cli.job_objectives import sentence as objective_sentence
 from svdd.cli.job_rewards import job_reward, whole_command
 from svdd.cli.job_rewards import make_reward as make_reward
+from svdd.cli.job_scores import Score, read_scores, renamed, score_reward
 from svdd.decoding import VALUES, Decoding, make_method
 from svdd.locate import MODELS, REWARDS, SCHEMES, load
 from svdd.process import Process
-from svdd.result import COLUMNS
 from svdd.suggestions import unknown
 from svdd.terms import Journal
 from svdd.values import Reward, Value
@@ -30,6 +42,7 @@ class Job(BaseModel):
 
     model: str
     reward: str
+    objective: Written | None = None
     reward_options: dict[str, Any] = {}
     workers: PositiveInt | None = None
     reward_timeout: PositiveFloat | None = None
@@ -74,6 +87,22 @@ class Job(BaseModel):
     fix: list[str] = []
     start: str | None = None
     noise: float | None = None
+    fragment: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_reward(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or given.get(OBJECTIVE) is None:
+            return given
+        if given.get("reward", OBJECTIVE) != OBJECTIVE:
+            raise ValueError(
+                f"a job has a reward or an objective, got both: leave out {given['reward']}, or make it a part"
+            )
+        return {**given, "reward": OBJECTIVE}
+
+    def guides(self) -> list[str]:
+        """The names of the rewards that guide: the reward, or the components of the objective."""
+        return [self.reward] if self.objective is None else self.objective.rewards()
 
     def options(self) -> dict[str, Any]:
         """The method's own options, as `svdd.decode` takes them.
@@ -96,17 +125,19 @@ class Job(BaseModel):
         changed |= {k: _whole_target(getattr(self, k)) for k in ("model", "reward")}
         if self.value not in VALUES:
             changed["value"] = _whole(self.value)
-        changed["model_options"] = {
-            k: _whole(v) if isinstance(v, str) and Path(v).is_file() else v for k, v in self.model_options.items()
-        }
-        changed["scores"] = [_whole_target(name) for name in self.scores]
+        changed["model_options"] = _whole_files(self.model_options)
+        changed["reward_options"] = _whole_files(self.reward_options)
+        changed["scores"] = [renamed(text, _whole_target) for text in self.scores]
+        if self.objective is not None:
+            changed["objective"] = self.objective.changed(_whole_target, _whole_files)
         return self.model_copy(update=changed)
 
     def code(self) -> list[str]:
         """What it names to be imported or started: a user's own functions and programs."""
         known = (*MODELS, *REWARDS)
-        named = [name for name in dict.fromkeys((self.model, self.reward, *self.scores)) if name not in known]
-        return [name for name in named if name.partition(":")[0] not in (*SCHEMES, "http", "https")]
+        scores = [Score.read(text).reward for text in self.scores]
+        named = [name for name in dict.fromkeys((self.model, *self.guides(), *scores)) if name not in known]
+        return [name for name in named if name.partition(":")[0] not in (*SCHEMES, "http", "https", "docking")]
 
     def record(self) -> dict[str, Any]:
         """All settings but those left open, for files."""
@@ -121,11 +152,16 @@ def _whole(path: str) -> str:
     return str(Path(path).expanduser().absolute())
 
 
+def _whole_files(options: dict[str, Any]) -> dict[str, Any]:
+    """Options with whole paths in place of those of files and folders there are."""
+    return {k: _whole(v) if isinstance(v, str) and v and Path(v).exists() else v for k, v in options.items()}
+
+
 def _whole_target(name: str) -> str:
     scheme, _, path = name.partition(":")
     if scheme == "cmd":
         return whole_command(name)
-    if scheme in SCHEMES and path:
+    if (scheme in SCHEMES and path) or (scheme == "docking" and Path(path).is_file()):
         return f"{scheme}:{_whole(path)}"
     file, colon, function = name.rpartition(":")
     return f"{_whole(file)}:{function}" if colon and file.endswith(".py") else name
@@ -145,7 +181,11 @@ def make_job(given: Mapping[str, Any]) -> Job:
 
 def _sentence(error: ValidationError) -> str:
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    if not first["loc"]:
+        return str(first["ctx"]["error"])
     key = str(first["loc"][0])
+    if key == OBJECTIVE and len(first["loc"]) > 1:
+        return objective_sentence(first)
     if first["type"] == "extra_forbidden":
         return unknown("setting", key, Job.model_fields)
     if first["type"] == "missing":
@@ -170,7 +210,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 
 def make_process(job: Job) -> Process:
-    """The job's model, with the letters it keeps or the sequences it starts from.
+    """The job's model, with the letters or the fragment it keeps, or the sequences it starts from.
 
     Raises:
         ValueError: for an unknown model or option, and for sequences that do not fit it.
@@ -179,8 +219,12 @@ def make_process(job: Job) -> Process:
     process = load(job.model, **(job.model_options | shortcuts))
     if (job.start is None) != (job.noise is None):
         raise ValueError("start (a FASTA file) and noise (the share to redesign) go together; give both or neither")
-    if sum(map(bool, (job.template, job.fix, job.start))) > 1:
-        raise ValueError("template, fix and start are three ways to begin; give one of them")
+    if sum(map(bool, (job.template, job.fix, job.start, job.fragment))) > 1:
+        raise ValueError("template, fix, start and fragment are four ways to begin; give one of them")
+    if job.fragment:
+        from svdd.models.molecule import with_fragment
+
+        return with_fragment(process, job.fragment)
     if not (job.template or job.fix or job.start):
         return process
     if not {"alphabet", "mask", "length"} <= process.about.keys():
@@ -199,19 +243,6 @@ def _begun(process: Process, job: Job) -> Process:
         else [template(job.fix, process.about["length"], process.about["mask"])]
     )
     return infill(process, given)
-
-
-def score_columns(names: list[str]) -> dict[str, str]:
-    """Column titles to reward names: a bundled name, or the function's.
-
-    Raises:
-        ValueError: if two scores, or a score and a column there always is, would share a title.
-    """
-    titles = [name if name in REWARDS else name.rpartition(":")[2] for name in names]
-    for title in titles:
-        if titles.count(title) > 1 or title in COLUMNS:
-            raise ValueError(f"the column {title!r} is taken; give the score's function another name")
-    return dict(zip(titles, names, strict=True))
 
 
 def _check_value(job: Job) -> None:
@@ -244,7 +275,7 @@ def make_decoding(job: Job, journal: Journal | None = None, reward: Reward | Non
     Raises:
         ValueError: for anything in the job that is unknown or does not fit together.
     """
-    options, columns = job.options(), score_columns(job.scores)
+    options, columns = job.options(), read_scores(job.scores)
     _check_value(job)
     process, reward = make_process(job), reward or job_reward(job)
     decoding = Decoding(
@@ -256,7 +287,7 @@ def make_decoding(job: Job, journal: Journal | None = None, reward: Reward | Non
         seed=job.seed,
         batch=job.batch,
         chunks=job.chunks,
-        scores={title: make_reward(name) for title, name in columns.items()},
+        scores={score.title: score_reward(score, job) for score in columns},
         on_failure=job.on_failure,
         cache=job.cache,
         journal=journal,

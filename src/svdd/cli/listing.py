@@ -51,10 +51,11 @@ def _first_line(function: Callable[..., Any]) -> str:
 
 
 def models() -> list[Row]:
-    """The bundled models."""
-    from svdd.locate import MODELS
+    """The bundled models, and the kinds of checkpoints of other projects."""
+    from svdd.locate import MODELS, SCHEMES
 
-    return _bundled("model", MODELS)
+    foreign = [row | {"name": f"{row['name']}:PATH", "options": row["options"][1:]} for row in _bundled("model", SCHEMES)]
+    return _bundled("model", MODELS) + foreign
 
 
 def rewards() -> list[Row]:

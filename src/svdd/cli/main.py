@@ -47,10 +47,15 @@ def run(
     length: _option(int, "Model", "Letters of a sequence.") = None,
     model_option: _option(list[str], "Model", "Further options of the model, NAME=VALUE; repeat for more.") = None,
     reward: _option(
-        str, "Reward", "A name of `svdd rewards`, module:function, file.py:function, 'cmd:PROGRAM ...' or http://..."
+        str,
+        "Reward",
+        "A name of `svdd rewards`, module:function, file.py:function, docking:TARGET, 'cmd:PROGRAM ...' or http://...",
     ) = None,
     reward_option: _option(list[str], "Reward", "Options of the reward, NAME=VALUE; repeat for more.") = None,
-    score: _option(list[str], "Reward", "Another reward, as a column of the result; repeat for more.") = None,
+    objective: _option(Path, "Reward", "A YAML file with several rewards as one, in the place of --reward.") = None,
+    score: _option(
+        list[str], "Reward", "Another reward, as a column: REWARD or TITLE=REWARD,NAME=VALUE,...; repeat for more."
+    ) = None,
     workers: _option(
         int, "Reward", "Processes for a reward that is slow, hangs or crashes; the engine's, if given."
     ) = None,
@@ -87,6 +92,9 @@ def run(
     fix: _option(list[str], "Sequences", "POSITION:LETTERS to keep, such as 90:TGAGTCA (1 is first); repeat.") = None,
     start: _option(Path, "Sequences", "FASTA of sequences to revise, with --noise.") = None,
     noise: _option(float, "Sequences", "Share of letters to redesign with --start.") = None,
+    fragment: _option(
+        str, "Molecules", "SMILES that designs hold and grow from, * where; two with one * to link."
+    ) = None,
     samples: _option(int, "Run", "Designs; 64 unless given.") = None,
     seed: _option(int, "Run", "Seed; 0 unless given.") = None,
     batch: _option(int, "Run", "Chains at once; all unless given.") = None,
@@ -202,7 +210,9 @@ def fit_value(
     model_option: _option(list[str], "Model", "Further options of the model, NAME=VALUE; repeat for more.") = None,
     target: _option(str, "Value", "mean (the default), soft or soft-q.") = None,
     temperature: _option(float, "Value", "Unit of reward of soft and soft-q; that of the runs.") = None,
-    network: _option(str, "Value", "convolutional (default up to 64 letters), pooled (beyond) or transformer.") = None,
+    network: _option(
+        str, "Value", "convolutional (default up to 64 letters), pooled (beyond), transformer or graph."
+    ) = None,
     network_option: _option(list[str], "Value", "Sizes of the network, NAME=VALUE; repeat for more.") = None,
     rollouts: _option(int, "Value", "Unguided chains to learn from; 2000 unless given.") = None,
     states: _option(int, "Value", "States kept of each; 8 unless given.") = None,
@@ -243,7 +253,7 @@ def cache(
 
 @app.command()
 def models(json: Json = False) -> None:
-    """List the bundled models."""
+    """List the bundled models and the kinds of checkpoints that can be read."""
     _show("models", json)
 
 

@@ -4,7 +4,7 @@ from contextlib import nullcontext
 from functools import partial
 
 from svdd.cli.folders import RunFolder
-from svdd.cli.job_rewards import job_reward
+from svdd.cli.job_rewards import job_reward, makes_processes
 from svdd.cli.jobs import Job, make_decoding
 from svdd.cli.parts import Parts
 from svdd.cli.sentences import say
@@ -43,7 +43,8 @@ def decoded_on_ray(job: Job, folder: RunFolder, quiet: bool, resumed: bool = Fal
             say(f"{done} of {batches} batches of {job.batch} chains")
 
     # a worker of its own in every actor, so that a design that hangs or crashes costs that design here too
-    there = partial(job_reward, job.model_copy(update={"workers": 1}))
+    alone = job.model_copy(update={"workers": 1}) if job.workers or makes_processes(job.reward) else job
+    there = partial(job_reward, alone)
     pool = (
         reward_on_ray(whole.given, there, job.workers, job.reward_resources or ONE_CORE)
         if job.workers
@@ -52,7 +53,7 @@ def decoded_on_ray(job: Job, folder: RunFolder, quiet: bool, resumed: bool = Fal
     with pool as reward:
         return run_on_ray(
             whole,
-            partial(make_decoding, job, reward=reward),
+            partial(make_decoding, alone, reward=reward),
             workers=workers,
             resources=ONE_CORE | job.ray_resources,
             parts=folder.parts if resumed else Parts(folder.path, lambda: folder.claim(job.written())),

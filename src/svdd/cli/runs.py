@@ -146,7 +146,8 @@ def _made(job: Job, journal: Journal) -> Iterator[Decoding]:
         yield decoding
     finally:
         decoding.close()
-        getattr(decoding.given, "close", lambda: None)()  # worker processes, connections
+        for reward in (decoding.given, *decoding.scores.values()):
+            getattr(reward, "close", lambda: None)()  # worker processes, connections
 
 
 def resume_job(path: Path, quiet: bool) -> dict[str, Any]:
@@ -178,9 +179,13 @@ def resume_job(path: Path, quiet: bool) -> dict[str, Any]:
 
 def _finish(decoding: Decoding, folder: RunFolder, job: Job) -> dict[str, Any]:
     from svdd.cli.evaluating import evaluation_of
+    from svdd.cli.posing import posed
 
     folder.write_best(decoding.terms.best)
     decoding.close()  # the journal goes, once everything is written
     return folder.finish(
-        decoding.result(), job.record(), evaluate=lambda result: evaluation_of(result, decoding.plain, job)
+        decoding.result(),
+        job.record(),
+        evaluate=lambda result: evaluation_of(result, decoding.plain, job),
+        pose=lambda result: posed(result, decoding.given),
     )

@@ -12,6 +12,9 @@ from typing import Any
 EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
     "sequences": ("report.html, FASTA in, edit distances", ("Bio", "rapidfuzz", "logomaker", "matplotlib", "jinja2")),
     "rna": ("RNA folding: free energies, pairing, drawings", ("RNA",)),
+    "docking": ("docking with AutoDock Vina", ("vina", "meeko", "rdkit", "scipy", "gemmi", "dockstring")),
+    "molecules": ("molecules: the model, rewards, measures, drawings", ("rdkit", "selfies", "fcd_torch", "scipy")),
+    "viewer": ("poses in three dimensions in report.html", ("ipymolstar",)),
     "http": ("rewards at an HTTP address", ("urllib3",)),
     "motifs": ("JASPAR's motif matrices", ("pyjaspar",)),
     "ray": ("runs on many machines", ("ray",)),

@@ -16,9 +16,16 @@ def summary(record: dict[str, Any], folder: Path) -> str:
     rewards = f"reward median {valid.median():.4g}, best {valid.max():.4g}" if len(valid) else "none of them valid"
     lines = [
         f"{len(samples)} designs: {rewards}",
-        *told(usage.get("outcomes", {})),
+        *told(usage.get("outcomes", {}), record.get("breakdown", {}).get("invalid")),
         f"network rows {network['rows'] + network['hits']:,} asked, {network['rows']:,} computed; "
         f"reward rows {reward['rows'] + reward['hits']:,} asked, {reward['rows']:,} computed; {usage['seconds']:.1f} s",
+        *_components(record.get("breakdown", {}).get("components", {})),
         f"written to {folder}: {', '.join(record.get('files', []))}",
     ]
     return "\n".join(lines)
+
+
+def _components(costs: dict[str, dict[str, Any]]) -> list[str]:
+    """One line about the components of the reward and further scores, none if there are none."""
+    rows = [f"{name} {cost['rows'] + cost['hits']:,} asked, {cost['rows']:,} computed" for name, cost in costs.items()]
+    return [f"components and scores: {'; '.join(rows)}"] if rows else []
