@@ -233,6 +233,18 @@ def test_a_lineage_goes_through_the_parent_of_a_candidate():
     assert numbers["surviving lineages"]["number"].tolist() == [1, 2]
 
 
+def test_the_family_tree_joins_every_particle_to_its_parent():
+    table = trace([[0, 1, 2, 3], [0, 0, 2, 3], [1, 1, 0, 0]])
+    tree = traces.genealogy(pd.concat([table, table.assign(chain=1, ancestor=0)]))
+    assert tree.parent.tolist() == [[0, 1, 2, 3], [0, 0, 2, 3], [1, 1, 0, 0]]
+    assert tree.living.tolist() == [[True, False, False, False], [True, True, False, False], [True] * 4]
+    drawn = plots.family_tree(tree)
+    assert drawn.count(plots.BLUE) == 2 + 4  # lines that lead to the end
+    assert drawn.count("#cbd5e1") == 2
+    assert traces.genealogy(table[table["particle"] == 0]) is None
+    assert traces.genealogy(table[table["step"] == 0]) is None
+
+
 def test_particles_count_by_their_weight():
     table = trace([[0, 1], [0, 1], [0, 1]])
     table["log_w"] = [0.0, 0.0, 0.0, -math.inf, math.log(3), 0.0]

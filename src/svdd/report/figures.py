@@ -49,10 +49,10 @@ def figures(
 
 
 def _steps(trace: "pd.DataFrame") -> list[Figure]:
-    from svdd.report.plots import by_step, value_by_step
-    from svdd.report.traces import candidates, particles
+    from svdd.report.plots import by_step, family_tree, value_by_step
+    from svdd.report.traces import candidates, genealogy, particles
 
-    chosen, kept = candidates(trace), particles(trace)
+    chosen, kept, tree = candidates(trace), particles(trace), genealogy(trace)
     return [
         *figure(
             "Value against step", f"Value of the survivors of every step that chose. {_BAND}", value_by_step(trace)
@@ -68,6 +68,11 @@ def _steps(trace: "pd.DataFrame") -> list[Figure]:
             "Particles of one chain: how many count by weight after the step (all, where it resampled), and how many have "
             f"descendants at the end. {_BAND}",
             by_step(kept, "particles of a chain", 0) if kept else None,
+        ),
+        *figure(
+            "Genealogy",
+            "Particles of the first chain, each joined to its parent at the step before; blue lines lead to the end.",
+            family_tree(tree) if tree else None,
         ),
     ]
 

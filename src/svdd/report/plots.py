@@ -3,11 +3,14 @@
 import io
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from svdd.report.traces import Genealogy
 
 BLUE, GREY = "#1f5fa8", "#6b7280"
 COLOURS = (BLUE, "#c2410c", "#4d7c0f", "#7e22ce", GREY, "#0f766e", "#a16207", "#be185d")
@@ -71,6 +74,23 @@ def by_step(series: Mapping[str, pd.DataFrame], y: str, bottom: float | int | No
     axes.xaxis.get_major_locator().set_params(integer=True)
     if len(series) > 1:
         _legend(axes)
+    return as_svg(figure)
+
+
+def family_tree(tree: "Genealogy") -> str:
+    """A line from every particle of a chain to its parent, dark where it leads to the end."""
+    from matplotlib.collections import LineCollection
+
+    figure, axes = _axes(3.0, "step", "particle")
+    step = np.broadcast_to(tree.steps[1:, None], tree.parent[1:].shape)
+    place = np.broadcast_to(np.arange(tree.parent.shape[1]), step.shape)
+    before = np.broadcast_to(tree.steps[:-1, None], step.shape)
+    lines = np.stack([np.stack([before, tree.parent[1:]], -1), np.stack([step, place], -1)], -2)
+    for living, colour, width in ((False, "#cbd5e1", 0.6), (True, BLUE, 1.4)):
+        axes.add_collection(LineCollection(list(lines[tree.living[1:] == living]), colors=colour, linewidths=width))
+    axes.autoscale_view()
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.get_major_locator().set_params(integer=True)
     return as_svg(figure)
 
 

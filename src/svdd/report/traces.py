@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 ByStep = pd.DataFrame
@@ -17,6 +17,20 @@ class _Grid(NamedTuple):
     steps: ndarray
     parent: ndarray
     log_w: ndarray
+
+
+class Genealogy(NamedTuple):
+    """Who descends from whom in one chain: by step and particle, its parent at the step before, and whether its line lives.
+
+    Args:
+        steps: their numbers.
+        parent: position of the parent among the particles of the step before.
+        living: whether there is a descendant at the end.
+    """
+
+    steps: ndarray
+    parent: ndarray
+    living: ndarray
 
 
 def _grid(trace: pd.DataFrame) -> _Grid | None:
@@ -45,8 +59,16 @@ def particles(trace: pd.DataFrame) -> dict[str, ByStep]:
     grid = _grid(trace)
     if grid is None:
         return {}
-    effective, living = _effective(grid.log_w), _lineages(grid.parent)
+    effective, living = _effective(grid.log_w), _living(grid.parent).sum(-1).astype(float)
     return {"effective particles": _by_step(grid.steps, effective), "surviving lineages": _by_step(grid.steps, living)}
+
+
+def genealogy(trace: pd.DataFrame) -> Genealogy | None:
+    """The family tree of the first chain; None for lone particles, and where their number changes."""
+    if trace.empty or trace["particle"].max() == 0 or trace["step"].nunique() < 2:
+        return None
+    grid = _grid(trace)
+    return None if grid is None else Genealogy(grid.steps, grid.parent[:, 0], _living(grid.parent)[:, 0])
 
 
 def _effective(log_w: Float[ndarray, "s b n"]) -> Float[ndarray, "s b"]:
@@ -56,16 +78,17 @@ def _effective(log_w: Float[ndarray, "s b n"]) -> Float[ndarray, "s b"]:
     return np.divide(total**2, (weights**2).sum(-1), out=np.full(total.shape, np.nan), where=total > 0)
 
 
-def _lineages(parent: ndarray) -> Float[ndarray, "s b"]:
+def _living(parent: ndarray) -> Bool[ndarray, "s b n"]:
+    """Which particles have a descendant at the end."""
     alive = np.ones(parent.shape[1:], dtype=bool)
-    counted = []
+    found = []
     for earlier in parent[::-1]:
-        counted.append(alive.sum(-1).astype(float))
+        found.append(alive)
         before = np.zeros_like(alive)
         chain, particle = np.nonzero(alive)
         before[chain, earlier[chain, particle]] = True
         alive = before
-    return np.stack(counted[::-1])
+    return np.stack(found[::-1])
 
 
 def candidates(trace: pd.DataFrame) -> dict[str, ByStep]:
