@@ -235,6 +235,15 @@ def test_poses_are_those_of_the_scores(pool):
     assert (torch.tensor(positions) - centre).abs().max() < 8
 
 
+def test_the_longest_molecules_are_docked_first():
+    """Processes then end at about the same time; the answers are in the order of the designs."""
+    steps = docking(PARP1, workers=0).scores._stage(["CO", "C" * 9, "OC", "x", "CCCO"])
+    assert next(steps) == ["C" * 9, "CCCO", "CO"]
+    with pytest.raises(StopIteration) as end:
+        steps.send([-3.0, -2.0, -1.0])
+    assert end.value.value == [-1, -3, -1, -math.inf, -2]
+
+
 def test_identity_covers_receptor_box_search_and_releases(pool, here, monkeypatch):
     assert reward_identity(pool) == reward_identity(here)
     assert reward_identity(pickle.loads(pickle.dumps(here))) == reward_identity(here)
@@ -290,7 +299,7 @@ def test_a_docking_is_a_component_with_a_column_of_its_own(pool):
     assert docked.any()
     assert torch.allclose(result.rewards[docked], 1 + 0.2 * columns["docking"][docked])
     assert torch.equal(columns["docking.vina"][docked], -columns["docking"][docked])
-    assert result.breakdown.components["docking.vina"].asked < result.breakdown.components["stable"].asked
+    assert result.breakdown.components["docking.vina"].rows < result.breakdown.components["stable"].rows
 
 
 def test_a_hanging_or_crashing_ligand_costs_itself_alone():

@@ -104,6 +104,17 @@ def test_padding_is_no_answer_for_a_mask(model):
     assert bool(log_p[..., :PAD].exp().sum(-1)[x == MASK].sub(1).abs().max() < 1e-5)
 
 
+def test_symbols_can_be_drawn_at_another_temperature(model):
+    sharp = svdd.load("molecule", steps=6, symbol_temperature=0.5)
+    x = model.prior(8, Rng(0, 8))
+    plain, drawn = (p.denoiser(x, p.times[0], ()).log_p for p in (model, sharp))
+    masked = x == MASK
+    torch.testing.assert_close((2 * plain[masked]).softmax(-1), drawn[masked].softmax(-1))
+    assert sharp.about["symbol_temperature"] == 0.5
+    with pytest.raises(ValueError, match="symbol_temperature must be above 0, got 0"):
+        svdd.load("molecule", symbol_temperature=0)
+
+
 def test_lengths_come_as_often_as_in_the_training_set(model):
     counts = torch.tensor(training_lengths().counts, dtype=torch.float64)
     found = torch.bincount(lengths(model.prior(20_000, Rng(0, 1))), minlength=LONGEST + 1)

@@ -12,7 +12,6 @@ from svdd.cli import doctor
 from svdd.cli.sentences import EXTRAS
 from svdd.locate import MODELS, REWARDS, SCHEMES
 
-
 KNOWN_MODELS = [*MODELS, *(f"{scheme}:PATH" for scheme in SCHEMES)]
 
 

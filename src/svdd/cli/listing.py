@@ -54,7 +54,9 @@ def models() -> list[Row]:
     """The bundled models, and the kinds of checkpoints of other projects."""
     from svdd.locate import MODELS, SCHEMES
 
-    foreign = [row | {"name": f"{row['name']}:PATH", "options": row["options"][1:]} for row in _bundled("model", SCHEMES)]
+    foreign = [
+        row | {"name": f"{row['name']}:PATH", "options": row["options"][1:]} for row in _bundled("model", SCHEMES)
+    ]
     return _bundled("model", MODELS) + foreign
 
 

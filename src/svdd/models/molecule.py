@@ -73,8 +73,9 @@ def molecule(
     weights: str | None = None,
     device: torch.device | str | None = None,
     precision: str = "float32",
+    symbol_temperature: float | int = 1.0,
 ) -> Process:
-    """Drug-like molecules as canonical SMILES, learned from MOSES (card: svdd/pretrained/molecule/card.md).
+    r"""Drug-like molecules as canonical SMILES, learned from MOSES (card: svdd/pretrained/molecule/card.md).
 
     Args:
         steps: T.
@@ -83,12 +84,16 @@ def molecule(
         weights: another safetensors file of the same kind of network, beside a `lengths.json`.
         device: where the network runs.
         precision: `float32`, or `bfloat16`: faster on a processor that has it.
+        symbol_temperature: b of the symbols that are drawn, $p_b(y) \propto p(y)^{1/b}$. Below 1 likely symbols become
+            likelier: molecules are easier to make and less diverse. It makes another pretrained law, which rewards then tilt.
 
     Raises:
         ModuleNotFoundError: without the extra `molecules`.
-        ValueError: for a file that is not such a network, an unknown precision, steps below 1 or a length that no training
-            molecule has.
+        ValueError: for a file that is not such a network, an unknown precision, steps below 1, a length that no training
+            molecule has, or a temperature that is not positive.
     """
+    if not symbol_temperature > 0:
+        raise ValueError(f"symbol_temperature must be above 0, got {symbol_temperature}")
     selfies_package()  # without it no design could be read, which would be late to tell
     call, batch = batched_denoiser("molecule", VOCABULARY, LONGEST, weights, device, precision)
     lengths = training_lengths(weights) if length is None else training_lengths(weights).within(length)
@@ -96,9 +101,10 @@ def molecule(
     def logits(x: Tensor, t: Tensor, cond: Tree) -> Tensor:
         answer = call(x, t, cond)
         answer[..., PAD] = -torch.inf  # the end of a molecule is where the prior has put it
-        return answer
+        return answer / symbol_temperature
 
     about = {"name": "molecule", "domain": "molecule", "precision": precision, "steps": steps, "symbols": lengths.span}
+    about["symbol_temperature"] = symbol_temperature
     return Process(
         prior=lengths,
         denoiser=from_logits(logits, VOCABULARY),

@@ -25,6 +25,7 @@ __all__ = ["Docking", "docking"]
 
 NAME = "vina"
 """Of the column of scores."""
+_AT_ONCE = 16  # molecules a process; a killed run loses the scores of at most so many
 
 
 class VinaScores:
@@ -51,7 +52,7 @@ class VinaScores:
             docker.start()  # before the first molecule's time runs
         elif processes:
             self.pool = in_workers(docker, processes, batch=1, timeout=timeout, memory_mb=memory_mb)
-            self.at_once = self.pool.at_once
+            self.at_once = _AT_ONCE * processes
         self._docker: Reward = self.pool or docker
         self._answers = staged(self._docker, self._stage)
 
@@ -96,7 +97,8 @@ class VinaScores:
     def _stage(self, designs: Sequence[str]) -> Generator[Any, Any, list[Any]]:
         """A molecule is asked for once, and nothing that is none."""
         given = [_canonical(design) for design in designs]
-        fresh = list(dict.fromkeys(one for one in given if isinstance(one, str) and one not in self._known))
+        new = dict.fromkeys(one for one in given if isinstance(one, str) and one not in self._known)
+        fresh = sorted(new, key=len, reverse=True)  # the longest first, so that processes end together
         answers = dict(zip(fresh, (yield fresh), strict=True)) if fresh else {}
         self._known |= {smiles: answer for smiles, answer in answers.items() if isinstance(answer, float)}
         return [one if isinstance(one, Invalid) else self._known.get(one, answers.get(one)) for one in given]
@@ -220,7 +222,7 @@ def docking(
         ImportError: without AutoDock Vina 1.2.7 or later, Meeko, RDKit.
 
     Cost:
-        one docking for every different molecule, of seconds to tens of seconds; a process takes 0.5 GB.
+        one docking for every different molecule, of seconds to tens of seconds; a process takes 0.5 to 0.7 GB.
 
     References:
         Eberhardt et al., AutoDock Vina 1.2.0, J. Chem. Inf. Model. 61:3891, 2021; the reward of Lee, Jo & Hwang, MOOD,
