@@ -1,11 +1,19 @@
-"""Fixtures of every test: nothing may touch global random state.
+"""Fixtures of every test: nothing may touch global random state, and Ctrl-C is heard.
 
 Python's own generator is left to test_imports.py: beartype, which checks signatures during the tests, draws from it.
 """
 
+import signal
+
 import numpy as np
 import pytest
 import torch
+
+
+def pytest_configure():
+    """A shell's background jobs, and all that they start, ignore Ctrl-C, which some tests press."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
