@@ -47,7 +47,19 @@ LAYERS = [
     ["fitting"],  # learns with the networks of models
     ["cli", "report", "recipes"],  # what people start
 ]
-HEAVY = {"pandas", "matplotlib", "logomaker", "Bio", "rapidfuzz", "jinja2", "sklearn", "scipy", "pyjaspar", "RNA", "rdkit"}
+HEAVY = {
+    "pandas",
+    "matplotlib",
+    "logomaker",
+    "Bio",
+    "rapidfuzz",
+    "jinja2",
+    "sklearn",
+    "scipy",
+    "pyjaspar",
+    "RNA",
+    "rdkit",
+}
 
 
 def layer(name):
