@@ -272,10 +272,12 @@ def test_methods_with_particles_show_their_genealogy(model, tmp_path):
     assert figure_titles(smc, tmp_path / "a")[0] == [
         "Value against step",
         "Weights and lineages",
+        "Genealogy",
         "Rewards",
         "Sequence logo",
     ]
-    assert figure_titles(nested, tmp_path / "b")[0][1:3] == ["Choice against step", "Weights and lineages"]
+    titles = figure_titles(nested, tmp_path / "b")[0]
+    assert titles[1:4] == ["Choice against step", "Weights and lineages", "Genealogy"]
     assert figure_titles(best, tmp_path / "c")[0] == ["Rewards", "Sequence logo"]
 
 
