@@ -31,6 +31,7 @@ from svdd.metrics.molecule_evaluation import record_molecules
 from svdd.metrics.molecule_properties import hits, property_table
 from svdd.metrics.molecule_reference import MoleculeReference, of_molecule_model
 from svdd.metrics.molecules import fingerprints, nearest_of
+from svdd.models.molecule_files import read_molecules
 from svdd.result import Result
 from svdd.rewards.docking import docking
 from svdd.rewards.receptors import TARGETS
@@ -165,10 +166,13 @@ class Store:
         runs = self.runs
         return bool(((runs["case"] == case.name) & (runs["label"] == label) & (runs["seed"] == seed)).any())
 
-    def add(self, case, label, seed, size, result, paid):
+    def add(self, case, label, seed, size, result, paid, judge):
         key = {"case": case.name, "label": label, "seed": seed}
         columns = {"chain": result.chain, "sample": list(result.samples), "reward": result.rewards.numpy()}
         columns |= {name: numbers.numpy() for name, numbers in result.scores.items()}
+        columns["judge"] = (
+            np.full(len(result), np.nan) if judge is None else np.asarray(judge(columns["sample"]), float)
+        )
         frame = pd.DataFrame(key | columns)
         self.frame = pd.concat([self.frame, frame], ignore_index=True)
         row = key | {"size": size, "steps": case.steps, "designs": len(result)}
@@ -205,19 +209,19 @@ def pooled(case, store, seed, args):
 
 
 def run_case(case, folder, args):
-    store = Store(folder)
+    store, judge = Store(folder), rewards(case, args.receptors)[1]
     for seed in range(case.seeds):
         for family in case.families:
             if store.has(case, family, seed):
                 continue
             started = time.perf_counter()
             result, paid = decoded(case, family, seed, folder, args)
-            store.add(case, family, seed, case.particles if family == SMC else case.candidates, result, paid)
+            store.add(case, family, seed, case.particles if family == SMC else case.candidates, result, paid, judge)
             took, median = time.perf_counter() - started, float(result.rewards.median())
             print(f"{case.name}, seed {seed}: {family}: median {median:.3f}, {took:.0f} s", flush=True)
         if not store.has(case, PRETRAINED, seed):
             for label, n, result in pooled(case, store, seed, args):
-                store.add(case, label, seed, n, result, {})
+                store.add(case, label, seed, n, result, {}, judge)
                 print(f"{case.name}, seed {seed}: {label}, N = {n}: {float(result.rewards.median()):.3f}", flush=True)
     summarise(case, store, args)
 
@@ -226,15 +230,14 @@ def reference_of(case, args):
     """Known molecules to compare with: of a file, or those that came with the bundled model."""
     if args.reference is None:
         return of_molecule_model("molecule")
-    lines = pd.read_csv(args.reference, header=None)[0].astype(str).str.split().str[0]
-    return MoleculeReference.of([line for line in lines if line != "SMILES"], Path(args.reference).name)
+    return MoleculeReference.of(read_molecules(args.reference), args.reference.name)
 
 
 def summarise(case, store, args):
     """A row a method with intervals, in place of the case's earlier rows."""
-    reference, judge, rows = reference_of(case, args), rewards(case, args.receptors)[1], []
+    reference, rows = reference_of(case, args), []
     for label, group in store.frame[store.frame["case"] == case.name].groupby("label", sort=False):
-        parts = [designs(one, judge) for _, one in group.groupby("seed")]
+        parts = [designs(one) for _, one in group.groupby("seed")]
         paid = store.runs[(store.runs["case"] == case.name) & (store.runs["label"] == label)]
         names = [name for name in paid if name.endswith(("_asked", "_rows", "seconds")) and not name.startswith("fit_")]
         each = paid[names].sum() / paid["designs"].sum()
@@ -248,11 +251,10 @@ def summarise(case, store, args):
     table.to_csv(path, index=False, float_format="%.5g")
 
 
-def designs(frame, judge):
+def designs(frame):
+    reward, judge = (frame[name].to_numpy(float) for name in ("reward", "judge"))
     nothing = np.full(len(frame), np.nan)
-    samples = frame["sample"].tolist()
-    judged = nothing if judge is None else np.asarray(judge(samples), float)
-    return Designs(samples, [0] * len(frame), frame["chain"].tolist(), frame["reward"].to_numpy(float), judged, nothing)
+    return Designs(frame["sample"].tolist(), [0] * len(frame), frame["chain"].tolist(), reward, judge, nothing)
 
 
 def counted_hits(case, group, reference):

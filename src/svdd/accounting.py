@@ -247,9 +247,9 @@ def in_full_batches(f: Callable[[Any], Tensor], size: int) -> Callable[[Any], Te
     def wrapper(x: Tree) -> Float[Tensor, "n *rest"]:
         parts, n = [], rows(x)
         for first in range(0, n, size):
-            row = torch.arange(first, first + size)
-            there = min(size, n - first)
-            parts.append(f(take(x, torch.where(row < n, row, first)))[:there])
+            part = between(x, first, first + size)
+            there, row = min(size, n - first), torch.arange(size)
+            parts.append(f(part if there == size else take(part, torch.where(row < there, row, 0)))[:there])
         return torch.cat(parts)
 
     return wrapper

@@ -29,7 +29,7 @@ from svdd.outcomes import Policy
 from svdd.process import Process
 from svdd.result import Result, Trace, join
 from svdd.rng import Rng
-from svdd.saving import step_from, step_state
+from svdd.saving import step_from, step_state, write_state
 from svdd.score_cache import ScoreCache
 from svdd.terms import Journal, make_terms
 from svdd.tree import Tree, leaves, rows, take
@@ -259,9 +259,7 @@ class Decoding:
 
     def save(self, path: Path) -> None:
         """Writes `state` to a file, whole or not at all."""
-        partial = path.with_suffix(".part")
-        torch.save(self.state(), partial)
-        partial.replace(path)
+        write_state(self.state(), path)
 
 
 def _warn_if_temperatures_differ(value: Value, temperature: float) -> None:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from svdd.best import Best
 from svdd.cli.parts import Parts
 from svdd.cli.sentences import say
 from svdd.result import Result
+from svdd.saving import read_state
 
 if TYPE_CHECKING:
     from svdd.metrics.measures import Evaluation
@@ -140,13 +139,8 @@ class RunFolder:
         """
         if not self.state.is_file():
             return None
-        try:
-            state: dict[str, Any] = torch.load(self.state, weights_only=True)
-            return {name: state[name] for name in ("batch", "step", "usage", "trace", "finished", "best", "breakdown")}
-        except Exception as error:  # damage shows as any of several errors of pickle, zip and torch
-            raise ValueError(
-                f"{self.state} is damaged ({type(error).__name__}); remove it to run the job from its start"
-            ) from error
+        names = ("batch", "step", "usage", "trace", "finished", "best", "breakdown")
+        return read_state(self.state, "run the job from its start", names)
 
     def finish(
         self,

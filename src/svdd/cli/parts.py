@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
-import torch
+from svdd.saving import read_state, write_state
 
 _PATTERN = "batch-*.pt"
 
@@ -27,20 +27,12 @@ class Parts(MutableMapping[int, dict[str, Any]]):
         path = self._path(number)
         if not path.is_file():
             raise KeyError(number)
-        try:
-            state: dict[str, Any] = torch.load(path, weights_only=True)
-        except Exception as error:  # damage shows as any of several errors of pickle, zip and torch
-            raise ValueError(
-                f"{path} is damaged ({type(error).__name__}); remove it to compute that batch again"
-            ) from error
-        return state
+        return read_state(path, "compute that batch again")
 
     def __setitem__(self, number: int, state: dict[str, Any]) -> None:
         self.first()
         self.first = lambda: None
-        partial = self._path(number).with_suffix(".part")
-        torch.save(state, partial)
-        partial.replace(self._path(number))
+        write_state(state, self._path(number))
 
     def __delitem__(self, number: int) -> None:
         self._path(number).unlink()

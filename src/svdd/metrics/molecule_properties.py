@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy
 from jaxtyping import Bool, Float
 from numpy import ndarray
 from numpy.typing import ArrayLike
 
-from svdd.metrics.molecules import NEW, chem, parsed
+from svdd.metrics.molecules import NEW, parsed
 from svdd.suggestions import unknown
 
 if TYPE_CHECKING:
@@ -53,23 +53,64 @@ def property_table(molecules: Sequence[str]) -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=list(BINS), dtype=float)
 
 
-def _properties(smiles: str) -> dict[str, float]:
-    chem()
-    from rdkit.Chem import QED, Crippen, Descriptors, rdMolDescriptors
+def qed(molecule: Any) -> float:
+    """Drug-likeness of RDKit's molecule, 0 to 1."""
+    from rdkit.Chem import QED
+
+    return QED.qed(molecule)
+
+
+def sa(molecule: Any) -> float:
+    """SA score, 1 (easy to make) to 10."""
     from rdkit.Contrib.SA_Score import sascorer
 
+    return sascorer.calculateScore(molecule)
+
+
+def logp(molecule: Any) -> float:
+    """Crippen's logP."""
+    from rdkit.Chem import Crippen
+
+    return Crippen.MolLogP(molecule)  # type: ignore[attr-defined]
+
+
+def weight(molecule: Any) -> float:
+    """Weight in Da."""
+    from rdkit.Chem import Descriptors
+
+    return Descriptors.MolWt(molecule)  # type: ignore[attr-defined]
+
+
+def tpsa(molecule: Any) -> float:
+    """Polar surface in square Angstrom."""
+    from rdkit.Chem import rdMolDescriptors
+
+    return rdMolDescriptors.CalcTPSA(molecule)
+
+
+def rings(molecule: Any) -> int:
+    """Number of rings."""
+    from rdkit.Chem import rdMolDescriptors
+
+    return rdMolDescriptors.CalcNumRings(molecule)
+
+
+def aromatic_rings(molecule: Any) -> int:
+    """Number of aromatic rings."""
+    from rdkit.Chem import rdMolDescriptors
+
+    return rdMolDescriptors.CalcNumAromaticRings(molecule)
+
+
+def _properties(smiles: str) -> dict[str, float]:
     molecule = parsed(smiles)
     if molecule is None:
         return {}
-    return {
-        "qed": QED.qed(molecule),
-        "sa": sascorer.calculateScore(molecule),
-        "logp": Crippen.MolLogP(molecule),
-        "weight": Descriptors.MolWt(molecule),
-        "tpsa": rdMolDescriptors.CalcTPSA(molecule),
+    from rdkit.Chem import rdMolDescriptors
+
+    measured = {one.__name__: one(molecule) for one in (qed, sa, logp, weight, tpsa, rings, aromatic_rings)}
+    return measured | {
         "atoms": molecule.GetNumHeavyAtoms(),
-        "rings": rdMolDescriptors.CalcNumRings(molecule),
-        "aromatic_rings": rdMolDescriptors.CalcNumAromaticRings(molecule),
         "rotatable_bonds": rdMolDescriptors.CalcNumRotatableBonds(molecule),
         "donors": rdMolDescriptors.CalcNumHBD(molecule),
         "acceptors": rdMolDescriptors.CalcNumHBA(molecule),

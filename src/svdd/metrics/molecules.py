@@ -55,14 +55,19 @@ def chem() -> Any:
     return Chem
 
 
-@lru_cache(maxsize=1 << 12)
-def parsed(smiles: str) -> Any:
-    """A molecule, None for text that is none; it is shared, so never change it."""
+def read(smiles: str) -> Any:
+    """A molecule of one's own, None for text that is none."""
     chemistry = chem()
     from rdkit import rdBase
 
     with rdBase.BlockLogs():
         return chemistry.MolFromSmiles(smiles) if smiles else None
+
+
+@lru_cache(maxsize=1 << 12)
+def parsed(smiles: str) -> Any:
+    """As `read`, but shared, so never change it."""
+    return read(smiles)
 
 
 def canonical(molecules: Iterable[str]) -> list[str]:
@@ -105,15 +110,20 @@ def distant(molecules: Sequence[str], known: Sequence[str], below: float = NEW) 
 
 def fingerprints(molecules: Sequence[str]) -> UInt8[ndarray, "n bytes"]:
     """Circular fingerprints of radius 2 (ECFP4) of molecules, 1024 bits in 128 bytes, all 0 where invalid."""
-    chem()
-    from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
-
-    generator = GetMorganGenerator(radius=RADIUS, fpSize=BITS)
     found = numpy.zeros((len(molecules), BITS // 8), dtype=numpy.uint8)
     for row, molecule in enumerate(map(parsed, molecules)):
         if molecule is not None:
-            found[row] = numpy.packbits(generator.GetFingerprintAsNumPy(molecule))
+            found[row] = numpy.packbits(fingerprinter().GetFingerprintAsNumPy(molecule))
     return found
+
+
+@lru_cache(maxsize=1)
+def fingerprinter() -> Any:
+    """RDKit's maker of these fingerprints."""
+    chem()
+    from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
+
+    return GetMorganGenerator(radius=RADIUS, fpSize=BITS)
 
 
 def tanimoto(ours: UInt8[ndarray, "n bytes"], theirs: UInt8[ndarray, "m bytes"]) -> Float32[ndarray, "n m"]:
@@ -198,15 +208,30 @@ def alerts(molecules: Sequence[str], catalogue: str = "PAINS") -> Bool[ndarray, 
     References:
         Baell and Holloway, J. Med. Chem. 53, 2719 (2010), for PAINS.
     """
+    known = catalogues()
+    if catalogue not in known:
+        raise ValueError(f"unknown catalogue {catalogue!r}; RDKit has {', '.join(known)}")
+    rules, found = rules_of((catalogue,)), map(parsed, molecules)
+    return numpy.array([rules.HasMatch(molecule) for molecule in found if molecule is not None], dtype=bool)
+
+
+def catalogues() -> Mapping[str, Any]:
+    """RDKit's catalogues of alerts, by name."""
     chem()
+    from rdkit.Chem.FilterCatalog import FilterCatalogParams
+
+    return FilterCatalogParams.FilterCatalogs.names
+
+
+@lru_cache(maxsize=8)
+def rules_of(names: tuple[str, ...]) -> Any:
+    """The alerts of catalogues, in one."""
     from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogParams
 
-    names = FilterCatalogParams.FilterCatalogs.names
-    if catalogue not in names:
-        raise ValueError(f"unknown catalogue {catalogue!r}; RDKit has {', '.join(names)}")
-    rules = FilterCatalog(FilterCatalogParams(names[catalogue]))
-    found = map(parsed, molecules)
-    return numpy.array([rules.HasMatch(molecule) for molecule in found if molecule is not None], dtype=bool)
+    known, settings = catalogues(), FilterCatalogParams()
+    for name in names:
+        settings.AddCatalog(known[name])
+    return FilterCatalog(settings)
 
 
 def _share(answers: Sequence[bool] | ndarray) -> float:

@@ -14,10 +14,11 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
+from svdd.metrics.molecules import chem
 from svdd.models.gdss_files import NETWORKS, GraphCheckpoint, Noising, read_graph_checkpoint
 from svdd.models.gdss_networks import MULTIPLE
 from svdd.models.gdss_steps import VE, VP, GraphDiffusion, Graphs, Noise, graph_noise
-from svdd.models.graph_molecules import ELEMENTS, decode_graphs, rdkit_chem
+from svdd.models.graph_molecules import ELEMENTS, decode_graphs
 from svdd.models.graph_sizes import draw_sizes, size_law
 from svdd.models.molecule_files import write_molecules
 from svdd.process import Process
@@ -78,7 +79,7 @@ def gdss(
         Jo et al., Score-based generative modeling of graphs via the system of stochastic differential equations, arXiv
         2202.02514.
     """
-    rdkit_chem()  # without it no design could be read, which would be late to tell
+    chem()  # without it no design could be read, which would be late to tell
     _one_of("precision", precision, PRECISIONS)
     _one_of("langevin", langevin, ("graph", "batch"))
     _one_of("corrector", corrector, (True, False, "each"))

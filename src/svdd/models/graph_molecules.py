@@ -7,7 +7,6 @@ without one is left out. Hydrogens are implicit, rings are Kekulised, and there 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 from torch import Tensor
 
+from svdd.metrics.molecules import chem, parsed
 from svdd.models.gdss_steps import Graphs
 
 ELEMENTS = {4: ["C", "N", "O", "F"], 9: ["C", "N", "O", "F", "P", "S", "Cl", "Br", "I"]}
@@ -23,19 +23,6 @@ _VALENCE = {"C": 4, "N": 3, "O": 2, "F": 1, "P": 5, "S": 6, "Cl": 1, "Br": 1, "I
 _CHARGED = {"N": 4, "O": 3}
 """Valences with charge +1, which an atom gets when it has one bond too many."""
 _CHARGE_ABOVE = {"N": 3, "O": 2, "S": 2}
-
-
-def rdkit_chem() -> Any:
-    """RDKit's `Chem`.
-
-    Raises:
-        ModuleNotFoundError: without RDKit; it names the extra.
-    """
-    try:
-        from rdkit import Chem
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("graphs as molecules need rdkit: pip install 'svdd[molecules]'") from error
-    return Chem
 
 
 @dataclass
@@ -119,27 +106,24 @@ def smiles_of(made: Bonded, whole: bool = False) -> str:
         made: a graph with charges, corrected or valid.
         whole: keep all fragments.
     """
-    chem = rdkit_chem()
-    molecule = chem.RWMol()
+    chemistry = chem()
+    molecule = chemistry.RWMol()
     for atom, element in enumerate(made.elements):
-        one = chem.Atom(element)
+        one = chemistry.Atom(element)
         one.SetFormalCharge(int(atom in made.charged))
         molecule.AddAtom(one)
-    kinds = (None, chem.BondType.SINGLE, chem.BondType.DOUBLE, chem.BondType.TRIPLE)
+    kinds = (None, chemistry.BondType.SINGLE, chemistry.BondType.DOUBLE, chemistry.BondType.TRIPLE)
     for (i, j), order in made.bonds.items():
         molecule.AddBond(i, j, kinds[order])
-    text = chem.MolToSmiles(molecule)
+    text = chemistry.MolToSmiles(molecule)
     return canonical(text if whole else max(text.split("."), key=len))
 
 
 @lru_cache(maxsize=1 << 14)
 def canonical(smiles: str) -> str:
     """Canonical SMILES, empty for text that RDKit does not read."""
-    from rdkit import rdBase
-
-    with rdBase.BlockLogs():
-        molecule = rdkit_chem().MolFromSmiles(smiles)
-    return "" if molecule is None else rdkit_chem().MolToSmiles(molecule)
+    molecule = parsed(smiles)
+    return "" if molecule is None else chem().MolToSmiles(molecule)
 
 
 def graphs_as_bonded(state: Graphs) -> list[Bonded]:
@@ -184,18 +168,18 @@ def encode_graphs(smiles: Sequence[str], nodes: int, features: int, dtype: torch
     Raises:
         ValueError: for text that is no molecule, or a molecule with too many atoms or other elements.
     """
-    chem, elements = rdkit_chem(), ELEMENTS[features]
+    chemistry, elements = chem(), ELEMENTS[features]
     state = {
         "x": torch.zeros(len(smiles), nodes, features, dtype=dtype),
         "adj": torch.zeros(len(smiles), nodes, nodes, dtype=dtype),
         "flags": torch.zeros(len(smiles), nodes, dtype=dtype),
     }
     for row, text in enumerate(smiles):
-        molecule = chem.MolFromSmiles(text)
+        molecule = chemistry.MolFromSmiles(text)
         if molecule is None:
             raise ValueError(f"{text!r} is no molecule that RDKit reads")
-        molecule = chem.MolFromSmiles(chem.MolToSmiles(molecule, isomericSmiles=False))
-        chem.Kekulize(molecule, clearAromaticFlags=True)
+        molecule = chemistry.MolFromSmiles(chemistry.MolToSmiles(molecule, isomericSmiles=False))
+        chemistry.Kekulize(molecule, clearAromaticFlags=True)
         symbols = [atom.GetSymbol() for atom in molecule.GetAtoms()]
         if len(symbols) > nodes or not {*symbols} <= {*elements}:
             raise ValueError(f"{text!r} must have at most {nodes} atoms, all of {' '.join(elements)}")

@@ -55,5 +55,6 @@ def _counts(file: Path) -> list[float]:
 
 
 def draw_sizes(law: Float[Tensor, " S"], n: int, rng: Rng) -> Int64[Tensor, " n"]:
-    """One size a row, by inverting the cumulative law."""
-    return torch.searchsorted(law.cumsum(0), rng.uniform((n,), dtype=torch.float64), right=True).clamp(max=len(law) - 1)
+    """One size a row, 0, 1, 2, ..., by inverting the cumulative law, which need not come to 1."""
+    below = law.cumsum(0)
+    return torch.searchsorted(below / below[-1], rng.uniform((n,), dtype=torch.float64), right=True)

@@ -18,6 +18,7 @@ from svdd.denoisers import Denoiser, from_logits
 from svdd.distributions import Categorical
 from svdd.models.bundled import batched_denoiser, bundled
 from svdd.models.fragments import Template, filled, template
+from svdd.models.graph_sizes import draw_sizes
 from svdd.models.masked import bound_per_site
 from svdd.models.molecule_files import write_molecules
 from svdd.models.selfies_tokens import LONGEST, MASK, PAD, SYMBOLS, VOCABULARY, encode, selfies_package, shown
@@ -40,7 +41,7 @@ class Lengths:
     counts: tuple[int, ...]
 
     def __call__(self, n: int, rng: Rng) -> Int64[Tensor, "n L"]:
-        return torch.where(torch.arange(LONGEST) < draw(self.counts, n, rng)[:, None], MASK, PAD)
+        return torch.where(torch.arange(LONGEST) < _drawn(self.counts, n, rng)[:, None], MASK, PAD)
 
     @property
     def span(self) -> list[int]:
@@ -133,10 +134,8 @@ def training_lengths(weights: str | None = None) -> Lengths:
         ) from error
 
 
-def draw(counts: Sequence[int], n: int, rng: Rng) -> Int64[Tensor, " n"]:
-    """Numbers from 0 on, each as often as it counts."""
-    shares = torch.tensor(counts, dtype=torch.float64).cumsum(0)
-    return torch.searchsorted(shares / shares[-1], rng.uniform((n,), dtype=torch.float64), right=True)
+def _drawn(counts: Sequence[int], n: int, rng: Rng) -> Int64[Tensor, " n"]:
+    return draw_sizes(torch.tensor(counts, dtype=torch.float64), n, rng)
 
 
 def with_fragment(process: Process, fragment: str, free: Sequence[int] | None = None) -> Process:
@@ -167,7 +166,7 @@ def with_fragment(process: Process, fragment: str, free: Sequence[int] | None = 
     first = (slots >= 0) & (slots != slots.roll(1))
 
     def prior(n: int, rng: Rng) -> Int64[Tensor, "n L"]:
-        shares = split(draw(counts, n, rng), made.slots, rng)
+        shares = split(_drawn(counts, n, rng), made.slots, rng)
         rows = [made.tokens(tuple(share), width) for share in shares.tolist()]
         return torch.nn.functional.pad(torch.tensor(rows), (0, len(slots) - len(rows[0])), value=PAD)
 

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from svdd.metrics.molecules import parsed, read
+
 SYMBOLS = (
     "[#Branch1]", "[#Branch2]", "[#C]", "[#N]", "[=Branch1]", "[=Branch2]", "[=C]", "[=N]", "[=O]",
     "[=Ring1]", "[=Ring2]", "[=S]", "[Br]", "[Branch1]", "[Branch2]", "[C]", "[Cl]", "[F]",
@@ -112,7 +114,7 @@ def molecule_of(symbols: Sequence[str]) -> Any:
     """
     selfies = selfies_package()
     try:
-        molecule = _parsed(selfies.decoder("".join(symbols)))
+        molecule = read(selfies.decoder("".join(symbols)))
     except selfies.DecoderError:
         return None
     for atom in molecule.GetAtoms() if molecule is not None else ():
@@ -133,12 +135,5 @@ def written(molecule: Any) -> str:
 
 def canonical(smiles: str) -> str:
     """Canonical SMILES without stereochemistry, empty for what is no molecule."""
-    molecule = _parsed(smiles)
+    molecule = parsed(smiles)
     return "" if molecule is None else written(molecule)
-
-
-def _parsed(smiles: str) -> Any:
-    from rdkit import Chem, rdBase
-
-    with rdBase.BlockLogs():
-        return Chem.MolFromSmiles(smiles) if smiles else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from svdd.locate import HELD_OUT
+from svdd.metrics.measures import makes_molecules
 from svdd.result import Result
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def figures(
         *_steps(result.trace.to_frame()),
         *_rewards(result, baselines),
         *_held_out(result, evaluation),
-        *(_molecules(result, baselines, poses) if result.about.get("domain") == "molecule" else _designs(result)),
+        *(_molecules(result, baselines, poses) if makes_molecules(result.about) else _designs(result)),
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from svdd.metrics.measures import makes_molecules
 from svdd.report.plots import COLOURS, GREY, as_svg, brief
 from svdd.result import Result
 
@@ -17,7 +18,7 @@ _PANELS = {"qed": "QED", "sa": "SA score (1: easy)", "logp": "logP", "weight": "
 
 def has_molecules(result: Result) -> bool:
     """Whether the designs of a run are SMILES that can be drawn."""
-    return result.about.get("domain") == "molecule" and isinstance(result.samples, list) and bool(find_spec("rdkit"))
+    return makes_molecules(result.about) and isinstance(result.samples, list) and bool(find_spec("rdkit"))
 
 
 def best_drawn(result: Result) -> list[dict[str, Any]]:

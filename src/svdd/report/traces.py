@@ -34,7 +34,9 @@ class Genealogy(NamedTuple):
 
 
 def _grid(trace: pd.DataFrame) -> _Grid | None:
-    """The chains that were traced at every step with the same number of particles; None without any."""
+    """The chains that were traced at every step with the same number of particles; None without any, or for lone ones."""
+    if trace.empty or trace["particle"].max() == 0 or trace["step"].nunique() < 2:
+        return None
     width, steps = trace["particle"].max() + 1, np.sort(trace["step"].unique())
     whole = trace.groupby("chain")["step"].transform("size") == len(steps) * width
     rows = trace[whole].sort_values(["step", "chain", "particle"], kind="stable")
@@ -54,8 +56,6 @@ def particles(trace: pd.DataFrame) -> dict[str, ByStep]:
 
     A lineage is a particle of the step with a descendant among the last particles of its chain.
     """
-    if trace.empty or trace["particle"].max() == 0 or trace["step"].nunique() < 2:
-        return {}
     grid = _grid(trace)
     if grid is None:
         return {}
@@ -65,8 +65,6 @@ def particles(trace: pd.DataFrame) -> dict[str, ByStep]:
 
 def genealogy(trace: pd.DataFrame) -> Genealogy | None:
     """The family tree of the first chain; None for lone particles, and where their number changes."""
-    if trace.empty or trace["particle"].max() == 0 or trace["step"].nunique() < 2:
-        return None
     grid = _grid(trace)
     return None if grid is None else Genealogy(grid.steps, grid.parent[:, 0], _living(grid.parent)[:, 0])
 

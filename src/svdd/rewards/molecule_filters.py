@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from svdd.invalid import Invalid
-from svdd.metrics.molecules import BITS, RADIUS, chem
+from svdd.metrics.molecules import catalogues, chem, fingerprinter, rules_of
+from svdd.models.molecule_files import read_molecules
 from svdd.reward_identity import source_of
 from svdd.rewards.molecule_reward import MoleculeReward, read
 from svdd.suggestions import unknown
@@ -58,7 +59,7 @@ def passes_filters(catalogs: str | Sequence[str] = ("PAINS", "BRENK"), *more: st
     """
     given = catalogs.split(",") if isinstance(catalogs, str) else catalogs
     names = tuple(name.strip() for name in (*given, *more))
-    _catalog(names)
+    _check_catalogues(names)
     return MoleculeReward("passes-filters", partial(_passes, names), catalogs=names)
 
 
@@ -102,7 +103,7 @@ def similarity(to: str | Path | Sequence[str], direction: str = "up") -> Similar
     """Tanimoto similarity to the nearest of some molecules (0 to 1), or 1 less it; of ECFP4, 1024 bits. Needs RDKit.
 
     Args:
-        to: A SMILES, a list of them, or a file with one first on each line.
+        to: A SMILES, a list of them, or a file: one first on each line, or a table with a column `smiles`; also as .gz.
         direction: `up` rewards being like one of them, `down` being different from all: 1 - similarity.
 
     Raises:
@@ -112,8 +113,7 @@ def similarity(to: str | Path | Sequence[str], direction: str = "up") -> Similar
         Rogers & Hahn, J. Chem. Inf. Model. 50:742, 2010.
     """
     if isinstance(to, str | Path):
-        lines = Path(to).read_text(encoding="utf-8").splitlines() if _is_file(to) else [str(to)]
-        to = [line.split()[0] for line in lines if line.split()]
+        to = read_molecules(Path(to)) if _is_file(to) else str(to).split()[:1]
     return Similarity(to, direction)
 
 
@@ -125,14 +125,7 @@ def _is_file(text: str | Path) -> bool:
 
 
 def _fingerprint(molecule: Any) -> Any:
-    return _generator().GetFingerprint(molecule)
-
-
-@lru_cache(maxsize=1)
-def _generator() -> Any:
-    from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
-
-    return GetMorganGenerator(radius=RADIUS, fpSize=BITS)
+    return fingerprinter().GetFingerprint(molecule)
 
 
 def _text(name: str, value: Any) -> str:
@@ -161,21 +154,14 @@ def _lacks(smarts: str, molecule: Any) -> bool:
     return not _has(smarts, molecule)
 
 
-@lru_cache(maxsize=8)
-def _catalog(names: tuple[str, ...]) -> Any:
-    chem()
-    from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogParams
-
-    known = FilterCatalogParams.FilterCatalogs.names
+def _check_catalogues(names: tuple[str, ...]) -> None:
+    known = catalogues()
     if not names:
         raise ValueError(f"give at least 1 catalogue of alerts; known are {', '.join(sorted(known))}")
-    settings = FilterCatalogParams()
     for name in names:
         if name not in known:
             raise ValueError(unknown("catalogue of alerts", name, known))
-        settings.AddCatalog(known[name])
-    return FilterCatalog(settings)
 
 
 def _passes(names: tuple[str, ...], molecule: Any) -> bool:
-    return not _catalog(names).HasMatch(molecule)
+    return not rules_of(names).HasMatch(molecule)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from svdd.metrics import molecule_properties as properties
 from svdd.rewards.molecule_filters import has_substructure, lacks_substructure, passes_filters, similarity
 from svdd.rewards.molecule_reward import MoleculeReward
 
@@ -41,7 +42,7 @@ def qed() -> MoleculeReward:
     References:
         Bickerton et al., Nature Chemistry 4:90, 2012.
     """
-    return MoleculeReward("qed", _qed)
+    return MoleculeReward("qed", properties.qed)
 
 
 def sa() -> MoleculeReward:
@@ -61,7 +62,7 @@ def logp() -> MoleculeReward:
     References:
         Wildman & Crippen, J. Chem. Inf. Comput. Sci. 39:868, 1999.
     """
-    return MoleculeReward("logp", _logp)
+    return MoleculeReward("logp", properties.logp)
 
 
 def penalised_logp() -> MoleculeReward:
@@ -94,7 +95,7 @@ def penalised_logp_zinc() -> MoleculeReward:
 
 def weight() -> MoleculeReward:
     """Molecular weight (Da, above 0; drugs about 150 to 500). Needs RDKit."""
-    return MoleculeReward("molecular-weight", _weight)
+    return MoleculeReward("molecular-weight", properties.weight)
 
 
 def tpsa() -> MoleculeReward:
@@ -103,7 +104,7 @@ def tpsa() -> MoleculeReward:
     References:
         Ertl, Rohde & Selzer, J. Med. Chem. 43:3714, 2000.
     """
-    return MoleculeReward("tpsa", _tpsa)
+    return MoleculeReward("tpsa", properties.tpsa)
 
 
 def rings(aromatic: bool = False) -> MoleculeReward:
@@ -112,32 +113,13 @@ def rings(aromatic: bool = False) -> MoleculeReward:
     Args:
         aromatic: Counts aromatic rings only.
     """
-    return MoleculeReward("rings", _aromatic_rings if aromatic else _rings, aromatic=aromatic)
-
-
-def _qed(molecule: Any) -> float:
-    from rdkit.Chem import QED
-
-    return QED.qed(molecule)
-
-
-def _sa_score(molecule: Any) -> float:
-    """From 1 to 10."""
-    from rdkit.Contrib.SA_Score import sascorer
-
-    return sascorer.calculateScore(molecule)
-
-
-def _logp(molecule: Any) -> float:
-    from rdkit.Chem import Crippen
-
-    return Crippen.MolLogP(molecule)  # type: ignore[attr-defined]
+    return MoleculeReward("rings", properties.aromatic_rings if aromatic else properties.rings, aromatic=aromatic)
 
 
 def _terms(molecule: Any) -> tuple[float, float, float]:
     """LogP, SA score and ring penalty."""
     largest = max(map(len, molecule.GetRingInfo().AtomRings()), default=0)
-    return _logp(molecule), _sa_score(molecule), float(max(0, largest - 6))
+    return properties.logp(molecule), properties.sa(molecule), float(max(0, largest - 6))
 
 
 def _penalised(molecule: Any) -> float:
@@ -153,28 +135,4 @@ def _penalised_zinc(molecule: Any) -> float:
 
 
 def _sa(molecule: Any) -> float:
-    return (10 - _sa_score(molecule)) / 9
-
-
-def _weight(molecule: Any) -> float:
-    from rdkit.Chem import Descriptors
-
-    return Descriptors.MolWt(molecule)  # type: ignore[attr-defined]
-
-
-def _tpsa(molecule: Any) -> float:
-    from rdkit.Chem import rdMolDescriptors
-
-    return rdMolDescriptors.CalcTPSA(molecule)
-
-
-def _rings(molecule: Any) -> int:
-    from rdkit.Chem import rdMolDescriptors
-
-    return rdMolDescriptors.CalcNumRings(molecule)
-
-
-def _aromatic_rings(molecule: Any) -> int:
-    from rdkit.Chem import rdMolDescriptors
-
-    return rdMolDescriptors.CalcNumAromaticRings(molecule)
+    return (10 - properties.sa(molecule)) / 9
