@@ -79,8 +79,8 @@ DOCKED = (SVDD, SMC)
 CASES = {
     case.name: case
     for case in (
-        Case("molecule-qed", "qed", 64, 32, 3, 10, 10, 2048, 0.02, fit=TOKENS),
-        Case("molecule-sa", "sa", 64, 32, 3, 10, 10, 2048, 0.02, fit=TOKENS),
+        Case("molecule-qed", "qed", 64, 32, 2, 10, 10, 2048, 0.02, fit=TOKENS),
+        Case("molecule-sa", "sa", 64, 32, 2, 10, 10, 2048, 0.02, fit=TOKENS),
         Case("molecule-parp1", "parp1", 64, 6, 1, 5, 5, 264, 0.2, every=8, families=DOCKED),
         Case("gdss-qed", "qed", 1000, 8, 1, 5, 5, 64, 0.02, fit=GRAPHS, families=GDSS),
         Case("gdss-sa", "sa", 1000, 8, 1, 5, 5, 64, 0.02, fit=GRAPHS, families=GDSS),
