@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import torch
 
-from svdd import billing, distributions, fingerprint, loop, process, rng, selectors, tree, values
+from svdd import billing, distributions, fingerprint, flows, loop, pixels, process, rng, selectors, tree, values
 from svdd.fitting import losses, training
 from svdd.fitting.rollouts import Rollouts
 from svdd.models.enumeration import Enumerable
@@ -296,3 +296,58 @@ def equal_states_valued_each_time():
 
 def any_reward_will_do():
     return patch.object(fingerprint, "_close", lambda fitted, given: True)
+
+
+# steps of flows
+
+
+def fresh_noise_in_proportion_to_eta():
+    """eta in place of sin(eta pi / 2)."""
+    return patch.object(flows, "_shares", lambda eta: (eta, 1 - (1 - eta**2) ** 0.5))
+
+
+def variance_for_standard_deviation():
+    original = flows._shares
+    return patch.object(flows, "_shares", lambda eta: (original(eta)[0] ** 2, original(eta)[1]))
+
+
+def fresh_noise_on_top():
+    """What is there stays, so that there is more noise than there should be."""
+    original = flows._shares
+    return patch.object(flows, "_shares", lambda eta: (original(eta)[0], 0.0))
+
+
+def score_of_the_wrong_sign():
+    original = flows.Velocity.noise
+    return patch.object(flows.Velocity, "noise", lambda self, x, t: -original(self, x, t))
+
+
+def diffusion_not_squared():
+    original = flows._diffusion
+    return patch.object(flows, "_diffusion", lambda eta, t, s: original(eta, t, s).sqrt())
+
+
+def straight_path_backwards():
+    return patch.object(flows, "straight", lambda t: (t, 1 - t))
+
+
+# images
+
+
+def prompts_tiled():
+    """The prompts of all chains one after the other, where the candidates of a chain are next to each other."""
+
+    def designs(self, x0, cond):
+        index = torch.arange(tree.rows(x0)) % tree.rows(cond)
+        return self.attach(self.decode(x0), tree.take(cond, index))
+
+    return patch.object(process.Process, "designs", designs)
+
+
+def pixels_cut_off():
+    """The next lower byte in place of the nearest."""
+
+    def rounded(images, first):
+        return (images.clamp(0, 1) * 255).to(torch.uint8).permute(0, 2, 3, 1)
+
+    return patch.object(pixels, "_rounded", rounded)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import mutants
-from exact import checks, learned_checks
+from exact import checks, flow_checks, image_checks, learned_checks
 
 KILLED_BY = {
     "resampling_forgets_log_k": checks.resampling_keeps_the_level,
@@ -45,6 +45,14 @@ KILLED_BY = {
     "soft_backup_is_the_mean": learned_checks.soft_q_is_the_bellman_solution,
     "equal_states_valued_each_time": learned_checks.equal_states_are_valued_once,
     "any_reward_will_do": learned_checks.another_reward_is_refused,
+    "fresh_noise_in_proportion_to_eta": flow_checks.cps_has_its_law,
+    "variance_for_standard_deviation": flow_checks.cps_has_its_law,
+    "fresh_noise_on_top": flow_checks.noise_stays_on_the_path,
+    "score_of_the_wrong_sign": flow_checks.flow_sde_has_its_law,
+    "diffusion_not_squared": flow_checks.flow_sde_has_its_law,
+    "straight_path_backwards": flow_checks.flow_posterior_has_its_law,
+    "prompts_tiled": image_checks.prompts_stay_with_their_images,
+    "pixels_cut_off": image_checks.bytes_come_back,
 }
 NOT_MUTANTS = {"everywhere", "contextmanager", "patch", "replace"}
 

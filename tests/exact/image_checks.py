@@ -1,0 +1,63 @@
+"""Checks of images: prompts and pixels that come to a reward."""
+
+import torch
+
+from svdd import decode
+from svdd.captions import captioned, encode_prompts
+from svdd.distributions import Normal
+from svdd.pixels import from_uint8, to_uint8
+from svdd.process import Process
+from svdd.rewards.image_reward import as_reward
+from svdd.schedules import time_grid, vp_cosine
+from svdd.transitions import ddim
+
+PROMPTS = ["a", "photo", "of a horse"]
+SHADES = torch.tensor([0.2, 0.5, 0.8], dtype=torch.float64)
+COND = {"shade": SHADES, "prompt": encode_prompts(PROMPTS)}
+
+
+def process(**settings):
+    """Chain i makes images of the shade i alone, and has prompt i."""
+    return Process(
+        lambda n, rng: rng.normal((n, 48), dtype=torch.float64),
+        lambda x, t, cond: Normal(cond["shade"][:, None].expand(-1, 48) + 0.01 * t * x, 0.02),
+        ddim(vp_cosine()),
+        time_grid(4),
+        decode=lambda x: x.float().clamp(0, 1).view(-1, 3, 4, 4),
+        attach=lambda images, cond: captioned(images, cond["prompt"]),
+        adapt=as_reward,
+        **settings,
+    )
+
+
+def agreement(images, prompts):
+    """1 and a little more for an image whose prompt is that of its shade."""
+    shades = SHADES[[PROMPTS.index(prompt) for prompt in prompts]]
+    return ((images.mean((1, 2, 3)) - shades).abs() < 0.1).double() + 0.01 * images[:, 0, 0, 0]
+
+
+agreement.takes = "tensor"
+
+
+def prompts_stay_with_their_images(method="svdd", value="log-mean-exp", **options):
+    """Every image that a run asks for, and every one it returns, has the prompt of its own chain."""
+    numbers = []
+
+    def reward(images, prompts):
+        numbers.append(agreement(images, prompts))
+        return numbers[-1]
+
+    reward.takes = "tensor"
+    sizes = {"chunks": {"decode": 5, "reward": 2}, "cond": COND, "samples": 3} | (options or {"candidates": 3})
+    result = decode(process(), reward, method=method, seed=0, value=value, **sizes)
+    assert len(numbers) > 3
+    assert float(torch.cat(numbers).min()) >= 1
+    assert torch.equal(result.samples["prompt"], COND["prompt"])
+    assert torch.equal(result.rewards, agreement(result.samples["images"], PROMPTS))
+
+
+def bytes_come_back():
+    """Every byte is the nearest to the number that was made of it."""
+    images = torch.arange(256, dtype=torch.uint8).view(1, 16, 16, 1).expand(1, 16, 16, 3).contiguous()
+    for shift in (0.0, -0.49 / 255, 0.49 / 255):
+        assert torch.equal(to_uint8(from_uint8(images) + shift), images)
