@@ -94,7 +94,8 @@ def _asked(reward: Reward, usage: Usage, chunks: Mapping[str, int], share: bool,
         asked = shelves.first(asked, usage.reward, usage.outcomes, terms.breakdown, again)
     if terms.best is not None:
         asked = terms.best.noted(asked)
-    return memoised(asked, terms.key, usage.reward) if share and not whole else asked
+    on_shelves = shelves is not None
+    return memoised(asked, terms.key, usage.reward, bits=on_shelves) if share and not whole else asked
 
 
 def accounted_value(value: Value, usage: Usage, chunks: Mapping[str, int], share: bool = True) -> Value:

@@ -120,7 +120,7 @@ class Remembered:
 
     def __call__(self, designs: Any) -> list[Any]:
         """A number for each design, `Invalid` or a `Failure`; failures and NaN are not remembered."""
-        keys = keys_of(designs, self.key)
+        keys = keys_of(designs, self.key, bits=self.shelf is not None)
         if keys is None:
             return self._listed(designs, self._submit(designs))
         fresh = first_of(keys, lambda key: key not in self._known)
@@ -145,7 +145,7 @@ class Remembered:
         """Answers, those that will stay so in memory and on the shelf."""
         lasting = [i for i, one in enumerate(values) if isinstance(one, float) and one < math.inf]
         kept = picked(asked, lasting)
-        keys = keys_of(kept, self.key)
+        keys = keys_of(kept, self.key, bits=self.shelf is not None)
         assert keys is not None, "designs that were told apart still are"
         numbers = [values[i] for i in lasting]
         self._known |= dict(zip(keys, numbers, strict=True))

@@ -1,6 +1,7 @@
 """Memory of rewards: a run asks for every different design once, and never for one whose score is on disk."""
 
 import copy
+import hashlib
 import math
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from typing import Any
@@ -8,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from svdd.accounting import Cost, Outcomes, count
+from svdd.accounting import Cost, Outcomes, count, picked
 from svdd.breakdown import Breakdown
 from svdd.outcomes import FAILURES
 from svdd.pending import Reward, staged
 from svdd.score_cache import ScoreCache
+from svdd.tree import leaves, tree_map
 from svdd.values import checked
 
 Key = Callable[[Any], Hashable]
@@ -25,14 +27,38 @@ def comparable(designs: Any) -> bool:
     return isinstance(designs, list) and all(isinstance(d, str | bytes | int | float | tuple) for d in designs)
 
 
-def keys_of(designs: Any, key: Key | None) -> list[Hashable] | None:
-    """What tells designs apart; None where nothing does."""
-    if key is None:
-        return list(designs) if comparable(designs) else None
-    return [key(design) for design in designs]
+def keys_of(designs: Any, key: Key | None, bits: bool = False) -> list[Hashable] | None:
+    """What tells designs apart; None where nothing does.
+
+    Args:
+        designs: any.
+        key: of one of them.
+        bits: whether tensors are told apart by their bits where there is no key.
+    """
+    if key is None and comparable(designs):
+        return list(designs)
+    if key is None and not (bits and _are_tensors(designs)):
+        return None
+    return [(key or bytes_key)(design) for design in one_by_one(designs)]
 
 
-def memoised(reward: Reward, key: Key | None = None, cost: Cost | None = None) -> Reward:
+def one_by_one(designs: Any) -> list[Any]:
+    """Designs apart: of tensors, and of trees of them, the rows."""
+    if isinstance(designs, list):
+        return designs
+    return [tree_map(lambda leaf, row=row: leaf[row], designs) for row in range(count(designs))]
+
+
+def bytes_key(design: Any) -> str:
+    """What tells one tensor, or tree of them, from others: a hash of type, shape and bits."""
+    told = hashlib.blake2b(digest_size=16)
+    for leaf in leaves(design):
+        told.update(f"{leaf.dtype} {tuple(leaf.shape)} ".encode())
+        told.update(leaf.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().tobytes())
+    return told.hexdigest()
+
+
+def memoised(reward: Reward, key: Key | None = None, cost: Cost | None = None, bits: bool = False) -> Reward:
     """`reward`, asked once for each different design, also while the answer is still on its way.
 
     Args:
@@ -40,6 +66,7 @@ def memoised(reward: Reward, key: Key | None = None, cost: Cost | None = None) -
         key: what makes two designs the same; the design itself unless given, where it is text, a number or a tuple.
             Other designs are not looked up without it.
         cost: where to count hits.
+        bits: whether tensors are looked up by their bits, which takes longer than a cheap reward.
     """
     ledger = Cost() if cost is None else cost
     known: dict[Hashable, float] = {}
@@ -48,13 +75,14 @@ def memoised(reward: Reward, key: Key | None = None, cost: Cost | None = None) -
     def ask(designs: Any, keys: list[Hashable], rows: list[int]) -> Generator[Any, Any, None]:
         pending.update(keys[i] for i in rows)
         try:
-            numbers = checked((yield [designs[i] for i in rows]), [designs[i] for i in rows], len(rows)).tolist()
+            asked = picked(designs, rows)
+            numbers = checked((yield asked), asked, len(rows)).tolist()
         finally:
             pending.difference_update(keys[i] for i in rows)
         known.update(zip((keys[i] for i in rows), numbers, strict=True))
 
     def stage(designs: Any) -> Generator[Any, Any, Any]:
-        keys = keys_of(designs, key)
+        keys = keys_of(designs, key, bits)
         if keys is None:
             return (yield designs)
         fresh = first_of(keys, lambda k: k not in known and k not in pending)
@@ -87,7 +115,7 @@ class Shelves:
         name: of the reward, for people.
         cache: scores of any run.
         journal: scores of this run, in the order in which they were paid; or what makes one for the first of them.
-        key: what tells designs apart, where they are not text or numbers.
+        key: what tells designs apart, where they are not text or numbers; of tensors their bits, unless given.
         owned: whether `close` closes the cache too.
     """
 
@@ -170,11 +198,12 @@ class Shelves:
             found, lost = self.look(keys, cost)
             for key in lost:
                 _count(found[key], outcomes, breakdown)
-            again([designs[keys.index(key)] for key in lost if found[key][1] not in FAILURES])
+            again(picked(designs, [keys.index(key) for key in lost if found[key][1] not in FAILURES]))
             rows = [i for i, key in enumerate(keys) if key not in found]
             numbers = torch.tensor([found[k][0] if k in found else math.nan for k in keys], dtype=torch.float64)
             if rows:
-                numbers[rows] = checked((yield [designs[i] for i in rows]), [designs[i] for i in rows], len(rows))
+                asked = picked(designs, rows)
+                numbers[rows] = checked((yield asked), asked, len(rows))
             return numbers
 
         return staged(reward, stage)
@@ -191,13 +220,18 @@ class Shelves:
         return {key: (score, kind) for key, (score, _, kind) in {**theirs, **mine}.items()}, lost
 
     def _keys(self, designs: Any) -> list[Hashable] | None:
-        keys = keys_of(designs, self.key)
+        keys = keys_of(designs, self.key, bits=True)
         if keys is None and self.cache is not None:
             raise ValueError(
-                f"a file of scores needs designs that are text or numbers, or key=..., which tells them apart; "
+                f"a file of scores needs designs that are text, numbers or tensors, or key=..., which tells them apart; "
                 f"these {count(designs)} are a {type(designs).__name__}"
             )
         return keys
+
+
+def _are_tensors(designs: Any) -> bool:
+    parts = designs.values() if isinstance(designs, dict) else designs if isinstance(designs, tuple) else [designs]
+    return all(isinstance(part, Tensor) or (isinstance(part, dict | tuple) and _are_tensors(part)) for part in parts)
 
 
 def _count(found: Found, outcomes: Outcomes, breakdown: Breakdown) -> None:

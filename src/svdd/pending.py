@@ -101,7 +101,7 @@ def staged(reward: Reward, stage: Stage) -> Reward:
 
 def like(wrapper: Reward, reward: Reward) -> Reward:
     """`wrapper` with what `reward` says of itself: is it groupwise, how many designs it takes at once, its components, ..."""
-    for mark in ("groupwise", "at_once", "policy", "key", "components"):
+    for mark in ("groupwise", "at_once", "policy", "key", "components", "takes"):
         if hasattr(reward, mark):
             setattr(wrapper, mark, getattr(reward, mark))
     return wrapper

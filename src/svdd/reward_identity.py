@@ -9,6 +9,7 @@ address. A reward of your own may say itself what it is, with an attribute `iden
 import hashlib
 import importlib.util
 import inspect
+import os
 import shlex
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -47,7 +48,7 @@ def _named(name: str, options: dict[str, Any]) -> tuple[Any, ...]:
         return _called(load_reward(name, **options))  # which says itself what it is
     found = locate("reward", name, REWARDS)
     if name in REWARDS:
-        return name, given, source_of(found), _weights()
+        return name, given, source_of(found), _weights(), _files(options)
     if hasattr(found, "identity"):
         return _called(found)
     home, _, attribute = name.rpartition(":")
@@ -109,5 +110,16 @@ def _weights() -> list[tuple[str, str]]:
     return [(file.relative_to(home).as_posix(), _hash(file)) for file in sorted(home.rglob("*.safetensors"))]
 
 
+def _files(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The files that options name, such as the weights of a reward, each and those in folders."""
+    given = [Path(value) for value in options.values() if isinstance(value, str | Path) and os.path.exists(value)]
+    found = [file for path in given for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
+    return [(file.name, _hash(file)) for file in found if file.is_file()]
+
+
 def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
+from svdd.metrics.frechet import Moments, floor, frechet
 from svdd.metrics.molecules import canonical
 
 __all__ = ["Activations", "activations", "fcd", "floor", "frechet"]
@@ -21,18 +22,8 @@ _LONGEST = 350
 
 
 @dataclass(frozen=True)
-class Activations:
-    """Mean and covariance of ChemNet's last layer over a set of molecules.
-
-    Args:
-        mean: (512,).
-        covariance: (512, 512).
-        count: molecules that they are of.
-    """
-
-    mean: Float[ndarray, " w"]
-    covariance: Float[ndarray, "w w"]
-    count: int
+class Activations(Moments):
+    """Mean and covariance of ChemNet's last layer, 512 features, over a set of molecules."""
 
     @classmethod
     def of(cls, molecules: Sequence[str], *, device: str = "cpu", rows: int = 64) -> Activations:
@@ -94,36 +85,6 @@ def fcd(
         for given in (molecules, reference)
     )
     return frechet(ours, theirs)
-
-
-def frechet(ours: Activations, theirs: Activations) -> float:
-    """The distance of two sets of statistics; the root's trace is taken from symmetric matrices, which may be singular."""
-    root = _root(ours.covariance)
-    crossed = numpy.linalg.eigvalsh(root @ theirs.covariance @ root)
-    apart = ours.mean - theirs.mean
-    shared = numpy.sqrt(crossed.clip(min=0)).sum()
-    distance = apart @ apart + numpy.trace(ours.covariance) + numpy.trace(theirs.covariance) - 2 * shared
-    return float(max(distance, 0.0))
-
-
-def floor(reference: Activations, count: int, *, seed: int = 0) -> float:
-    """What the distance is for `count` molecules from the reference itself, which is what a perfect model can reach.
-
-    From one draw of activations from a normal distribution with the reference's mean and covariance.
-
-    Args:
-        reference: statistics of many molecules.
-        count: of a set that is judged, at least 2.
-        seed: of the draw.
-    """
-    normal = numpy.random.default_rng(seed).standard_normal((count, len(reference.mean)))
-    drawn = reference.mean + normal @ _root(reference.covariance)
-    return frechet(Activations(drawn.mean(0), numpy.cov(drawn.T), count), reference)
-
-
-def _root(covariance: Float[ndarray, "w w"]) -> Float[ndarray, "w w"]:
-    values, vectors = numpy.linalg.eigh(covariance)
-    return (vectors * numpy.sqrt(values.clip(min=0))) @ vectors.T
 
 
 @lru_cache(maxsize=1)

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import ArrayLike
 
-from svdd.accounting import Cost, chunked, metered
+from svdd.accounting import Cost, chunked, count, metered, picked
 from svdd.metrics.intervals import Statistic, bootstrap_weights, interval, mean, quantile
 from svdd.result import Result
 from svdd.values import Reward, checked
@@ -30,6 +30,11 @@ Measure = tuple[str, Statistic | None, bool]
 def makes_molecules(about: Mapping[str, Any]) -> bool:
     """Whether a model's designs are SMILES."""
     return about.get("domain") == "molecule"
+
+
+def makes_images(about: Mapping[str, Any]) -> bool:
+    """Whether a model's designs are images."""
+    return about.get("domain") == "image"
 
 
 @dataclass(frozen=True)
@@ -121,10 +126,10 @@ def scored(
     if judged in result.scores:
         held_out = result.scores[judged].double().numpy()
     elif judge is not None:
-        first = result.samples[:MOST]
+        first = picked(result.samples, range(min(MOST, len(result))))
         size = (chunks or {}).get("reward", 256)
-        ask = chunked(metered(lambda s: checked(judge(s), s, len(s), f"judge {judged}"), asked), size)
-        held_out[: len(first)] = ask(first).numpy()
+        ask = chunked(metered(lambda s: checked(judge(s), s, count(s), f"judge {judged}"), asked), size)
+        held_out[: count(first)] = ask(first).numpy()
     text = isinstance(result.samples, list) and all(isinstance(sample, str) for sample in result.samples)
     return Designs(
         list(result.samples) if text else result.ids,

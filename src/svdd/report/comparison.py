@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from svdd.report.figures import figure
+from svdd.report.figures import Figure, figure
 from svdd.report.html import named_extra, write_page
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ _NATURAL = {
     "elbo_per_base": "likelihood bound, nats a letter",
     "elbo_per_symbol": "likelihood bound, nats a symbol",
     "fcd": "Fréchet ChemNet distance to known molecules",
+    "image_distance": "Fréchet distance to photographs",
     "diversity": "diversity, mean distance of two designs",
 }
 _SIZES = ("particles", "width", "candidates", "temperature")
@@ -28,6 +29,7 @@ def write_comparison(
     notes: Sequence[str],
     settings: Mapping[str, Any],
     citations: Sequence[str],
+    figures: Sequence[Figure] = (),
 ) -> Path:
     """Writes report.html of a comparison.
 
@@ -40,6 +42,7 @@ def write_comparison(
         notes: how it was made.
         settings: that all runs share.
         citations: of the methods.
+        figures: further ones.
 
     Raises:
         ImportError: without jinja2 or matplotlib; it names the extra.
@@ -60,7 +63,7 @@ def write_comparison(
         title=f"Methods compared at equal {facts['equal']}",
         facts={name: number(value) for name, value in facts.items()},
         says=list(says),
-        figures=drawn,
+        figures=[*figures, *drawn],
         tables=[*captioned(shown), planned],
         notes=list(notes),
         settings=dict(settings),

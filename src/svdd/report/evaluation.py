@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from svdd.report.figures import figure
+from svdd.report.figures import Figure, figure
 from svdd.report.html import named_extra, write_page
 
 if TYPE_CHECKING:
@@ -15,10 +15,19 @@ _AGAINST = {
     "elbo_per_base": ("Guiding reward and likelihood", "mean guiding reward", "likelihood bound, nats a letter"),
     "elbo_per_symbol": ("Guiding reward and likelihood", "mean guiding reward", "likelihood bound, nats a symbol"),
     "fcd": ("Guiding reward and likeness", "mean guiding reward", "Fréchet ChemNet distance to known molecules"),
+    "image_distance": ("Guiding reward and likeness", "mean guiding reward", "Fréchet distance to photographs"),
 }
 
 
-def write_evaluation(found: "pd.DataFrame", folder: Path, notes: Sequence[str] = ()) -> Path:
+def _what(found: "pd.DataFrame") -> str:
+    if "near_duplicates" in found:
+        return "images"
+    return "molecules" if "validity" in found else "sequences"
+
+
+def write_evaluation(
+    found: "pd.DataFrame", folder: Path, notes: Sequence[str] = (), figures: Sequence[Figure] = ()
+) -> Path:
     """Writes report.html of a table with a column `label`, and `x_low` and `x_high` beside every measure x.
 
     Raises:
@@ -31,13 +40,13 @@ def write_evaluation(found: "pd.DataFrame", folder: Path, notes: Sequence[str] =
 
         drawn = [(*words, against(found, "reward_mean", y, *words[1:])) for y, words in _AGAINST.items()]
     says = "{} by {}, a point a row of the tables, whiskers 95 %."
-    figures = [one for title, x, y, svg in drawn for one in figure(title, says.format(y[:1].upper() + y[1:], x), svg)]
+    made = [one for title, x, y, svg in drawn for one in figure(title, says.format(y[:1].upper() + y[1:], x), svg)]
     facts = {"rows": len(found), "runs": int(found["runs"].sum()), "designs": int(found["designs"].sum())}
     return write_page(
         folder,
-        title=f"Evaluation of {'molecules' if 'validity' in found else 'sequences'}",
+        title=f"Evaluation of {_what(found)}",
         facts=facts,
         tables=captioned(found),
         notes=list(notes),
-        figures=figures,
+        figures=[*figures, *made],
     )

@@ -3,12 +3,12 @@
 import base64
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from svdd.locate import HELD_OUT
-from svdd.metrics.measures import makes_molecules
+from svdd.metrics.measures import makes_images, makes_molecules
 from svdd.result import Result
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Figure = dict[str, str]
 """`title`, `says`, `source` (empty where words are all there is) and `kind` (`broad` for drawings as wide as the page)."""
 DRAWN = 3
-_LETTERS = "of their letters (mean edit distance)"
+_LETTERS, _PATTERNS = "of their letters (mean edit distance)", "of their patterns (mean Tanimoto distance)"
 _BAND = "Line: median; band: 10 to 90 %."
 
 
@@ -45,7 +45,7 @@ def figures(
         *_steps(result.trace.to_frame()),
         *_rewards(result, baselines),
         *_held_out(result, evaluation),
-        *(_molecules(result, baselines, poses) if makes_molecules(result.about) else _designs(result)),
+        *_of_designs(result, baselines, poses),
     ]
 
 
@@ -81,8 +81,7 @@ def _steps(trace: "pd.DataFrame") -> list[Figure]:
 def _rewards(result: Result, baselines: Mapping[str, Result]) -> list[Figure]:
     from svdd.report.plots import reward_histogram
 
-    method = str(result.settings.get("method", "designs"))
-    runs = {method: result} | {name: run for name, run in baselines.items() if name != method}
+    runs = _named(result, baselines)
     drawn = reward_histogram({name: run.rewards.numpy() for name, run in runs.items()})
     return figure("Rewards", f"Rewards of the designs by method ({', '.join(runs)}); each sums to 1.", drawn)
 
@@ -110,11 +109,37 @@ def _variety(result: Result, evaluation: "Evaluation") -> str:
         parts.append(f"{len(set(evaluation.designs.sequences)):,} different among {len(result):,} designs")
     diversity, distinct = evaluation.row.get("diversity"), result.trace.mean_distinct()
     if diversity is not None and np.isfinite(diversity):
-        apart = "of their patterns (mean Tanimoto distance)" if "validity" in evaluation.row else _LETTERS
-        parts.append(f"two designs differ in {diversity:.0%} {apart}")
+        parts.append(_apart(evaluation.row, diversity))
     if distinct is not None:
         parts.append(f"{distinct:.3g} distinct candidates a choice on average")
     return f"{'; '.join(parts)}." if parts else ""
+
+
+def _apart(row: Mapping[str, Any], diversity: float) -> str:
+    if "near_duplicates" in row:
+        return f"two designs have a mean cosine distance of features of {diversity:.2g}"
+    return f"two designs differ in {diversity:.0%} {_PATTERNS if 'validity' in row else _LETTERS}"
+
+
+def _of_designs(result: Result, baselines: Mapping[str, Result], poses: "Poses | None") -> list[Figure]:
+    """What there is to draw of designs of their kind."""
+    if makes_molecules(result.about):
+        return _molecules(result, baselines, poses)
+    return pictures(_named(result, baselines)) if makes_images(result.about) else _designs(result)
+
+
+def pictures(runs: Mapping[str, Result]) -> list[Figure]:
+    """The images of runs side by side, by label; nothing for other designs."""
+    from svdd.report.images import side_by_side
+
+    made = side_by_side(runs)
+    return [made] if made else []
+
+
+def _named(result: Result, baselines: Mapping[str, Result]) -> dict[str, Result]:
+    """A run and others by method, itself first."""
+    method = str(result.settings.get("method", "designs"))
+    return {method: result} | {name: run for name, run in baselines.items() if name != method}
 
 
 def _designs(result: Result) -> list[Figure]:

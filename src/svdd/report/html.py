@@ -53,7 +53,7 @@ def write_report(
         from svdd.report.figures import figures
 
         drawn = figures(result, baselines or {}, evaluation, poses)
-        further = _of_molecules(result, poses)
+        further = _of_molecules(result, poses) | _of_images(result)
     return write_page(folder, **_contents(result, comparison, evaluation), **further, figures=drawn)
 
 
@@ -98,6 +98,13 @@ def _of_molecules(result: Result, poses: "Poses | None") -> dict[str, Any]:
     drawn = {"molecules": [one | {"source": embedded(one["svg"])} for one in best_drawn(result)]}
     seen = viewer(poses) if poses else None
     return drawn | ({"viewer": seen, "policy": policy(seen["script"])} if seen else {})
+
+
+def _of_images(result: Result) -> dict[str, Any]:
+    """The best images."""
+    from svdd.report.images import best_images, has_images
+
+    return {"images": best_images(result)} if has_images(result) else {}
 
 
 def _contents(result: Result, comparison: "pd.DataFrame | None", evaluation: "Evaluation | None") -> dict[str, Any]:

@@ -41,10 +41,14 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Held-out reward": ("judge_mean", "judge_q10", "judge_median", "judge_q90"),
     "Naturalness": (
         "elbo_per_base", "correlation_3mer", "correlation_6mer", "correlation_motif", "validity", "elbo_per_symbol",
-        "fcd", "fcd_floor", "fragment_similarity", "scaffold_similarity", "pains",
+        "fcd", "fcd_floor", "fragment_similarity", "scaffold_similarity", "pains", "image_distance",
+        "image_distance_floor", "sharpness",
     ),
-    "Diversity and novelty": ("diversity", "unique", "novel", "distant", "nearest_distance", "nearest_similarity"),
-    "Composition": ("homopolymer", "gc", "qed", "sa", "logp", "weight"),
+    "Diversity and novelty": (
+        "diversity", "diversity_per_prompt", "unique", "near_duplicates", "novel", "distant", "nearest_distance",
+        "nearest_similarity",
+    ),
+    "Composition": ("homopolymer", "gc", "qed", "sa", "logp", "weight", "brightness", "colourfulness"),
     "Cost": (
         "network_rows_asked", "network_rows_computed", "value_rows_asked", "value_rows_computed",
         "reward_rows_asked", "reward_rows_computed", "seconds", "elbo_rows", "judge_rows",

@@ -3,7 +3,8 @@
 The command is split like a shell would (quotes hold words together), but no shell runs it. `{input}` stands for a file of
 JSON lines, `{"id": 0, "design": "ACGT"}`; `{input.csv}` for a table with these columns, and `{input.txt}` for plain designs,
 one a line. Without any of them JSON lines go to standard input. `{output}` stands for the file that the command writes, one
-score a line; without it scores are read from standard output. `-inf` is an invalid design.
+score a line; without it scores are read from standard output. `-inf` is an invalid design. An image is the path of a PNG file,
+which is gone after the call, and its prompt, where it has one, stands beside it as `prompt`.
 """
 
 import contextlib
@@ -16,12 +17,13 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from svdd.values import RewardError
 
+Row = dict[str, Any]
 FORMATS = ("{input}", "{input.csv}", "{input.txt}")
 
 
@@ -35,16 +37,21 @@ class Command:
 
     words: tuple[str, ...]
     timeout: float | int | None = None
+    images: bool = False
+
+    def of_images(self) -> "Command":
+        """The same program for designs that are images."""
+        return replace(self, images=True)
 
     @property
     def named(self) -> tuple[str, dict[str, Any]]:
         """The command without its limits."""
         return f"cmd:{shlex.join(self.words)}", {}
 
-    def __call__(self, designs: Sequence[Any]) -> list[float]:
+    def __call__(self, designs: Any) -> list[float]:
         """One score a design, in the order given."""
-        written = [_plain(design) for design in designs]
         with tempfile.TemporaryDirectory(prefix="svdd-") as folder:
+            written = _of_images(designs, Path(folder)) if self.images else _of_designs(designs)
             files = {name: str(Path(folder) / name.strip("{}")) for name in (*FORMATS, "{output}")}
             named = [name for name in files if any(name in word for word in self.words)]
             for name in named:
@@ -108,18 +115,32 @@ def command(text: str, timeout: float | int | None = None) -> Command:
     return Command(tuple(words), timeout)
 
 
-def _plain(design: Any) -> Any:
-    return design.tolist() if hasattr(design, "tolist") else design
+def _of_designs(designs: Sequence[Any]) -> list[Row]:
+    plain = [design.tolist() if hasattr(design, "tolist") else design for design in designs]
+    return [{"id": i, "design": design} for i, design in enumerate(plain)]
 
 
-def _formatted(name: str, designs: Sequence[Any]) -> str:
-    text = [design if isinstance(design, str) else json.dumps(design) for design in designs]
+def _of_images(designs: Any, folder: Path) -> list[Row]:
+    from svdd.captions import images_of, prompts_of
+    from svdd.pixels import from_any, write_images
+
+    images = from_any(images_of(designs))
+    files = write_images(folder, [str(i) for i in range(len(images))], images)
+    written: list[Row] = [{"id": i, "design": str(file)} for i, file in enumerate(files)]
+    for row, prompt in zip(written, prompts_of(designs) or (), strict=False):
+        row["prompt"] = prompt
+    return written
+
+
+def _formatted(name: str, written: Sequence[Row]) -> str:
+    text = [row["design"] if isinstance(row["design"], str) else json.dumps(row["design"]) for row in written]
     if name == "{input.txt}":
         return "".join(f"{line}\n" for line in text)
     if name == "{input}":
-        return "".join(json.dumps({"id": i, "design": design}) + "\n" for i, design in enumerate(designs))
-    table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows([("id", "design"), *enumerate(text)])
+        return "".join(json.dumps(row) + "\n" for row in written)
+    table, columns = io.StringIO(), list(written[0]) if written else ["id", "design"]
+    lines = [(row | {"design": line}).values() for row, line in zip(written, text, strict=True)]
+    csv.writer(table, lineterminator="\n").writerows([columns, *lines])
     return table.getvalue()
 
 

@@ -1,8 +1,10 @@
 """HTTP endpoints as rewards: designs are posted as JSON, scores come back.
 
-A request is `{"designs": [...]}`, its answer `{"scores": [...]}`, one number a design; `null` is an invalid design.
+A request is `{"designs": [...]}`, its answer `{"scores": [...]}`, one number a design; `null` is an invalid design. An image
+is a PNG in base64, and where images have prompts the request has these too, as `prompts`.
 """
 
+import base64
 import json
 import math
 import time
@@ -29,6 +31,7 @@ class Endpoint:
     retries: int = 5
     rate: float | int | None = None
     version: str = ""
+    images: bool = False
     _connections: Any = field(default=None, repr=False, compare=False)
     _next: float = field(default=0.0, repr=False, compare=False)
 
@@ -42,10 +45,18 @@ class Endpoint:
         """What answers there, as far as that is known."""
         return self.address, {"version": self.version}
 
-    def __call__(self, designs: Sequence[Any]) -> list[float]:
+    def of_images(self) -> "Endpoint":
+        """The same address for designs that are images."""
+        self.images = True
+        return self
+
+    def __call__(self, designs: Any) -> list[float]:
         """One score a design, in the order given."""
-        plain = [design.tolist() if hasattr(design, "tolist") else design for design in designs]
-        return [score for i in range(0, len(plain), self.batch) for score in self._post(plain[i : i + self.batch])]
+        asked = _of_images(designs) if self.images else _of_designs(designs)
+        rows = range(0, len(asked["designs"]), self.batch)
+        return [
+            score for i in rows for score in self._post({name: of[i : i + self.batch] for name, of in asked.items()})
+        ]
 
     def close(self) -> None:
         """Closes the connections; a later call opens new ones."""
@@ -56,12 +67,12 @@ class Endpoint:
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_connections": None, "_next": 0.0}  # connections stay in their process
 
-    def _post(self, designs: list[Any]) -> list[float]:
+    def _post(self, asked: dict[str, list[Any]]) -> list[float]:
         from urllib3.exceptions import HTTPError, MaxRetryError
         from urllib3.exceptions import TimeoutError as LateError
 
         self._wait()
-        body = json.dumps({"designs": designs}).encode()
+        body = json.dumps(asked).encode()
         try:
             answer = self._made().request("POST", self.address, body=body, headers={"Content-Type": "application/json"})
         except (MaxRetryError, LateError) as error:
@@ -73,7 +84,7 @@ class Endpoint:
             raise EndpointError(f"{self.address} cannot be reached: {error}") from None
         if answer.status != 200:
             raise EndpointError(f"{self.address} answered with status {answer.status}{_beginning(answer.data)}")
-        return self._scores(answer.data, len(designs))
+        return self._scores(answer.data, len(asked["designs"]))
 
     def _wait(self) -> None:
         """Until the next request may be made."""
@@ -116,6 +127,19 @@ class Endpoint:
             if score is not None and (isinstance(score, bool) or not isinstance(score, int | float)):
                 raise RewardError(f"{self.address} answered {score!r:.40} where a score was due")
         return [-math.inf if score is None else float(score) for score in scores]
+
+
+def _of_designs(designs: Sequence[Any]) -> dict[str, list[Any]]:
+    return {"designs": [design.tolist() if hasattr(design, "tolist") else design for design in designs]}
+
+
+def _of_images(designs: Any) -> dict[str, list[Any]]:
+    from svdd.captions import images_of, prompts_of
+    from svdd.pixels import from_any, to_png
+
+    prompts = prompts_of(designs)
+    pngs = [base64.b64encode(png).decode() for png in to_png(from_any(images_of(designs)))]
+    return {"designs": pngs} | ({} if prompts is None else {"prompts": prompts})
 
 
 def endpoint(

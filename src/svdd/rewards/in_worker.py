@@ -40,12 +40,17 @@ class Answer:
     unusable: str | None = None  # nobody's fault but the reward's: the run stops
 
 
-def start(load: tuple[str, dict[str, Any]] | bytes, memory_mb: float | None) -> None:
-    """Loads the reward: a name with options, or a pickled callable."""
+def start(
+    load: tuple[str, dict[str, Any]] | bytes,
+    memory_mb: float | None,
+    change: Callable[[Any], Callable[[Any], Any]] | None = None,
+) -> None:
+    """Loads the reward, a name with options or a pickled callable, and changes it if it is to be."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers are the parallelism
     threading.Thread(target=_die_with_the_parent, daemon=True).start()
     try:
-        _HELD.reward = pickle.loads(load) if isinstance(load, bytes) else _named(*load)
+        loaded = pickle.loads(load) if isinstance(load, bytes) else _named(*load)
+        _HELD.reward = loaded if change is None else change(loaded)
     except Exception as error:
         _HELD.problem = f"{type(error).__name__}: {error}"
     if memory_mb is not None:

@@ -11,7 +11,7 @@ import pickle
 import signal
 import sys
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,10 @@ from svdd.locate import load_reward
 from svdd.outcomes import IN_WORKERS, Failure, Policy, judged
 from svdd.pending import Reward, is_groupwise
 from svdd.rewards import in_worker
+from svdd.tree import tree_map
 from svdd.values import RewardError
+
+Change = Callable[[Reward], Reward]
 
 
 @dataclass
@@ -58,11 +61,18 @@ class Workers:
         self.groupwise = is_groupwise(load_reward(reward, **options) if isinstance(reward, str) else reward)
         self._load = (reward, options) if isinstance(reward, str) else _pickled(reward, options)
         self._pool: Any = None
+        self._change: Change | None = None
 
     @property
     def named(self) -> tuple[Any, dict[str, Any]]:
         """What is in the processes."""
         return self.reward, self.options
+
+    def inside(self, change: "Change") -> "Workers":
+        """The same workers, the reward in them changed; `change` is a function of a module."""
+        self.close()
+        self._change = change
+        return self
 
     def __enter__(self) -> "Workers":
         return self
@@ -89,7 +99,7 @@ class Workers:
             self._pool = None
 
     def _send(self, task: _Task) -> _Task:
-        data = pickle.dumps(task.designs, protocol=pickle.HIGHEST_PROTOCOL)
+        data = pickle.dumps(_alone(task.designs), protocol=pickle.HIGHEST_PROTOCOL)
         try:
             task.future = self._scheduled(in_worker.answer, data, task.fresh, timeout=task.timeout)
         except RuntimeError:  # a process died since, and took the pool with it
@@ -100,7 +110,7 @@ class Workers:
 
     def _scheduled(self, function: Any, *arguments: Any, timeout: float) -> Any:
         if self._pool is None:
-            self._pool = _started(self.workers, self._load, self.memory_mb)
+            self._pool = _started(self.workers, (self._load, self.memory_mb, self._change))
             self._end = weakref.finalize(self, _stopped, self._pool)
         return self._pool.schedule(function, args=arguments, timeout=timeout)
 
@@ -194,19 +204,24 @@ def _pickled(reward: Reward, options: dict[str, Any]) -> bytes:
     )
 
 
+def _alone(designs: Any) -> Any:
+    """Tensors on the CPU and without the rows beside them, which would travel too."""
+    return designs if isinstance(designs, list) else tree_map(lambda leaf: leaf.detach().cpu().clone(), designs)
+
+
 def _died(status: int | None) -> str:
     if status is not None and status < 0:
         return f"its process was killed by {signal.Signals(-status).name}"
     return f"its process ended with status {status}"
 
 
-def _started(workers: int, load: Any, memory_mb: float | int | None) -> Any:
+def _started(workers: int, given: tuple[Any, ...]) -> Any:
     from pebble import ProcessPool
 
     return ProcessPool(
         max_workers=workers,
         initializer=in_worker.start,
-        initargs=(load, memory_mb),
+        initargs=given,
         context=multiprocessing.get_context("spawn"),  # a fork would lack the threads that torch counts on
     )
 
