@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from svdd.memo import memoised as memoised
     from svdd.outcomes import Policy as Policy
     from svdd.pending import groupwise as groupwise
+    from svdd.pipelines.steer import steer as steer
     from svdd.process import Particles as Particles
     from svdd.process import Process as Process
     from svdd.result import Result as Result
@@ -70,6 +71,7 @@ _HOMES = {
     "memo": ("memoised",),
     "outcomes": ("Policy",),
     "pending": ("groupwise",),
+    "pipelines.steer": ("steer",),
     "process": ("Particles", "Process"),
     "result": ("Result",),
     "rewards.workers": ("workers",),

@@ -1,0 +1,1 @@
+"""Pipelines: diffusers pipelines, run unmodified and steered towards a reward."""

@@ -1,0 +1,181 @@
+"""Arguments: a pipeline's own arguments, for some of its prompts, with room for candidates.
+
+Rows go prompt by prompt, the images of a prompt next to each other and the candidates of an image next to each other. That is
+the order in which pipelines multiply their prompts; where they would not, prompts are repeated here.
+"""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_OF_A_PROMPT = ("prompt", "image", "mask", "class_labels")
+_UNNAMED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+_IMAGES = "num_images_per_prompt"
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """A call of a pipeline as the user wrote it.
+
+    Args:
+        given: its arguments by name.
+        prompts: how many there are; images, where a pipeline has no prompts.
+        images: of each prompt.
+        texts: of the prompts, where they are known.
+        multiplies: the argument by which the pipeline makes several images, if it has one that keeps their order.
+    """
+
+    given: dict[str, Any]
+    prompts: int
+    images: int
+    texts: list[str] | None
+    multiplies: str | None
+
+    @classmethod
+    def of(cls, pipe: Any, args: Sequence[Any], named: dict[str, Any]) -> "Arguments":
+        """The arguments of `pipe(*args, **named)`, and `prompts=`, the texts that a reward is told.
+
+        Raises:
+            TypeError: for an argument that the pipeline does not have.
+            ValueError: for another number of `prompts` than there are, and for several generators.
+        """
+        signature = call_signature(pipe)
+        named, told = dict(named), named.get("prompts")
+        if "prompts" not in signature.parameters:
+            named.pop("prompts", None)
+        given = signature.bind_partial(*args, **named).arguments
+        for parameter in signature.parameters.values():
+            given |= given.pop(parameter.name, {}) if parameter.kind is parameter.VAR_KEYWORD else {}
+        count, texts = _prompts(given)
+        if told is not None:
+            texts = [told] * count if isinstance(told, str) else list(told)
+            if len(texts) != count:
+                raise ValueError(f"every prompt of the pipeline has one text, got {len(texts)} prompts for {count}")
+        images = given.get(_IMAGES) or 1
+        if isinstance(given.get("generator"), list | tuple):
+            raise ValueError(
+                "give one generator, or leave it out and give steer a seed: every chain has its own stream"
+            )
+        return cls(given, count, images, texts, _multiplies(given, count, signature.parameters))
+
+    @property
+    def chains(self) -> int:
+        """Images that are asked for."""
+        return self.prompts * self.images
+
+    @property
+    def captions(self) -> list[str] | None:
+        """The text of every image's prompt."""
+        return self.texts and [text for text in self.texts for _ in range(self.images)]
+
+    def seed(self, default: int) -> int:
+        """Of the run: drawn from the user's generator, if there is one."""
+        generator = self.given.get("generator")
+        if generator is None:
+            return default
+        return int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
+
+    @property
+    def own_noise(self) -> bool:
+        """Whether every chain starts from latents that the user gave it."""
+        latents = self.given.get("latents")
+        return latents is not None and len(latents) == self.chains
+
+    def part(self, chains: range, slots: int, seed: int) -> dict[str, Any]:
+        """The arguments of a call for some of the chains.
+
+        Args:
+            chains: their numbers; whole prompts.
+            slots: rows of each.
+            seed: of the run; row s of chain c starts from noise that depends on (seed, c, s) alone.
+
+        Raises:
+            ValueError: for latents that are neither one a chain nor one a row.
+        """
+        first, last = chains.start // self.images, chains.stop // self.images
+        each = 1 if self.multiplies else self.images * slots
+        given = {name: self._rows(name, value, first, last, each) for name, value in self.given.items()}
+        if self.multiplies == _IMAGES:
+            given[_IMAGES] = self.images * slots
+        elif self.multiplies:
+            given[self.multiplies] = len(chains) * slots
+        elif _IMAGES in given:
+            given[_IMAGES] = 1
+        if given.get("latents") is not None:
+            given["latents"] = self._latents(given["latents"], chains, slots)
+        return given | {"generator": [_generator(seed, chain, slot) for chain in chains for slot in range(slots)]}
+
+    def _rows(self, name: str, value: Any, first: int, last: int, each: int) -> Any:
+        """Of an argument with one entry a prompt, those of some prompts, each so many times."""
+        if each > 1 and isinstance(value, str) and "prompt" in name:
+            value = [value] * self.prompts
+        if not _is_of_prompts(name, value, self.prompts) or (last - first == self.prompts and each == 1):
+            return value
+        if isinstance(value, Tensor):
+            return value[first:last].repeat_interleave(each, 0)
+        return [entry for entry in value[first:last] for _ in range(each)]
+
+    def _latents(self, latents: Tensor, chains: range, slots: int) -> Tensor:
+        if len(latents) not in (self.chains, self.chains * slots):
+            raise ValueError(
+                f"latents have {len(latents)} rows, which are neither one for each of {self.chains} images nor one for each "
+                f"of their {slots} candidates, {self.chains * slots}"
+            )
+        rows = latents.repeat_interleave(self.chains * slots // len(latents), 0)
+        return rows[chains.start * slots : chains.stop * slots]
+
+
+def call_signature(pipe: Any) -> inspect.Signature:
+    """Of a pipeline's call, as the class that names its arguments has it; subclasses may pass them on unnamed."""
+    own = [vars(cls)["__call__"] for cls in type(pipe).__mro__ if "__call__" in vars(cls)]
+    signatures = [inspect.signature(call) for call in own] or [inspect.signature(pipe)]
+    named = [one for one in signatures if any(p.kind not in _UNNAMED for p in list(one.parameters.values())[1:])]
+    chosen = (named or signatures)[0]
+    return chosen.replace(parameters=list(chosen.parameters.values())[1:])
+
+
+def _prompts(given: dict[str, Any]) -> tuple[int, list[str] | None]:
+    """How many prompts there are, and their texts."""
+    prompt = given.get("prompt")
+    if isinstance(prompt, str):
+        return 1, [prompt]
+    if isinstance(prompt, list | tuple):
+        return len(prompt), list(prompt)
+    for name in ("prompt_embeds", "class_labels"):
+        if given.get(name) is not None:
+            return len(given[name]), None
+    return given.get("batch_size") or 1, None
+
+
+def _is_of_prompts(name: str, value: Any, prompts: int) -> bool:
+    """Whether an argument has one entry a prompt."""
+    if name.startswith("ip_adapter") or not any(part in name for part in _OF_A_PROMPT):
+        return False
+    whole = isinstance(value, list) or getattr(value, "ndim", 0) >= (4 if _is_picture(name) else 1)
+    return whole and len(value) == prompts
+
+
+def _is_picture(name: str) -> bool:
+    return "prompt" not in name and ("image" in name or "mask" in name)
+
+
+def _multiplies(given: dict[str, Any], prompts: int, parameters: Any) -> str | None:
+    """The argument that makes several images of a prompt.
+
+    Pipelines differ in how they multiply images that they start from: where every prompt has its own, both are repeated here.
+    """
+    pictures = [name for name, value in given.items() if _is_picture(name) and _is_of_prompts(name, value, prompts)]
+    if _IMAGES in parameters:
+        return None if prompts > 1 and pictures else _IMAGES
+    return "batch_size" if "batch_size" in parameters else None
+
+
+def _generator(seed: int, chain: int, slot: int) -> torch.Generator:
+    """The stream of a row's first noise, on the CPU, so that it is the same on every device."""
+    state = np.random.SeedSequence([seed, chain, slot]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0]))

@@ -1,0 +1,133 @@
+"""Running: a pipeline's own call, suspended at each of its scheduler's steps.
+
+The call goes on in a greenlet, a second stack in the same thread. When the pipeline steps its scheduler, the greenlet sleeps
+and hands over what the network said; it wakes up with the latents it is given as the step's result, and sleeps again at the
+next step, or returns the pipeline's output. The pipeline notices nothing of it: its hooks, offloading and progress bar work.
+"""
+
+import contextvars
+import time
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from svdd.accounting import Cost
+from svdd.pipelines.steered_scheduler import Question, in_place_of_scheduler, steered_scheduler
+
+
+class PipelineFailed(Exception):
+    """An exception of the pipeline on its way to the user; it holds the original."""
+
+    def __init__(self, original: Exception) -> None:
+        super().__init__(str(original))
+        self.original = original
+
+
+def greenlet_module() -> Any:
+    """The module `greenlet`.
+
+    Raises:
+        ImportError: without it; it names the extra.
+    """
+    try:
+        import greenlet
+    except ImportError as error:
+        raise ImportError("steering a pipeline needs greenlet: pip install 'svdd[images]'") from error
+    return greenlet
+
+
+class Running:
+    """One call of a pipeline, driven step by step.
+
+    The pipeline has its steered scheduler only while it is awake, and leaving the `with` block ends it wherever it is.
+
+    Args:
+        pipe: a diffusers pipeline with a scheduler.
+        arguments: of its call.
+
+    Attributes:
+        question: what the pipeline asks now; None before it starts and when it has returned.
+        scheduler: a copy of the pipeline's own, whose grid is made by the time of the first question.
+        cost: calls of the network, and seconds until its answers.
+    """
+
+    def __init__(self, pipe: Any, arguments: dict[str, Any]) -> None:
+        self.pipe, self.arguments, self.cost = pipe, arguments, Cost()
+        self.question: Question | None = None
+        self.scheduler = steered_scheduler(pipe.scheduler, self._ask)
+        self._greenlet = greenlet_module().greenlet(self._call)
+        self._greenlet.gr_context = contextvars.copy_context()
+        self._grad = torch.is_grad_enabled()
+        self._output: Any = None
+
+    def __enter__(self) -> "Running":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._greenlet.gr_frame is not None:  # asleep: its own `finally` blocks run
+            self._wake(self._greenlet.throw)
+
+    def start(self) -> Question:
+        """Runs the pipeline to its first step.
+
+        Raises:
+            ValueError: if it never steps its scheduler.
+            PipelineFailed: if it raises.
+        """
+        self._go_on()
+        if self.question is None:
+            raise ValueError(
+                f"{type(self.pipe).__name__} returned without a step of its scheduler, so there is nothing to steer"
+            )
+        return self.question
+
+    def answer(self, latents: Tensor) -> Question | None:
+        """Wakes the pipeline up with the latents of the next step: its next question, None if it has returned.
+
+        Raises:
+            PipelineFailed: if it raises.
+        """
+        self._go_on(latents)
+        return self.question
+
+    def finish(self, latents: Tensor) -> Any:
+        """Wakes the pipeline up with its last latents: its output.
+
+        Raises:
+            ValueError: if it steps again.
+            PipelineFailed: if it raises.
+        """
+        self._go_on(latents)
+        if self.question is not None:
+            raise ValueError(f"{type(self.pipe).__name__} took more steps than its scheduler has timesteps")
+        return self._output
+
+    def _call(self) -> None:
+        self._output = self.pipe(**self.arguments)
+
+    def _ask(self, question: Question) -> Tensor:
+        self.question = question
+        latents: Tensor = self._greenlet.parent.switch()
+        return latents
+
+    def _go_on(self, *latents: Tensor) -> None:
+        started, self.question = time.perf_counter(), None
+        try:
+            self._wake(self._greenlet.switch, *latents)
+        except Exception as error:
+            raise PipelineFailed(error) from error
+        if self.question is not None:
+            self.cost.seconds += time.perf_counter() - started
+            self.cost.calls += 1
+
+    def _wake(self, switch: Any, *given: Any) -> None:
+        """Switches over, each side with its own grad mode, which belongs to the thread and not to a stack."""
+        mine = torch.is_grad_enabled()
+        torch.set_grad_enabled(self._grad)
+        try:
+            with in_place_of_scheduler(self.pipe, self.scheduler):
+                switch(*given)
+        finally:
+            self._grad = torch.is_grad_enabled()
+            torch.set_grad_enabled(mine)
