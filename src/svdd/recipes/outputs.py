@@ -12,12 +12,17 @@ from torch import nn
 from svdd.models.weight_files import save_network
 from svdd.training import TrainingResult, TrainingSettings
 
-__all__ = ["write_card_files", "write_trained"]
+__all__ = ["write_card_files", "write_history", "write_trained"]
 
 
 def write_trained(out: Path, name: str, network: nn.Module, settings: TrainingSettings, result: TrainingResult) -> None:
     """Write a network's weights and the settings and history of its training."""
     save_network(network, out / f"{name}.safetensors")
+    write_history(out, name, settings, result)
+
+
+def write_history(out: Path, name: str, settings: TrainingSettings, result: TrainingResult) -> None:
+    """Write the settings and history of a training run."""
     record: dict[str, Any] = {"settings": asdict(settings), **asdict(result)}
     (out / f"{name}.history.json").write_text(json.dumps(record) + "\n")
 
