@@ -294,6 +294,21 @@ def test_a_key_says_which_designs_are_equal():
     assert sizes == [2]
 
 
+def test_tensors_are_told_apart_by_their_bits_if_asked_for():
+    rows = torch.tensor([[0.0, 1.0], [2.0, 3.0], [0.0, 1.0], [-0.0, 1.0]])
+    f, sizes = recorder(lambda x: x.sum(1))
+    assert memoised(f, bits=True)(rows).tolist() == [1, 5, 1, 1]
+    assert memoised(f, bits=True)({"x": rows, "y": torch.tensor([0, 0, 1, 1])}["x"][:2]).tolist() == [1, 5]
+    assert sizes == [3, 2]  # minus zero is other bits
+    both, asked = recorder(lambda d: d["x"].sum(1))
+    designs = {"x": rows, "y": torch.tensor([[0], [0], [1], [1]])}
+    assert memoised(both, bits=True)(designs).tolist() == [1, 5, 1, 1]
+    assert memoised(both, key=lambda d: float(d["x"].sum()))(designs).tolist() == [1, 5, 1, 1]
+    assert asked == [4, 2]
+    assert memoised(f)(rows).tolist() == [1, 5, 1, 1]
+    assert sizes[-1] == 4
+
+
 @pytest.mark.parametrize(
     "designs",
     [

@@ -53,6 +53,26 @@ def test_rewards_have_workers_of_their_own(nodes, local):
     assert same(svdd.decode_on_ray(process, reward, **options, **SETTINGS), expected)
 
 
+def test_functions_of_images_are_given_what_they_take_in_workers_of_their_own(nodes):
+    import image_functions
+    from exact import image_checks
+
+    pytest.importorskip("PIL")
+    settings = {"method": "svdd", "samples": 3, "candidates": 2, "seed": 1, "cond": image_checks.COND}
+    options = {
+        "workers": 1,
+        "resources": SMALL,
+        "reward_workers": 1,
+        "reward_resources": {"num_cpus": 0.25},
+    }
+    process = partial(svdd.load, f"{image_checks.__file__}:process")
+    result = svdd.decode_on_ray(process, f"{image_functions.__file__}:fitting", **options, **settings)
+    expected = svdd.decode(image_checks.process(), image_functions.fitting, **settings)
+    assert torch.equal(result.rewards, expected.rewards)
+    assert torch.equal(result.samples["images"], expected.samples["images"])
+    assert result.rewards.floor().tolist() == [1, 5, 10]
+
+
 @pytest.mark.parametrize("reward_workers", [0, 2])
 def test_components_of_an_objective_are_columns_wherever_they_are_asked(nodes, local, reward_workers):
     from svdd.rewards.objectives import ramp, weighted_sum
@@ -65,7 +85,7 @@ def test_components_of_an_objective_are_columns_wherever_they_are_asked(nodes, l
 
     objective = weighted_sum({"no_t": no_t, "gc": ramp(gc, 0, 40)})
     expected = svdd.decode(local[0](), objective, **SETTINGS)
-    options = {"workers": 1, "resources": SMALL, "reward_workers": reward_workers, "batch": 3}
+    options = {"workers": 1, "resources": SMALL, "reward_workers": 1, "batch": 3}
     result = svdd.decode_on_ray(local[0], objective, **options, reward_resources={"num_cpus": 0.25}, **SETTINGS)
     assert same(result, expected)
     assert torch.equal(result.scores["gc"], expected.scores["gc"])

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import svdd
 from svdd.outcomes import RewardFailureWarning
@@ -74,6 +75,50 @@ def test_measuring_molecules_runs(capsys):
     (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     exec(compile(code, "molecules.md", "exec"), {})
     assert capsys.readouterr().out.split() == ["0.75", "0.67", "0.80", "33", "[False", "False", "True]"]
+
+
+def _of_images(title):
+    page = (ROOT / "docs" / "images.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page.partition(f"## {title}")[2].partition("\n## ")[0], re.DOTALL)
+    return code
+
+
+def test_rewards_of_images_run(capsys):
+    pytest.importorskip("PIL")
+    code = _of_images("Rewards of images")
+    exec(compile(code, "images.md", "exec"), {})
+    assert capsys.readouterr().out.strip() == code.strip().rpartition("# ")[2]
+
+
+def test_measuring_images_runs(capsys):
+    pytest.importorskip("skimage")
+    images = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    made = svdd.Result(images[:3], torch.zeros(3).double(), [0, 1, 2], about={"domain": "image"})
+    exec(
+        compile(_of_images("Files, report and measures"), "images.md", "exec"),
+        {"result": made, "photographs": images[3:]},
+    )
+    numbers = [float(number) for number in capsys.readouterr().out.split()]
+    assert len(numbers) == 3
+    assert min(numbers) > 0
+
+
+def test_steering_a_pipeline_runs(capsys):
+    pytest.importorskip("diffusers")
+    names = {}
+    with torch.random.fork_rng(devices=[]):
+        exec(compile(blocks(ROOT / "docs" / "pipelines.md", "python")[0], "pipelines.md", "exec"), names)
+    assert capsys.readouterr().out == "2 64\n"
+    assert names["redness"](names["output"].images) == names["output"].rewards.tolist()
+
+
+def test_schedulers_that_can_be_steered_are_listed():
+    from svdd.pipelines.kernels import KERNELS
+
+    table = (
+        (ROOT / "docs" / "pipelines.md").read_text(encoding="utf-8").partition("## Schedulers")[2].partition("\n## ")[0]
+    )
+    assert set(re.findall(r"`(\w+Scheduler)`", table)) == set(KERNELS)
 
 
 def test_the_evaluation_in_python_runs(capsys):

@@ -16,8 +16,8 @@ NAMES = {path: path.relative_to(ROOT).with_suffix("").as_posix() for path in MOD
 
 # a module may import from its own layer and from those above it in this table
 LAYERS = [
-    ["tree", "rng", "suggestions", "alphabets", "features", "invalid", "pending"],
-    ["distributions", "schedules", "denoisers", "transitions", "process"],  # the formalism
+    ["tree", "rng", "suggestions", "alphabets", "features", "invalid", "pending", "pixels", "captions"],
+    ["distributions", "schedules", "denoisers", "transitions", "flows", "process"],  # the formalism
     ["overlap", "values", "selectors", "loop", "algorithms", "cite", "diagnostics"],  # the method
     [
         "answered",
@@ -43,7 +43,7 @@ LAYERS = [
         "clusters",
         "logs",
     ],  # round it
-    ["models", "rewards", "metrics"],  # domains
+    ["models", "rewards", "metrics", "pipelines"],  # domains
     ["fitting"],  # learns with the networks of models
     ["cli", "report", "recipes"],  # what people start
 ]
@@ -58,6 +58,12 @@ HEAVY = {
     "scipy",
     "pyjaspar",
     "RNA",
+    "PIL",
+    "accelerate",
+    "diffusers",
+    "greenlet",
+    "skimage",
+    "transformers",
     "rdkit",
 }
 

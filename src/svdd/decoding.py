@@ -85,7 +85,8 @@ class Decoding:
             limit = Budget.of(budget)
             self.plan = plan(limit, self.method, options, process, rehearsed(value, options), samples)
             options = self.plan.options
-        self.usage, self.scores = Usage(), dict(scores or {})
+        reward = process.adapt(reward)
+        self.usage, self.scores = Usage(), {name: process.adapt(score) for name, score in (scores or {}).items()}
         check_columns(reward, self.scores)
         for option in self.method.missing(options):
             raise ValueError(f"{method} needs {option}, such as {option}=10")

@@ -29,7 +29,7 @@ def returned(step: Step, method: Method, ids: range, process: Process, rng: Rng,
     """
     index = _chosen(step, method, rng)
     row = (torch.arange(len(ids))[:, None] * step.value.shape[1] + index).flatten()
-    designs = process.decode(take(step.particles.x, row))
+    designs = process.designs(take(step.particles.x, row), take(step.particles.cond, row))
     rewards = step.value.gather(1, index).flatten()
     chain = [i for i in ids for _ in range(index.shape[1])]
     log_z = log_mean(step.log_w).tolist() if method.weighted else None

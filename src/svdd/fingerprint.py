@@ -21,6 +21,7 @@ from svdd.tree import Tree, leaves, take
 from svdd.values import Reward, evaluate
 
 _FORMAT = "svdd-fingerprint-1"
+_FACTS = ("name", "alphabet", "length", "prompts", "classes")
 _TOLERANCE = 0.01  # absolute and relative: far above rounding on any machine, far below another network's answer
 
 
@@ -33,7 +34,7 @@ class Fingerprint:
     """Probes and answers.
 
     Args:
-        facts: name, alphabet and length of the process, for the message.
+        facts: name, alphabet, length and conditions of the process, for the message.
         times: its grid.
         x: a few states: tokens, or a dictionary of tensors.
         step: how many steps each has taken.
@@ -139,7 +140,7 @@ def take_fingerprint(
     process: Process, reward: Reward, x: Tree, step: Int64[Tensor, " p"], finished: Tree
 ) -> Fingerprint:
     """The fingerprint of a process and a reward at the given states and designs."""
-    facts = {name: process.about[name] for name in ("name", "alphabet", "length") if name in process.about}
+    facts = {name: process.about[name] for name in _FACTS if name in process.about}
     answers = asked(process, reward, x, step, finished)
     return Fingerprint(facts, process.times, x, step, finished, answers)
 

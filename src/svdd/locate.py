@@ -18,14 +18,21 @@ if TYPE_CHECKING:
 
 MODELS: dict[str, str] = {
     "dna-enhancer": "svdd.models.dna:dna_enhancer",
+    "image-small": "svdd.models.image_small:image_small",
     "molecule": "svdd.models.molecule:molecule",
     "rna-utr": "svdd.models.rna:rna_utr",
     "rna-utr-uniform": "svdd.models.uniform:rna_utr_uniform",
     "toy-gaussian": "svdd.models.toy:gaussian_process",
     "toy-masked": "svdd.models.toy:masked_process",
 }
-SCHEMES: dict[str, str] = {"gdss": "svdd.models.gdss:gdss", "mdlm": "svdd.models.mdlm:mdlm"}
+SCHEMES: dict[str, str] = {
+    "diffusers": "svdd.models.diffusers_process:diffusers_process",
+    "gdss": "svdd.models.gdss:gdss",
+    "mdlm": "svdd.models.mdlm:mdlm",
+}
 """Kinds of foreign checkpoints: `scheme:path` is the function with that path."""
+WITH_IDS = ("diffusers",)
+"""Those whose path may be an id of a hub in place of a file."""
 REWARDS: dict[str, str] = {
     "hepg2": "svdd.rewards.dna:hepg2",
     "hepg2-judge": "svdd.rewards.dna:hepg2_judge",
@@ -50,6 +57,19 @@ REWARDS: dict[str, str] = {
     "has-substructure": "svdd.rewards.molecule_filters:has_substructure",
     "lacks-substructure": "svdd.rewards.molecule_filters:lacks_substructure",
     "passes-filters": "svdd.rewards.molecule_filters:passes_filters",
+    "class-score": "svdd.rewards.image_class:class_score",
+    "class-judge": "svdd.rewards.image_class:class_judge",
+    "compressibility": "svdd.rewards.images:compressibility",
+    "incompressibility": "svdd.rewards.images:incompressibility",
+    "brightness": "svdd.rewards.images:brightness",
+    "colourfulness": "svdd.rewards.images:colourfulness",
+    "symmetry": "svdd.rewards.images:symmetry",
+    "sharpness": "svdd.rewards.image_quality:sharpness",
+    "aesthetic": "svdd.rewards.image_models:aesthetic",
+    "clip-score": "svdd.rewards.image_models:clip_score",
+    "pick-score": "svdd.rewards.image_models:pick_score",
+    "hps": "svdd.rewards.image_models:hps",
+    "image-reward": "svdd.rewards.image_models:image_reward",
 }
 REWARD_SCHEMES: dict[str, str] = {
     "cmd": "svdd.rewards.commands:command",
@@ -58,8 +78,10 @@ REWARD_SCHEMES: dict[str, str] = {
     "https": "svdd.rewards.endpoints:endpoint",
 }
 """Kinds of rewards that are told by text, `scheme:...`: the function is given the whole of it."""
-HELD_OUT: dict[str, str] = {"hepg2": "hepg2-judge", "mrl": "mrl-judge"}
+HELD_OUT: dict[str, str] = {"class-score": "class-judge", "hepg2": "hepg2-judge", "mrl": "mrl-judge"}
 """For a reward that guides, its twin that only judges: another network, other training data."""
+JUDGES: dict[str, str] = {"compressibility": "sharpness"}
+"""For a reward that guides and has no twin, a measure of another kind that tells how else it was met."""
 
 
 def _module(name: str) -> Any:
@@ -102,7 +124,7 @@ def load(name: str, **options: Any) -> "Process":
 
     Args:
         name: a bundled model, `module:function` or `file.py:function`, a function that returns a `Process`; or a
-            checkpoint of another project, `mdlm:PATH` or `gdss:PATH`.
+            checkpoint of another project, `mdlm:PATH`, `gdss:PATH` or `diffusers:PATH_OR_ID`.
         **options: passed to it, such as `steps` or `length`.
 
     Raises:

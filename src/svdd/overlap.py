@@ -33,7 +33,8 @@ def rewards_meanwhile(reward: Reward, particles: Particles) -> Float[Tensor, " n
     try:
         for part in parts:
             pieces.append(particles[part])
-            answers.append(reward.submit(particles.process.decode(pieces[-1].x0)))  # type: ignore[attr-defined]
+            designs = particles.process.designs(pieces[-1].x0, pieces[-1].cond)
+            answers.append(reward.submit(designs))  # type: ignore[attr-defined]
     except BaseException:
         for answer in answers:  # what was paid is not thrown away
             with contextlib.suppress(Exception):

@@ -38,6 +38,8 @@ class Process:
         transition: `(x_t, posterior, t, s)` to p(x_s | x_t); cheap.
         times: (T + 1,), decreasing.
         decode: clean states to the designs that a reward is given (strings, images, molecules).
+        adapt: any reward to one of these designs, such as a function of PIL images.
+        attach: `(designs, cond)` to designs that carry what a reward may ask of their conditioning, such as a prompt.
         rows_each: network rows a state costs, 2 under classifier-free guidance.
         rows_at_once: states that the network computes as one batch, padded if there are fewer.
         time_independent: whether the denoiser ignores t, so that equal states share one answer for ever.
@@ -58,6 +60,8 @@ class Process:
     transition: Transition
     times: Float[Tensor, " T1"]
     decode: Callable[[Tree], Any] = identity
+    adapt: Callable[[Callable[[Any], Any]], Callable[[Any], Any]] = identity
+    attach: Callable[[Any, Tree], Any] | None = None
     rows_each: int = 1
     rows_at_once: int = 1
     time_independent: bool = False
@@ -74,6 +78,16 @@ class Process:
     def steps(self) -> int:
         """T, the number of reverse steps."""
         return len(self.times) - 1
+
+    def designs(self, x0: Tree, cond: Tree) -> Any:
+        """The designs of clean states.
+
+        Args:
+            x0: as many rows as `cond`, or as many times more, siblings adjacent.
+            cond: the conditioning they were made with.
+        """
+        designs = self.decode(x0)
+        return designs if self.attach is None else self.attach(designs, repeat(cond, rows(x0) // rows(cond)))
 
     def start(self, n: int, cond: Tree, rng: Rng) -> "Particles":
         """`n` particles at x_T; `cond` has one row for each."""

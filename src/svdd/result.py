@@ -15,6 +15,7 @@ from torch import Tensor
 
 from svdd.accounting import Usage, count
 from svdd.breakdown import Breakdown
+from svdd.captions import prompts_of
 from svdd.diagnostics import bellman_residual, selection_ess
 from svdd.loop import Step
 from svdd.tree import concatenate
@@ -141,19 +142,32 @@ class Result:
     def to_frame(self) -> "pd.DataFrame":
         """A table with columns `id, chain, sample, reward, valid` and one for each further score.
 
-        Designs that are not text are numbered in `sample` and kept in `samples.safetensors`.
+        In `sample` an image has the name of its file, and further designs that are not text are numbered, and kept in
+        `samples.safetensors`. Images that were made from prompts have these in one more column, `prompt`.
         """
         import pandas as pd
 
-        text = isinstance(self.samples, list) and all(isinstance(s, str) for s in self.samples)
+        prompts = prompts_of(self.samples)
         columns = {
             "id": self.ids,
             "chain": self.chain,
-            "sample": self.samples if text else range(len(self)),
+            "sample": self._shown(),
+            **({} if prompts is None else {"prompt": prompts}),
             "reward": self.rewards.numpy(),
             "valid": (~self.rewards.isneginf()).numpy(),
         }
         return pd.DataFrame(columns | {k: v.numpy() for k, v in self.scores.items()})
+
+    def _shown(self) -> Any:
+        """Designs as a table can hold them."""
+        if self._are_images:
+            return [f"{name}.png" for name in self.ids]
+        text = isinstance(self.samples, list) and all(isinstance(s, str) for s in self.samples)
+        return self.samples if text else range(len(self))
+
+    @property
+    def _are_images(self) -> bool:
+        return bool(self.about.get("domain") == "image")
 
     def save(self, folder: str | Path) -> Path:
         """Writes samples.csv, samples.parquet, steps.parquet, run.json and the domain's own file.
@@ -171,7 +185,7 @@ class Result:
         self.trace.to_frame().to_parquet(path / "steps.parquet", index=False)
         (path / "run.json").write_text(json.dumps(self.record(), indent=2, default=str) + "\n", encoding="utf-8")
         tensors = self.samples if isinstance(self.samples, dict) else {"samples": self.samples}
-        if all(isinstance(v, Tensor) for v in tensors.values()):
+        if not self._are_images and all(isinstance(v, Tensor) for v in tensors.values()):
             from safetensors.torch import save_file
 
             save_file({k: v.contiguous() for k, v in tensors.items()}, path / "samples.safetensors")

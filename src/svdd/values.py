@@ -84,7 +84,7 @@ def checked(numbers: Any, designs: Any, n: int, source: str = "reward") -> Float
 
 def evaluate(reward: Reward, particles: Particles, x0: Tree) -> Float[Tensor, " n"]:
     """The reward of clean states, decoded: 1 decoder row and 1 reward row each."""
-    designs = particles.process.decode(x0)
+    designs = particles.process.designs(x0, particles.cond)
     return checked(reward(designs), designs, rows(x0))
 
 

@@ -19,6 +19,7 @@ from svdd.cli.listing import show
 from svdd.cli.matching import MATCHES, RULES, SIZES, Compared, Planner
 from svdd.cli.runs import resume_job, run_job
 from svdd.cli.sentences import Interrupted, say
+from svdd.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,8 @@ def compare(request: Request, *, force: bool, quiet: bool, json: bool) -> None:
     found, notes = _measured(runs, judge, request, quiet)
     found.insert(1, "method", [row.job.method for row in planned.values()])
     said = verdicts(found, _had(planned, request.match))
-    _write(found, planned, rows, said, notes, request)
+    first = {label: group[0].result for label, group in runs.items()}
+    _write(found, planned, rows, said, notes, request, first)
     if json:
         told = {"plan": rows, "comparison": found.to_dict("records"), "says": said, "notes": notes}
         print(as_json(told | {"folder": str(request.out)}))
@@ -181,12 +183,13 @@ def _measured(
 
 def _write(
     found: "pd.DataFrame", planned: Mapping[str, Compared], rows: list[dict[str, Any]], said: list[str],
-    notes: list[str], request: Request,
+    notes: list[str], request: Request, first: Mapping[str, Result],
 ) -> None:  # fmt: skip
     import pandas as pd
 
     from svdd.cite import citations
     from svdd.report.comparison import write_comparison
+    from svdd.report.figures import pictures
 
     jobs = [row.job for row in planned.values()]
     sizes = {name: pd.array([getattr(job, name) for job in jobs], dtype="Int64") for name in SIZES}
@@ -204,7 +207,7 @@ def _write(
     shared = _shared([_identity(job) for job in jobs])
     notes = [f"sizes: {RULES[request.match]}", *notes]
     try:
-        write_comparison(whole, request.out, facts, rows, said, notes, shared, list(papers))
+        write_comparison(whole, request.out, facts, rows, said, notes, shared, list(papers), pictures(first))
     except ImportError as error:
         say(f"note: no report.html, {error}")
 

@@ -1,4 +1,4 @@
-"""The evaluation of sequences and molecules: of one run while it is written, and of finished runs beside each other."""
+"""The evaluation of sequences, molecules and images: of one run while it is written, and of finished runs beside each other."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from svdd.cli.folders import as_json
 from svdd.cli.jobs import Job, make_process, make_reward
 from svdd.cli.listing import show
 from svdd.cli.sentences import say
-from svdd.locate import HELD_OUT
+from svdd.locate import HELD_OUT, JUDGES
 from svdd.metrics.evaluation import has_alphabet, measured, record
-from svdd.metrics.measures import Designs, Evaluation, makes_molecules, scored
+from svdd.metrics.measures import Designs, Evaluation, makes_images, makes_molecules, scored
 from svdd.metrics.references import Reference, natural, of_model
 from svdd.process import Process
 from svdd.result import Result
@@ -21,7 +21,10 @@ from svdd.result import Result
 if TYPE_CHECKING:
     import pandas as pd
 
+    from svdd.metrics.images import ImageReference
     from svdd.metrics.molecule_reference import MoleculeReference
+
+    AnyReference = Reference | MoleculeReference | ImageReference
 
 _ONLY_REWARDS = "no naturalness and no diversity: the model names no alphabet"
 FILES = ("evaluation.csv", "evaluation.json", "report.html")
@@ -34,13 +37,13 @@ class Protocol:
     Args:
         process: the pretrained model.
         judge: name of the reward that did not guide, empty if there is none.
-        reference: natural sequences, or known molecules.
+        reference: natural sequences, known molecules or photographs.
         chunks: rows at a time of network and reward.
     """
 
     process: Process
     judge: str = ""
-    reference: "Reference | MoleculeReference | None" = None
+    reference: "AnyReference | None" = None
     chunks: Mapping[str, int] | None = None
 
     def designs(self, result: Result) -> Designs:
@@ -49,6 +52,12 @@ class Protocol:
         if not is_measured(about):
             return scored(result, None, self.judge, note=_ONLY_REWARDS)
         asked = make_reward(self.judge) if self.judge and self.judge not in result.scores else None
+        if makes_images(about):
+            from svdd.metrics.image_evaluation import measured_images
+            from svdd.metrics.images import bundled_features
+
+            judge = None if asked is None else self.process.adapt(asked)
+            return measured_images(result, bundled_features(), judge, self.judge, self.chunks)
         if makes_molecules(about):
             from svdd.metrics.molecule_evaluation import measured_molecules
 
@@ -65,21 +74,29 @@ class Protocol:
 
     def _row(self, designs: Designs) -> Evaluation:
         about, reference = self.process.about, self.reference
+        if makes_images(about):
+            from svdd.metrics.image_evaluation import record_images
+
+            return record_images(designs, reference)  # type: ignore[arg-type]  # what images are compared with is images
         if makes_molecules(about):
             from svdd.metrics.molecule_evaluation import record_molecules
 
-            return record_molecules(designs, None if isinstance(reference, Reference) else reference)
+            return record_molecules(designs, None if isinstance(reference, Reference) else reference)  # type: ignore[arg-type]
         natural_ones = reference if isinstance(reference, Reference) else None
         return record(designs, natural_ones, about["alphabet"] if has_alphabet(about) else "")
 
 
 def is_measured(about: Mapping[str, Any]) -> bool:
-    """Whether more than the rewards of a model's designs is measured: they are sequences or molecules."""
-    return has_alphabet(about) or makes_molecules(about)
+    """Whether more than the rewards of a model's designs is measured: they are sequences, molecules or images."""
+    return has_alphabet(about) or makes_molecules(about) or makes_images(about)
 
 
-def _known(job: Job, process: Process) -> "Reference | MoleculeReference | None":
+def _known(job: Job, process: Process) -> "AnyReference | None":
     """The reference that came with a bundled model."""
+    if makes_images(process.about):
+        from svdd.metrics.images import bundled_reference
+
+        return bundled_reference() if job.model == "image-small" else None
     if not makes_molecules(process.about):
         return of_model(job.model, job.reward)
     from svdd.metrics.molecule_reference import of_molecule_model
@@ -89,12 +106,13 @@ def _known(job: Job, process: Process) -> "Reference | MoleculeReference | None"
 
 def held_out(reward: str) -> str:
     """The bundled reward that judges what another guided, or nothing."""
-    return HELD_OUT.get(reward, "")
+    return (JUDGES | HELD_OUT).get(reward, "")
 
 
 def evaluation_of(result: Result, process: Process, job: Job) -> Evaluation | None:
-    """The evaluation of a run's own designs, None unless they are sequences or molecules; what fails is a note on stderr."""
-    if not is_measured(process.about) or not result.samples or not isinstance(result.samples, list):
+    """The evaluation of a run's own designs, None unless there is more to measure; what fails is a note on stderr."""
+    text = isinstance(result.samples, list)
+    if not is_measured(process.about) or not len(result) or text == makes_images(process.about):
         return None
     try:
         protocol = Protocol(process, held_out(job.reward), _known(job, process), job.chunks)
@@ -123,7 +141,8 @@ def table(
     made, notes = [], dict[str, None]()
     for label, results in rows.items():
         progress(label)
-        found = protocol.evaluation(Designs.pooled([protocol.designs(result) for result in results]))
+        measured_ones = [protocol.designs(result) for result in results]
+        found = protocol.evaluation(type(measured_ones[0]).pooled(measured_ones))
         made.append({"label": label} | found.row | costs(results))
         notes |= dict.fromkeys(found.notes)
     return pd.DataFrame(made), list(notes)
@@ -144,8 +163,13 @@ def check_out(out: Path, force: bool) -> None:
         raise FileExistsError(f"{out} already holds an evaluation; choose another folder, or replace it with --force")
 
 
-def _reference(path: Path, process: Process) -> "Reference | MoleculeReference":
+def _reference(path: Path, process: Process) -> "AnyReference":
     about = process.about
+    if makes_images(about):
+        from svdd.metrics.images import ImageReference, bundled_features
+        from svdd.models.image_files import read_images
+
+        return ImageReference.of(read_images(path), path.name, bundled_features())
     if makes_molecules(about):
         from svdd.metrics.molecule_reference import MoleculeReference
         from svdd.models.molecule_files import read_molecules
@@ -167,7 +191,7 @@ def _reference(path: Path, process: Process) -> "Reference | MoleculeReference":
 def protocol_of(
     runs: Sequence[FinishedRun], reference: Path | None = None, judge: str | None = None, model: str | None = None
 ) -> Protocol:
-    """What runs of sequences or molecules are measured with; arguments as `evaluate`.
+    """What runs are measured with; arguments as `evaluate`.
 
     Raises:
         ValueError: for a judge that guided, and a model that makes something else.
@@ -184,14 +208,16 @@ def protocol_of(
     }  # of the runs, no part of the model
     process = make_process(first.model_copy(update=begun | ({"model": model} if model else {})))
     if not _same_kind(process.about, runs[0].result):
-        raise ValueError(f"{model or first.model} does not make sequences of the kind that {runs[0].path} holds")
+        what = "images" if makes_images(runs[0].result.about) else "sequences"
+        raise ValueError(f"{model or first.model} does not make {what} of the kind that {runs[0].path} holds")
     compared = _reference(reference, process) if reference else _known(first, process)
     return Protocol(process, held_out(first.reward) if judge is None else judge, compared, first.chunks)
 
 
 def _same_kind(about: Mapping[str, Any], result: Result) -> bool:
-    if makes_molecules(result.about) or makes_molecules(about):
-        return makes_molecules(result.about) and makes_molecules(about)
+    for kind in (makes_molecules, makes_images):
+        if kind(result.about) or kind(about):
+            return kind(result.about) and kind(about)
     return has_alphabet(about) and about.get("length") == len(result.samples[0])
 
 
@@ -204,14 +230,15 @@ def evaluate(
     Args:
         folders: of runs; those that differ in nothing but the seed share a row.
         out: the folder to write.
-        reference: FASTA of natural sequences, or a file of SMILES; without it, the statistics that came with the model.
+        reference: FASTA of natural sequences, a file of SMILES or a folder of images; without it, the statistics that came
+            with the model.
         judge: a reward that did not guide; without it, the held-out twin of the guide if there is one.
         model: what the likelihood bound is taken under, if not the runs' own model.
         force: replaces an earlier evaluation.
         json: prints JSON.
 
     Raises:
-        ValueError: for a folder that is no finished run of sequences, runs that cannot be compared, and bad references.
+        ValueError: for a folder that is no finished run, runs that cannot be compared, and bad references.
         FileExistsError: if the folder may not be written.
     """
     check_out(out, force)
@@ -222,7 +249,9 @@ def evaluate(
     rows = {label: [run.result for run in group] for label, group in named.items()}
     found, notes = table(rows, protocol)
     notes.insert(0, resampled(groups))
-    _write(found, notes, {label: [str(run.path) for run in group] for label, group in named.items()}, protocol, out)
+    first = {label: results[0] for label, results in rows.items()}
+    paths = {label: [str(run.path) for run in group] for label, group in named.items()}
+    _write(found, notes, paths, protocol, out, first)
     if json:
         print(as_json({"evaluation": found.to_dict("records"), "notes": notes, "folder": str(out)}))
         return
@@ -237,8 +266,12 @@ def resampled(groups: Sequence[Sequence[FinishedRun]]) -> str:
     return f"95 % bootstrap intervals, resampled over {within}{mixed}"
 
 
-def _write(found: "pd.DataFrame", notes: list[str], runs: dict[str, list[str]], protocol: Protocol, out: Path) -> None:
+def _write(
+    found: "pd.DataFrame", notes: list[str], runs: dict[str, list[str]], protocol: Protocol, out: Path,
+    first: Mapping[str, Result],
+) -> None:  # fmt: skip
     from svdd.report.evaluation import write_evaluation
+    from svdd.report.figures import pictures
 
     out.mkdir(parents=True, exist_ok=True)
     for name in FILES:
@@ -248,7 +281,7 @@ def _write(found: "pd.DataFrame", notes: list[str], runs: dict[str, list[str]], 
     facts = {"runs": runs, "model": protocol.process.about, **made_with, "notes": notes}
     (out / "evaluation.json").write_text(as_json(facts) + "\n", encoding="utf-8")
     try:
-        write_evaluation(found, out, notes)
+        write_evaluation(found, out, notes, pictures(first))
     except ImportError as error:
         say(f"note: no report.html, {error}")
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -13,8 +13,11 @@ from svdd.algorithms import METHODS
 from svdd.alphabets import Alphabet
 from svdd.cli.folders import RunFolder
 from svdd.cli.jobs import RENAMED, Job, make_job
-from svdd.metrics.measures import makes_molecules
+from svdd.metrics.measures import makes_images, makes_molecules
 from svdd.result import COLUMNS, Result
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NO_PART = (
     "seed", "out", "scores", "batch", "chunks", "workers", "reward_timeout", "reward_batch", "reward_memory", "cache",
@@ -41,10 +44,10 @@ class FinishedRun:
 
         Args:
             path: its folder.
-            sequences: refuses a run of anything but sequences and molecules, whose designs are otherwise their names.
+            sequences: refuses a run of designs that cannot be read back, which are otherwise their names.
 
         Raises:
-            ValueError: if the folder holds no finished run of sequences or molecules, or a damaged one.
+            ValueError: if the folder holds no finished run of sequences, molecules or images, or a damaged one.
         """
         folder = RunFolder(path)
         written = folder.record()
@@ -53,7 +56,11 @@ class FinishedRun:
             remedy = f"; go on with: svdd resume {path}" if unfinished else "; give folders that svdd run wrote"
             raise ValueError(f"{path} holds no finished run{remedy}")
         about = written["model"]
-        if sequences and not isinstance(about.get("alphabet"), str) and not makes_molecules(about):
+        if (
+            sequences
+            and not isinstance(about.get("alphabet"), str)
+            and not (makes_molecules(about) or makes_images(about))
+        ):
             raise ValueError(f"{path} holds no sequences: its model names no alphabet")
         return cls(path, make_job(written["job"]), _result(path, written, about))
 
@@ -70,8 +77,10 @@ def _result(path: Path, written: dict[str, Any], about: dict[str, Any]) -> Resul
     try:
         frame = pd.read_parquet(path / "samples.parquet")
         text = "sample" if alphabet or makes_molecules(about) else "id"
-        sequences, usage = frame[text].tolist(), Usage.from_dict(written["usage"])
-        columns = {name: torch.tensor(frame[name].to_numpy(float)) for name in frame.columns if name not in COLUMNS[:3]}
+        usage = Usage.from_dict(written["usage"])
+        sequences = _images(path, frame) if makes_images(about) else frame[text].tolist()
+        told = (*COLUMNS[:3], "prompt")
+        columns = {name: torch.tensor(frame[name].to_numpy(float)) for name in frame.columns if name not in told}
         if alphabet:
             Alphabet(alphabet).encode(sequences)
     except (OSError, KeyError, TypeError, ValueError) as error:
@@ -79,6 +88,15 @@ def _result(path: Path, written: dict[str, Any], about: dict[str, Any]) -> Resul
     rewards, _ = columns.pop("reward"), columns.pop("valid")
     known = {"usage": usage, "settings": written["settings"], "about": about}
     return Result(sequences, rewards, frame["chain"].tolist(), columns, **known)
+
+
+def _images(path: Path, frame: "pd.DataFrame") -> Any:
+    """The images of a run as their files have them, with their prompts."""
+    from svdd.captions import captioned, encode_prompts
+    from svdd.models.image_files import read_images
+
+    images = read_images([path / name for name in frame["sample"]])
+    return captioned(images, encode_prompts(frame["prompt"].tolist())) if "prompt" in frame else images
 
 
 def settings(job: Job) -> dict[str, Any]:
@@ -124,8 +142,9 @@ def _guide(job: Job) -> tuple[str, dict[str, Any]]:
 
 
 def _length(run: FinishedRun) -> int | None:
-    """Letters of a design; None for molecules, which are of any size."""
-    return None if makes_molecules(run.result.about) else len(run.result.samples[0])
+    """Letters of a design; None for molecules and images."""
+    about = run.result.about
+    return None if makes_molecules(about) or makes_images(about) else len(run.result.samples[0])
 
 
 def _told(value: Any) -> str:

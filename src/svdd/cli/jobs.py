@@ -25,7 +25,7 @@ from svdd.cli.job_rewards import job_reward, whole_command
 from svdd.cli.job_rewards import make_reward as make_reward
 from svdd.cli.job_scores import Score, read_scores, renamed, score_reward
 from svdd.decoding import VALUES, Decoding, make_method
-from svdd.locate import MODELS, REWARDS, SCHEMES, load
+from svdd.locate import MODELS, REWARDS, SCHEMES, WITH_IDS, load
 from svdd.process import Process
 from svdd.suggestions import unknown
 from svdd.terms import Journal
@@ -161,6 +161,8 @@ def _whole_target(name: str) -> str:
     scheme, _, path = name.partition(":")
     if scheme == "cmd":
         return whole_command(name)
+    if scheme in WITH_IDS and not Path(path).exists():
+        return name
     if (scheme in SCHEMES and path) or (scheme == "docking" and Path(path).is_file()):
         return f"{scheme}:{_whole(path)}"
     file, colon, function = name.rpartition(":")

@@ -151,7 +151,8 @@ def evaluate(
     ],
     *,
     reference: Annotated[
-        Path | None, Option(help="FASTA of natural sequences; statistics that came with the model unless given.")
+        Path | None,
+        Option(help="FASTA, SMILES or a folder of images to compare with; what came with the model unless given."),
     ] = None,
     judge: Annotated[
         str | None, Option(help="A reward that did not guide; the guide's held-out twin unless given.")
@@ -163,7 +164,7 @@ def evaluate(
     force: Annotated[bool, Option("--force", help="Replace an earlier evaluation in the folder.")] = False,
     json: Json = False,
 ) -> None:
-    """Measure runs of sequences: reward, held-out reward, naturalness, diversity, novelty and cost, with intervals."""
+    """Measure runs: reward, held-out reward, naturalness, diversity, novelty and cost, with intervals."""
     from svdd.cli.evaluating import evaluate as measure
 
     measure(runs, out, reference=reference, judge=judge, model=model, force=force, json=json)
@@ -211,7 +212,7 @@ def fit_value(
     target: _option(str, "Value", "mean (the default), soft or soft-q.") = None,
     temperature: _option(float, "Value", "Unit of reward of soft and soft-q; that of the runs.") = None,
     network: _option(
-        str, "Value", "convolutional (default up to 64 letters), pooled (beyond), transformer or graph."
+        str, "Value", "convolutional (default up to 64 letters), pooled (beyond), transformer, graph or image."
     ) = None,
     network_option: _option(list[str], "Value", "Sizes of the network, NAME=VALUE; repeat for more.") = None,
     rollouts: _option(int, "Value", "Unguided chains to learn from; 2000 unless given.") = None,

@@ -14,6 +14,10 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
     "rna": ("RNA folding: free energies, pairing, drawings", ("RNA",)),
     "docking": ("docking with AutoDock Vina", ("vina", "meeko", "rdkit", "scipy", "gemmi", "dockstring")),
     "molecules": ("molecules: the model, rewards, measures, drawings", ("rdkit", "selfies", "fcd_torch", "scipy")),
+    "images": (
+        "images: diffusers' pipelines, learned rewards, pictures",
+        ("diffusers", "transformers", "accelerate", "greenlet", "PIL", "skimage"),
+    ),
     "viewer": ("poses in three dimensions in report.html", ("ipymolstar",)),
     "http": ("rewards at an HTTP address", ("urllib3",)),
     "motifs": ("JASPAR's motif matrices", ("pyjaspar",)),
@@ -58,7 +62,7 @@ def needs(purpose: str, module: str, extra: str) -> str:
     return f'{purpose} needs {module}, which is not installed: pip install "svdd[{extra}]"'
 
 
-def guarded(function: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
+def guarded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """`function`, whose own errors are told apart from the library's; running out of memory passes, chunks handle it.
 
     Raises:
@@ -67,9 +71,9 @@ def guarded(function: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
     import torch
 
     @wraps(function, updated=())
-    def wrapper(designs: Any) -> Any:
+    def wrapper(designs: Any, **further: Any) -> Any:
         try:
-            return function(designs)
+            return function(designs, **further)
         except (MemoryError, torch.OutOfMemoryError):
             raise
         except Exception as error:

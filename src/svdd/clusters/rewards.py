@@ -17,11 +17,20 @@ class _Scoring:
 
     def __init__(self, make: Callable[[], Reward]) -> None:
         self.reward = make()
+        self._changed = dict[str, Reward]()
+
+    def change(self, change: Callable[[Reward], Reward], component: str) -> None:
+        """The reward, or a component of it, becomes what `change` makes of it."""
+        self._changed[component] = change(self._named(component))
+
+    def _named(self, component: str) -> Reward:
+        if component in self._changed:
+            return self._changed[component]
+        return self.reward.components[component] if component else self.reward  # type: ignore[attr-defined]
 
     def score(self, designs: Any, component: str) -> list[Any]:
         """A number for every design, or a `svdd.outcomes.Failure` where the reward, or a component of it, tells of one."""
-        reward = self.reward.components[component] if component else self.reward  # type: ignore[attr-defined]
-        answer = handing_over(reward)(designs).result()
+        answer = handing_over(self._named(component))(designs).result()
         return answer if isinstance(answer, list) else as_numbers(answer, count(designs)).tolist()
 
 
@@ -44,6 +53,12 @@ class RemoteReward:
                     setattr(self, mark, getattr(reward, mark))
         within, own = f"{component}." if component else "", getattr(reward, "components", {})
         self.components = {name: RemoteReward(actors, part, within + name) for name, part in own.items()}
+
+    def inside(self, change: Callable[[Reward], Reward]) -> "RemoteReward":
+        """The same, what the actors hold changed."""
+        for actor in self.actors:
+            actor.change.remote(change, self.component)  # which goes before all that it is asked from here on
+        return self
 
     def __call__(self, designs: Any) -> Any:
         """The rewards, one a design; failures are settled by the policy."""

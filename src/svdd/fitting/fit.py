@@ -47,8 +47,8 @@ def fit_value(process: Process, reward: Reward, **settings: Any) -> FittedValue:
         process: a pretrained model.
         reward: designs to one number each, higher is better; -inf is invalid, which `mean` cannot take.
         **settings: `target` (mean, soft or soft-q; mean), `temperature` (a, above 0, of soft and soft-q), `network`
-            (convolutional, pooled, transformer, graph, a torch module of (x, t), or a regressor with fit and predict; by
-            default graph for graphs, convolutional for up to 64 letters and pooled for more),
+            (convolutional, pooled, transformer, graph, image, a torch module of (x, t), or a regressor with fit and predict;
+            by default graph for graphs, image for images and latents, convolutional for up to 64 letters, pooled for more),
             `network_options` (sizes), `features` (of a regressor, `(x_t, t, cond)` to (n, d); `svdd.features.table`),
             `rollouts` (2000), `states` kept of each at random steps (8), `train_steps` (1000), `batch` (128),
             `learning_rate` (2e-3), `children` K of soft-q (8), its `sweeps` (T), `cond` (rows of conditioning), `seed` (0),
@@ -70,6 +70,7 @@ def fit_value(process: Process, reward: Reward, **settings: Any) -> FittedValue:
         assessment, 1975 (LINEX).
     """
     given, usage, started = make_settings(settings), Usage(), time.perf_counter()
+    reward = process.adapt(reward)
     tell: Tell = given.progress or silent
     rolled, scored = accounted(process, reward, usage, given.chunks)
     with torch.no_grad():

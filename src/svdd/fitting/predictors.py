@@ -12,6 +12,7 @@ from svdd.accounting import in_full_batches
 from svdd.features import Features, predicted
 from svdd.models.attention import TransformerRegressor
 from svdd.models.graph_regressor import GraphRegressor
+from svdd.models.image_regressor import ImageRegressor
 from svdd.models.regressors import ConvolutionalRegressor, PooledRegressor
 from svdd.process import Process
 from svdd.tree import Tree, leaves, tree_map
@@ -22,13 +23,14 @@ NETWORKS: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "pooled": (PooledRegressor, {"channels": 128, "dropout": 0.4}),
     "transformer": (TransformerRegressor, {"width": 64, "layers": 2, "dropout": 0.2}),
     "graph": (GraphRegressor, {"channels": 32, "rounds": 3, "dropout": 0.1}),
+    "image": (ImageRegressor, {"channels": 48, "levels": 2, "dropout": 0.1}),
 }
 """Classes of networks by name, with the sizes they have here unless others are given."""
 
 AUTOMATIC = "automatic"
 _SHORT = 64  # sites up to which the place of a letter is learned better than its company
 
-_SITES, _GRAPHS = 6400, 32  # of a batch
+_SITES, _GRAPHS, _PLACES = 6400, 32, 4096  # of a batch
 _FLOOR = 1e-13  # the smallest mean weight a regressor can claim: 30 temperatures below the best design
 
 
@@ -36,6 +38,8 @@ def suited(x: Tree) -> str:
     """The network for states unless one is named: by place for short sequences, by motifs wherever they are for long ones."""
     if _are_graphs(x):
         return "graph"
+    if _latents(x) is not None:
+        return "image"
     return "pooled" if isinstance(x, Tensor) and x.ndim == 2 and x.shape[1] > _SHORT else "convolutional"
 
 
@@ -43,20 +47,32 @@ def _are_graphs(x: Tree) -> bool:
     return isinstance(x, dict) and x.keys() == {"x", "adj", "flags"}
 
 
+def _latents(x: Tree) -> Tensor | None:
+    """Of states that are images or latents, these; None of others."""
+    found = x["latents"] if isinstance(x, dict) and x.keys() == {"latents", "condition"} else x
+    return found if isinstance(found, Tensor) and found.ndim == 4 and found.is_floating_point() else None
+
+
 def build(name: str, options: Mapping[str, Any], x: Tree, symbols: int) -> nn.Module:
-    """A network of the package for token sequences or graphs.
+    """A network of the package for token sequences, graphs or images.
 
     Raises:
         ValueError: for states that the network does not read, and for sizes that make no sense.
     """
     tokens = isinstance(x, Tensor) and x.ndim == 2 and not x.is_floating_point()
-    if not (_are_graphs(x) if name == "graph" else tokens):
+    latents = _latents(x)
+    known = {"graph": ("graphs", _are_graphs(x)), "image": ("images or latents", latents is not None)}
+    reads, fits = known.get(name, ("rows of tokens", tokens))
+    if not fits:
         raise ValueError(
-            f"the {name} network reads {'graphs' if name == 'graph' else 'rows of tokens'}, which this model's states are "
-            "not; give network=... a torch module of (x, t) or a regressor with fit and predict"
+            f"the {name} network reads {reads}, which this model's states are not; give network=... a torch module of (x, t) "
+            "or a regressor with fit and predict"
         )
     kind, sizes = NETWORKS[name]
-    shape = {"vocabulary": symbols - 1, "length": x.shape[1]} if tokens else {"features": x["x"].shape[-1]}
+    if latents is not None:
+        shape = {"features": latents.shape[1], "conditions": symbols if isinstance(x, dict) else 0}
+    else:
+        shape = {"vocabulary": symbols - 1, "length": x.shape[1]} if tokens else {"features": x["x"].shape[-1]}
     try:
         return kind(timed=True, **(shape | sizes | dict(options)))
     except TypeError as error:
@@ -93,23 +109,35 @@ def readable(x: Tree) -> Tree:
 
 
 def of_network(network: nn.Module) -> Predictor:
-    """A trained network as a predictor, in batches of one size where states are tokens or graphs: a row's number is its own."""
+    """A trained network as a predictor, where the states are.
+
+    Tokens, graphs and images go in batches of one size: a row's number is its own.
+    """
     network = network.eval().requires_grad_(False)
 
     @torch.no_grad()
     def predictor(x: Tree, t: Tensor, cond: Tree) -> Float[Tensor, " n"]:
         time = t.float().reshape(-1)
+        network.to(leaves(x)[0].device)
 
         def forward(part: Tree) -> Tensor:
             return network(part, time)[:, 0]
 
-        if _are_graphs(x):
-            return in_full_batches(forward, _GRAPHS)(readable(x))
-        if isinstance(x, Tensor) and not x.is_floating_point():
-            return in_full_batches(forward, max(1, _SITES // max(x[0].numel(), 1)))(x)
-        return forward(readable(x))
+        size = _at_once(x)
+        return in_full_batches(forward, size)(readable(x)) if size else forward(readable(x))
 
     return predictor
+
+
+def _at_once(x: Tree) -> int:
+    """Rows of a batch of one size, 0 for any."""
+    if _are_graphs(x):
+        return _GRAPHS
+    latents = _latents(x)
+    if latents is not None:
+        return max(1, _PLACES // max(latents[0, 0].numel(), 1))
+    whole = isinstance(x, Tensor) and not x.is_floating_point()
+    return max(1, _SITES // max(x[0].numel(), 1)) if whole else 0
 
 
 def of_regressor(model: Any, features: Features, best: float, temperature: float | None) -> Predictor:

@@ -17,7 +17,7 @@ from svdd.fitting.rollouts import Rollouts, Tell
 from svdd.fitting.settings import Settings
 from svdd.process import Particles, Process
 from svdd.training import TrainingSettings, train
-from svdd.tree import Tree, take
+from svdd.tree import Tree, leaves, take
 from svdd.values import Predictor, Reward, evaluate
 
 _VALIDATION = 10  # one chain in so many says which weights are kept
@@ -80,6 +80,7 @@ def fit_network(
     lesson = Lesson(rollouts, process.times[rollouts.step].float(), unit, settings)
     if not {"scale", "shift"} <= dict(network.named_buffers()).keys():
         network = Standardised(network)
+    network.to(leaves(rollouts.x)[0].device)
     network.scale.fill_(unit)  # type: ignore[operator, union-attr]
     network.shift.fill_(level(rollouts.reward, settings.soft))  # type: ignore[operator, union-attr]
     backed_up = settings.target == "soft-q"

@@ -95,7 +95,7 @@ def load_value(folder: str | Path, process: Process, reward: Reward, force: bool
     Cost:
         8 network rows, 8 decoder rows and 8 reward rows, unless forced.
     """
-    folder = Path(folder)
+    folder, reward = Path(folder), process.adapt(reward)
     fingerprint = load_fingerprint(folder / FINGERPRINT, folder / WEIGHTS)
     card, network = read_card(folder), load_network(folder / WEIGHTS)
     if not force:

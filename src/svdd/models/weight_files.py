@@ -13,6 +13,8 @@ from torch import nn
 
 from svdd.models.attention import TransformerRegressor
 from svdd.models.graph_regressor import GraphRegressor
+from svdd.models.image_classifier import ImageClassifier
+from svdd.models.image_regressor import ImageRegressor
 from svdd.models.networks import SequenceClassifier, SequenceDenoiser
 from svdd.models.regressors import ConvolutionalRegressor, PooledRegressor
 from svdd.models.timed_networks import TimedSequenceDenoiser
@@ -30,6 +32,8 @@ _CLASSES: dict[str, type[Any]] = {
         PooledRegressor,
         TransformerRegressor,
         GraphRegressor,
+        ImageClassifier,
+        ImageRegressor,
     )
 }
 
