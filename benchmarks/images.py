@@ -121,7 +121,7 @@ def one_side(side, args):
     else:
         pipe = bundled_pipe(args.device)
     pipe.set_progress_bar_config(disable=True)
-    reward = svdd.locate.load_reward("compressibility")
+    reward = svdd.load_reward("compressibility")
     chosen = {"prompts": [PROMPTS[i % len(PROMPTS)] for i in range(args.prompts)], "candidates": args.candidates}
     chosen |= {"guidance": args.guidance, "seed": 0}
     run = plain_loop if side == "plain" else steered
@@ -170,7 +170,7 @@ def main():
 
 def _measured(given, side):
     done = subprocess.run(
-        [sys.executable, __file__, *given, "--side", side], check=True, capture_output=True, text=True
+        [sys.executable, __file__, *given, "--side", side], check=True, stdout=subprocess.PIPE, text=True
     )
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -11,7 +11,15 @@ from svdd.captions import captioned, encode_prompts
 from svdd.metrics.frechet import Moments, floor, frechet
 from svdd.metrics.image_evaluation import ImageDesigns, measured_images, record_images
 from svdd.metrics.image_features import moments_of
-from svdd.metrics.images import ImageFeatures, ImageReference, cosine_distances, distance_within, near_duplicates
+from svdd.metrics.images import (
+    ImageFeatures,
+    ImageReference,
+    bundled_features,
+    bundled_reference,
+    cosine_distances,
+    distance_within,
+    near_duplicates,
+)
 from svdd.metrics.intervals import bootstrap_weights
 from svdd.models.image_files import read_images, write_designs
 from svdd.pixels import from_uint8, to_uint8
@@ -129,6 +137,15 @@ def test_rows_of_several_runs_pool_them_and_notes_say_by_what_they_are_measured(
 def test_classes_stand_for_prompts_where_there_are_none():
     made = result(noise(), about={"domain": "image", "classes": [3, 5]}, chain=[0, 1, 2, 3, 4, 5, 6, 7])
     assert measured_images(made, MEANS).groups == ("3", "5") * 4
+
+
+def test_the_bundled_features_are_those_of_the_bundled_photographs():
+    features, reference = bundled_features(), bundled_reference()
+    made = features(noise(40, size=32))
+    assert made.shape == (40, len(reference.moments.mean))
+    assert reference.features == features.name
+    row = record_images(measured_images(result(noise(40, size=32)), features), reference, draws=20).row
+    assert row["image_distance"] > 2 * row["image_distance_floor"]  # noise is no photograph
 
 
 def test_designs_are_files_that_are_read_back(tmp_path):
