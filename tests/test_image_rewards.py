@@ -140,6 +140,12 @@ def test_prompts_reach_whoever_asks_for_them():
     assert as_reward(len)(images) == 3
 
 
+def test_a_parameter_for_prompts_that_has_a_default_keeps_it_where_there_are_none():
+    reward = as_reward(lambda images, prompts=None: [0 if prompts is None else 1] * len(images))
+    assert reward(noise(n=2)) == [0, 0]
+    assert reward(noise(n=2), "told") == [1, 1]
+
+
 def test_prompts_that_are_missing_or_too_few_are_told():
     with pytest.raises(
         ValueError, match=r"the image reward length asks for prompts, and these images carry none: take"

@@ -153,7 +153,7 @@ class Steered:
         return with_result(*call.run())
 
     def _check(self, arguments: Arguments, eta: int | float | None) -> None:
-        asks, own = getattr(self.reward, "asks", None), getattr(self.reward, "prompts", None)
+        asks, own = getattr(self.reward, "needs_prompts", False), getattr(self.reward, "prompts", None)
         if asks and arguments.texts is None and own is None:
             raise ValueError(
                 "the reward asks for prompts, and the pipeline is given none as text; give the call prompts=[...]"

@@ -52,7 +52,9 @@ class ImageReward:
             )
         like(self, function)
         self.function, self.takes, self.prompts = function, takes, prompts
-        self.asks = _asks_prompts(function)
+        parameter = _prompt_parameter(function)
+        self.asks = None if parameter is None else parameter.name
+        self.needs_prompts = parameter is not None and parameter.default is parameter.empty
         self.__qualname__ = getattr(function, "__qualname__", type(function).__name__)
         if hasattr(function, "components"):
             self.components = {name: as_reward(part, prompts, takes) for name, part in function.components.items()}
@@ -71,7 +73,8 @@ class ImageReward:
             TypeError: what the function raised, AttributeErrors too, with what it was given.
         """
         images = from_any(images_of(designs))
-        given = {self.asks: self._prompts(designs, prompts, len(images))} if self.asks else {}
+        texts = self._prompts(designs, prompts, len(images)) if self.asks else None
+        given = {} if texts is None else {str(self.asks): texts}
         try:
             return self.function(TAKES[self.takes](images), **given)
         except Exception as error:
@@ -97,9 +100,11 @@ class ImageReward:
         name, options = self.named
         return f"{name}({', '.join(f'{key}={value!r}' for key, value in options.items())})"
 
-    def _prompts(self, designs: Any, given: Sequence[str] | str | None, n: int) -> list[str]:
+    def _prompts(self, designs: Any, given: Sequence[str] | str | None, n: int) -> list[str] | None:
         own = prompts_of(designs)
         found = own if own is not None else given if given is not None else self.prompts
+        if found is None and not self.needs_prompts:
+            return None
         if found is None:
             raise ValueError(
                 f"{self!r} asks for prompts, and these images carry none: take a model with prompts, or give one for all "
@@ -116,7 +121,7 @@ def as_reward(function: Any, prompts: Any = None, takes: str | None = None) -> C
 
     Args:
         function: `(images)` or `(images, prompts)` to one number an image. It is given prompts if it has a parameter `prompts`
-            or `prompt`, or a second one without a default.
+            or `prompt`, or a second one without a default; where there are none, a parameter with a default keeps it.
         prompts: the prompt of all images, where the designs carry none.
         takes: `pil` (a list of PIL images), `uint8` (an array (n, H, W, 3)) or `tensor` ((n, 3, H, W), float32, 0 to 1); the
             function's own attribute `takes` unless given, or else `pil`.
@@ -140,12 +145,12 @@ def as_reward(function: Any, prompts: Any = None, takes: str | None = None) -> C
     return ImageReward(function, str(takes or getattr(function, "takes", "pil")), prompts)
 
 
-def _asks_prompts(function: Callable[..., Any]) -> str | None:
-    """The name of the parameter that prompts are for."""
+def _prompt_parameter(function: Callable[..., Any]) -> inspect.Parameter | None:
+    """The parameter that prompts are for."""
     try:
         parameters = list(inspect.signature(getattr(function, "forward", function)).parameters.values())
     except (TypeError, ValueError):  # some built-in functions tell nothing
         return None
-    named = [one.name for one in parameters if one.name in _PROMPTS]
-    second = [one.name for one in parameters[1:2] if one.kind is one.POSITIONAL_OR_KEYWORD and one.default is one.empty]
+    named = [one for one in parameters if one.name in _PROMPTS]
+    second = [one for one in parameters[1:2] if one.kind is one.POSITIONAL_OR_KEYWORD and one.default is one.empty]
     return next(iter([*named, *second]), None)
