@@ -191,9 +191,9 @@ def report(found, args):
         )
     print(f"plain / steered, seconds: {plain['seconds'] / ours['seconds']:.2f}")
     if args.out:
-        args.out.write_text(
-            json.dumps(found | {"settings": {k: str(v) for k, v in vars(args).items()}}, indent=1) + "\n"
-        )
+        names = ("prompts", "candidates", "steps", "guidance", "decode_rows", "device", "full_size")
+        settings = {name: getattr(args, name) for name in names} | {"threads": torch.get_num_threads()}
+        args.out.write_text(json.dumps(found | {"settings": settings}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
