@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ from torch import Tensor
 from svdd.metrics.frechet import Moments, frechet
 from svdd.models.bundled import bundled
 from svdd.models.image_classifier import ImageClassifier
-from svdd.models.weight_files import load_network
 from svdd.pixels import Images
+from svdd.rewards.image_class import image_classifier
 
-__all__ = ["features_of", "image_distance", "moments_of", "read_moments", "write_moments"]
+__all__ = ["bundled_moments", "features_of", "image_distance", "moments_of", "read_moments", "write_moments"]
 
 _BATCH = 500
 
@@ -39,9 +38,13 @@ def image_distance(images: Images, reference: Moments | None = None) -> float:
     References:
         Heusel et al., GANs trained by a two time-scale update rule, arXiv 1706.08500.
     """
-    network = _judge()
-    theirs = reference or read_moments(bundled("image-small", "reference.npz"))
-    return frechet(moments_of(features_of(network, images)), theirs)
+    theirs = reference or bundled_moments()
+    return frechet(moments_of(features_of(image_classifier("judge"), images)), theirs)
+
+
+def bundled_moments() -> Moments:
+    """Statistics of the test set of CIFAR-10, under the same features."""
+    return read_moments(bundled("image-small", "reference.npz"))
 
 
 @torch.inference_mode()
@@ -74,10 +77,3 @@ def write_moments(moments: Moments, path: Path) -> None:
     numpy.savez_compressed(
         path, mean=moments.mean.astype("f4"), covariance=moments.covariance.astype("f4"), count=moments.count
     )
-
-
-@lru_cache(maxsize=1)
-def _judge() -> ImageClassifier:
-    network = load_network(bundled("image-small", "judge.safetensors")).float()
-    assert isinstance(network, ImageClassifier)
-    return network

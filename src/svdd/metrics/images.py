@@ -16,9 +16,8 @@ from numpy import ndarray
 from torch import Tensor
 
 from svdd.metrics.frechet import Moments
-from svdd.metrics.image_features import features_of, moments_of, read_moments
+from svdd.metrics.image_features import bundled_moments, features_of, moments_of
 from svdd.metrics.intervals import Statistic
-from svdd.models.bundled import bundled
 from svdd.pixels import Images
 from svdd.rewards.image_class import image_classifier
 
@@ -94,8 +93,7 @@ def bundled_features() -> ImageFeatures:
 
 def bundled_reference() -> ImageReference:
     """The test set of CIFAR-10 under `bundled_features`."""
-    found = read_moments(bundled(_PRETRAINED, "reference.npz"))
-    return ImageReference("CIFAR-10 test set", found, f"features of the judge of {_PRETRAINED}")
+    return ImageReference("CIFAR-10 test set", bundled_moments(), f"features of the judge of {_PRETRAINED}")
 
 
 def cosine_distances(features: Float[ndarray, "n d"]) -> Float[ndarray, "n n"]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from svdd.models.networks import check_sizes
-from svdd.models.regressors import time_embedding, waves
+from svdd.models.regressors import check_time, time_embedding, waves
 
 __all__ = ["GraphRegressor"]
 
@@ -106,8 +106,7 @@ class GraphRegressor(nn.Module):
         """
         if graphs["x"].shape[-1] != self.features:
             raise ValueError(f"the network reads {self.features} features, got {tuple(graphs['x'].shape)}")
-        if self.timed != (t is not None):
-            raise ValueError("the network needs times t" if self.timed else "the network takes no times t")
+        check_time(t, self.timed)
         real = graphs["flags"].to(self.stem.weight)
         pairs = real[:, :, None] * real[:, None] * (1 - torch.eye(real.shape[1]).to(real))
         hidden = self.stem(graphs["x"].to(real))

@@ -10,7 +10,7 @@ from typing import Any
 from svdd.captions import images_of
 from svdd.pixels import Images, from_any, grid, pil, to_pil, write_images
 
-__all__ = ["read_images", "write_designs"]
+__all__ = ["best_rows", "read_images", "write_designs"]
 
 _KINDS = (".png", ".jpg", ".jpeg")
 _PICTURE = "samples.png"
@@ -38,6 +38,12 @@ def read_images(files: Path | Sequence[Path]) -> Images:
     return from_any([pil().open(file) for file in files])
 
 
+def best_rows(rewards: Sequence[float], most: int) -> list[int]:
+    """The rows of the highest rewards that are numbers, best first."""
+    valid = [row for row, reward in enumerate(rewards) if math.isfinite(reward)]
+    return sorted(valid, key=lambda row: -rewards[row])[:most]
+
+
 def write_designs(designs: Any, ids: Sequence[str], numbers: Mapping[str, Any], folder: Path) -> None:
     """Writes ID.png for every design, and samples.png, those of highest reward, best first.
 
@@ -52,7 +58,6 @@ def write_designs(designs: Any, ids: Sequence[str], numbers: Mapping[str, Any], 
     """
     images = images_of(designs)
     write_images(folder, ids, images)
-    valid = [row for row, reward in enumerate(numbers["reward"]) if math.isfinite(reward)]
-    best = sorted(valid, key=lambda row: -float(numbers["reward"][row]))[:DRAWN]
+    best = best_rows([float(reward) for reward in numbers["reward"]], DRAWN)
     if best:
         to_pil(grid(images[best], A_ROW))[0].save(folder / _PICTURE)

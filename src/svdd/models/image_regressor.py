@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from svdd.models.networks import check_sizes
-from svdd.models.regressors import time_embedding, waves
+from svdd.models.networks import check_sizes, pooled_head
+from svdd.models.regressors import check_time, time_embedding, waves
 
 __all__ = ["ImageRegressor"]
 
@@ -82,13 +82,7 @@ class ImageRegressor(nn.Module):
         self.table = nn.Embedding(conditions, channels) if conditions else None
         self.blocks = nn.ModuleList(_Block(channels, dropout) for _ in range(levels))
         self.halve = nn.ModuleList(nn.Conv2d(channels, channels, 3, stride=2, padding=1) for _ in range(levels))
-        self.head = nn.Sequential(
-            nn.LayerNorm(2 * channels),
-            nn.Dropout(dropout),
-            nn.Linear(2 * channels, channels),
-            nn.GELU(),
-            nn.Linear(channels, outputs),
-        )
+        self.head = pooled_head(channels, outputs, dropout)
         self.register_buffer("scale", torch.ones(outputs))
         self.register_buffer("shift", torch.zeros(outputs))
 
@@ -108,8 +102,7 @@ class ImageRegressor(nn.Module):
                 f"the network reads states of {self.features} channels and one of {self.conditions} conditions, got "
                 f"{tuple(x.shape)} {'without' if condition is None else 'with'} conditions"
             )
-        if self.timed != (t is not None):
-            raise ValueError("the network needs times t" if self.timed else "the network takes no times t")
+        check_time(t, self.timed)
         hidden = self.stem(x.to(self.stem.weight))
         context = hidden.new_zeros(1, hidden.shape[1])
         if self.clock is not None and t is not None:

@@ -175,7 +175,7 @@ class SequenceClassifier(nn.Module):
         self.stages = nn.ModuleList(
             _stage(narrow, wide, kernel, dropout) for narrow, wide in itertools.pairwise(widths)
         )
-        self.head = _pooled_head(widths[-1], outputs, dropout)
+        self.head = pooled_head(widths[-1], outputs, dropout)
         self.register_buffer("scale", torch.ones(outputs))
         self.register_buffer("shift", torch.zeros(outputs))
 
@@ -210,7 +210,7 @@ def _stage(narrow: int, wide: int, kernel: int, dropout: float) -> nn.Sequential
     )
 
 
-def _pooled_head(width: int, outputs: int, dropout: float) -> nn.Sequential:
+def pooled_head(width: int, outputs: int, dropout: float) -> nn.Sequential:
     """Map the mean and the maximum over positions to the outputs."""
     return nn.Sequential(
         nn.LayerNorm(2 * width),

@@ -200,5 +200,10 @@ def check_input(tokens: Tensor, t: Tensor | None, length: int, timed: bool) -> N
     """Raise if tokens or times are not what a network was made for."""
     if tokens.ndim != 2 or tokens.shape[1] != length:
         raise ValueError(f"the network reads {length} sites, got tokens of shape {tuple(tokens.shape)}")
+    check_time(t, timed)
+
+
+def check_time(t: Tensor | None, timed: bool) -> None:
+    """Raise if a timed network is given no times, or another one is."""
     if timed != (t is not None):
         raise ValueError("the network needs times t" if timed else "the network takes no times t")

@@ -1,7 +1,6 @@
 """The images of a report: the best ones with their numbers, and the same chains of several runs side by side."""
 
 import base64
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from torch.nn import functional
 
 from svdd.captions import images_of, prompts_of
 from svdd.metrics.measures import makes_images
+from svdd.models.image_files import best_rows
 from svdd.pixels import Images, grid, to_png
 from svdd.result import Result
 
@@ -27,9 +27,7 @@ def best_images(result: Result) -> list[dict[str, Any]]:
     """The images of highest reward: `source`, `id`, `prompt` and `numbers`, the reward and scores as text."""
     from svdd.report.tables import number
 
-    rewards = result.rewards.tolist()
-    valid = [row for row, reward in enumerate(rewards) if math.isfinite(reward)]
-    rows = sorted(valid, key=lambda row: -rewards[row])[:SHOWN]
+    rows = best_rows(result.rewards.tolist(), SHOWN)
     if not rows:
         return []
     pngs = to_png(_sized(images_of(result.samples)[rows], _EDGE))

@@ -17,7 +17,7 @@ from svdd.rewards.image_weights import (
     blank,
     fill,
     linear_head,
-    loaded,
+    loaded_config,
     loaded_tokenizer,
     named_type,
     read_weights,
@@ -69,9 +69,7 @@ class Blip:
         if batch < 1:
             raise ValueError(f"a batch has at least 1 image, got {batch}")
         library = transformers()
-        config = loaded(library.AutoConfig.from_pretrained, path, "a BLIP model")
-        if config.model_type != "blip":
-            raise ValueError(f"{path} is a model of the type {config.model_type!r}, not 'blip'")
+        config = loaded_config(path, "blip")
         if not weights:
             raise ValueError(
                 "image-reward needs weights=, the file ImageReward.pt: path gives sizes and tokenizer alone"

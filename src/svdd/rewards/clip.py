@@ -17,6 +17,7 @@ from svdd.rewards.image_weights import (
     blank,
     fill,
     loaded,
+    loaded_config,
     loaded_tokenizer,
     named_type,
     read_weights,
@@ -80,9 +81,7 @@ class Clip:
         if batch < 1:
             raise ValueError(f"a batch has at least 1 image, got {batch}")
         library, home = transformers(), processor or path
-        config = loaded(library.AutoConfig.from_pretrained, path, "a CLIP model")
-        if config.model_type != "clip":
-            raise ValueError(f"{path} is a model of the type {config.model_type!r}, not 'clip'")
+        config = loaded_config(path, "clip")
         if weights is None:
             self.model = loaded(library.CLIPModel.from_pretrained, path, "a CLIP model")
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, cast
 
 import torch
@@ -46,8 +46,9 @@ def class_judge(target: str | None = None, device: str = "cpu") -> ImageReward:
     return _reward("class-judge", "judge", target, device)
 
 
+@lru_cache(maxsize=4)
 def image_classifier(which: str, device: str = "cpu") -> ImageClassifier:
-    """A bundled classifier of 32x32 photographs, in float32.
+    """A bundled classifier of 32x32 photographs, in float32, read once; it is shared, so never change it.
 
     Args:
         which: `guide` or `judge`.

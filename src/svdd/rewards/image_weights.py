@@ -18,6 +18,7 @@ __all__ = [
     "fill",
     "linear_head",
     "loaded",
+    "loaded_config",
     "loaded_tokenizer",
     "named_type",
     "read_weights",
@@ -62,6 +63,22 @@ def loaded(load: Callable[..., Any], path: str, what: str, **options: Any) -> An
         raise ValueError(
             f"{what} cannot be loaded from {path}: {first[0] if first else type(error).__name__}"
         ) from error
+
+
+def loaded_config(path: str, kind: str) -> Any:
+    """The configuration of a model of one kind.
+
+    Args:
+        path: a local folder or a hub id.
+        kind: the type of transformers, `clip` or `blip`.
+
+    Raises:
+        ValueError: if there is none, or of another type.
+    """
+    found = loaded(transformers().AutoConfig.from_pretrained, path, f"a {kind.upper()} model")
+    if found.model_type != kind:
+        raise ValueError(f"{path} is a model of the type {found.model_type!r}, not {kind!r}")
+    return found
 
 
 def loaded_tokenizer(path: str, size: int, what: str) -> Any:
