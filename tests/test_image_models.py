@@ -12,8 +12,10 @@ from safetensors.torch import save_file
 from svdd.captions import captioned, encode_prompts
 from svdd.locate import load_reward
 from svdd.pixels import from_uint8, to_pil, to_uint8
+from svdd.reward_identity import reward_identity
 from svdd.rewards.clip import Clip, from_open_clip
 from svdd.rewards.image_inputs import ImageInputs
+from svdd.rewards.image_models import clip_score, hps, image_reward, pick_score
 from svdd.rewards.image_weights import linear_head, read_weights
 
 transformers = pytest.importorskip("transformers")
@@ -144,6 +146,26 @@ def test_half_precision_is_near(clip):
     near = load_reward("clip-score", path=str(clip), dtype="bfloat16")(images, PROMPTS)
     assert near.dtype == torch.float32
     torch.testing.assert_close(near, load_reward("clip-score", path=str(clip))(images, PROMPTS), rtol=0, atol=2.0)
+
+
+def test_rewards_made_in_python_are_told_apart_by_all_that_changes_their_answer(clip, other_clip, blip, tmp_path):
+    home, model = other_clip
+    files = [tmp_path / name for name in ("one.safetensors", "two.safetensors")]
+    for i, file in enumerate(files):
+        save_file({name: one + i for name, one in open_clip_names(model).items()}, file)
+    path, one, two = str(home), *map(str, files)
+    made = [
+        hps(path, weights=one), hps(path, weights=two), hps(path, weights=one, prompts="a cat"),
+        hps(path, weights=one, dtype="bfloat16"), hps(path, weights=one, processor=str(clip)), hps(str(clip)),
+        clip_score(str(clip)), pick_score(str(clip)), clip_score(str(clip), prompts="a cat"),
+        pick_score(str(clip), dtype="bfloat16"),
+    ]  # fmt: skip
+    given = {"path": str(blip[0]), "weights": str(blip[0] / "ImageReward.pt")}
+    made += [image_reward(**given), image_reward(**given, prompts="a cat"), image_reward(**given, dtype="bfloat16")]
+    told = [reward_identity(reward) for reward in made]
+    assert len(set(told)) == len(told)
+    assert reward_identity("hps", {"path": path, "weights": two}) == told[1]  # by name it is the same reward
+    assert reward_identity(hps(path, weights=two, batch=2)) == told[1]
 
 
 def open_clip_names(model):

@@ -8,7 +8,6 @@ transformers. What such a reward answers is known for images of the kind that it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
@@ -53,7 +52,7 @@ def aesthetic(path: str, head: str, device: str | None = None, dtype: str = "flo
         vectors = clip.images(images)
         return stack.to(vectors.device)(vectors)[:, 0]
 
-    return ImageReward(numbers, named=("aesthetic", {"path": path, "head": head}))
+    return ImageReward(numbers, named=("aesthetic", _told(path=path, head=head, dtype=dtype)))
 
 
 def clip_score(
@@ -84,7 +83,7 @@ def clip_score(
         Hessel et al., CLIPScore, arXiv 2104.08718.
     """
     clip = Clip(path, processor, device=device, dtype=dtype, batch=batch)
-    return _likeness(clip, 100.0, prompts, "clip-score", path)
+    return _likeness(clip, 100.0, "clip-score", _told(path=path, processor=processor, prompts=prompts, dtype=dtype))
 
 
 def pick_score(
@@ -113,7 +112,8 @@ def pick_score(
         Kirstain et al., Pick-a-Pic, arXiv 2305.01569.
     """
     clip = Clip(path, processor, device=device, dtype=dtype, batch=batch)
-    return _likeness(clip, clip.scale, prompts, "pick-score", path)
+    told = _told(path=path, processor=processor, prompts=prompts, dtype=dtype)
+    return _likeness(clip, clip.scale, "pick-score", told)
 
 
 def hps(
@@ -147,7 +147,8 @@ def hps(
         Wu et al., Human preference score v2, arXiv 2306.09341.
     """
     clip = Clip(path, processor, weights, device, dtype, batch)
-    return _likeness(clip, 1.0, prompts, "hps", path)
+    told = _told(path=path, weights=weights, processor=processor, prompts=prompts, dtype=dtype)
+    return _likeness(clip, 1.0, "hps", told)
 
 
 def image_reward(
@@ -182,13 +183,18 @@ def image_reward(
     return ImageReward(
         Blip(path, weights, device, dtype, batch),
         prompts=prompts,
-        named=("image-reward", {"path": path, "weights": weights}),
+        named=("image-reward", _told(path=path, weights=weights, prompts=prompts, dtype=dtype)),
     )
 
 
-def _likeness(clip: Clip, scale: float, prompts: str | None, name: str, path: str) -> ImageReward:
+def _likeness(clip: Clip, scale: float, name: str, told: dict[str, str]) -> ImageReward:
     def numbers(images: Images, prompts: Sequence[str]) -> Float[Tensor, " n"]:
         return scale * clip.cosines(images, prompts)
 
-    options: dict[str, Any] = {"path": path} | ({} if prompts is None else {"prompts": prompts})
-    return ImageReward(numbers, prompts=prompts, named=(name, options))
+    return ImageReward(numbers, prompts=told.get("prompts"), named=(name, told))
+
+
+def _told(dtype: str, **options: str | None) -> dict[str, str]:
+    """The options that what a reward answers depends on, less those left as they are: scores on disk are told by them."""
+    given = {key: value for key, value in options.items() if value is not None}
+    return given if dtype == "float32" else given | {"dtype": dtype}
