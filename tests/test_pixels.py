@@ -95,6 +95,9 @@ def test_what_lies_beyond_by_rounding_alone_is_clamped():
         (torch.zeros(1, 3, 2, 2, dtype=torch.int64), r"type torch.int64"),
         (torch.zeros(1, 3, 2, 2, dtype=torch.complex64), r"type torch.complex64"),
         (["ACGT"], r"got str: 'ACGT'"),
+        (numpy.array(["ACGT"]), r"got ndarray of shape \(1,\) and type <U4"),
+        (torch.zeros(1, 3, 2, 2, dtype=torch.uint16), r"type torch.uint16, from 0 to 0"),
+        (torch.full((1, 3, 2, 2), 3.0, dtype=torch.bfloat16), r"3"),
         ([], r"all of one size, got none"),
         ([noise()[0], noise(height=6)[0]], r"all of one size, got \[\(3, 5, 4\), \(3, 6, 4\)\]"),
     ],
@@ -108,7 +111,7 @@ def test_what_is_no_image_is_told_with_shape_type_and_range(given, said):
 def test_nan_is_told_with_its_row_and_the_remedy(use):
     images = noise(n=11)
     images[9, 1, 2, 3] = float("nan")
-    with pytest.raises(ValueError, match=r"NaN at row 9: a VAE in float16 overflows; load it in float32"):
+    with pytest.raises(ValueError, match=r"NaN at row 9: a VAE in float16 overflows; load the pipeline in bfloat16"):
         use(images)
 
 

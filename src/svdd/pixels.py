@@ -39,8 +39,8 @@ SLACK = 1e-3
 _AT_ONCE = 8
 """Images that are rounded at a time: few enough to stay in a processor's caches."""
 NAN = (
-    "the images have NaN at row {row}: a VAE in float16 overflows; load it in float32 (pipe.vae.to(torch.float32)), set "
-    "force_upcast in its config, or take one made for float16, such as madebyollin/sdxl-vae-fp16-fix"
+    "the images have NaN at row {row}: a VAE in float16 overflows; load the pipeline in bfloat16 or float32, or give it a VAE "
+    "that was made for float16, such as madebyollin/sdxl-vae-fp16-fix"
 )
 
 
@@ -239,5 +239,9 @@ def _told(images: Any) -> str:
     shape, dtype = getattr(images, "shape", None), getattr(images, "dtype", None)
     if shape is None or dtype is None:
         return f"{type(images).__name__}: {images!r:.60}"
-    span = "" if 0 in tuple(shape) or "complex" in str(dtype) else f", from {images.min():.4g} to {images.max():.4g}"
+    numbers = images.detach().cpu() if isinstance(images, Tensor) else images
+    if isinstance(numbers, Tensor):
+        numbers = (numbers.float() if numbers.dtype == torch.bfloat16 else numbers).numpy()
+    known = getattr(numbers, "size", 0) and numbers.dtype.kind in "fiub"
+    span = f", from {float(numbers.min()):.4g} to {float(numbers.max()):.4g}" if known else ""
     return f"{type(images).__name__} of shape {tuple(shape)} and type {dtype}{span}"

@@ -120,7 +120,11 @@ def test_the_same_job_again_and_a_function_that_asks_for_prompts(run, tmp_path, 
             {},
             "'list' object has no attribute 'mean'; if it takes them in another form, set its attribute takes to",
         ),
-        ("red", {"model_option": "fails=true"}, "NaN at row 0: a VAE in float16 overflows; load it in float32"),
+        (
+            "red",
+            {"model_option": "fails=true"},
+            "NaN at row 0: a VAE in float16 overflows; load the pipeline in bfloat16",
+        ),
     ],
 )
 def test_what_goes_wrong_with_images_is_one_sentence(run, reward, flags, said, refused):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from PIL import Image
 
 from svdd.pipelines.arguments import Arguments
 
@@ -64,10 +65,12 @@ def test_a_string_is_one_prompt_and_stays_as_it_is():
 
 def test_embeddings_are_rows_of_prompts_and_other_lists_are_not():
     embeds = torch.arange(2.0).view(2, 1, 1)
-    given = Arguments.of(Text(), (), {"prompt_embeds": embeds, "timesteps": [9, 1], "ip_adapter_image": ["p", "q"]})
+    given = {"prompt_embeds": embeds, "timesteps": [9, 1], "ip_adapter_image": ["p", "q"], "num_images_per_prompt": 1}
+    given = Arguments.of(Text(), (), given)
     assert (given.prompts, given.texts) == (2, None)
     part = given.part(range(1, 2), 2, seed=0)
-    assert torch.equal(part["prompt_embeds"], embeds[1:])
+    assert torch.equal(part["prompt_embeds"], embeds[[1, 1]])  # not every pipeline multiplies what it is given
+    assert part["num_images_per_prompt"] == 1
     assert part["timesteps"] == [9, 1]
     assert part["ip_adapter_image"] == ["p", "q"]
 
@@ -105,6 +108,32 @@ def test_one_image_for_all_prompts_is_left_to_the_pipeline():
     part = Arguments.of(Text(), (["a", "b", "c"],), {"image": image}).part(range(3), 2, seed=0)
     assert part["image"] is image
     assert part["num_images_per_prompt"] == 2
+
+
+def test_one_image_to_start_from_is_every_rows():
+    class Starting:
+        def __call__(self, prompt=None, image=None, strength=0.8, num_images_per_prompt=1, generator=None):
+            """As image to image pipelines have it."""
+
+    for prompts in (["a", "b"], "a"):
+        for image in (Image.new("RGB", (4, 4)), torch.zeros(1, 3, 4, 4)):
+            given = Arguments.of(Starting(), (prompts,), {"image": image})
+            part = given.part(range(given.chains), 3, seed=0)
+            assert len(part["image"]) == 3 * given.chains == len(part["prompt"])
+
+
+def test_a_part_of_the_rows_is_what_the_whole_has_there():
+    given = Arguments.of(Text(), (["a", "b"],), {"latents": torch.arange(6.0).view(6, 1)})
+    whole, part = given.part(range(2), 3, seed=1), given.part(range(2), 3, 1, range(1, 3))
+    assert part["latents"].flatten().tolist() == [1.0, 2.0, 4.0, 5.0]
+    assert part["num_images_per_prompt"] == 2
+    made = seeds(whole["generator"])
+    assert seeds(part["generator"]) == made[1:3] + made[4:6]
+
+
+def test_no_prompt_at_all_is_told():
+    with pytest.raises(ValueError, match=r"is given no prompt, prompt=\[\]; give it one at least"):
+        Arguments.of(Text(), ([],), {})
 
 
 def test_latents_are_one_a_chain_or_one_a_row():

@@ -88,8 +88,20 @@ def test_an_autoencoder_that_overflows_decodes_in_single_precision_and_is_put_ba
     assert pipe.vae.dtype == torch.float16
 
 
+@pytest.mark.parametrize("name", ["sd15", "sd3", "flux"])
+def test_families_that_do_not_upcast_are_decoded_in_half_as_they_do(name):
+    pipe = getattr(tiny, name)()
+    assert pipe.vae.config.force_upcast
+    pipe.vae.to(torch.float16)
+    half = Half(pipe.vae)
+    half.decode = lambda latents, return_dict: (latents[:, :3].float(),)
+    with torch.no_grad():
+        image_decoder(pipe)(torch.zeros(1, pipe.vae.config.latent_channels, 8, 8, dtype=torch.float16))
+    assert half.seen == [(torch.float16, torch.float16)]
+
+
 def test_nan_names_the_autoencoder_that_overflows():
-    with pytest.raises(ValueError, match=r"NaN at row 1: a VAE in float16 overflows; load it in float32"):
+    with pytest.raises(ValueError, match=r"NaN at row 1: a VAE in float16 overflows; load the pipeline in bfloat16"):
         images_of_model(torch.tensor([0.0, torch.nan]).view(2, 1, 1, 1).expand(2, 3, 4, 4))
 
 

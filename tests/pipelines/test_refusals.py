@@ -96,7 +96,7 @@ def test_a_decoder_that_makes_no_images_is_refused():
 def test_nan_images_name_the_autoencoder():
     pipe = tiny.sd15()
     pipe.vae.decoder.register_forward_hook(lambda module, args, output: output * torch.nan)
-    refused(pipe, r"NaN at row 0: a VAE in float16 overflows; load it in float32")
+    refused(pipe, r"NaN at row 0: a VAE in float16 overflows; load the pipeline in bfloat16")
 
 
 def test_a_reward_that_wants_another_form_is_told_so():
@@ -106,12 +106,24 @@ def test_a_reward_that_wants_another_form_is_told_so():
     refused(tiny.sd15(), "set its attribute takes to one of pil, uint8, tensor", error=TypeError, reward=wants_tensors)
 
 
-def test_a_callback_that_changes_the_latents_is_refused():
-    given = arguments("sd15") | {"callback_on_step_end": lambda pipe, i, t, kwargs: {"latents": kwargs["latents"] * 2}}
-    refused(tiny.sd15(), "changed its latents or skipped a step .*; leave out the callback", given)
+@pytest.mark.parametrize("at", [0, 2])
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_callback_that_changes_the_latents_is_refused(at, in_place):
+    def changing(pipe, step, timestep, kwargs):
+        if step != at:
+            return {}
+        return {"latents": kwargs["latents"].mul_(2) if in_place else kwargs["latents"] * 2}
+
+    given = arguments("sd15") | {"callback_on_step_end": changing}
+    refused(tiny.sd15(), "the callback changed the latents, which steering chooses; leave it out", given)
     given["callback_on_step_end"] = lambda pipe, i, t, kwargs: {"latents": kwargs["latents"][:1]}
-    with pytest.raises((ValueError, RuntimeError)):
+    with pytest.raises(ValueError, match="the callback changed the latents"):
         svdd.steer(tiny.sd15(), brightness, candidates=2)(**given, guidance_scale=1.0)
+
+
+def test_a_decoder_that_is_none_is_told():
+    with pytest.raises(TypeError, match="decode is a function of latents to images, or an autoencoder, got 'tiny'"):
+        svdd.steer(tiny.sd15(), brightness, decode="tiny")
 
 
 def test_a_pipeline_that_stops_early_is_refused():
@@ -188,7 +200,8 @@ def test_a_safety_checker_that_blanks_images_is_told_of():
         ({"value": "rollout"}, "a rollout asks the network at times of its own"),
         ({"budget": {"rewards": 10}}, r'steer has no budget; svdd.load\("diffusers:...'),
         ({"cache": "scores.db"}, "steer has no cache"),
-        ({"chunks": {"network": 2}}, "bound batch, the prompts at once, instead"),
+        ({"chunks": {"network": 0}}, "chunks of the network are at least 1 row at once, got 0"),
+        ({"seed": -1}, "seed is a whole number of at least 0, got -1"),
         ({"batch": 0}, "batch is at least 1 prompt at once, got 0"),
         ({"candidates": 0}, "candidates must be whole and at least 1, got 0"),
         ({"candidates": lambda step: 2.5}, "candidates must be whole and at least 1, got 2.5"),

@@ -2,6 +2,8 @@
 
 import contextvars
 import inspect
+import threading
+import time
 
 import pytest
 import torch
@@ -162,6 +164,60 @@ def test_a_reward_can_use_the_pipeline_itself():
     assert len(set(output.rewards.tolist())) == 1
 
 
+def test_what_a_pipeline_notes_of_its_call_is_its_own():
+    pipe, scales = tiny.sd15(), []
+
+    def reward(images):
+        pipe(**arguments("sd15", 1, 1), guidance_scale=9.0, generator=torch.Generator())
+        return images.mean((1, 2, 3))
+
+    reward.takes = "tensor"
+
+    class Noting:
+        def __call__(self, pipe, step, t, given):
+            scales.append(pipe.guidance_scale)
+            return {}
+
+    given = arguments("sd15", 1) | {"guidance_scale": 3.0}
+    output = svdd.steer(pipe, reward, candidates=2)(**given, callback_on_step_end=Noting(), output_type="pt")
+    plain = svdd.steer(pipe, brightness, candidates=2)(**given, output_type="pt")
+    assert scales == [3.0] * 3
+    assert torch.equal(output.images, plain.images)
+    assert output.usage.network.rows == plain.usage.network.rows == 3 * 2 * 2  # those of the reward are not counted
+
+
+def test_threads_that_steer_one_pipeline_take_turns():
+    pipe, outputs = tiny.sd15(), {}
+    before = state_of(pipe)
+
+    def slow(images):
+        time.sleep(0.02)
+        return images.mean((1, 2, 3))
+
+    slow.takes = "tensor"
+
+    def call(seed):
+        outputs[seed] = svdd.steer(pipe, slow, candidates=2, seed=seed)(**arguments("sd15"), output_type="pt").images
+
+    threads = [threading.Thread(target=call, args=(seed,)) for seed in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert same_scheduler(pipe, before)
+    for seed in range(3):
+        alone = svdd.steer(pipe, brightness, candidates=2, seed=seed)(**arguments("sd15"), output_type="pt").images
+        assert torch.equal(outputs[seed], alone)
+
+
+def test_rows_of_a_third_kind_of_guidance_are_counted():
+    parts = tiny.sd15().components | {"requires_safety_checker": False, "pag_applied_layers": "mid"}
+    pipe = diffusers.StableDiffusionPAGPipeline(**parts)
+    pipe.set_progress_bar_config(disable=True)
+    output = svdd.steer(pipe, brightness, candidates=2)(**arguments("sd15", 1), pag_scale=2.0)
+    assert output.usage.network.rows == 3 * 2 * 3
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_steered_scheduler_looks_like_the_pipelines_own(name):
     scheduler = getattr(tiny, name)().scheduler
@@ -218,9 +274,11 @@ def test_hooks_of_accelerate_slicing_and_compiling_work():
         lambda pipe: pipe.enable_attention_slicing(),
         lambda pipe: [accelerate.cpu_offload(part, torch.device("cpu")) for part in (pipe.unet, pipe.vae)],
         lambda pipe: pipe.unet.conv_in.compile(backend="eager"),
+        lambda pipe: pipe.unet.compile(backend="eager"),
     ):
         pipe = tiny.sd15()
         change(pipe)
         outputs.append(svdd.steer(pipe, brightness, candidates=2)(**arguments("sd15", 1), output_type="pt"))
     for output in outputs[1:]:
         torch.testing.assert_close(output.images, outputs[0].images, rtol=0, atol=1e-5)
+        assert output.usage.network.rows == outputs[0].usage.network.rows == 3 * 2 * 2

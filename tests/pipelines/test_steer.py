@@ -1,5 +1,6 @@
 """Steered pipelines: every method on every family, the plain pipeline as a special case, and what is paid."""
 
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 import svdd
 import tiny_pipelines as tiny
-from pipelines.calls import NAMES, PROMPTS, Counted, Recorded, arguments, brightness, redness, still
+from pipelines.calls import NAMES, PROMPTS, Counted, Recorded, arguments, brightness, network, redness, still
 from svdd.accounting import Usage
 from svdd.pipelines.arguments import Arguments
 from svdd.pipelines.kernels import KERNELS
@@ -64,6 +65,19 @@ def test_one_candidate_is_the_plain_pipeline_too(name):
     output = svdd.steer(still(name), brightness, candidates=1, eta=0.0)(**arguments(name), output_type="pt")
     plain = svdd.steer(still(name), brightness, "pretrained", eta=0.0)(**arguments(name), output_type="pt")
     assert torch.equal(output.images, plain.images)
+
+
+@pytest.mark.parametrize("name", ["sd15", "flux"])
+def test_at_an_infinite_temperature_no_reward_has_a_say(name):
+    images = [
+        svdd.steer(getattr(tiny, name)(), reward, candidates=3, temperature=math.inf)(
+            **arguments(name), output_type="pt"
+        ).images
+        for reward in (brightness, redness)
+    ]
+    assert torch.equal(*images)
+    cold = svdd.steer(getattr(tiny, name)(), brightness, candidates=3)(**arguments(name), output_type="pt").images
+    assert not torch.allclose(images[0], cold, atol=1e-3)
 
 
 def test_choosing_helps():
@@ -236,6 +250,93 @@ def test_decoding_in_chunks_changes_nothing():
     assert outputs[1].usage.decode.calls > outputs[0].usage.decode.calls
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("rows", [2, 4, 6])
+def test_the_network_in_chunks_changes_nothing(name, rows):
+    def made(chunks, most):
+        pipe, given = getattr(tiny, name)(), arguments(name, 2, 4)
+        network(pipe).register_forward_pre_hook(seen := Widest(most), with_kwargs=True)
+        output = svdd.steer(pipe, brightness, candidates=5, chunks=chunks)(**given, output_type="pt")
+        return output, seen.rows
+
+    guided = 2 if name in ("sd15", "sdxl", "sd3") else 1
+    whole, _ = made(None, 10 * guided)
+    parts, seen = made({"network": rows}, rows * guided)
+    torch.testing.assert_close(parts.images, whole.images, rtol=0, atol=1e-5)
+    torch.testing.assert_close(parts.rewards, whole.rewards, rtol=0, atol=1e-6)
+    assert parts.usage.network.rows == seen == whole.usage.network.rows == 4 * 2 * 5 * guided
+    assert parts.usage.network.calls == 4 * math.ceil(5 / (rows // 2))
+    assert parts.usage.reward.rows == whole.usage.reward.rows
+
+
+class Widest:
+    """Counts a network's rows, and fails where more come at once than it can hold."""
+
+    def __init__(self, most):
+        self.most, self.rows = most, 0
+
+    def __call__(self, module, args, named):
+        rows = len(args[0] if args else named["hidden_states"])
+        assert rows <= self.most
+        self.rows += rows
+
+
+def test_prompts_wait_where_the_network_has_no_room_for_all():
+    pipe = tiny.sd15()
+    network(pipe).register_forward_pre_hook(Widest(2), with_kwargs=True)
+    whole = svdd.steer(tiny.sd15(), brightness, candidates=3)(**arguments("sd15"), output_type="pt")
+    parts = svdd.steer(pipe, brightness, candidates=3, chunks={"network": 1})(**arguments("sd15"), output_type="pt")
+    torch.testing.assert_close(parts.images, whole.images, rtol=0, atol=1e-5)
+    with pytest.raises(
+        ValueError, match="takes 1 rows at once, but one candidate of each of 2 images is 2 rows; give a"
+    ):
+        svdd.steer(pipe, brightness, candidates=3, chunks={"network": 1}, batch=2)(**arguments("sd15"))
+
+
+def test_several_calls_show_one_progress_bar(capfd):
+    pipe = tiny.sd15()
+    pipe.set_progress_bar_config(disable=False, desc="denoising")
+    svdd.steer(pipe, brightness, candidates=3, chunks={"network": 1})(**arguments("sd15", 1))
+    assert pipe._progress_bar_config == {"disable": False, "desc": "denoising"}
+    shown = capfd.readouterr().err
+    assert shown.count("denoising:   0%") == 1
+    assert "3/3" in shown
+
+
+@pytest.mark.parametrize("name", ["sdxl", "sd3", "flux"])
+def test_embeddings_of_several_prompts(name):
+    pipe, given = getattr(tiny, name)(), arguments(name)
+    names = {"sdxl": _XL, "sd3": _XL, "flux": ("prompt_embeds", "pooled_prompt_embeds", None)}[name]
+    with torch.no_grad():
+        answers = pipe.encode_prompt(given["prompt"], None if name != "sdxl" else given["prompt"],
+                                     **({"prompt_3": None} if name == "sd3" else {}),
+                                     **({"max_sequence_length": 16} if name != "sdxl" else {}))  # fmt: skip
+    embeds = {key: answer for key, answer in zip(names, answers, strict=True) if key}
+    steered = svdd.steer(pipe, brightness, candidates=3)
+    text = steered(**given, output_type="pt")
+    del given["prompt"]
+    output = steered(**given, **embeds, output_type="pt")
+    torch.testing.assert_close(output.images, text.images, rtol=0, atol=1e-5)
+
+
+_XL = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
+
+
+@pytest.mark.parametrize("name", ["sd15", "sdxl", "sd3", "flux"])
+def test_one_image_to_start_from(name):
+    import diffusers
+    from PIL import Image
+
+    pipe = diffusers.AutoPipelineForImage2Image.from_pipe(getattr(tiny, name)())
+    pipe.set_progress_bar_config(disable=True)
+    given = arguments(name, 2, 4) | {"image": Image.new("RGB", (16, 16), (90, 120, 30)), "strength": 0.5}
+    if name in ("sd15", "sdxl"):
+        del given["height"], given["width"]
+    output = svdd.steer(pipe, brightness, candidates=3)(**given, output_type="pt")
+    assert output.images.shape == (2, 3, 16, 16)
+    torch.testing.assert_close(output.rewards.float(), brightness(output.images), rtol=0, atol=1e-6)
+
+
 def test_further_scores_and_a_reward_by_name():
     output = svdd.steer(tiny.sd15(), "brightness", candidates=2, scores={"red": redness})(
         **arguments("sd15"), output_type="pt"
@@ -254,6 +355,25 @@ def test_a_learned_value_predicts_from_latents():
     assert shapes[0][0] == (6, 4, 8, 8)
     assert output.usage.value.rows == 2 * 3 * 3
     assert output.usage.reward.rows == 2 * 3
+
+
+def test_the_noise_that_a_learned_value_chose_goes_on_as_the_network_answered_it():
+    def left(x, t, cond):
+        return x[..., 0].mean((1, 2))
+
+    given, seeds = arguments("sd15", 2, 3), range(3)
+    chosen = svdd.learned(left)
+    for seed in seeds:
+        every = svdd.steer(still("sd15"), brightness, "best-of-n", particles=4, eta=0.0, seed=seed, return_all=True)
+        ends = every(**given, output_type="pt").images.view(2, 4, 3, 16, 16)
+        one = svdd.steer(still("sd15"), brightness, candidates=1, prior_candidates=4, eta=0.0, seed=seed, value=chosen)
+        found = one(**given, output_type="pt").images
+        nearest = (ends - found[:, None]).abs().amax((2, 3, 4))
+        assert float(nearest.amin(1).max()) < 1e-5  # the end of one of the four noises, as it goes on alone
+        slots = nearest.argmin(1).tolist()
+        if any(slots):
+            return
+    pytest.fail("the first noise was the best of every seed")
 
 
 def test_a_reward_in_the_background_is_asked_too():

@@ -52,6 +52,10 @@ class Arguments:
         for parameter in signature.parameters.values():
             given |= given.pop(parameter.name, {}) if parameter.kind is parameter.VAR_KEYWORD else {}
         count, texts = _prompts(given)
+        if count < 1:
+            raise ValueError("the pipeline is given no prompt, prompt=[]; give it one at least")
+        if "strength" in signature.parameters:
+            given = {name: _one_each(name, value, count) for name, value in given.items()}
         if told is not None:
             texts = [told] * count if isinstance(told, str) else list(told)
             if len(texts) != count:
@@ -86,29 +90,32 @@ class Arguments:
         latents = self.given.get("latents")
         return latents is not None and len(latents) == self.chains
 
-    def part(self, chains: range, slots: int, seed: int) -> dict[str, Any]:
+    def part(self, chains: range, slots: int, seed: int, some: range | None = None) -> dict[str, Any]:
         """The arguments of a call for some of the chains.
 
         Args:
             chains: their numbers; whole prompts.
             slots: rows of each.
             seed: of the run; row s of chain c starts from noise that depends on (seed, c, s) alone.
+            some: the numbers of those rows that the call is for, all unless given.
 
         Raises:
             ValueError: for latents that are neither one a chain nor one a row.
         """
         first, last = chains.start // self.images, chains.stop // self.images
-        each = 1 if self.multiplies else self.images * slots
+        some = range(slots) if some is None else some
+        each = 1 if self.multiplies else self.images * len(some)
         given = {name: self._rows(name, value, first, last, each) for name, value in self.given.items()}
         if self.multiplies == _IMAGES:
-            given[_IMAGES] = self.images * slots
+            given[_IMAGES] = self.images * len(some)
         elif self.multiplies:
-            given[self.multiplies] = len(chains) * slots
+            given[self.multiplies] = len(chains) * len(some)
         elif _IMAGES in given:
             given[_IMAGES] = 1
         if given.get("latents") is not None:
-            given["latents"] = self._latents(given["latents"], chains, slots)
-        return given | {"generator": [_generator(seed, chain, slot) for chain in chains for slot in range(slots)]}
+            latents = self._latents(given["latents"], slots)
+            given["latents"] = latents[chains.start : chains.stop, some.start : some.stop].flatten(0, 1)
+        return given | {"generator": [_generator(seed, chain, slot) for chain in chains for slot in some]}
 
     def _rows(self, name: str, value: Any, first: int, last: int, each: int) -> Any:
         """Of an argument with one entry a prompt, those of some prompts, each so many times."""
@@ -120,14 +127,14 @@ class Arguments:
             return value[first:last].repeat_interleave(each, 0)
         return [entry for entry in value[first:last] for _ in range(each)]
 
-    def _latents(self, latents: Tensor, chains: range, slots: int) -> Tensor:
+    def _latents(self, latents: Tensor, slots: int) -> Tensor:
+        """The user's latents by chain and slot."""
         if len(latents) not in (self.chains, self.chains * slots):
             raise ValueError(
                 f"latents have {len(latents)} rows, which are neither one for each of {self.chains} images nor one for each "
                 f"of their {slots} candidates, {self.chains * slots}"
             )
-        rows = latents.repeat_interleave(self.chains * slots // len(latents), 0)
-        return rows[chains.start * slots : chains.stop * slots]
+        return latents.repeat_interleave(self.chains * slots // len(latents), 0).unflatten(0, (self.chains, slots))
 
 
 def call_signature(pipe: Any) -> inspect.Signature:
@@ -167,12 +174,22 @@ def _is_picture(name: str) -> bool:
 def _multiplies(given: dict[str, Any], prompts: int, parameters: Any) -> str | None:
     """The argument that makes several images of a prompt.
 
-    Pipelines differ in how they multiply images that they start from: where every prompt has its own, both are repeated here.
+    Pipelines differ in how they multiply embeddings and images that they are given, and some do not: those are repeated here.
     """
     pictures = [name for name, value in given.items() if _is_picture(name) and _is_of_prompts(name, value, prompts)]
+    embedded = any(name.endswith("prompt_embeds") and value is not None for name, value in given.items())
     if _IMAGES in parameters:
-        return None if prompts > 1 and pictures else _IMAGES
+        return None if embedded or (pictures and (prompts > 1 or "strength" in parameters)) else _IMAGES
     return "batch_size" if "batch_size" in parameters else None
+
+
+def _one_each(name: str, value: Any, prompts: int) -> Any:
+    """The one image that all prompts start from, for each of them; anything else as it is."""
+    if not _is_picture(name) or name.startswith("ip_adapter"):
+        return value
+    if isinstance(value, Tensor) and value.ndim == 4 and len(value) == 1:
+        return value.expand(prompts, -1, -1, -1)
+    return [value] * prompts if hasattr(value, "getbands") else value  # of PIL
 
 
 def _generator(seed: int, chain: int, slot: int) -> torch.Generator:

@@ -16,7 +16,6 @@ from svdd.pipelines.steer import steer
 from svdd.pipelines.steered_scheduler import in_place_of_scheduler
 
 _OF_THE_STAGE = (
-    "prompt_embeds",
     "num_images_per_prompt",
     "num_inference_steps",
     "height",
@@ -74,7 +73,7 @@ class _Stage:
 
     def __call__(
         self,
-        prompt_embeds: Tensor,
+        batch_size: int,
         num_images_per_prompt: int = 1,
         num_inference_steps: int | None = None,
         height: int | None = None,
@@ -118,7 +117,8 @@ def _steered_stage() -> Any:
         def __call__(self, components: Any, state: Any) -> tuple[Any, Any]:
             stage = type(type(components).__name__, (_Stage,), {})(components, self.blocks, state)
             given = {name: value for name, value in state.get(list(_OF_THE_STAGE)).items() if value is not None}
-            output = steer(stage, self.shared.reward, **self.shared.settings)(**given, prompts=state.get("prompt"))
+            given |= {"batch_size": len(state.get("prompt_embeds")), "prompts": state.get("prompt")}
+            output = steer(stage, self.shared.reward, **self.shared.settings)(**given)
             state.set("rewards", output.rewards)
             state.set("result", output.result)
             return components, state

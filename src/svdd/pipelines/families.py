@@ -43,7 +43,7 @@ def image_decoder(
                 f"{type(pipe).__name__} has latents of shape {tuple(latents.shape)}, which are not images of a known "
                 "family; give decode=, a function of latents to images (n, 3, H, W) from 0 to 1"
             )
-        return images_of_model(x if autoencoder is None else _decoded(autoencoder, x))
+        return images_of_model(x if autoencoder is None else _decoded(autoencoder, x, _upcasts(pipe)))
 
     return decode
 
@@ -58,7 +58,7 @@ def images_of_model(x: Float[Tensor, "n channels h w"]) -> Images:
     return checked_images(images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images)
 
 
-def _decoded(autoencoder: Any, latents: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n rgb H W"]:
+def _decoded(autoencoder: Any, latents: Float[Tensor, "n channels h w"], upcasts: bool) -> Float[Tensor, "n rgb H W"]:
     """The autoencoder's images of scaled latents."""
     config = autoencoder.config
     mean, std = (getattr(config, name, None) for name in ("latents_mean", "latents_std"))
@@ -68,21 +68,31 @@ def _decoded(autoencoder: Any, latents: Float[Tensor, "n channels h w"]) -> Floa
     x = x / (getattr(config, "scaling_factor", None) or 1.0) + (getattr(config, "shift_factor", None) or 0.0)
     if mean is not None and std is not None:
         x = x + x.new_tensor(mean).view(1, -1, 1, 1)
-    with _precise(autoencoder):
-        return autoencoder.decode(x.to(autoencoder.dtype), return_dict=False)[0]
+    with _precise(autoencoder, upcasts):
+        x = x.to(autoencoder.dtype)
+        if not (
+            hasattr(autoencoder, "_hf_hook") or hasattr(autoencoder, "_diffusers_hook")
+        ):  # which move it themselves
+            x = x.to(autoencoder.device)
+        return autoencoder.decode(x, return_dict=False)[0].to(latents.device)
+
+
+def _upcasts(pipe: Any) -> bool:
+    """Whether a pipeline heeds `force_upcast`, which autoencoders have by default and most families ignore."""
+    return hasattr(type(pipe), "upcast_vae") or "StableDiffusionXL" in type(pipe).__name__
 
 
 @contextmanager
-def _precise(autoencoder: Any) -> Iterator[None]:
-    """An autoencoder that overflows in float16 decodes in float32, and is as it was afterwards."""
-    if autoencoder.dtype != torch.float16 or not getattr(autoencoder.config, "force_upcast", False):
+def _precise(autoencoder: Any, upcasts: bool) -> Iterator[None]:
+    """An autoencoder that overflows in float16 decodes in float32 where its family does so, and is as it was afterwards."""
+    if autoencoder.dtype != torch.float16 or not (upcasts and getattr(autoencoder.config, "force_upcast", False)):
         yield
         return
-    autoencoder.to(torch.float32)
+    torch.nn.Module.to(autoencoder, torch.float32)  # its own `to` warns every time
     try:
         yield
     finally:
-        autoencoder.to(torch.float16)
+        torch.nn.Module.to(autoencoder, torch.float16)
 
 
 def _unpacked(

@@ -15,8 +15,8 @@ from torch import Tensor
 from svdd.distributions import Dirac, Distribution, Normal, Product
 from svdd.pipelines.kernel import wide
 from svdd.pipelines.kernels import Kernel, scheduler_kernel
-from svdd.pipelines.running import Running
 from svdd.pipelines.steered_scheduler import Question
+from svdd.pipelines.together import Together
 from svdd.pixels import checked_images
 from svdd.process import Process
 from svdd.rng import Rng
@@ -30,7 +30,7 @@ _UNKNOWN_OPTIONS = ("use_clipped_model_output", "variance_noise", "per_token_tim
 class _Position:
     """Where a pipeline stands: the chains it computes, the number of the step it asks about, and what it started from."""
 
-    running: Running
+    running: Together
     chains: int
     question: Question
     step: int
@@ -55,8 +55,8 @@ class PipelineProcess:
         self._first = 0
         self._at: _Position | None = None
 
-    def take(self, running: Running, chains: int) -> None:
-        """Goes on with another call of the pipeline, which is run to its first step.
+    def take(self, running: Together, chains: int) -> None:
+        """Goes on with other calls of the pipeline, which are run to their first step.
 
         Raises:
             ValueError: for another number of rows than there are slots, and for steps without a known kernel.
@@ -68,11 +68,7 @@ class PipelineProcess:
         assert self._kernel is None or torch.equal(times, self._kernel.times[self._first :]), (
             "batches share their times"
         )
-        self._kernel, self._first, rows = kernel, first, len(question.latents)
-        if rows != chains * self.slots:
-            raise ValueError(
-                f"the pipeline steps {rows} rows, but {chains} images with {self.slots} candidates each were asked for"
-            )
+        self._kernel, self._first = kernel, first
         self._at = _Position(running, chains, question, first, wide(question.latents))
 
     def process(self, name: str) -> Process:
@@ -85,7 +81,8 @@ class PipelineProcess:
 
         def transition(x: Tree, posterior: Product, t: Tensor, s: Tensor) -> Product:
             latents: Normal = kernel.transition(x["latents"], posterior.parts["latents"], t, s)
-            return Product({"latents": latents, "finished": Dirac(torch.full_like(x["finished"], float(s) == 0))})
+            finished = Dirac(torch.full_like(x["finished"], float(s) == 0))
+            return Product({"latents": latents, "finished": finished, "slot": Dirac(x["slot"])})
 
         return Process(
             prior=self._prior,
@@ -98,10 +95,10 @@ class PipelineProcess:
         )
 
     def _prior(self, n: int, rng: Rng) -> Tree:
-        """The first rows of every chain's own noise."""
-        at = self._now()
-        x = at.noise[self._rows(n)]
-        return {"latents": x, "finished": torch.zeros(n, dtype=torch.bool, device=x.device)}
+        """The first rows of every chain's own noise, and which they are: a method may choose among them."""
+        slot = self._first_slots(n)
+        x = self._now().noise[self._rows(slot)]
+        return {"latents": x, "finished": torch.zeros(n, dtype=torch.bool, device=x.device), "slot": slot}
 
     def _denoiser(self, x: Tree, t: Tensor, cond: Tree) -> Distribution:
         at, kernel = self._now(), self._known()
@@ -114,7 +111,9 @@ class PipelineProcess:
                 'value that looks ahead from a state alone, such as "posterior-mean", or svdd.load("diffusers:...")'
             )
         at.answered = True
-        output = at.question.output[self._rows(len(x["latents"]))]
+        # later ones were sent in this order
+        slot = x["slot"] if at.step == self._first else self._first_slots(len(x["slot"]))
+        output = at.question.output[self._rows(slot)]
         return Product({"latents": kernel.prediction(output, k, x["latents"]), "finished": Dirac(x["finished"])})
 
     def _send(self, latents: Tensor) -> None:
@@ -133,16 +132,20 @@ class PipelineProcess:
         at.question, at.step = question, at.step + 1
         if _place(self._known(), question) != at.step or not torch.equal(question.latents, sent):
             raise ValueError(
-                "the pipeline changed its latents or skipped a step between two steps of its scheduler; leave out the callback "
-                "that changes them, or the mask of an inpainting pipeline that pastes the known part in at every step"
+                "the pipeline changed its latents or skipped a step between two steps of its scheduler; leave out the mask of "
+                "an inpainting pipeline that pastes the known part in at every step"
             )
 
-    def _rows(self, n: int) -> Int64[Tensor, " n"]:
-        """The first of the pipeline's rows of every chain, n in all."""
+    def _first_slots(self, n: int) -> Int64[Tensor, " n"]:
+        """Of n particles, as many of each chain: its first slots."""
         at = self._now()
-        device = at.question.latents.device
-        each = torch.arange(n // at.chains, device=device)
-        return (torch.arange(at.chains, device=device)[:, None] * self.slots + each).flatten()
+        return torch.arange(n // at.chains, device=at.question.latents.device).repeat(at.chains)
+
+    def _rows(self, slot: Int64[Tensor, " n"]) -> Int64[Tensor, " n"]:
+        """The pipeline's rows of slots, as many of each chain."""
+        at = self._now()
+        chain = torch.arange(at.chains, device=slot.device).repeat_interleave(len(slot) // at.chains)
+        return chain * self.slots + slot
 
     def to_pipeline(self, latents: Tensor) -> Tensor:
         """Latents in the pipeline's own precision."""
@@ -179,7 +182,12 @@ def _place(kernel: Kernel, question: Question) -> int:
             raise ValueError(f"the pipeline steps with {name}, which cannot be steered; leave it out")
     timestep = torch.as_tensor(question.timestep).cpu()
     place = (kernel.timesteps == timestep).nonzero().flatten().tolist() if timestep.numel() == 1 else []
-    if len(place) != 1:
+    if len(place) > 1:
+        raise ValueError(
+            f"the scheduler's grid has timestep {question.timestep!r:.60} {len(place)} times, so a step cannot be told; use "
+            "fewer num_inference_steps"
+        )
+    if not place:
         raise ValueError(
             f"the pipeline steps at timestep {question.timestep!r:.60}, which is not one of its scheduler's"
         )

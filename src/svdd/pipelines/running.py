@@ -6,7 +6,10 @@ next step, or returns the pipeline's output. The pipeline notices nothing of it:
 """
 
 import contextvars
+import inspect
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -14,6 +17,9 @@ from torch import Tensor
 
 from svdd.accounting import Cost
 from svdd.pipelines.steered_scheduler import Question, in_place_of_scheduler, steered_scheduler
+
+_NETWORKS = ("unet", "transformer")
+_NOT_OF_A_CALL = "_interrupt"  # which others set while the pipeline sleeps
 
 
 class PipelineFailed(Exception):
@@ -45,15 +51,17 @@ class Running:
     Args:
         pipe: a diffusers pipeline with a scheduler.
         arguments: of its call.
+        silent: whether it shows no progress bar.
 
     Attributes:
         question: what the pipeline asks now; None before it starts and when it has returned.
         scheduler: a copy of the pipeline's own, whose grid is made by the time of the first question.
-        cost: calls of the network, and seconds until its answers.
+        cost: steps, seconds until their answers, and rows of the network, 0 where it is compiled in place.
     """
 
-    def __init__(self, pipe: Any, arguments: dict[str, Any]) -> None:
-        self.pipe, self.arguments, self.cost = pipe, arguments, Cost()
+    def __init__(self, pipe: Any, arguments: dict[str, Any], silent: bool = False) -> None:
+        self.pipe, self.arguments, self.silent, self.cost = pipe, _only_looking(arguments), silent, Cost()
+        self._own: dict[str, Any] = {}
         self.question: Question | None = None
         self.scheduler = steered_scheduler(pipe.scheduler, self._ask)
         self._greenlet = greenlet_module().greenlet(self._call)
@@ -122,12 +130,90 @@ class Running:
             self.cost.calls += 1
 
     def _wake(self, switch: Any, *given: Any) -> None:
-        """Switches over, each side with its own grad mode, which belongs to the thread and not to a stack."""
+        """Switches over, each side with its own grad mode, which belongs to the thread and not to a stack.
+
+        What the pipeline noted about its call is as it left it, also if someone called it meanwhile.
+        """
         mine = torch.is_grad_enabled()
         torch.set_grad_enabled(self._grad)
+        vars(self.pipe).update(self._own)
         try:
-            with in_place_of_scheduler(self.pipe, self.scheduler):
+            with (
+                in_place_of_scheduler(self.pipe, self.scheduler),
+                _counted(self.pipe, self.cost),
+                _without_bar(self.pipe, self.silent),
+            ):
                 switch(*given)
         finally:
+            self._own = _of_a_call(self.pipe)
             self._grad = torch.is_grad_enabled()
             torch.set_grad_enabled(mine)
+
+
+def _only_looking(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments with a callback that cannot change latents unseen, least of all those of the last step."""
+    name = "callback_on_step_end"
+    callback = arguments.get(name)
+    if callback is None or hasattr(callback, "tensor_inputs"):  # diffusers' own kind, which change other things
+        return arguments
+
+    def looking(pipe: Any, step: int, timestep: Any, given: dict[str, Any]) -> Any:
+        latents: Tensor | None = given.get("latents")
+        before = None if latents is None else latents.clone()
+        answer = callback(pipe, step, timestep, given)
+        after: Tensor | None = (answer or {}).get("latents", latents)
+        if before is not None and not (after is not None and torch.equal(after, before)):
+            raise ValueError(
+                "the callback changed the latents, which steering chooses; leave it out, or let it only look"
+            )
+        return answer
+
+    return arguments | {name: looking}
+
+
+def _of_a_call(pipe: Any) -> dict[str, Any]:
+    """What a pipeline notes about its call, such as `_guidance_scale`, which its property `guidance_scale` tells."""
+    cls = type(pipe)
+    return {
+        name: value
+        for name, value in vars(pipe).items()
+        if name.startswith("_") and name != _NOT_OF_A_CALL
+        if isinstance(inspect.getattr_static(cls, name[1:], None), property)
+    }
+
+
+@contextmanager
+def _counted(pipe: Any, cost: Cost) -> Iterator[None]:
+    """Counts the rows that go into a pipeline's network.
+
+    A hook would make a network that is compiled in place compile again.
+    """
+
+    def count(module: Any, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+        cost.rows += len(args[0] if args else named.get("sample", named.get("hidden_states", ())))
+
+    found = [getattr(pipe, name, None) for name in _NETWORKS]
+    networks = [one for one in found if isinstance(one, torch.nn.Module) and one._compiled_call_impl is None]
+    hooks = [network.register_forward_pre_hook(count, with_kwargs=True) for network in networks]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@contextmanager
+def _without_bar(pipe: Any, silent: bool) -> Iterator[None]:
+    name = "_progress_bar_config"
+    own = vars(pipe).get(name)
+    if not silent:
+        yield
+        return
+    vars(pipe)[name] = (own or {}) | {"disable": True}
+    try:
+        yield
+    finally:
+        if own is None:
+            del vars(pipe)[name]
+        else:
+            vars(pipe)[name] = own

@@ -1,6 +1,8 @@
 """Steering: a diffusers pipeline as it is, decoded towards a reward."""
 
+import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -22,15 +24,18 @@ from svdd.pipelines.kernels import check_scheduler
 from svdd.pipelines.outputs import joined_outputs, with_result
 from svdd.pipelines.pipeline_process import PipelineProcess
 from svdd.pipelines.running import PipelineFailed, Running, greenlet_module
+from svdd.pipelines.sizes import STEPS, Sizes, most_of, slots_of
+from svdd.pipelines.together import Together
 from svdd.result import Result
 from svdd.values import Learned, Reward, Value
 
 Decoder: TypeAlias = Any
 """A function of latents to images, or an autoencoder."""
 _CANDIDATES = 20
-_STEPS = 1000  # a method's sizes that depend on the step are looked at for as many
 _NOT_HERE = ("budget", "cache", "journal", "key", "cond", "samples")
 _OF_A_RUN = ("scores", "on_failure", "share")
+_LOCKS: weakref.WeakKeyDictionary[Any, threading.RLock] = weakref.WeakKeyDictionary()
+_LOCKS_LOCK = threading.Lock()
 
 
 def steer(
@@ -70,8 +75,10 @@ def steer(
             autoencoder for the same latents.
         look_ahead_decode: the same for look-aheads only, such as a `diffusers.AutoencoderTiny`; finished images are judged as
             `decode` makes them.
-        batch: prompts at once (images, where there are no prompts); all unless given.
-        chunks: rows at a time of `decode`, `reward` and, if learned, `value`.
+        batch: prompts at once (images, where there are no prompts); all unless given, or as many as `chunks` has room for.
+        chunks: rows at a time of `decode`, `reward`, if learned `value`, and `network`: latents that the pipeline steps at
+            once. Where all candidates are more, the pipeline is called several times, in step; its callbacks are called by
+            each.
         return_all: returns all particles of an image, where the method has several, instead of one.
         **options: the method's own (`temperature`, `particles`, `every`, `window`, ...), and `scores`, `on_failure` and
             `share` of `svdd.decode`.
@@ -79,10 +86,12 @@ def steer(
     Returns:
         What is called with the pipeline's own arguments and returns the pipeline's own output, one image for each that was
         asked for, with `rewards`, `usage`, `trace` and `result` beside `images`; a plain tuple gets the result as its last
-        entry. It also takes `prompts`, the texts for the reward where the pipeline is given embeddings.
+        entry. It also takes `prompts`, the texts for the reward where the pipeline is given embeddings. A second thread that
+        steers the same pipeline waits.
 
     Raises:
         ValueError: for a scheduler that cannot be steered, and for unknown methods and options; with the remedy.
+        TypeError: for a `decode` that is neither a function nor an autoencoder.
         ImportError: without greenlet.
 
     Cost:
@@ -93,8 +102,10 @@ def steer(
     for name in _NOT_HERE:
         if name in options:
             raise ValueError(f'steer has no {name}; svdd.load("diffusers:...") makes a process for runs that have')
-    if "network" in (chunks or {}):
-        raise ValueError("the pipeline calls its network in one piece; bound batch, the prompts at once, instead")
+    _check_numbers(seed, batch, chunks or {})
+    for decoder in (decode, look_ahead_decode):
+        if not (decoder is None or callable(decoder) or hasattr(decoder, "decode")):
+            raise TypeError(f"decode is a function of latents to images, or an autoencoder, got {decoder!r:.60}")
     if value == "rollout":
         raise ValueError('a rollout asks the network at times of its own; use "posterior-mean" or "log-mean-exp"')
     if candidates is not None or "candidates" in make_method(method, {}).options:
@@ -104,9 +115,20 @@ def steer(
     check_scheduler(pipe, eta)
     greenlet_module()
     scores = {name: image_reward(score) for name, score in (run.get("scores") or {}).items()}
-    run |= {"value": _of_latents(value), "chunks": chunks, "seed": seed, "scores": scores}
+    bounds = dict(chunks or {})
+    sizes = Sizes(batch, bounds.pop("network", None))
+    run |= {"value": _of_latents(value), "chunks": bounds, "seed": seed, "scores": scores}
     given = load_reward(reward) if isinstance(reward, str) else reward
-    return Steered(pipe, image_reward(given), method, options, run, eta, (decode, look_ahead_decode), batch, return_all)
+    return Steered(pipe, image_reward(given), method, options, run, eta, (decode, look_ahead_decode), sizes, return_all)
+
+
+def _check_numbers(seed: int, batch: int | None, chunks: Mapping[str, int]) -> None:
+    if seed < 0:
+        raise ValueError(f"seed is a whole number of at least 0, got {seed}")
+    if batch is not None and batch < 1:
+        raise ValueError(f"batch is at least 1 prompt at once, got {batch}")
+    if chunks.get("network", 1) < 1:
+        raise ValueError(f"chunks of the network are at least 1 row at once, got {chunks['network']}")
 
 
 def _of_latents(value: str | Value) -> str | Value:
@@ -114,6 +136,12 @@ def _of_latents(value: str | Value) -> str | Value:
     if not isinstance(value, Learned):
         return value
     return replace(value, predictor=lambda x, t, cond: value.predictor(x["latents"], t, cond))
+
+
+def _lock(pipe: Any) -> threading.RLock:
+    """Of a pipeline: its call notes things in itself. A reward may steer the pipeline that it is asked by."""
+    with _LOCKS_LOCK:
+        return _LOCKS.setdefault(pipe, threading.RLock())
 
 
 @dataclass(eq=False, repr=False)
@@ -127,7 +155,7 @@ class Steered:
     run: dict[str, Any]
     eta: int | float | None
     decoders: tuple[Decoder | None, Decoder | None]
-    batch: int | None
+    sizes: Sizes
     return_all: bool
 
     def __call__(self, *args: Any, **named: Any) -> Any:
@@ -138,9 +166,12 @@ class Steered:
                 left as it was.
         """
         try:
-            return self._output(*args, **named)
+            with _lock(self.pipe):
+                return self._output(*args, **named)
         except PipelineFailed as error:
             failed = error.original
+        if isinstance(failed, torch.OutOfMemoryError) and hasattr(failed, "add_note"):
+            failed.add_note("give steer chunks={'network': n} to step n latents at once, or fewer candidates")
         raise failed
 
     @torch.no_grad()
@@ -158,9 +189,7 @@ class Steered:
             raise ValueError(
                 "the reward asks for prompts, and the pipeline is given none as text; give the call prompts=[...]"
             )
-        if self.batch is not None and self.batch < 1:
-            raise ValueError(f"batch is at least 1 prompt at once, got {self.batch}")
-        most = _most("candidates", self.options.get("candidates", 1))
+        most = most_of("candidates", self.options.get("candidates", 1))
         if eta == 0 and most > 1:
             raise ValueError(
                 f"eta=0 adds no noise, so the {most} candidates of a step would be equal; set eta above 0 (1 for DDIM, 0.5 for "
@@ -179,21 +208,6 @@ class Steered:
         return options
 
 
-def _most(name: str, count: Count, steps: int = _STEPS) -> int:
-    """The largest of a number that may depend on the step."""
-    most = max(map(count, range(steps))) if callable(count) else count
-    if not isinstance(most, int) or most < 1:
-        raise ValueError(f"{name} must be whole and at least 1, got {most!r}")
-    return most
-
-
-def slots_of(options: Mapping[str, Any], steps: int) -> int:
-    """The most rows that a method with these options asks for, of one chain at one time."""
-    particles = [_most(name, options[name], steps) for name in ("particles", "width") if name in options]
-    children = [_most(name, options[name], steps) for name in ("candidates", "prior_candidates") if name in options]
-    return max([1, *particles]) * max([1, *children])
-
-
 class _Call:
     """One call of a steered pipeline: its batches, decoded one after the other."""
 
@@ -202,7 +216,7 @@ class _Call:
     ) -> None:
         self.steered, self.arguments, self.options = steered, arguments, options
         self.seed = arguments.seed(steered.run["seed"])
-        steps = arguments.given.get("num_inference_steps") or _STEPS
+        steps = arguments.given.get("num_inference_steps") or STEPS
         self.slots = slots_of(options, steps)
         decode, look_ahead = steered.decoders
         full = self._decoder(decode)
@@ -219,12 +233,11 @@ class _Call:
         """The pipeline's output and the run's result."""
         started = time.perf_counter()
         chains, images = self.arguments.chains, self.arguments.images
-        size = (self.steered.batch or self.arguments.prompts) * images
+        size = self.steered.sizes.chains(self.arguments.prompts, images)
         batches = [range(i, min(i + size, chains)) for i in range(0, chains, size)]
         outputs, decoding = [], None
         for number, batch in enumerate(batches):
-            arguments = self.arguments.part(batch, self.slots, self.seed)
-            with Running(self.steered.pipe, arguments) as running:
+            with self._together(batch) as running:
                 self.process.take(running, len(batch))
                 decoding = decoding or self._decoding()
                 decoding.batches = batches[: number + 1]  # those before are finished
@@ -232,10 +245,17 @@ class _Call:
                     pass
                 result = decoding.result()
                 outputs.append(running.finish(self._winners(result, batch)))
-                self._bill(running, len(batch))
+                self._bill(running)
         vars(result.usage.network).update(vars(self.network))
         result.usage.seconds = time.perf_counter() - started
         return joined_outputs(outputs), result
+
+    def _together(self, batch: range) -> Together:
+        """The pipeline's calls for a batch, the first with its progress bar."""
+        parts = self.steered.sizes.parts(self.slots, len(batch))
+        given = [self.arguments.part(batch, self.slots, self.seed, part) for part in parts]
+        runnings = [Running(self.steered.pipe, arguments, silent=i > 0) for i, arguments in enumerate(given)]
+        return Together(runnings, len(batch), [len(part) for part in parts])
 
     def _decoding(self) -> Decoding:
         steered, captions = self.steered, self.arguments.captions
@@ -255,16 +275,17 @@ class _Call:
         rows = [row for row, chain in enumerate(result.chain) if chain in batch]
         return self.process.to_pipeline(result.samples["latents"][rows])
 
-    def _bill(self, running: Running, chains: int) -> None:
+    def _bill(self, together: Together) -> None:
         """What the pipeline computed, rows that only filled its slots too."""
-        rows = running.cost.calls * chains * self.slots * _rows_each(self.steered.pipe, self.arguments.given)
-        self.network.rows += rows
-        self.network.calls += running.cost.calls
-        self.network.seconds += running.cost.seconds
+        each = _rows_each(self.steered.pipe, self.arguments.given)
+        for running, slots in zip(together.runnings, together.slots, strict=True):
+            self.network.rows += running.cost.rows or running.cost.calls * together.chains * slots * each
+            self.network.calls += running.cost.calls
+            self.network.seconds += running.cost.seconds
 
 
 def _rows_each(pipe: Any, given: Mapping[str, Any]) -> int:
-    """Network rows of a state: 2 under classifier-free guidance."""
+    """Network rows of a state where they cannot be counted: 2 under classifier-free guidance."""
     parameters = call_signature(pipe).parameters
     scale = given.get("true_cfg_scale", parameters["true_cfg_scale"].default if "true_cfg_scale" in parameters else 1)
     negative = any(given.get(name) is not None for name in ("negative_prompt", "negative_prompt_embeds"))
