@@ -226,16 +226,15 @@ def run_case(case, folder, args):
     summarise(case, store, args)
 
 
-def reference_of(case, args):
+@cache
+def reference_of(file):
     """Known molecules to compare with: of a file, or those that came with the bundled model."""
-    if args.reference is None:
-        return of_molecule_model("molecule")
-    return MoleculeReference.of(read_molecules(args.reference), args.reference.name)
+    return of_molecule_model("molecule") if file is None else MoleculeReference.of(read_molecules(file), file.name)
 
 
 def summarise(case, store, args):
     """A row a method with intervals, in place of the case's earlier rows."""
-    reference, rows = reference_of(case, args), []
+    reference, rows = reference_of(args.reference), []
     for label, group in store.frame[store.frame["case"] == case.name].groupby("label", sort=False):
         parts = [designs(one) for _, one in group.groupby("seed")]
         paid = store.runs[(store.runs["case"] == case.name) & (store.runs["label"] == label)]

@@ -122,6 +122,11 @@ def test_what_no_file_says_has_a_default_by_kind_or_must_be_given(tmp_path):
         gdss(str(file))
     with pytest.raises(ValueError, match=r"how much noise its corrector adds.*give scale_eps"):
         gdss(str(file), atoms=5)
+    with pytest.raises(ValueError, match="atoms is a whole number, or a JSON file of counts, got True"):
+        gdss(str(file), atoms=True, corrector=False)
+    for wrong in ({"snr": -1}, {"snr": 0.1, "scale_eps": 0.0}):
+        with pytest.raises(ValueError, match="of the corrector is a number above 0, got"):
+            gdss(str(file), atoms=5, **({"scale_eps": 0.5} | wrong))
     assert gdss(str(file), atoms=5, scale_eps=0.5).move is not None
     assert gdss(str(file), atoms=5, corrector=False).move is None
 

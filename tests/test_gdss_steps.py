@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from gdss_checkpoints import random_graphs, write_safetensors
 from svdd.algorithms import METHODS
 from svdd.budget import forecast
 from svdd.decoding import Decoding
+from svdd.fingerprint import FingerprintError, take_fingerprint
 from svdd.models.gdss_steps import VE, VP, GraphDiffusion, GraphNormal, GraphScores, graph_noise, step_size
 from svdd.models.graph_sizes import COUNTS, draw_sizes, size_law
 from svdd.process import Particles
@@ -238,6 +240,24 @@ def test_both_networks_are_counted(files, corrector, states):
     usage = svdd.decode(process, carbons, samples=2, candidates=3).usage
     assert usage.network.asked == 2 * 2 * states
     assert forecast(METHODS["svdd"], {"candidates": 3}, process, posterior_mean).rows == 2 * states
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"corrector": False}, "another move"), ({"snr": 0.6}, "another move"), ({"scale_eps": 0.1}, "another move"),
+        ({"valency_correction": False}, "valency_correction True, but the run's has False"),
+        ({"eps": 1e-2}, "6 steps from t = 1 to 0, but the run's has as many at other times in between"),
+        ({"corrector": "each"}, None),
+    ],
+)  # fmt: skip
+def test_a_value_belongs_to_its_corrector(files, changed, said):
+    process = loaded(files, steps=6)
+    x = process.prior(2, svdd.Rng(0, 2))
+    fingerprint = take_fingerprint(process, carbons, x, torch.tensor([1, 3]), x)
+    other = loaded(files, steps=6, **changed)
+    with pytest.raises(FingerprintError, match=said) if said else nullcontext():
+        fingerprint.check(other, carbons)
 
 
 @pytest.mark.parametrize("corrector", [True, "each"])

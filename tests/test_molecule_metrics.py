@@ -60,6 +60,7 @@ def test_validity_uniqueness_and_novelty_by_hand():
     assert measure.uniqueness(given) == pytest.approx(2 / 3)
     assert measure.novelty(given, ["C(O)C"]) == 0.5
     assert measure.novelty(given, []) == 1
+    assert measure.novelty(["CC(N)C(=O)O", "FC=CF"], ["C[C@H](N)C(=O)O"]) == 0.5  # a stereoisomer is known
     assert measure.canonical(given) == ["CCO", "CCO", "CCC"]
 
 

@@ -10,6 +10,7 @@ from rdkit import Chem
 
 import svdd
 from svdd.cli.jobs import make_job, make_process
+from svdd.fingerprint import FingerprintError, take_fingerprint
 from svdd.models.fragments import template
 from svdd.models.molecule import elbo_per_symbol, split, training_lengths, with_fragment
 from svdd.models.selfies_tokens import LONGEST, MASK, PAD, SYMBOLS, VOCABULARY, canonical, decode, encode, molecule_of
@@ -220,6 +221,7 @@ def test_totals_are_split_evenly_at_random():
         ("*C.*C.*C", r"must be one fragment, or two with one \* each"),
         ("*[N+](C)(C)C", r"does not know the SELFIES symbol \[N\+1\]"),
         ("C123C(*)C(*)C(C(*)C1*)(C(*)C2*)C(*)C3*", "cannot be written with its rings closed before its"),
+        ("*[2H]", r"every \* of \*\[2H\] must hang on a heavy atom"),
         ("*" + "C" * 60, "needs 61 symbols, and the model's longest molecules have 48"),
     ],
 )
@@ -271,3 +273,20 @@ def test_what_the_page_on_molecules_shows_runs(capsys):
         exec(compile(code, "molecules.md", "exec"), names)
     assert len(names["result"]) == 2
     assert holds("*N1CCN(c2ccccc2)CC1", eval(capsys.readouterr().out)[0])
+
+
+def test_the_bound_is_that_of_the_model_without_a_fragment(model):
+    with pytest.raises(ValueError, match="give the process without a fragment"):
+        elbo_per_symbol(with_fragment(model, "*c1ccccc1"), ["CCO"])
+
+
+def test_a_value_is_not_used_with_a_fragment_that_widens_its_states():
+    process, reward = svdd.load("molecule", steps=3), svdd.load_reward("qed")
+    x = process.prior(2, svdd.Rng(0, 2))
+    fingerprint = take_fingerprint(process, reward, x, torch.tensor([0, 1]), encode(["CCO", "c1ccccc1"]))
+    with pytest.raises(FingerprintError, match="another model"):
+        fingerprint.check(with_fragment(process, "*c1ccccc1"), reward)
+    with pytest.raises(
+        FingerprintError, match=r"fitted for states of shape \(48,\), but the run's has states of shape"
+    ):
+        fingerprint.check(with_fragment(process, "*c1ccc2nc(*)sc2c1"), reward)

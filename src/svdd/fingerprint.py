@@ -17,11 +17,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from svdd.process import Particles, Process
+from svdd.rng import Rng
 from svdd.tree import Tree, leaves, take
 from svdd.values import Reward, evaluate
 
 _FORMAT = "svdd-fingerprint-1"
-_FACTS = ("name", "alphabet", "length", "prompts", "classes")
+_FACTS = ("name", "alphabet", "length", "prompts", "classes", "valency_correction")
 _TOLERANCE = 0.01  # absolute and relative: far above rounding on any machine, far below another network's answer
 
 
@@ -39,7 +40,8 @@ class Fingerprint:
         x: a few states: tokens, or a dictionary of tensors.
         step: how many steps each has taken.
         finished: a few finished designs, as states.
-        answers: what the denoiser and the transition said of the states, and the rewards of the designs.
+        answers: what the denoiser and the transition said of the states, where a fixed move led them, and the rewards of the
+            designs.
     """
 
     facts: dict[str, Any]
@@ -56,18 +58,21 @@ class Fingerprint:
             FingerprintError: for the first thing that differs.
 
         Cost:
-            1 network row a probed state, 1 decoder row and 1 reward row a probed design; a dozen in all.
+            1 network row a probed state and what a move costs, 1 decoder row and 1 reward row a probed design; a dozen in all.
         """
         for name, fitted in self.facts.items():
             if process.about.get(name) != fitted:
                 raise _differs(f"{name} {fitted!r}", f"{process.about.get(name)!r}")
         first = len(self.times) - len(process.times)
         if first < 0 or not torch.allclose(self.times[first:], process.times.to(self.times), atol=1e-6):
-            raise _differs(_grid(self.times), _grid(process.times))
+            raise _differs(*_grids(self.times, process.times))
+        fitted, given = _shapes(self.x), _shapes(process.prior(1, Rng(0, range(1))))
+        if fitted != given:
+            raise _differs(f"states of shape {fitted}", f"states of shape {given}")
         answers = asked(process, reward, self.x, self.step - first, self.finished)
-        for name, fitted in self.answers.items():
-            known = self.step >= first if name != "reward" else torch.ones(len(fitted), dtype=torch.bool)
-            if not _close(fitted[known], answers[name][known]):
+        for name, told in self.answers.items():
+            known = self.step >= first if name != "reward" else torch.ones(len(told), dtype=torch.bool)
+            if not _close(told[known], answers[name][known]):
                 raise _differs(f"another {name}", f"answers that differ at {int(known.sum())} probes")
 
     def save(self, path: Path, weights: Path) -> None:
@@ -102,8 +107,16 @@ def _differs(fitted: str, given: str) -> FingerprintError:
     )
 
 
-def _grid(times: Tensor) -> str:
-    return f"{len(times) - 1} steps from t = {float(times[0]):.4g} to {float(times[-1]):.4g}"
+def _grids(fitted: Tensor, given: Tensor) -> tuple[str, str]:
+    ends = [f"{len(times) - 1} steps from t = {times[0]:.4g} to {times[-1]:.4g}" for times in (fitted, given)]
+    return ends[0], ends[1] if ends[0] != ends[1] else "as many at other times in between"
+
+
+def _shapes(states: Tree) -> Any:
+    """Of one row, by the names of its parts."""
+    if isinstance(states, Tensor):
+        return tuple(states.shape[1:])
+    return {name: tuple(leaf.shape[1:]) for name, leaf in states.items()}
 
 
 def _close(fitted: Tensor, given: Tensor) -> bool:
@@ -115,17 +128,27 @@ def _close(fitted: Tensor, given: Tensor) -> bool:
 @torch.no_grad()
 def asked(process: Process, reward: Reward, x: Tree, step: Int64[Tensor, " p"], finished: Tree) -> dict[str, Tensor]:
     """The answers to the probes; a state from before the grid of the process is asked about at its beginning."""
-    posteriors, kernels, still = [], [], replace(process, move=None)  # a move draws random numbers
+    posteriors, kernels, moves, still = [], [], [], replace(process, move=None)  # a move draws random numbers
     for row, number in enumerate(step.tolist()):
-        particles = Particles(still, max(number, 0), take(x, torch.tensor([row])))
+        here = take(x, torch.tensor([row]))
+        particles = Particles(still, max(number, 0), here)
         posteriors.append(_flat(particles.posterior))
         kernels.append(_flat(particles.kernel))
+        drawn = Rng(row, range(1))
+        led = here if process.move is None else process.move(here, particles.posterior, particles.t, drawn)
+        moves.append(_flat(_sorted(led)))
     ends = Particles(process, process.steps, finished)
     return {
         "model": torch.cat(posteriors),
         "transition": torch.cat(kernels),
+        "move": torch.cat(moves),
         "reward": evaluate(reward, ends, finished),
     }
+
+
+def _sorted(states: Tree) -> Tree:
+    """In the order of the names: a file has none of its own."""
+    return dict(sorted(states.items())) if isinstance(states, dict) else states
 
 
 def _flat(distribution: Any) -> Float[Tensor, "1 d"]:

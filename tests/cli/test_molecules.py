@@ -171,3 +171,14 @@ def test_what_cannot_be_measured_together_is_refused(run, call, refused, tmp_pat
         call(*base, "--reference", tmp_path / "one.smi")
     )
     assert "does not make sequences of the kind" in refused(call(*base, "--model", "toy-masked"))
+
+
+def test_a_run_with_fragments_is_measured_as_svdd_evaluate_does(call, tmp_path):
+    out, again = tmp_path / "out", tmp_path / "again"
+    sizes = "--steps", 6, "--candidates", 2, "--samples", 4
+    kept = "*c1ccc2nc(*)sc2c1"  # two places, so that states are wider than the model's own
+    result = call("run", "--model", "molecule", "--reward", "qed", "--fragment", kept, *sizes, "--out", out, "--quiet")
+    assert (result.status, "note" in result.err) == (0, False), result.err
+    assert call("evaluate", out, "--out", again).status == 0
+    (ran,), (evaluated,) = (pd.read_csv(path / "evaluation.csv").to_dict("records") for path in (out, again))
+    assert ran["elbo_per_symbol"] == pytest.approx(evaluated["elbo_per_symbol"])

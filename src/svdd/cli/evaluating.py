@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from svdd.cli.fasta import read_fasta
 from svdd.cli.finished import FinishedRun, grouped, labels
 from svdd.cli.folders import as_json
-from svdd.cli.jobs import Job, make_process, make_reward
+from svdd.cli.jobs import BEGUN, Job, make_process, make_reward
 from svdd.cli.listing import show
 from svdd.cli.sentences import say
 from svdd.locate import HELD_OUT, JUDGES
@@ -112,6 +112,8 @@ def held_out(reward: str) -> str:
 def evaluation_of(result: Result, process: Process, job: Job) -> Evaluation | None:
     """The evaluation of a run's own designs, None unless there is more to measure; what fails is a note on stderr."""
     text = isinstance(result.samples, list)
+    if any(getattr(job, name) for name in BEGUN):
+        process = make_process(job.model_copy(update=BEGUN))
     if not is_measured(process.about) or not len(result) or text == makes_images(process.about):
         return None
     try:
@@ -199,14 +201,7 @@ def protocol_of(
     first = runs[0].job
     if judge in first.guides():
         raise ValueError(f"{judge} guided these runs, so it cannot judge them; give --judge another reward")
-    begun: dict[str, Any] = {
-        "template": None,
-        "fix": [],
-        "start": None,
-        "noise": None,
-        "fragment": None,
-    }  # of the runs, no part of the model
-    process = make_process(first.model_copy(update=begun | ({"model": model} if model else {})))
+    process = make_process(first.model_copy(update=BEGUN | ({"model": model} if model else {})))
     if not _same_kind(process.about, runs[0].result):
         what = "images" if makes_images(runs[0].result.about) else "sequences"
         raise ValueError(f"{model or first.model} does not make {what} of the kind that {runs[0].path} holds")

@@ -211,6 +211,10 @@ def read_settings(path: Path) -> dict[str, Any]:
     return read
 
 
+BEGUN: dict[str, Any] = {"template": None, "fix": [], "start": None, "noise": None, "fragment": None}
+"""What a run begins from, and what that is in a job of the model alone."""
+
+
 def make_process(job: Job) -> Process:
     """The job's model, with the letters or the fragment it keeps, or the sequences it starts from.
 

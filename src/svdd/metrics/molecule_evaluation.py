@@ -19,6 +19,7 @@ from svdd.metrics.molecules import (
     alerts,
     canonical,
     fingerprints,
+    flat,
     fragments,
     nearest_of,
     parsed,
@@ -89,7 +90,8 @@ def _statistics(designs: Designs, reference: MoleculeReference | None) -> list[M
         near = numpy.where(valid, nearest_of(prints, reference.neighbours), numpy.nan)
         known = reference.known
         if known is not None:
-            found.append(("novel", _ratio(numpy.array([name not in known for name in names]), share), False))
+            new = numpy.array([name is None or flat([name])[0] not in known for name in names])
+            found.append(("novel", _ratio(new, share), False))
         found += [
             ("distant", _ratio(near < NEW, share), False),
             ("nearest_similarity", mean(near), False),

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from svdd.locate import MODELS
 from svdd.metrics.chemnet import Activations
 from svdd.metrics.molecule_properties import BINS, Histogram, property_table
-from svdd.metrics.molecules import canonical, fingerprints, fragments, scaffolds
+from svdd.metrics.molecules import canonical, fingerprints, flat, fragments, scaffolds
 from svdd.models.bundled import bundled
 
 __all__ = ["MoleculeReference", "Pieces", "of_molecule_model", "write_molecule_reference"]
@@ -66,7 +66,7 @@ class MoleculeReference:
         scaffolds: Bemis-Murcko scaffolds.
         histograms: of every property.
         activations: ChemNet's.
-        known: canonical SMILES of all of the set, where they are there.
+        known: canonical SMILES of all of the set, where they are there, without stereochemistry.
         note: what is approximate about it, empty if nothing is.
     """
 
@@ -110,7 +110,7 @@ class MoleculeReference:
             Pieces.of(scaffolds(some)),
             {name: Histogram.of(name, table[name]) for name in BINS},
             Activations.of(some, device=device),
-            frozenset(valid),
+            frozenset(flat(valid)),
             ""
             if len(some) == len(valid)
             else f"{name}: all but novelty and neighbours is of {len(some):,} of its {len(valid):,} molecules",

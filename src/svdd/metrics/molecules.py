@@ -21,6 +21,7 @@ __all__ = [
     "canonical",
     "distant",
     "fingerprints",
+    "flat",
     "fragment_similarity",
     "fragments",
     "internal_diversity",
@@ -38,6 +39,8 @@ BITS, RADIUS = 1024, 2
 """Of the fingerprints: ECFP4 folded to 1024 bits, as MOSES and MOOD have them."""
 NEW = 0.4
 """Similarity to the nearest known molecule below which MOOD calls a molecule novel."""
+_STEREO = frozenset("@/\\")
+"""Signs of stereochemistry in SMILES."""
 _BLOCK = 4096
 """Fingerprints at a time, so that a table of similarities is at most 64 MiB."""
 
@@ -76,6 +79,15 @@ def canonical(molecules: Iterable[str]) -> list[str]:
     return [write(found) for found in map(parsed, molecules) if found is not None]
 
 
+def flat(molecules: Iterable[str]) -> list[str]:
+    """The canonical SMILES of the valid molecules without stereochemistry, which most generators do not know."""
+    whole = canonical(molecules)
+    return [
+        chem().MolToSmiles(parsed(smiles), isomericSmiles=False) if _STEREO & set(smiles) else smiles
+        for smiles in whole
+    ]
+
+
 def validity(molecules: Sequence[str]) -> float:
     """Share of text that is a molecule, between 0 and 1; NaN for no text."""
     return _share([parsed(smiles) is not None for smiles in molecules])
@@ -90,11 +102,13 @@ def uniqueness(molecules: Sequence[str]) -> float:
 def novelty(molecules: Sequence[str], known: Iterable[str]) -> float:
     """Share of the different molecules that are not among the known ones, between 0 and 1; NaN if none is valid.
 
+    A molecule is known by its atoms and bonds: another stereoisomer is no new one.
+
     Args:
         molecules: to judge.
         known: the training set, say; written in any way.
     """
-    different, before = set(canonical(molecules)), set(canonical(known))
+    different, before = set(flat(molecules)), set(flat(known))
     return len(different - before) / len(different) if different else numpy.nan
 
 

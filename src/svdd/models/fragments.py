@@ -197,6 +197,8 @@ def _read(fragment: str) -> tuple[str, list[Any]]:
     for number, atom in enumerate(points, 1):
         atom.SetAtomMapNum(number)
     smiles = written(molecule)
+    if any(near.GetAtomicNum() == 1 for atom in points for near in atom.GetNeighbors()):
+        raise ValueError(f"every * of {fragment} must hang on a heavy atom, not on hydrogen")
     marked = re.sub(r"\[\*:(\d+)\]", rf"[\1{_MARKER}]", smiles)
     parts = Chem.GetMolFrags(Chem.MolFromSmiles(marked), asMols=True)
     if len(parts) > 2 or (len(parts) == 2 and len(points) != 2):

@@ -106,6 +106,7 @@ def gdss(
             "data": checkpoint.data,
             "precision": precision,
             "langevin": langevin if corrector else "none",
+            "valency_correction": valency_correction,
         },
     )
 
@@ -137,7 +138,11 @@ def _strengths(
             f"{checkpoint.path} does not say how much noise its corrector adds, and it is none of the published ones; give "
             "scale_eps=0.9, say, or corrector=False"
         )
-    return float(_SNR if snr is None else snr), float(scale)
+    strengths = {"snr": _SNR if snr is None else snr, "scale_eps": scale}
+    for name, number in strengths.items():
+        if not (isinstance(number, int | float) and number > 0):
+            raise ValueError(f"{name} of the corrector is a number above 0, got {number!r}")
+    return float(strengths["snr"]), float(scale)
 
 
 def _prior(law: Float[Tensor, " S"], checkpoint: GraphCheckpoint, dtype: torch.dtype, n: int, rng: Rng) -> Tree:

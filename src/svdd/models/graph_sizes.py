@@ -35,6 +35,8 @@ def size_law(atoms: int | str | None, data: str, most: int) -> Float[Tensor, " S
         raise ValueError(f"sizes of {data} are not known; give atoms=20, say, or a JSON file of counts")
     if atoms is None:
         counts: Sequence[float] = COUNTS[data]
+    elif isinstance(atoms, bool | float):
+        raise ValueError(f"atoms is a whole number, or a JSON file of counts, got {atoms!r}")
     elif isinstance(atoms, int):
         counts = [float(n == atoms) for n in range(most + 1)]
     else:

@@ -240,9 +240,14 @@ def elbo_per_symbol(
         seed: of the noise.
         rows: noisy copies at a time.
 
+    Raises:
+        ValueError: for a process that holds a fragment.
+
     Cost:
         n * samples network rows.
     """
+    if not isinstance(process.prior, Lengths):
+        raise ValueError("the bound is that of the model of molecules itself: give the process without a fragment")
     found, tokens = torch.full((len(molecules),), torch.nan), dict[int, Tensor]()
     for row, smiles in enumerate(molecules):
         try:

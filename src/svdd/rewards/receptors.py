@@ -92,7 +92,8 @@ def find_receptor(
         ImportError: if the package `dockstring` is asked for and not installed.
     """
     text, box = _read(str(name), receptors_folder(folder))
-    center, size = center or (box and box[0]), size or (box and box[1])
+    if box is not None:
+        center, size = box[0] if center is None else center, box[1] if size is None else size
     if center is None or size is None:
         raise ValueError(
             f"the receptor {name} needs a box: give its center and its size, three numbers in Angstrom each "
