@@ -263,8 +263,11 @@ def counted_hits(case, group, reference):
     group = group.drop_duplicates("sample")
     table = property_table(group["sample"].tolist())
     near = nearest_of(fingerprints(group["sample"].tolist()), reference.neighbours)
-    found = hits(group["reward"], table["qed"], table["sa"], near, threshold=-TARGETS[case.reward].threshold)
-    return {"hits": int(found.sum()), "hit_candidates": len(group)}
+    counts = {
+        name: int(hits(group[column], table["qed"], table["sa"], near, threshold=-TARGETS[case.reward].threshold).sum())
+        for name, column in (("hits", "reward"), ("hits_judged", "judge"))
+    }
+    return counts | {"hit_candidates": len(group)}
 
 
 def main():

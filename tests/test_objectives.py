@@ -398,3 +398,24 @@ def test_tensors_are_designs_too():
         gaussian(), weighted_sum({"sum": lambda x: x.sum(-1), "first": (lambda x: x[:, 0], 2)}), candidates=2, samples=3
     )
     assert torch.allclose(result.rewards, result.scores["sum"] + 2 * result.scores["first"])
+
+
+def test_a_shape_alone_keeps_what_a_reward_has_beside_numbers():
+    closed = []
+
+    class Posing:
+        def __call__(self, designs):
+            return [1.0] * len(designs)
+
+        def poses(self, designs):
+            return designs
+
+        def close(self):
+            closed.append(True)
+
+    shaped = ramp(Posing(), 0, 2)
+    assert shaped.poses(["C"]) == ["C"]
+    shaped.close()
+    assert closed == [True]
+    assert not hasattr(ramp(len, 0, 2), "poses")
+    assert pickle.loads(pickle.dumps(ramp(len, 0, 2))).reward is len

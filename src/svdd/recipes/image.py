@@ -5,7 +5,7 @@
 DIR holds `cifar10_jpeg.npz` (see `svdd.recipes.image_data`). Needs the extra `svdd[recipes]`. A run that was stopped goes on
 from the checkpoints in the output folder.
 
-A diffusion model of 8x8 latents, since it costs a sixteenth of one of the pixels: a CPU core can train it in an hour, and a
+A diffusion model of 8x8 latents, since it costs a sixteenth of one of the pixels: a CPU core can train it in hours, and a
 reward-guided run of it takes seconds. It is written as a `StableDiffusionPipeline`, so whatever works with it works with the
 pipelines people use.
 """
@@ -58,7 +58,7 @@ def main(
     stage: Annotated[Stage, typer.Option(help="Part to run.")] = Stage.all,
     autoencoder_steps: Annotated[int, typer.Option(help="Training steps of the autoencoder.")] = 2400,
     classifier_steps: Annotated[int, typer.Option(help="Training steps of each classifier.")] = 2400,
-    steps: Annotated[int, typer.Option(help="Training steps of the denoiser.")] = 5200,
+    steps: Annotated[int, typer.Option(help="Training steps of the denoiser.")] = 12_500,
     batch: Annotated[int, typer.Option(help="Images a training step of the denoiser.")] = 64,
     samples: Annotated[int, typer.Option(help="Samples that the card measures.")] = 2000,
     device: Annotated[str, typer.Option(help="Where the networks run.")] = "cpu",

@@ -29,7 +29,7 @@ Every number below is measured by the recipe that trained the weights.
 ## What it is, and what it is not
 
 A model to try guidance on without a download or an accelerator, of the same parts as the pipelines people use: an autoencoder,
-a text encoder, a UNet with cross-attention, classifier-free guidance. It was trained for an hour or so on one CPU core. Its
+a text encoder, a UNet with cross-attention, classifier-free guidance. It was trained for a few hours on one CPU core. Its
 images are small, many are malformed, and it knows no word of a prompt but the names of its classes (and a few that surround
 them).
 """

@@ -28,7 +28,7 @@ UNET: dict[str, Any] = {
     "addition_embed_type": "text",  # the prompt is added to the time embedding too: blocks without attention see it
     "addition_embed_type_num_heads": 4,
 }
-"""Sizes for diffusers' `UNet2DConditionModel`: what a core learns best in an hour."""
+"""Sizes for diffusers' `UNet2DConditionModel`: what a core learns best in hours."""
 
 SCHEDULER: dict[str, Any] = {
     "num_train_timesteps": 1000,

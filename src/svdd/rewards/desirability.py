@@ -98,6 +98,9 @@ class AtMost(_Shape):
         return float(x <= self.bound)
 
 
+_BESIDE = ("close", "poses")
+
+
 @dataclass(frozen=True)
 class Desirability:
     """A reward seen through a shape.
@@ -126,6 +129,12 @@ class Desirability:
     def met(self, x: float) -> bool:
         """Whether it may be so."""
         return not self.must or self.of(x) >= 1
+
+    def __getattr__(self, name: str) -> Any:
+        """What the reward has beside numbers: poses, and processes to close."""
+        if name in _BESIDE:
+            return getattr(self.reward, name)
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     @property
     def identity(self) -> str:
