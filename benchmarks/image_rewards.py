@@ -148,10 +148,9 @@ of ten classes, two designs a class and seed. Brackets hold 95 % bootstrap inter
 called different only where their intervals do not overlap. Costs are of one design; network rows are two a state under
 classifier-free guidance.
 
-*Best-of-n, equal compute* has as many samples as the seconds of svdd's network, decoder and reward together pay for, and *twice
-the compute* as many again. The judge
-of both rewards is a classifier trained on other images than the one that guides; it tells how surely a design still shows
-what its prompt says. Diversity is the mean cosine distance of the judge's features between designs of one prompt, and the
+*Best-of-n, equal compute* has as many samples as the seconds of svdd's network, decoder and reward together pay for. The
+judge of both rewards is a classifier trained on other images than the one that guides; it tells how surely a design still
+shows what its prompt says. Diversity is the mean cosine distance of the judge's features between designs of one prompt, and the
 distance to photographs is Fréchet's under the same features; as many photographs have *its floor*."""
 WORTH = {"diversity_per_prompt": "diversity in a prompt", "diversity": "diversity", "near_duplicates": "near-duplicates",
          "image_distance": "distance to photographs", "image_distance_floor": "its floor",
