@@ -119,7 +119,7 @@ def compared(table):
         if label in rows:
             said = words[verdict(mine, rows[label], "reward_mean")]
             ratio = rows[label][f"{cost.split()[0]}_asked"] / mine[f"{cost.split()[0]}_asked"]
-            short = f" (which had {ratio:.0%} of svdd's {cost}, all of its pool)" if ratio < 0.8 else ""
+            short = f" (which had {ratio:.0%} of svdd's {cost})" if ratio < 0.8 else ""
             yield f"At equal {cost}, svdd's mean reward is {said} best-of-n's{short}."
     others = [label for label in rows if label not in (SVDD, PRETRAINED, *(label for label, _ in PAIRS))]
     for sign, word in words.items():
