@@ -66,7 +66,7 @@ class Fingerprint:
         first = len(self.times) - len(process.times)
         if first < 0 or not torch.allclose(self.times[first:], process.times.to(self.times), atol=1e-6):
             raise _differs(*_grids(self.times, process.times))
-        fitted, given = _shapes(self.x), _shapes(process.prior(1, Rng(0, range(1))))
+        fitted, given = _shapes(self.x), _shapes(process.prior(1, Rng(0, 1)))
         if fitted != given:
             raise _differs(f"states of shape {fitted}", f"states of shape {given}")
         answers = asked(process, reward, self.x, self.step - first, self.finished)
@@ -134,7 +134,7 @@ def asked(process: Process, reward: Reward, x: Tree, step: Int64[Tensor, " p"], 
         particles = Particles(still, max(number, 0), here)
         posteriors.append(_flat(particles.posterior))
         kernels.append(_flat(particles.kernel))
-        drawn = Rng(row, range(1))
+        drawn = Rng(row, 1)
         led = here if process.move is None else process.move(here, particles.posterior, particles.t, drawn)
         moves.append(_flat(_sorted(led)))
     ends = Particles(process, process.steps, finished)

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from svdd.pipelines.steer import steer
-from svdd.pipelines.steered_scheduler import in_place_of_scheduler
+from svdd.pipelines.steered_scheduler import with_attributes
 
 _OF_THE_STAGE = (
     "num_images_per_prompt",
@@ -85,7 +85,7 @@ class _Stage:
         given = {"num_images_per_prompt": num_images_per_prompt, "generator": generator, "latents": latents}
         for name, value in given.items():
             self.state.set(name, value)
-        with in_place_of_scheduler(self.components, self.scheduler):
+        with with_attributes(self.components, scheduler=self.scheduler):
             self.blocks(self.components, self.state)
         for name, value in own.items():
             self.state.set(name, value)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from svdd.accounting import Cost
-from svdd.pipelines.steered_scheduler import Question, in_place_of_scheduler, steered_scheduler
+from svdd.pipelines.steered_scheduler import Question, steered_scheduler, with_attributes
 
 _NETWORKS = ("unet", "transformer")
 _NOT_OF_A_CALL = "_interrupt"  # which others set while the pipeline sleeps
@@ -138,16 +138,17 @@ class Running:
         torch.set_grad_enabled(self._grad)
         vars(self.pipe).update(self._own)
         try:
-            with (
-                in_place_of_scheduler(self.pipe, self.scheduler),
-                _counted(self.pipe, self.cost),
-                _without_bar(self.pipe, self.silent),
-            ):
+            with with_attributes(self.pipe, scheduler=self.scheduler, **self._bar()), _counted(self.pipe, self.cost):
                 switch(*given)
         finally:
             self._own = _of_a_call(self.pipe)
             self._grad = torch.is_grad_enabled()
             torch.set_grad_enabled(mine)
+
+    def _bar(self) -> dict[str, Any]:
+        """The pipeline's settings of its progress bar, where it shall show none."""
+        name = "_progress_bar_config"
+        return {name: (vars(self.pipe).get(name) or {}) | {"disable": True}} if self.silent else {}
 
 
 def _only_looking(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -200,20 +201,3 @@ def _counted(pipe: Any, cost: Cost) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
-
-
-@contextmanager
-def _without_bar(pipe: Any, silent: bool) -> Iterator[None]:
-    name = "_progress_bar_config"
-    own = vars(pipe).get(name)
-    if not silent:
-        yield
-        return
-    vars(pipe)[name] = (own or {}) | {"disable": True}
-    try:
-        yield
-    finally:
-        if own is None:
-            del vars(pipe)[name]
-        else:
-            vars(pipe)[name] = own

@@ -82,14 +82,16 @@ def _count_step(scheduler: Any, timestep: Any) -> None:
 
 
 @contextmanager
-def in_place_of_scheduler(pipe: Any, scheduler: Any) -> Iterator[None]:
-    """A pipeline with another scheduler, and with its own again afterwards.
+def with_attributes(pipe: Any, **changed: Any) -> Iterator[None]:
+    """A pipeline with other attributes, such as its scheduler, and with its own again afterwards.
 
-    The pipeline's own setter would write the scheduler's class into the pipeline's configuration; this does not.
+    The pipeline's own setter would write a scheduler's class into the pipeline's configuration; this does not.
     """
-    own = vars(pipe)["scheduler"]
-    vars(pipe)["scheduler"] = scheduler
+    own = {name: vars(pipe)[name] for name in changed if name in vars(pipe)}
+    vars(pipe).update(changed)
     try:
         yield
     finally:
-        vars(pipe)["scheduler"] = own
+        for name in changed.keys() - own.keys():
+            del vars(pipe)[name]
+        vars(pipe).update(own)
