@@ -16,7 +16,7 @@ NAMES = {path: path.relative_to(ROOT).with_suffix("").as_posix() for path in MOD
 
 # a module may import from its own layer and from those above it in this table
 LAYERS = [
-    ["tree", "rng", "suggestions", "alphabets", "features", "invalid", "pending", "pixels", "captions"],
+    ["tree", "rng", "suggestions", "extras", "alphabets", "features", "invalid", "pending", "pixels", "captions"],
     ["distributions", "schedules", "denoisers", "transitions", "flows", "process"],  # the formalism
     ["overlap", "values", "selectors", "loop", "algorithms", "cite", "diagnostics"],  # the method
     [

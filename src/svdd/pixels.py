@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from svdd.extras import module_of
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -50,11 +52,7 @@ def pil() -> Any:
     Raises:
         ImportError: without pillow; it names the extra.
     """
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError("images need pillow: pip install 'svdd[images]'") from error
-    return Image
+    return module_of("images", "PIL.Image", "images need pillow")
 
 
 def checked_images(images: Any) -> Images:

@@ -16,6 +16,8 @@ import numpy
 from jaxtyping import Bool, Float32, UInt8
 from numpy import ndarray
 
+from svdd.extras import module_of
+
 __all__ = [
     "alerts",
     "canonical",
@@ -51,11 +53,7 @@ def chem() -> Any:
     Raises:
         ImportError: without RDKit; it names the extra.
     """
-    try:
-        from rdkit import Chem
-    except ImportError as error:
-        raise ImportError("molecules need rdkit: pip install 'svdd[molecules]'") from error
-    return Chem
+    return module_of("molecules", "rdkit.Chem", "molecules need rdkit")
 
 
 def read(smiles: str) -> Any:

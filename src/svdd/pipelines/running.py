@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from svdd.accounting import Cost
+from svdd.extras import module_of
 from svdd.pipelines.steered_scheduler import Question, steered_scheduler, with_attributes
 
 _NETWORKS = ("unet", "transformer")
@@ -36,11 +37,7 @@ def greenlet_module() -> Any:
     Raises:
         ImportError: without it; it names the extra.
     """
-    try:
-        import greenlet
-    except ImportError as error:
-        raise ImportError("steering a pipeline needs greenlet: pip install 'svdd[images]'") from error
-    return greenlet
+    return module_of("images", "greenlet", "steering a pipeline needs greenlet")
 
 
 class Running:

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from svdd.extras import module_of
+
 __all__ = [
     "Rules",
     "blank",
@@ -37,11 +39,7 @@ def transformers() -> Any:
     Raises:
         ImportError: without it; names the extra.
     """
-    try:
-        import transformers as module
-    except ImportError as error:
-        raise ImportError("learned image rewards need transformers: pip install 'svdd[images]'") from error
-    return module
+    return module_of("images", "transformers", "learned image rewards need transformers")
 
 
 def loaded(load: Callable[..., Any], path: str, what: str, **options: Any) -> Any:
