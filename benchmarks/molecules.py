@@ -40,14 +40,15 @@ ROOT = Path(__file__).parents[1]
 PARTS = ("network", "value", "reward")
 PRETRAINED, BEST_ROWS, BEST_REWARDS = "pretrained", "best-of-n, equal network rows", "best-of-n, equal reward calls"
 SVDD, TEMPERED, SMC, LME, MC = "svdd", "svdd, tempered", "smc", "svdd log-mean-exp", "svdd learned mean"
+BLOCKS = "blocks"
 
 
 @dataclass(frozen=True)
 class Case:
     """A model, a reward, and how much of them.
 
-    `temperature` is that of every method but svdd and the learned value, which take the best. `every` is the cadence of
-    choices, `pool` the unguided samples a seed.
+    `temperature` is that of every method but svdd, blocks and the learned value, which take the best. `every` is the cadence
+    of choices by the reward, `length` that of blocks, `draws` the x_0 of a log-mean-exp, `pool` the unguided samples a seed.
     """
 
     name: str
@@ -60,6 +61,8 @@ class Case:
     pool: int
     temperature: float
     every: int = 1
+    length: int = 1
+    draws: int = 4
     fit: tuple[tuple[str, object], ...] = ()
     families: tuple[str, ...] = (SVDD, TEMPERED, SMC, LME, MC)
 
@@ -75,23 +78,24 @@ class Case:
 TOKENS = (("rollouts", 2000), ("train_steps", 1000))
 GRAPHS = (("rollouts", 64), ("states", 48), ("train_steps", 800), ("learning_rate", 2e-3))
 GDSS = (SVDD, SMC, MC)  # its network gives a mean, of which log-mean-exp would draw the same again and again
-DOCKED = (SVDD, SMC)
+FEW = (("rollouts", 160), ("train_steps", 600))  # every one is docked
+DOCKED = (SVDD, SMC, BLOCKS, MC, LME)  # the dearest last
 CASES = {
     case.name: case
     for case in (
         Case("molecule-qed", "qed", 64, 32, 2, 10, 10, 2048, 0.02, fit=TOKENS),
         Case("molecule-sa", "sa", 64, 32, 2, 10, 10, 2048, 0.02, fit=TOKENS),
-        Case("molecule-parp1", "parp1", 64, 6, 1, 5, 5, 264, 0.2, every=8, families=DOCKED),
+        Case("molecule-parp1", "parp1", 16, 6, 1, 5, 5, 240, 0.2, length=2, draws=2, fit=FEW, families=DOCKED),
         Case("gdss-qed", "qed", 1000, 8, 1, 5, 5, 64, 0.02, fit=GRAPHS, families=GDSS),
         Case("gdss-sa", "sa", 1000, 8, 1, 5, 5, 64, 0.02, fit=GRAPHS, families=GDSS),
-        Case("gdss-parp1", "parp1", 1000, 4, 1, 5, 5, 100, 0.2, every=100, families=DOCKED),
+        Case("gdss-parp1", "parp1", 1000, 4, 1, 5, 5, 100, 0.2, 100, 100, fit=GRAPHS, families=(*GDSS, BLOCKS)),
     )
 }
 
 
 def fast(case):
     fit = tuple({**dict(case.fit), "rollouts": 16, "train_steps": 10}.items()) if case.fit else ()
-    small = {"steps": 8, "chains": 2, "seeds": 1, "candidates": 2, "particles": 2, "pool": 8, "every": 4}
+    small = {"steps": 8, "chains": 2, "seeds": 1, "candidates": 2, "particles": 2, "pool": 8, "every": 4, "length": 4}
     return replace(case, **small, fit=fit)
 
 
@@ -114,7 +118,9 @@ def rewards(case, receptors):
 
 
 def options(case, family):
-    shared = {"every": case.every} if case.every > 1 else {}
+    if family == BLOCKS:
+        return {"method": "blocks", "candidates": case.candidates, "length": case.length, "temperature": 0.0}
+    shared = {"every": case.every} if case.every > 1 and family != MC else {}  # which asks no reward on the way
     if family == SMC:
         return shared | {"method": "smc", "particles": case.particles, "temperature": case.temperature}
     cold = family in (SVDD, MC)
@@ -126,14 +132,19 @@ def decoded(case, family, seed, folder, args):
     process, (reward, _) = model(case, args.gdss), rewards(case, args.receptors)
     chosen, paid = options(case, family), {}
     if family == LME:
-        chosen["value"] = "log-mean-exp"
+        chosen["value"] = f"log-mean-exp,samples={case.draws}"
     if family == MC:
         chosen["value"], paid = fitted(case, process, reward, folder)
     return timed(case, process, reward, samples=case.chains, seed=seed, **chosen), paid
 
 
+def clock_of(case):
+    """The processor's time, or the wall clock's where other processes dock."""
+    return time.perf_counter if case.docks else time.process_time
+
+
 def timed(case, *args, **settings):
-    clock = time.perf_counter if case.docks else time.process_time
+    clock = clock_of(case)
     started = clock()
     result = svdd.decode(*args, **settings)
     result.usage.seconds = clock() - started
@@ -144,11 +155,12 @@ def fitted(case, process, reward, folder):
     """The learned value of a case, fitted once and kept beside the results."""
     path = folder / "values" / case.name
     if not (path / "paid.json").exists():
-        started = time.process_time()
+        clock = clock_of(case)
+        started = clock()
         made = svdd.fit_value(process, reward, held_out=0, nested=(0, 0), candidates=0, **dict(case.fit))
         made.save(path, force=True)
         paid = {f"fit_{part}_rows": getattr(made.usage, part).rows for part in ("network", "reward")}
-        pd.Series(paid | {"fit_seconds": time.process_time() - started}).to_json(path / "paid.json")
+        pd.Series(paid | {"fit_seconds": clock() - started}).to_json(path / "paid.json")
     return svdd.load_value(path, process, reward), pd.read_json(path / "paid.json", typ="series").to_dict()
 
 

@@ -8,8 +8,9 @@ import torch
 
 from processes import PROCESSES, SETTINGS, designs_a_chain, gaussian, masked, reward, words
 from svdd import decode
-from svdd.decoding import VALUES, Decoding, DegenerateProposalWarning
-from svdd.values import RewardError, monte_carlo, posterior_mean
+from svdd.decoding import Decoding, DegenerateProposalWarning
+from svdd.named import VALUES
+from svdd.values import RewardError, monte_carlo, posterior_mean, rollout
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::svdd.algorithms.OverTiltWarning", "ignore::svdd.decoding.DegenerateProposalWarning"
@@ -235,6 +236,10 @@ def test_a_result_needs_a_finished_batch():
             "unknown option of smc 'potental'; did you mean potential",
         ),
         ({"candidates": 2, "value": "posterior_mean"}, "unknown value 'posterior_mean'; did you mean posterior-mean"),
+        ({"candidates": 2, "value": "zero,samples=2"}, "unknown option of zero 'samples'; known are none"),
+        ({"candidates": 2, "value": "rollout,step=2"}, "unknown option of rollout 'step'; did you mean steps"),
+        ({"candidates": 2, "value": "rollout,steps=few"}, "steps is a whole number, such as rollout,steps=8, got 'few'"),
+        ({"candidates": 2, "value": "log-mean-exp,samples=0"}, "need samples >= 1"),
         ({"candidates": 2, "samples": 0}, "samples must be a positive multiple of 1"),
         ({"candidates": 2, "batch": 0}, "batch positive"),
         ({"candidates": 2, "samples": 3, "cond": torch.zeros(2, 1)}, "conditioning has 2 rows, but there are 3 chains"),
@@ -277,6 +282,21 @@ def test_a_value_by_name_is_the_function_at_the_methods_temperature():
         decode(masked(), reward, candidates=3, samples=5, temperature=0.2, value="log-mean-exp"),
         decode(masked(), reward, candidates=3, samples=5, temperature=0.2, value=monte_carlo(reward, temperature=0.2)),
     )
+
+
+@pytest.mark.parametrize(("text", "draws"), [("log-mean-exp", 4), ("log-mean-exp,samples=2", 2)])
+def test_options_follow_a_values_name(text, draws):
+    settings = {"candidates": 3, "samples": 5, "temperature": 0.2}
+    named = decode(masked(), reward, value=text, **settings)
+    assert same(named, decode(masked(), reward, value=monte_carlo(reward, draws, temperature=0.2), **settings))
+    choices = masked().steps - 1  # the last one is by the rewards themselves
+    assert named.usage.reward.asked == 5 * 3 * (choices * draws + 1)
+
+
+def test_a_rollouts_options_are_its_steps_and_samples():
+    settings = {"candidates": 3, "samples": 5, "temperature": 0.2}
+    named = decode(masked(), reward, value="rollout, steps=2, samples=3", **settings)
+    assert same(named, decode(masked(), reward, value=rollout(reward, 2, 3, temperature=0.2), **settings))
 
 
 def test_the_bellman_residual_is_at_the_methods_temperature():

@@ -21,7 +21,6 @@ from svdd.components import apart, check_columns
 from svdd.designs import filled_up, returned
 from svdd.loop import Step
 from svdd.memo import Key
-from svdd.named import VALUES as VALUES
 from svdd.named import make_method as make_method
 from svdd.named import make_value as make_value
 from svdd.named import rehearsed
@@ -298,8 +297,9 @@ def decode(process: Process, reward: Reward, **settings: Any) -> Result:
     Args:
         process: a pretrained model, from `svdd.load` or your own.
         reward: a list of designs (or a tensor of states) in, one number each out; higher is better, -inf is invalid.
-        **settings: `method` (a name of `METHODS`, svdd), `samples` (64), `seed` (0), `value` (a name of `VALUES` or a
-            function of particles, used until the end, such as `svdd.learned` and `svdd.load_value` make; posterior-mean),
+        **settings: `method` (a name of `METHODS`, svdd), `samples` (64), `seed` (0), `value` (a name of `VALUES`,
+            with options as in "log-mean-exp,samples=8", or a function of particles, used until the end, such as
+            `svdd.learned` and `svdd.load_value` make; posterior-mean),
             `cond` (one row a chain), `scores` (further rewards, as columns), `batch` (chains at once), `chunks` (rows at a
             time of `network`, `decode`, `reward` and, if learned, `value`), `share` (equal states and designs share an
             answer; True), `on_failure` (a `svdd.Policy`, or some of its settings), `cache` (a file of scores, shared with

@@ -1,5 +1,6 @@
 """Values and methods by name, as `decode` and the command line take them."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,25 +14,51 @@ from svdd.values import Learned, Reward, Value, monte_carlo, posterior_mean, rol
 
 VALUES: dict[str, Callable[..., Value]] = {
     "posterior-mean": lambda reward, temperature: posterior_mean(reward),
-    "log-mean-exp": lambda reward, temperature: monte_carlo(reward, temperature=temperature),
-    "rollout": lambda reward, temperature: rollout(reward, temperature=temperature),
+    "log-mean-exp": lambda reward, temperature, samples=4: monte_carlo(reward, samples, temperature),
+    "rollout": lambda reward, temperature, steps=4, samples=1: rollout(reward, steps, samples, temperature),
     "zero": lambda reward, temperature: zero(reward),
 }
+"""What makes a value of a reward and a temperature; what else it takes may follow its name, `log-mean-exp,samples=8`."""
+
+
+def names_value(text: str) -> bool:
+    """Whether a text is a name of `VALUES`, alone or with options."""
+    return text.partition(",")[0] in VALUES
+
+
+def read_value(text: str) -> tuple[str, dict[str, int]]:
+    """A value's name and the options behind it, `NAME,OPTION=NUMBER,...`.
+
+    Raises:
+        ValueError: for an unknown name or option, and for what is no whole number; it lists the nearest.
+    """
+    name, *given = text.split(",")
+    if name not in VALUES:
+        raise ValueError(unknown("value", name, VALUES))
+    known = [option for option in inspect.signature(VALUES[name]).parameters if option not in ("reward", "temperature")]
+    options = dict[str, int]()
+    for one in given:
+        option, _, number = (part.strip() for part in one.partition("="))
+        if option not in known:
+            raise ValueError(unknown(f"option of {name}", option, known))
+        if not number.isdecimal():
+            raise ValueError(f"value {text!r}: {option} is a whole number, such as {name},{option}=8, got {number!r}")
+        options[option] = int(number)
+    return name, options
 
 
 def make_value(value: str | Value, reward: Reward, temperature: float) -> Value:
-    """A value by name, a learned one, or a function of particles; `reward` at the end in any case.
+    """A value by name and options, a learned one, or a function of particles; `reward` at the end in any case.
 
     Raises:
-        ValueError: for an unknown name; it lists the nearest.
+        ValueError: for an unknown name or option; it lists the nearest.
     """
     if isinstance(value, Learned):
         return Learned(value.predictor, reward, value.temperature)
     if not isinstance(value, str):
         return true_at_the_end(value, reward)
-    if value not in VALUES:
-        raise ValueError(unknown("value", value, VALUES))
-    return VALUES[value](reward, temperature)
+    name, options = read_value(value)
+    return VALUES[name](reward, temperature, **options)
 
 
 def rehearsed(value: str | Value, options: Mapping[str, Any]) -> Callable[[Reward], Value]:

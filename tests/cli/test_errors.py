@@ -17,6 +17,7 @@ pytestmark = pytest.mark.usefixtures("quick_report")
         ({"model": "no_such_package.module:model"}, "cannot import 'no_such_package.module'"),
         ({"method": "sdvv"}, "unknown method 'sdvv'; did you mean svdd"),
         ({"value": "posterior-meen"}, "unknown value 'posterior-meen'; did you mean posterior-mean?"),
+        ({"value": "log-mean-exp,sample=3"}, "unknown option of log-mean-exp 'sample'; did you mean samples?"),
         ({"particles": 3}, "unknown option of svdd 'particles'"),
         ({"candidates": None}, "svdd needs candidates: add --candidates 10"),
         ({"candidates": 0}, "candidates should be greater than 0, got 0"),

@@ -24,8 +24,9 @@ from svdd.cli.job_objectives import sentence as objective_sentence
 from svdd.cli.job_rewards import job_reward, whole_command
 from svdd.cli.job_rewards import make_reward as make_reward
 from svdd.cli.job_scores import Score, read_scores, renamed, score_reward
-from svdd.decoding import VALUES, Decoding, make_method
+from svdd.decoding import Decoding, make_method
 from svdd.locate import MODELS, REWARDS, SCHEMES, WITH_IDS, load
+from svdd.named import VALUES, names_value, read_value
 from svdd.process import Process
 from svdd.suggestions import unknown
 from svdd.terms import Journal
@@ -123,7 +124,7 @@ class Job(BaseModel):
             k: _whole(getattr(self, k)) for k in ("template", "start", "cache") if getattr(self, k)
         }
         changed |= {k: _whole_target(getattr(self, k)) for k in ("model", "reward")}
-        if self.value not in VALUES:
+        if not names_value(self.value):
             changed["value"] = _whole(self.value)
         changed["model_options"] = _whole_files(self.model_options)
         changed["reward_options"] = _whole_files(self.reward_options)
@@ -253,17 +254,19 @@ def _begun(process: Process, job: Job) -> Process:
 
 def _check_value(job: Job) -> None:
     """Tells of an unknown value before the model is loaded."""
-    if job.value not in VALUES and not Path(job.value).is_dir():
+    if names_value(job.value):
+        read_value(job.value)
+    elif not Path(job.value).is_dir():
         said = unknown("value", Path(job.value).name, VALUES)
         raise ValueError(
             f"{said} (or give the folder of a value that svdd fit-value wrote; there is none at {job.value})"
         )
-    if job.force_value and job.value in VALUES:
+    if job.force_value and names_value(job.value):
         raise ValueError(f"force_value is for the folder of a fitted value, not for {job.value}")
 
 
 def _value(job: Job, process: Process, reward: Reward) -> str | Value:
-    if job.value in VALUES:
+    if names_value(job.value):
         return job.value
     from svdd.fitting import load_value
 

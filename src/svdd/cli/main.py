@@ -71,7 +71,10 @@ def run(
     budget: _option(list[str], "Run", "rewards=2000, rows=... (of the network) or seconds=...; repeat.") = None,
     method: _option(str, "Method", "A name of `svdd methods`; svdd unless given.") = None,
     value: _option(
-        str, "Method", "posterior-mean (the default), log-mean-exp, rollout, zero, or a folder of `svdd fit-value`."
+        str,
+        "Method",
+        "posterior-mean (the default), log-mean-exp, rollout, zero, with options as in log-mean-exp,samples=8, or a folder of "
+        "`svdd fit-value`.",
     ) = None,
     force_value: Annotated[
         bool | None,

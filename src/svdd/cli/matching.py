@@ -10,8 +10,8 @@ from svdd.algorithms import METHODS, Method
 from svdd.budget import Forecast, forecast
 from svdd.cli.jobs import RENAMED, Job, make_job
 from svdd.cli.pilots import on_a_line, seconds_a_design
-from svdd.decoding import VALUES, make_method
-from svdd.named import rehearsed
+from svdd.decoding import make_method
+from svdd.named import names_value, rehearsed
 from svdd.process import Process
 from svdd.values import Learned
 
@@ -125,7 +125,7 @@ def asked(job: Job, process: Process) -> Forecast:
             f"{job.method} returns all {each} particles of a chain: samples must be a multiple, got {job.samples}"
         )
     learned = Learned(lambda x, t, cond: x.new_zeros(len(x)))
-    one = forecast(method, options, process, rehearsed(job.value if job.value in VALUES else learned, options))
+    one = forecast(method, options, process, rehearsed(job.value if names_value(job.value) else learned, options))
     return Forecast(one.rewards * job.samples // each, one.rows * job.samples // each)
 
 

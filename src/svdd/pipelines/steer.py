@@ -106,7 +106,7 @@ def steer(
     for decoder in (decode, look_ahead_decode):
         if not (decoder is None or callable(decoder) or hasattr(decoder, "decode")):
             raise TypeError(f"decode is a function of latents to images, or an autoencoder, got {decoder!r:.60}")
-    if value == "rollout":
+    if isinstance(value, str) and value.partition(",")[0] == "rollout":
         raise ValueError('a rollout asks the network at times of its own; use "posterior-mean" or "log-mean-exp"')
     if candidates is not None or "candidates" in make_method(method, {}).options:
         options["candidates"] = _CANDIDATES if candidates is None else candidates
