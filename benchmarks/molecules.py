@@ -77,8 +77,9 @@ class Case:
 
 TOKENS = (("rollouts", 2000), ("train_steps", 1000))
 GRAPHS = (("rollouts", 64), ("states", 48), ("train_steps", 800), ("learning_rate", 2e-3))
+DOCKED_GRAPHS = (*GRAPHS, ("invalid", 0))
 GDSS = (SVDD, SMC, MC)  # its network gives a mean, of which log-mean-exp would draw the same again and again
-FEW = (("rollouts", 160), ("train_steps", 600))  # every one is docked
+FEW = (("rollouts", 160), ("train_steps", 600), ("invalid", 0))  # every one is docked; what does not dock binds nothing
 DOCKED = (SVDD, SMC, BLOCKS, MC, LME)  # the dearest last
 CASES = {
     case.name: case
@@ -88,7 +89,7 @@ CASES = {
         Case("molecule-parp1", "parp1", 16, 6, 1, 5, 5, 240, 0.2, length=2, draws=2, fit=FEW, families=DOCKED),
         Case("gdss-qed", "qed", 1000, 8, 1, 5, 5, 64, 0.02, fit=GRAPHS, families=GDSS),
         Case("gdss-sa", "sa", 1000, 8, 1, 5, 5, 64, 0.02, fit=GRAPHS, families=GDSS),
-        Case("gdss-parp1", "parp1", 1000, 4, 1, 5, 5, 100, 0.2, 100, 100, fit=GRAPHS, families=(*GDSS, BLOCKS)),
+        Case("gdss-parp1", "parp1", 1000, 4, 1, 5, 5, 100, 0.2, 100, 100, fit=DOCKED_GRAPHS, families=(*GDSS, BLOCKS)),
     )
 }
 

@@ -238,7 +238,10 @@ def test_a_result_needs_a_finished_batch():
         ({"candidates": 2, "value": "posterior_mean"}, "unknown value 'posterior_mean'; did you mean posterior-mean"),
         ({"candidates": 2, "value": "zero,samples=2"}, "unknown option of zero 'samples'; known are none"),
         ({"candidates": 2, "value": "rollout,step=2"}, "unknown option of rollout 'step'; did you mean steps"),
-        ({"candidates": 2, "value": "rollout,steps=few"}, "steps is a whole number, such as rollout,steps=8, got 'few'"),
+        (
+            {"candidates": 2, "value": "rollout,steps=few"},
+            "steps is a whole number, such as rollout,steps=8, got 'few'",
+        ),
         ({"candidates": 2, "value": "log-mean-exp,samples=0"}, "need samples >= 1"),
         ({"candidates": 2, "samples": 0}, "samples must be a positive multiple of 1"),
         ({"candidates": 2, "batch": 0}, "batch positive"),

@@ -1,6 +1,7 @@
 """Fitting a value: what is collected, refused, counted, measured, saved and read back."""
 
 import json
+import math
 import shutil
 import warnings
 from dataclasses import replace
@@ -17,6 +18,7 @@ from svdd.decoding import Decoding, TemperatureWarning
 from svdd.features import table
 from svdd.fingerprint import FingerprintError
 from svdd.fitting import FittedValue
+from svdd.fitting.card import as_text
 from svdd.fitting.losses import linex, soft_backup, squared
 from svdd.fitting.predictors import of_network
 from svdd.fitting.quality import agreement
@@ -25,6 +27,7 @@ from svdd.models.attention import TransformerRegressor
 from svdd.models.masked import infill
 from svdd.models.regressors import ConvolutionalRegressor, PooledRegressor
 from svdd.rewards.dna import gc_content
+from svdd.rng import Rng
 from svdd.training import isolated_randomness
 from svdd.values import Learned
 
@@ -165,6 +168,7 @@ def test_beyond_the_clip_linex_keeps_its_slope_and_invalid_targets_push_down():
         ({"chunks": {"netwrk": 3}}, "unknown component to chunk"),
         ({"reward": lambda x: torch.ones(len(x))}, "the reward is 1 for all 24 roll-outs"),
         ({"reward": lambda x: torch.full((len(x),), -torch.inf)}, "all 24 roll-outs are invalid"),
+        ({"invalid": -math.inf}, "invalid is the finite reward that an invalid design counts as, got -inf"),
         ({"network": "pooled", "network_options": {"chanels": 3}}, "the pooled network cannot be made"),
     ],
 )
@@ -173,14 +177,47 @@ def test_what_cannot_be_fitted_is_refused(settings, said):
         quick(**settings)
 
 
-def test_the_mean_takes_no_invalid_designs_and_the_soft_value_does():
-    def reward(x):
-        numbers = processes.reward(x)
-        return torch.where(numbers > 2, -torch.inf, numbers)
+def partly_invalid(x):
+    numbers = processes.reward(x)
+    return torch.where(numbers > 2, -torch.inf, numbers)
 
-    with pytest.raises(ValueError, match=r"roll-outs are invalid \(reward -inf\), so the mean reward is -inf"):
-        quick(reward=reward)
-    assert quick(reward=reward, target="soft", temperature=1.0).card["data"]["invalid"] > 0
+
+def test_the_mean_takes_no_invalid_designs_and_the_soft_value_does():
+    with pytest.raises(
+        ValueError, match=r"roll-outs are invalid \(reward -inf\).*such as invalid=0, or use target soft"
+    ):
+        quick(reward=partly_invalid)
+    assert quick(reward=partly_invalid, target="soft", temperature=1.0).card["data"]["invalid"] > 0
+
+
+@pytest.mark.parametrize("settings", [{}, {"target": "soft-q", "temperature": 1.0, "network": "pooled"}])
+def test_an_invalid_design_counts_as_what_it_is_said_to(settings):
+    floored = quick(reward=partly_invalid, invalid=-3, **settings)
+    by_hand = quick(reward=lambda x: partly_invalid(x).clamp(min=-3.0), **settings)
+    x = processes.masked().start(50, (), Rng(7, range(50))).propose(1).x
+    said = [torch.as_tensor(one.predictor(x, torch.tensor(0.5), ())) for one in (floored, by_hand)]
+    assert torch.equal(*said)
+    data, other = floored.card["data"], by_hand.card["data"]
+    assert (data["rewards"], other["invalid"]) == (other["rewards"], 0)
+    assert data["invalid"] > 0
+    assert f"{data['invalid']} invalid, which counted as -3." in as_text(floored.card, plotted=False)
+
+
+def test_a_fit_that_is_made_again_pays_for_no_design_twice(tmp_path):
+    paid = []
+
+    def reward(sequences):
+        paid.extend(sequences)
+        return gc(sequences)
+
+    reward.identity = "gc"
+    settings = {"rollouts": 40, "held_out": 16, "nested": (8, 4), "candidates": 3, "cache": tmp_path / "scores.sqlite"}
+    first = quick(dna(), reward, **settings)
+    assert len(paid) == len(set(paid)) > 100
+    again = quick(dna(), reward, **settings, train_steps=5)
+    assert len(paid) == len(set(paid))
+    assert first.card["quality"] == again.card["quality"]
+    assert again.card["cost"]["reward_rows"] == 0
 
 
 def test_only_networks_of_the_package_are_saved(tmp_path):

@@ -73,6 +73,32 @@ def test_a_job_file_names_it_relative_to_where_it_is_run(call, value, model, tmp
     assert json.loads((tmp_path / "o" / "run.json").read_text())["job"]["value"] == str(value)
 
 
+def test_options_of_the_reward(fit, call, model):
+    flags = {"reward": "gc-content", "reward-option": "target=1.0"}
+    result = fit("--quiet", "--json", **flags)
+    rewards = json.loads(result.out)["data"]["rewards"]
+    other = json.loads(fit("--quiet", "--json", "--force", reward="gc-content").out)["data"]["rewards"]
+    assert rewards["mean"] < other["mean"] < 0  # minus how far the G and C of random letters are from the target
+
+
+def test_a_fit_that_was_refused_has_kept_its_scores(fit, model, tmp_path):
+    limited = """
+
+def limited(designs):
+    with open(__file__ + ".log", "a") as log:
+        log.writelines(design + "\\n" for design in designs)
+    return [-math.inf if design.count("G") > 4 else design.count("A") for design in designs]
+"""
+    model.write_text("import math\n" + model.read_text() + limited)
+    flags = {"reward": f"{model}:limited", "cache": tmp_path / "scores.sqlite"}
+    assert "such as invalid=0" in fit("--quiet", **flags).err
+    card = json.loads(fit("--quiet", "--json", invalid=-1, **flags).out)
+    assert card["data"]["invalid"] > 0
+    assert card["cost"]["reward_rows"] == 0
+    asked = (tmp_path / "toymodel.py.log").read_text().split()
+    assert len(asked) == len(set(asked))
+
+
 def test_another_reward_or_model_needs_force(run, refused, value):
     assert "this value was fitted for another reward" in refused(run(value=value, reward="other"))
     assert "fitted for length 12, but the run's has 14" in refused(run(value=value, length=14))

@@ -16,7 +16,7 @@ LINE_SECONDS = 15.0
 def fit(
     model: str,
     shape: dict[str, Any],
-    reward: str,
+    reward: dict[str, Any],
     settings: dict[str, Any],
     out: Path,
     *,
@@ -29,7 +29,7 @@ def fit(
     Args:
         model: name of the process.
         shape: `steps`, `length` and `model_options`.
-        reward: name of the reward.
+        reward: `name` and `options`.
         settings: of `svdd.fit_value`.
         out: folder to write.
         force: replace a value that is in it.
@@ -47,10 +47,13 @@ def fit(
     make_settings(settings)
     check_folder(out, force)
     options = shape.pop("model_options", {}) | shape
-    process, scored = load(model, **options), make_reward(reward)
-    with progress(quiet) as tell:
-        fitted = fit_value(process, scored, **settings, progress=tell)
-    fitted.save(out, force)
+    process, scored = load(model, **options), make_reward(**reward)
+    try:
+        with progress(quiet) as tell:
+            fitted = fit_value(process, scored, **settings, progress=tell)
+        fitted.save(out, force)
+    finally:
+        getattr(scored, "close", lambda: None)()  # worker processes, connections
     print(as_json(fitted.card) if json else as_text(fitted.card, plotted=False))
     if not json:
         print(f"written to {out}; use it with: svdd run ... --value {out}")

@@ -208,6 +208,7 @@ def fit_value(
     *,
     model: Annotated[str, Option(help="A name of `svdd models`, module:function or file.py:function.")],
     reward: Annotated[str, Option(help="A name of `svdd rewards`, module:function or file.py:function.")],
+    reward_option: _option(list[str], "Reward", "Options of the reward, NAME=VALUE; repeat for more.") = None,
     out: Annotated[Path, Option(help="The folder to write.")],
     steps: _option(int, "Model", "Reverse steps; those of the runs that will use the value.") = None,
     length: _option(int, "Model", "Letters of a sequence.") = None,
@@ -224,22 +225,27 @@ def fit_value(
     train_steps: _option(int, "Value", "Optimiser steps; 1000 unless given.") = None,
     learning_rate: _option(float, "Value", "Its peak; 0.002 unless given.") = None,
     forward_noise: _option(bool, "Value", "Learn from the chains' designs masked again, not from their states.") = None,
+    invalid: _option(
+        float, "Value", "The reward that an invalid design counts as; target mean needs it to meet one."
+    ) = None,
     held_out: _option(int, "Card", "Roll-outs to measure on; 256 unless given, 0 for none.") = None,
     candidates: _option(int, "Card", "M of the break-even; 10 unless given.") = None,
     seed: _option(int, "Run", "Seed; 0 unless given.") = None,
+    cache: _option(Path, "Run", "A file of scores, shared with other fits and runs.") = None,
     chunk: _option(list[str], "Run", "Rows at a time, network=64, decode=... or reward=...; repeat.") = None,
     force: Annotated[bool, Option("--force", help="Replace a value that is in the folder.")] = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Fit a value to a model's own roll-outs, so that svdd spends T network rows a design, and write it with its card."""
-    names = ("model", "steps", "length", "model_option", "reward", "out", "force", "quiet", "json")
+    names = ("model", "steps", "length", "model_option", "reward", "reward_option", "out", "force", "quiet", "json")
     given = {k: v for k, v in locals().items() if v is not None and k not in (*names, "names")}
     from svdd.cli.fitting import fit
     from svdd.cli.flags import settings
 
     shape = {k: v for k, v in {"steps": steps, "length": length, "model_option": model_option}.items() if v is not None}
-    fit(model, settings(shape), reward, settings(given), out, force=force, quiet=quiet, json=json)
+    asked = {"name": reward, "options": settings({"reward_option": reward_option or []}).get("reward_options", {})}
+    fit(model, settings(shape), asked, settings(given), out, force=force, quiet=quiet, json=json)
 
 
 @app.command()

@@ -6,17 +6,23 @@ from typing import Any
 
 from svdd.accounting import Usage
 from svdd.decoding import decode
+from svdd.fitting.settings import Settings
 from svdd.process import Process
 from svdd.values import Learned, Reward
 
 DESIGNS = 8
 
 
-def per_design(process: Process, reward: Reward, value: Any, candidates: int, cond: Any, seed: int) -> dict[str, float]:
+def per_design(
+    process: Process, reward: Reward, value: Any, candidates: int, cond: Any, settings: Settings
+) -> dict[str, float]:
     """Rows computed and seconds a design of argmax SVDD."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        usage = decode(process, reward, value=value, candidates=candidates, samples=DESIGNS, cond=cond, seed=seed).usage
+        usage = decode(
+            process, reward, value=value, candidates=candidates, samples=DESIGNS, cond=cond, seed=settings.seed,
+            cache=settings.cache,
+        ).usage  # fmt: skip
     computed = {"network_rows": usage.network.rows, "reward_rows": usage.reward.rows, "value_rows": usage.value.rows}
     return {name: number / DESIGNS for name, number in (computed | {"seconds": usage.seconds}).items()}
 
@@ -29,7 +35,7 @@ def break_even(
     seconds: float,
     candidates: int,
     cond: Any,
-    seed: int,
+    settings: Settings,
 ) -> dict[str, Any]:
     """Designs after which fitting and decoding have cost less than decoding with the posterior mean.
 
@@ -44,11 +50,11 @@ def break_even(
         seconds: of roll-outs and training.
         candidates: M.
         cond: one row a design, or nothing.
-        seed: of the measured designs.
+        settings: of the fit; its `seed` and `cache`.
     """
     steps = process.steps
-    posterior_mean = per_design(process, reward, "posterior-mean", candidates, cond, seed)
-    learned = per_design(process, reward, value, candidates, cond, seed)
+    posterior_mean = per_design(process, reward, "posterior-mean", candidates, cond, settings)
+    learned = per_design(process, reward, value, candidates, cond, settings)
     spent = {"network_rows": usage.network.rows, "reward_rows": usage.reward.rows, "seconds": seconds}
     saved_by_formula = (steps - 1) * (candidates - 1)
     return {

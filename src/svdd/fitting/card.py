@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def _head(card: Card) -> str:
         f"Learned from {data['states']:,} states of {data['rollouts']:,} unguided roll-outs of the model's own "
         f"({card['process']['steps']} steps, seed {data['seed']}), {data['source']}.\n"
         f"Their rewards: mean {rewards['mean']:.4g}, standard deviation {rewards['std']:.4g}, best {rewards['best']:.4g}, "
-        f"{data['invalid']} invalid.\n"
+        f"{data['invalid']} invalid{_counting(data)}.\n"
         + (
             ""
             if data["effective"] is None
@@ -66,6 +66,11 @@ def _head(card: Card) -> str:
         )
         + f"Network: {card['network']}.\n"
     )
+
+
+def _counting(data: Mapping[str, Any]) -> str:
+    floor = data.get("invalid_counts_as")  # a card of an earlier release has none
+    return "" if floor is None else f", which counted as {floor:g}"
 
 
 def _quality(card: Card, plotted: bool) -> str:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from svdd.accounting import Usage
-from svdd.billing import accounted
 from svdd.features import table
 from svdd.fingerprint import Fingerprint, take_fingerprint
+from svdd.fitting.asking import asked, counted, counting
 from svdd.fitting.break_even import DESIGNS, break_even
 from svdd.fitting.card import FORMAT, plain
 from svdd.fitting.losses import effective
@@ -45,7 +45,7 @@ def fit_value(process: Process, reward: Reward, **settings: Any) -> FittedValue:
 
     Args:
         process: a pretrained model.
-        reward: designs to one number each, higher is better; -inf is invalid, which `mean` cannot take.
+        reward: designs to one number each, higher is better; -inf is invalid, which `mean` takes only with `invalid`.
         **settings: `target` (mean, soft or soft-q; mean), `temperature` (a, above 0, of soft and soft-q), `network`
             (convolutional, pooled, transformer, graph, image, a torch module of (x, t), or a regressor with fit and predict;
             by default graph for graphs, image for images and latents, convolutional for up to 64 letters, pooled for more),
@@ -54,7 +54,9 @@ def fit_value(process: Process, reward: Reward, **settings: Any) -> FittedValue:
             `learning_rate` (2e-3), `children` K of soft-q (8), its `sweeps` (T), `cond` (rows of conditioning), `seed` (0),
             `forward_noise` (states by noising the roll-outs' designs again, masked models only; False), `held_out`
             roll-outs to measure on (256), `nested` (states, continuations each; (64, 32)), `candidates` M of the break-even
-            (10); 0 measures nothing; `chunks` as of `decode`, `progress` (told words, done, total).
+            (10); 0 measures nothing; `invalid` (the reward that an invalid design counts as), `cache` (a file of scores, so
+            that a fit that is started again pays for none twice), `chunks` as of `decode`, `progress` (told words, done,
+            total).
 
     Returns:
         A value for `decode(value=...)`, with its `card` and `save(folder)`.
@@ -72,20 +74,22 @@ def fit_value(process: Process, reward: Reward, **settings: Any) -> FittedValue:
     given, usage, started = make_settings(settings), Usage(), time.perf_counter()
     reward = process.adapt(reward)
     tell: Tell = given.progress or silent
-    rolled, scored = accounted(process, reward, usage, given.chunks)
-    with torch.no_grad():
-        rollouts = _collected(rolled, scored, given, tell)
-    if given.network == AUTOMATIC:
-        given = replace(given, network=suited(rollouts.x))
-    unit = _unit(rollouts.reward, given)
-    between = time.perf_counter()
-    network, learned, training = _fitted(rolled, scored, rollouts, given, unit, tell)
+    with asked(process, reward, usage, given) as (rolled, scored):
+        with torch.no_grad():
+            rollouts = _collected(rolled, scored, given, tell)
+        invalid = int(rollouts.reward.isneginf().sum())
+        rollouts = replace(rollouts, reward=counted(rollouts.reward, given))
+        if given.network == AUTOMATIC:
+            given = replace(given, network=suited(rollouts.x))
+        unit = _unit(rollouts.reward, given)
+        between = time.perf_counter()
+        network, learned, training = _fitted(rolled, counting(scored, given), rollouts, given, unit, tell)
+        savable = network is not None and type(network) in [kind for kind, _ in NETWORKS.values()]
+        probes = _probes(process, scored, rollouts) if savable else None
     ended = time.perf_counter()
     seconds = {"seconds_rollouts": between - started, "seconds_training": ended - between}
-    card = _described(process, reward, rollouts, given, training) | {"cost": _bill(usage, seconds)}
+    card = _described(process, reward, rollouts, given, training, invalid) | {"cost": _bill(usage, seconds)}
     card |= _measured(process, reward, learned, given, usage, ended - started, tell)
-    savable = network is not None and type(network) in [kind for kind, _ in NETWORKS.values()]
-    probes = _probes(process, reward, rollouts) if savable else None
     return FittedValue(learned.predictor, reward, given.soft, network, plain(card), usage, probes)
 
 
@@ -117,8 +121,8 @@ def _unit(rewards: Tensor, settings: Settings) -> float:
         raise ValueError(f"all {n} roll-outs are invalid (reward -inf), so there is nothing to learn")
     if invalid and settings.soft is None:
         raise ValueError(
-            f"{invalid} of {n} roll-outs are invalid (reward -inf), so the mean reward is -inf; use target soft or soft-q, "
-            "where they weigh nothing, or give invalid designs a finite reward"
+            f"{invalid} of {n} roll-outs are invalid (reward -inf), so the mean reward is -inf; say what an invalid design "
+            "counts as, such as invalid=0, or use target soft or soft-q, where it weighs nothing"
         )
     spread = float(valid.std()) if len(valid) > 1 else 0.0
     if not invalid and spread <= 1e-9 * float(valid.abs().max()):
@@ -157,7 +161,7 @@ def _fitted(
 
 
 def _described(
-    process: Process, reward: Reward, rollouts: Rollouts, settings: Settings, training: dict[str, Any]
+    process: Process, reward: Reward, rollouts: Rollouts, settings: Settings, training: dict[str, Any], invalid: int
 ) -> dict[str, Any]:
     """The parts of the card that need no further roll-outs."""
     valid = rollouts.reward[~rollouts.reward.isneginf()]
@@ -180,7 +184,8 @@ def _described(
             "rollouts": len(rollouts.reward),
             "states": len(rollouts),
             "seed": settings.seed,
-            "invalid": len(rollouts.reward) - len(valid),
+            "invalid": invalid,
+            "invalid_counts_as": settings.invalid,
             "rewards": {"mean": float(valid.mean()), "std": float(valid.std()), "best": float(valid.max())},
             "effective": None if settings.soft is None else effective(rollouts.reward, settings.soft),
         },
@@ -199,13 +204,12 @@ def _measured(
     """Quality and break-even; their own rows are not those of the fit."""
     quality: dict[str, Any] = {}
     if settings.held_out:
-        alone = accounted(process, reward, Usage(), settings.chunks)
-        with torch.no_grad():
-            quality = measured(*alone, value, settings, tell)
+        with asked(process, reward, Usage(), settings) as (alone, scored), torch.no_grad():
+            quality = measured(alone, counting(scored, settings), value, settings, tell)
     pays = None
     if settings.candidates > 1:
         cond = take(settings.cond, torch.arange(DESIGNS) % rows(settings.cond)) if leaves(settings.cond) else ()
-        pays = break_even(process, reward, value, usage, seconds, settings.candidates, cond, settings.seed)
+        pays = break_even(process, reward, value, usage, seconds, settings.candidates, cond, settings)
     return {"quality": quality, "break_even": pays}
 
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from svdd.fitting.predictors import AUTOMATIC, NETWORKS
+from svdd.score_cache import ScoreCache
 from svdd.suggestions import unknown
 from svdd.tree import Tree
 
@@ -35,6 +38,8 @@ class Settings:
     cond: Tree = ()
     seed: int = 0
     forward_noise: bool = False
+    invalid: float | int | None = None
+    cache: ScoreCache | str | Path | None = None
     held_out: int = 256
     nested: tuple[int, int] = (64, 32)
     candidates: int = 10
@@ -53,6 +58,8 @@ class Settings:
             )
         if self.temperature is not None and not self.temperature > 0:
             raise ValueError(f"temperature must be above 0, got {self.temperature}")
+        if self.invalid is not None and (isinstance(self.invalid, bool | str) or not isfinite(self.invalid)):
+            raise ValueError(f"invalid is the finite reward that an invalid design counts as, got {self.invalid!r}")
         self._check_sizes()
         if self.forward_noise and self.target == "soft-q":
             raise ValueError("soft-q needs the model's own states; forward_noise goes with the targets mean and soft")
