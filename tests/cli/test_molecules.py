@@ -66,11 +66,11 @@ def run(call, tmp_path):
     path = tmp_path / "toys.py"
     path.write_text(MODEL)
 
-    def svdd_run(*words, out="out", reward="carbons", **changed):
+    def svdd_run(*words, out="out", reward="carbons", quiet=True, **changed):
         flags = {"candidates": 2, "samples": 8, "seed": 1} | changed
         pairs = [part for name, value in flags.items() for part in (f"--{name}", value)]
-        fixed = "--model", f"{path}:model", "--reward", f"{path}:{reward}", "--out", tmp_path / out, "--quiet"
-        result = call("run", *words, *fixed, *pairs)
+        fixed = "--model", f"{path}:model", "--reward", f"{path}:{reward}", "--out", tmp_path / out
+        result = call("run", *words, *fixed, *pairs, *["--quiet"] * quiet)
         assert result.status == 0, result.err
         return result
 
@@ -104,7 +104,8 @@ def test_a_run_writes_files_that_chemists_read_and_measures_its_molecules(run, t
 def test_poses_are_written_and_drawn_where_the_reward_has_them(run, tmp_path):
     from rdkit import Chem
 
-    run(reward="posing")
+    assert "svdd: asking for the poses of the " in run(reward="posing", quiet=False).err
+    assert "poses" not in run("--force", reward="posing").err
     out = tmp_path / "out"
     best = (
         pd.read_csv(out / "samples.csv").drop_duplicates("sample").sort_values("reward", ascending=False, kind="stable")

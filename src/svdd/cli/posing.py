@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from svdd.models.poses import Poses
 
 
-def posed(result: Result, reward: Any) -> "Poses | None":
+def posed(result: Result, reward: Any, quiet: bool) -> "Poses | None":
     """How the best designs sit in their receptor, None where the reward does not know; what fails is a note on stderr."""
     if not makes_molecules(result.about):
         return None
-    from svdd.models.poses import poses_of
+    from svdd.models.poses import POSED, poser_of, poses_of
 
+    if poser_of(reward) is not None and not quiet:  # it may take minutes, when all bars are full
+        say(f"asking for the poses of the {min(POSED, len(set(result.samples)))} best designs")
     try:
         return poses_of(result, reward)
     except Exception as error:  # a finished run is not lost to a picture of it

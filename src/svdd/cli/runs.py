@@ -129,13 +129,13 @@ def run_job(job: Job, force: bool, quiet: bool) -> dict[str, Any]:
         from svdd.cli.on_ray import decoded_on_ray
 
         with _unfinished(folder):
-            return _finish(decoded_on_ray(job, folder, quiet), folder, job)
+            return _finish(decoded_on_ray(job, folder, quiet), folder, job, quiet)
     claim = _Claim(folder, job)
     with _made(job, claim.journal) as decoding:
         if decoding.plan is not None:
             say(decoding.plan.sentence)
         drive(decoding, folder, claim=claim, save_seconds=job.save_seconds or SAVE_SECONDS, quiet=quiet)
-        return _finish(decoding, folder, job)
+        return _finish(decoding, folder, job, quiet)
 
 
 @contextmanager
@@ -167,17 +167,17 @@ def resume_job(path: Path, quiet: bool) -> dict[str, Any]:
         from svdd.cli.on_ray import decoded_on_ray
 
         with _unfinished(folder):
-            return _finish(decoded_on_ray(job, folder, quiet, resumed=True), folder, job)
+            return _finish(decoded_on_ray(job, folder, quiet, resumed=True), folder, job, quiet)
     state, done = folder.load_state(), 0
     with _made(job, ScoreCache(folder.journal)) as decoding:
         if state is not None:
             decoding.resume(state)
             done = state["batch"] * decoding.process.steps + (state["step"]["number"] if state["step"] else 0)
         drive(decoding, folder, done=done, save_seconds=job.save_seconds or SAVE_SECONDS, quiet=quiet)
-        return _finish(decoding, folder, job)
+        return _finish(decoding, folder, job, quiet)
 
 
-def _finish(decoding: Decoding, folder: RunFolder, job: Job) -> dict[str, Any]:
+def _finish(decoding: Decoding, folder: RunFolder, job: Job, quiet: bool) -> dict[str, Any]:
     from svdd.cli.evaluating import evaluation_of
     from svdd.cli.posing import posed
 
@@ -187,5 +187,5 @@ def _finish(decoding: Decoding, folder: RunFolder, job: Job) -> dict[str, Any]:
         decoding.result(),
         job.record(),
         evaluate=lambda result: evaluation_of(result, decoding.plain, job),
-        pose=lambda result: posed(result, decoding.given),
+        pose=lambda result: posed(result, decoding.given, quiet),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ def poses_of(result: Result, reward: Any) -> Poses | None:
     Cost:
         whatever `poses` takes for the 10 best different designs: once more a docking each.
     """
-    poser = next(_posers(reward), None)
+    poser = poser_of(reward)
     if poser is None or not isinstance(result.samples, list):
         return None
     rows = best(result.samples, result.rewards.tolist(), POSED)
@@ -74,11 +74,13 @@ def poses_of(result: Result, reward: Any) -> Poses | None:
     return Poses([ids[row] for row, _ in found], [molecule for _, molecule in found], numbers, pocket(text, near))
 
 
-def _posers(reward: Any) -> Iterator[Any]:
+def poser_of(reward: Any) -> Any:
+    """The reward, or its first component, that can pose molecules; None if none can."""
     for given in (reward, *getattr(reward, "components", {}).values()):
         one = inspect.unwrap(given)
         if callable(getattr(one, "poses", None)):
-            yield one
+            return one
+    return None
 
 
 def pocket(pdbqt: str, near: Float[ndarray, "n 3"]) -> str:
