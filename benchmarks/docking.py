@@ -11,7 +11,7 @@ import resource
 import time
 
 from svdd.outcomes import Failure
-from svdd.rewards.docking import docking
+from svdd.rewards import docking
 
 
 def molecules(path, n, seed):

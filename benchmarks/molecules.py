@@ -33,7 +33,7 @@ from svdd.metrics.molecule_reference import MoleculeReference, of_molecule_model
 from svdd.metrics.molecules import fingerprints, nearest_of
 from svdd.models.molecule_files import read_molecules
 from svdd.result import Result
-from svdd.rewards.docking import docking
+from svdd.rewards import docking
 from svdd.rewards.receptors import TARGETS
 
 ROOT = Path(__file__).parents[1]

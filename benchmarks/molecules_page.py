@@ -42,7 +42,11 @@ is the share that is not among them, stereochemistry left aside.
 
 GDSS is the published checkpoint of ZINC250k, with a corrector step of every candidate (`corrector="each"`): candidates that
 share theirs hardly differ. Its network gives a mean, of which log-mean-exp would draw the same again and again, so there is no
-such row. Docking cases have svdd and SMC only, and few designs: they are an example of the cost, and decide nothing."""
+such row.
+
+Docking cases have few designs: they are an example of the cost, and decide little. *Blocks* lets M candidates run several steps
+before one is chosen by the reward, and so asks for fewer dockings. The learned mean was fitted to few roll-outs, in which a
+molecule that does not dock counts as 0."""
 
 
 def write_page(results, docs):
@@ -67,11 +71,16 @@ def section(case, table):
 
 def chosen(name):
     """What a case sets beside its sizes."""
-    from molecules import CASES
+    from molecules import BLOCKS, CASES, LME
 
     case = CASES[name]
-    often = "" if case.every == 1 else f" Choices are made every {case.every} steps."
-    return f"The temperature of all but svdd and learned values is {case.temperature}.{often}"
+    others = [
+        "" if case.every == 1 else f" Choices by the reward are made every {case.every} steps.",
+        f" Blocks have {case.length} steps." if BLOCKS in case.families else "",
+        f" Log-mean-exp draws {case.draws} x_0 a candidate." if LME in case.families else "",
+    ]
+    takers = "svdd, blocks and learned values" if BLOCKS in case.families else "svdd and learned values"
+    return f"The temperature of all but {takers} is {case.temperature}.{''.join(others)}"
 
 
 def listed_designs(table):

@@ -26,7 +26,7 @@ from svdd.invalid import Invalid
 from svdd.outcomes import Failure, RewardFailureWarning
 from svdd.reward_identity import reward_identity
 from svdd.rewards.autodock import AutoDock, Docker, Search, _best, check_installed, tried_out
-from svdd.rewards.docking import Docking, docking
+from svdd.rewards.docking_reward import Docking, docking
 from svdd.rewards.ligands import NO_TYPE, Undockable, conformer, ligand
 from svdd.rewards.objectives import ramp, weighted_sum
 from svdd.rewards.receptors import TARGETS, find_receptor, prepared_targets, receptors_folder
@@ -46,6 +46,14 @@ def pool():
 @pytest.fixture(scope="module")
 def here():
     return docking(PARP1, **POCKET, workers=0)
+
+
+def test_it_is_a_name_of_the_rewards():
+    import svdd
+
+    assert svdd.rewards.docking is docking
+    with pytest.raises(AttributeError, match=r"module 'svdd.rewards' has no attribute 'vina'"):
+        svdd.rewards.vina  # noqa: B018
 
 
 # --- receptors ---------------------------------------------------------------------------------------------------
@@ -257,7 +265,7 @@ def test_identity_covers_receptor_box_search_and_releases(pool, here, monkeypatc
     ]
     assert len({reward_identity(one) for one in (here, *others)}) == 7
     before = reward_identity(here)
-    monkeypatch.setattr("svdd.rewards.docking.version", lambda name: "9")
+    monkeypatch.setattr("svdd.rewards.docking_reward.version", lambda name: "9")
     assert reward_identity(here) != before
 
 

@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from svdd import rewards as rewards
     from svdd.accounting import Usage as Usage
     from svdd.accounting import chunked as chunked
     from svdd.accounting import deduplicated as deduplicated
@@ -80,10 +81,12 @@ _HOMES = {
     "values": ("RewardError", "learned", "monte_carlo", "posterior_mean", "rollout"),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
-__all__ = sorted(_HOME)
+__all__ = sorted([*_HOME, "rewards"])
 
 
 def __getattr__(name: str) -> Any:
+    if name == "rewards":
+        return importlib.import_module("svdd.rewards")
     if name not in _HOME:
         raise AttributeError(f"module 'svdd' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"svdd.{_HOME[name]}"), name)

@@ -73,7 +73,7 @@ REWARDS: dict[str, str] = {
 }
 REWARD_SCHEMES: dict[str, str] = {
     "cmd": "svdd.rewards.commands:command",
-    "docking": "svdd.rewards.docking:docking",
+    "docking": "svdd.rewards.docking_reward:docking",
     "http": "svdd.rewards.endpoints:endpoint",
     "https": "svdd.rewards.endpoints:endpoint",
 }
