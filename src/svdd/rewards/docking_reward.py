@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import tempfile
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,8 @@ class VinaScores:
     ) -> None:
         self.receptor, self.search, self._limits = receptor, search, (processes, timeout, memory_mb)
         self._known: dict[str, float] = {}
+        self._docked_for: dict[str, list[Pending]] = {}
+        """Of a molecule that is being docked, the answer that waits for it, once there is one."""
         docker, self.pool = Docker(receptor, search), None
         if multiprocessing.parent_process() is not None:
             docker.start()  # before the first molecule's time runs
@@ -54,7 +57,6 @@ class VinaScores:
             self.pool = in_workers(docker, processes, batch=1, timeout=timeout, memory_mb=memory_mb)
             self.at_once = _AT_ONCE * processes
         self._docker: Reward = self.pool or docker
-        self._answers = staged(self._docker, self._stage)
 
     def __reduce__(self) -> Any:
         return VinaScores, (self.receptor, self.search, *self._limits)
@@ -65,7 +67,11 @@ class VinaScores:
 
     def submit(self, designs: Sequence[str]) -> Pending:
         """Hands molecules over; `result()` is a list with a score, `Invalid`, or a `Failure` for each."""
-        return handing_over(self._answers)(designs)
+        mine = list[Pending]()
+        answer = handing_over(staged(self._docker, partial(self._stage, mine)))(designs)
+        if self.pool is not None:
+            mine.append(answer)
+        return answer
 
     @property
     def identity(self) -> str:
@@ -94,14 +100,32 @@ class VinaScores:
             found = {one.smiles: _pose(one, score) for one, score in zip(asked, scores, strict=True)}
             return [found[one] if isinstance(one, str) else None for one in given]
 
-    def _stage(self, designs: Sequence[str]) -> Generator[Any, Any, list[Any]]:
-        """A molecule is asked for once, and nothing that is none."""
+    def _stage(self, mine: list[Pending], designs: Sequence[str]) -> Generator[Any, Any, list[Any]]:
+        """A molecule is asked for once, by this question or one that is not answered yet, and nothing that is none."""
         given = [_canonical(design) for design in designs]
         new = dict.fromkeys(one for one in given if isinstance(one, str) and one not in self._known)
-        fresh = sorted(new, key=len, reverse=True)  # the longest first, so that processes end together
-        answers = dict(zip(fresh, (yield fresh), strict=True)) if fresh else {}
-        self._known |= {smiles: answer for smiles, answer in answers.items() if isinstance(answer, float)}
+        awaited = {one: self._docked_for[one] for one in new if self._docked_for.get(one)}
+        answers = yield from self._docked([one for one in new if one not in awaited], mine)
+        if awaited:
+            yield None  # until this answer is wanted itself: those before it are there by then
+            for (earlier,) in awaited.values():
+                earlier.result()
+            answers |= yield from self._docked([one for one in awaited if one not in self._known], mine)
         return [one if isinstance(one, Invalid) else self._known.get(one, answers.get(one)) for one in given]
+
+    def _docked(self, molecules: Sequence[str], mine: list[Pending]) -> Generator[Any, Any, dict[str, Any]]:
+        """The scores of molecules that nobody is docking; they are known from now on."""
+        if not molecules:
+            return {}
+        longest_first = sorted(molecules, key=len, reverse=True)  # so that processes end together
+        self._docked_for |= dict.fromkeys(longest_first, mine)
+        try:
+            answers = dict(zip(longest_first, (yield longest_first), strict=True))
+        finally:
+            for one in longest_first:
+                self._docked_for.pop(one, None)
+        self._known |= {smiles: answer for smiles, answer in answers.items() if isinstance(answer, float)}
+        return answers
 
 
 class Affinity:
