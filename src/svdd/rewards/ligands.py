@@ -58,11 +58,13 @@ def ligand(smiles: str, seed: int = 0, max_torsions: int = 20) -> str:
         Undockable: if there is no conformer, an atom that AutoDock has no type for, or too many rotatable bonds.
     """
     from meeko import MoleculePreparation, PDBQTWriterLegacy
+    from rdkit import rdBase
 
     molecule = conformer(smiles, seed)
     try:
-        (setup,) = MoleculePreparation(rigid_macrocycles=True).prepare(molecule)
-        text, written, _ = PDBQTWriterLegacy.write_string(setup)
+        with rdBase.BlockLogs():
+            (setup,) = MoleculePreparation(rigid_macrocycles=True).prepare(molecule)
+            text, written, _ = PDBQTWriterLegacy.write_string(setup)
     except (TypeError, ValueError) as error:  # of hydrogen alone, for example
         raise Undockable("Meeko cannot prepare it") from error
     if not written or not text:  # AutoDock would end the process
