@@ -66,7 +66,7 @@ def section(case, table):
     facts, reward = table.iloc[0], case.partition("-")[2]
     setting = f"T = {facts['steps']}, seeds: {facts['runs']}, designs: {listed_designs(table)}."
     parts = [f"### {REWARDS[reward]}", f"{setting} {chosen(case)}", rewards_table(table), worth_table(table)]
-    return "\n\n".join([*parts, *compared(table), *hits(table), *fits(table)])
+    return "\n\n".join([*parts, *without_reward(table), *compared(table), *hits(table), *fits(table)])
 
 
 def chosen(name):
@@ -115,6 +115,16 @@ def worth_table(table):
         for _, row in table.iterrows()
     ]
     return markdown(["method", *(WORTH[name] for name in names)], rows)
+
+
+def without_reward(table):
+    """Designs that the reward found invalid: molecules, but none that docks."""
+    told = [
+        f"{row['label']} {round((1 - row['valid']) * row['designs'])} of {row['designs']}"
+        for _, row in table[table["valid"] < 1].iterrows()
+    ]
+    if told:
+        yield f"Designs without a reward (-inf), which its numbers leave out: {'; '.join(told)}."
 
 
 def compared(table):
