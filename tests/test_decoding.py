@@ -240,8 +240,9 @@ def test_a_result_needs_a_finished_batch():
         ({"candidates": 2, "value": "rollout,step=2"}, "unknown option of rollout 'step'; did you mean steps"),
         (
             {"candidates": 2, "value": "rollout,steps=few"},
-            "steps is a whole number, such as rollout,steps=8, got 'few'",
+            "'rollout,steps=few': steps is one whole number, such as rollout,steps=8",
         ),
+        ({"candidates": 2, "value": "log-mean-exp,samples=2,samples=3"}, "samples is one whole number"),
         ({"candidates": 2, "value": "log-mean-exp,samples=0"}, "need samples >= 1"),
         ({"candidates": 2, "samples": 0}, "samples must be a positive multiple of 1"),
         ({"candidates": 2, "batch": 0}, "batch positive"),

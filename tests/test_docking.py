@@ -255,27 +255,48 @@ def test_poses_are_those_of_the_scores(pool):
 
 def test_the_longest_molecules_are_docked_first():
     """Processes then end at about the same time; the answers are in the order of the designs."""
-    steps = docking(PARP1, workers=0).scores._stage([], ["CO", "C" * 9, "OC", "x", "CCCO"])
+    steps = docking(PARP1, workers=0).scores._stage(["CO", "C" * 9, "OC", "x", "CCCO"])
     assert next(steps) == ["C" * 9, "CCCO", "CO"]
     with pytest.raises(StopIteration) as end:
         steps.send([-3.0, -2.0, -1.0])
     assert end.value.value == [-1, -3, -1, -math.inf, -2]
 
 
-def test_a_molecule_that_is_being_docked_is_not_docked_again(monkeypatch):
+@pytest.fixture
+def counted_pool(monkeypatch):
+    """Workers, and what they were asked to dock."""
     with docking(PARP1, **POCKET, workers=2) as reward:
-        asked = []
-        send = reward.scores.pool._send
+        asked, send = [], reward.scores.pool._send
         monkeypatch.setattr(reward.scores.pool, "_send", lambda task: asked.extend(task.designs) or send(task))
-        questions = [["CO", "CCO"], ["OC", "x", "CCN"], ["NCC"], ["C"]]
-        answers = [reward.submit(one) for one in questions]
-        assert asked == ["CCO", "CO", "CCN", "C"]
-        backwards = [answer.result() for answer in reversed(answers)][::-1]
-        assert asked == ["CCO", "CO", "CCN", "C"]
-        assert backwards[1][0] == backwards[0][0] > 0
-        assert backwards[2] == [backwards[1][2]]
-        assert [reward.submit(one).result() for one in questions] == backwards
-        assert len(asked) == 4
+        yield reward, asked
+
+
+QUESTIONS = [["CO", "CCO"], ["OC", "x", "CCN"], ["NCC"], ["C"]]
+
+
+def test_a_molecule_that_is_being_docked_is_not_docked_again(counted_pool):
+    reward, asked = counted_pool
+    answers = [reward.submit(one) for one in QUESTIONS]
+    assert asked == ["CCO", "CO", "CCN", "C"]
+    numbers = [answer.result() for answer in answers]
+    assert len(asked) == 4
+    assert numbers[1][0] == numbers[0][0] > 0
+    assert numbers[2] == [numbers[1][2]]
+    assert isinstance(numbers[1][1], Invalid)
+    assert [reward.submit(one).result() for one in QUESTIONS] == numbers
+    assert len(asked) == 4
+
+
+def test_questions_are_answered_in_any_order_and_without_those_before_them(counted_pool):
+    reward, _ = counted_pool
+    reward(["N"])
+    answers = [reward.submit(one) for one in QUESTIONS]
+    numbers = [answer.result() for answer in reversed(answers)][::-1]
+    assert numbers == [reward.submit(one).result() for one in QUESTIONS]
+    dropped = [reward.submit(["CS"]), reward.submit(["CS", "CCS"])]
+    del dropped
+    reward.close()
+    assert (reward(["CS", "CCS"]) > 0).all()
 
 
 def test_a_molecule_that_failed_for_one_question_fails_for_the_next_as_well():

@@ -218,6 +218,7 @@ def test_a_fit_that_is_made_again_pays_for_no_design_twice(tmp_path):
     assert len(paid) == len(set(paid))
     assert first.card["quality"] == again.card["quality"]
     assert again.card["cost"]["reward_rows"] == 0
+    assert first.card["break_even"] is again.card["break_even"] is None  # what a file answers has no price
 
 
 def test_only_networks_of_the_package_are_saved(tmp_path):

@@ -41,8 +41,8 @@ def read_value(text: str) -> tuple[str, dict[str, int]]:
         option, _, number = (part.strip() for part in one.partition("="))
         if option not in known:
             raise ValueError(unknown(f"option of {name}", option, known))
-        if not number.isdecimal():
-            raise ValueError(f"value {text!r}: {option} is a whole number, such as {name},{option}=8, got {number!r}")
+        if not number.isdecimal() or option in options:
+            raise ValueError(f"value {text!r}: {option} is one whole number, such as {name},{option}=8")
         options[option] = int(number)
     return name, options
 

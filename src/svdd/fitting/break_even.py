@@ -6,23 +6,17 @@ from typing import Any
 
 from svdd.accounting import Usage
 from svdd.decoding import decode
-from svdd.fitting.settings import Settings
 from svdd.process import Process
 from svdd.values import Learned, Reward
 
 DESIGNS = 8
 
 
-def per_design(
-    process: Process, reward: Reward, value: Any, candidates: int, cond: Any, settings: Settings
-) -> dict[str, float]:
+def per_design(process: Process, reward: Reward, value: Any, candidates: int, cond: Any, seed: int) -> dict[str, float]:
     """Rows computed and seconds a design of argmax SVDD."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        usage = decode(
-            process, reward, value=value, candidates=candidates, samples=DESIGNS, cond=cond, seed=settings.seed,
-            cache=settings.cache,
-        ).usage  # fmt: skip
+        usage = decode(process, reward, value=value, candidates=candidates, samples=DESIGNS, cond=cond, seed=seed).usage
     computed = {"network_rows": usage.network.rows, "reward_rows": usage.reward.rows, "value_rows": usage.value.rows}
     return {name: number / DESIGNS for name, number in (computed | {"seconds": usage.seconds}).items()}
 
@@ -35,7 +29,7 @@ def break_even(
     seconds: float,
     candidates: int,
     cond: Any,
-    settings: Settings,
+    seed: int,
 ) -> dict[str, Any]:
     """Designs after which fitting and decoding have cost less than decoding with the posterior mean.
 
@@ -50,11 +44,11 @@ def break_even(
         seconds: of roll-outs and training.
         candidates: M.
         cond: one row a design, or nothing.
-        settings: of the fit; its `seed` and `cache`.
+        seed: of the measured designs.
     """
     steps = process.steps
-    posterior_mean = per_design(process, reward, "posterior-mean", candidates, cond, settings)
-    learned = per_design(process, reward, value, candidates, cond, settings)
+    posterior_mean = per_design(process, reward, "posterior-mean", candidates, cond, seed)
+    learned = per_design(process, reward, value, candidates, cond, seed)
     spent = {"network_rows": usage.network.rows, "reward_rows": usage.reward.rows, "seconds": seconds}
     saved_by_formula = (steps - 1) * (candidates - 1)
     return {

@@ -55,8 +55,8 @@ def fit_value(process: Process, reward: Reward, **settings: Any) -> FittedValue:
             `forward_noise` (states by noising the roll-outs' designs again, masked models only; False), `held_out`
             roll-outs to measure on (256), `nested` (states, continuations each; (64, 32)), `candidates` M of the break-even
             (10); 0 measures nothing; `invalid` (the reward that an invalid design counts as), `cache` (a file of scores, so
-            that a fit that is started again pays for none twice), `chunks` as of `decode`, `progress` (told words, done,
-            total).
+            that a fit that is made again pays for none twice; the break-even is not measured then), `chunks` as of `decode`,
+            `progress` (told words, done, total).
 
     Returns:
         A value for `decode(value=...)`, with its `card` and `save(folder)`.
@@ -207,9 +207,9 @@ def _measured(
         with asked(process, reward, Usage(), settings) as (alone, scored), torch.no_grad():
             quality = measured(alone, counting(scored, settings), value, settings, tell)
     pays = None
-    if settings.candidates > 1:
+    if settings.candidates > 1 and settings.cache is None:  # what comes from a file has no price
         cond = take(settings.cond, torch.arange(DESIGNS) % rows(settings.cond)) if leaves(settings.cond) else ()
-        pays = break_even(process, reward, value, usage, seconds, settings.candidates, cond, settings)
+        pays = break_even(process, reward, value, usage, seconds, settings.candidates, cond, settings.seed)
     return {"quality": quality, "break_even": pays}
 
 

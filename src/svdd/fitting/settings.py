@@ -58,7 +58,8 @@ class Settings:
             )
         if self.temperature is not None and not self.temperature > 0:
             raise ValueError(f"temperature must be above 0, got {self.temperature}")
-        if self.invalid is not None and (isinstance(self.invalid, bool | str) or not isfinite(self.invalid)):
+        numeric = isinstance(self.invalid, int | float) and not isinstance(self.invalid, bool)
+        if self.invalid is not None and not (numeric and isfinite(self.invalid)):
             raise ValueError(f"invalid is the finite reward that an invalid design counts as, got {self.invalid!r}")
         self._check_sizes()
         if self.forward_noise and self.target == "soft-q":

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import tempfile
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,8 +47,8 @@ class VinaScores:
     ) -> None:
         self.receptor, self.search, self._limits = receptor, search, (processes, timeout, memory_mb)
         self._known: dict[str, float] = {}
-        self._docked_for: dict[str, list[Pending]] = {}
-        """Of a molecule that is being docked, the answer that waits for it, once there is one."""
+        self._asked: set[str] = set()
+        """Molecules of questions that are not answered yet."""
         docker, self.pool = Docker(receptor, search), None
         if multiprocessing.parent_process() is not None:
             docker.start()  # before the first molecule's time runs
@@ -57,6 +56,7 @@ class VinaScores:
             self.pool = in_workers(docker, processes, batch=1, timeout=timeout, memory_mb=memory_mb)
             self.at_once = _AT_ONCE * processes
         self._docker: Reward = self.pool or docker
+        self._answers = staged(self._docker, self._stage)
 
     def __reduce__(self) -> Any:
         return VinaScores, (self.receptor, self.search, *self._limits)
@@ -67,11 +67,7 @@ class VinaScores:
 
     def submit(self, designs: Sequence[str]) -> Pending:
         """Hands molecules over; `result()` is a list with a score, `Invalid`, or a `Failure` for each."""
-        mine = list[Pending]()
-        answer = handing_over(staged(self._docker, partial(self._stage, mine)))(designs)
-        if self.pool is not None:
-            mine.append(answer)
-        return answer
+        return handing_over(self._answers)(designs)
 
     @property
     def identity(self) -> str:
@@ -100,30 +96,30 @@ class VinaScores:
             found = {one.smiles: _pose(one, score) for one, score in zip(asked, scores, strict=True)}
             return [found[one] if isinstance(one, str) else None for one in given]
 
-    def _stage(self, mine: list[Pending], designs: Sequence[str]) -> Generator[Any, Any, list[Any]]:
-        """A molecule is asked for once, by this question or one that is not answered yet, and nothing that is none."""
+    def _stage(self, designs: Sequence[str]) -> Generator[Any, Any, list[Any]]:
+        """A molecule is asked for once, and nothing that is none.
+
+        What an earlier question, not answered yet, has asked for is mostly known when this answer is wanted.
+        """
         given = [_canonical(design) for design in designs]
         new = dict.fromkeys(one for one in given if isinstance(one, str) and one not in self._known)
-        awaited = {one: self._docked_for[one] for one in new if self._docked_for.get(one)}
-        answers = yield from self._docked([one for one in new if one not in awaited], mine)
-        if awaited:
-            yield None  # until this answer is wanted itself: those before it are there by then
-            for (earlier,) in awaited.values():
-                earlier.result()
-            answers |= yield from self._docked([one for one in awaited if one not in self._known], mine)
+        fresh = [one for one in new if one not in self._asked]
+        answers = yield from self._docked(fresh)
+        if len(fresh) < len(new):
+            yield None  # until this answer is wanted
+            answers |= yield from self._docked([one for one in new if one not in self._known and one not in answers])
         return [one if isinstance(one, Invalid) else self._known.get(one, answers.get(one)) for one in given]
 
-    def _docked(self, molecules: Sequence[str], mine: list[Pending]) -> Generator[Any, Any, dict[str, Any]]:
-        """The scores of molecules that nobody is docking; they are known from now on."""
+    def _docked(self, molecules: Sequence[str]) -> Generator[Any, Any, dict[str, Any]]:
+        """The scores of molecules; they are known from now on."""
         if not molecules:
             return {}
         longest_first = sorted(molecules, key=len, reverse=True)  # so that processes end together
-        self._docked_for |= dict.fromkeys(longest_first, mine)
+        self._asked |= set(molecules)
         try:
             answers = dict(zip(longest_first, (yield longest_first), strict=True))
         finally:
-            for one in longest_first:
-                self._docked_for.pop(one, None)
+            self._asked -= set(molecules)
         self._known |= {smiles: answer for smiles, answer in answers.items() if isinstance(answer, float)}
         return answers
 
