@@ -16,7 +16,7 @@ LINE_SECONDS = 15.0
 def fit(
     model: str,
     shape: dict[str, Any],
-    reward: dict[str, Any],
+    reward: str,
     settings: dict[str, Any],
     out: Path,
     *,
@@ -29,8 +29,8 @@ def fit(
     Args:
         model: name of the process.
         shape: `steps`, `length` and `model_options`.
-        reward: `name` and `options`.
-        settings: of `svdd.fit_value`.
+        reward: name of the reward.
+        settings: of `svdd.fit_value`, and `reward_options`.
         out: folder to write.
         force: replace a value that is in it.
         quiet: no progress.
@@ -44,10 +44,11 @@ def fit(
     from svdd.fitting.value import check_folder
     from svdd.locate import load
 
+    reward_options = settings.pop("reward_options", {})
     make_settings(settings)
     check_folder(out, force)
     options = shape.pop("model_options", {}) | shape
-    process, scored = load(model, **options), make_reward(**reward)
+    process, scored = load(model, **options), make_reward(reward, reward_options)
     try:
         with progress(quiet) as tell:
             fitted = fit_value(process, scored, **settings, progress=tell)

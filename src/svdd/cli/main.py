@@ -238,14 +238,13 @@ def fit_value(
     json: Json = False,
 ) -> None:
     """Fit a value to a model's own roll-outs, so that svdd spends T network rows a design, and write it with its card."""
-    names = ("model", "steps", "length", "model_option", "reward", "reward_option", "out", "force", "quiet", "json")
+    names = ("model", "steps", "length", "model_option", "reward", "out", "force", "quiet", "json")
     given = {k: v for k, v in locals().items() if v is not None and k not in (*names, "names")}
     from svdd.cli.fitting import fit
     from svdd.cli.flags import settings
 
     shape = {k: v for k, v in {"steps": steps, "length": length, "model_option": model_option}.items() if v is not None}
-    asked = {"name": reward, "options": settings({"reward_option": reward_option or []}).get("reward_options", {})}
-    fit(model, settings(shape), asked, settings(given), out, force=force, quiet=quiet, json=json)
+    fit(model, settings(shape), reward, settings(given), out, force=force, quiet=quiet, json=json)
 
 
 @app.command()
