@@ -107,6 +107,11 @@ def like(wrapper: Reward, reward: Reward) -> Reward:
     return wrapper
 
 
+def close(reward: Reward) -> None:
+    """Ends what a reward has started, worker processes and connections; most have nothing to end."""
+    getattr(reward, "close", lambda: None)()
+
+
 def groupwise(reward: Reward) -> Reward:
     """Marks a reward whose numbers depend on the batch, such as a diversity score or a rank.
 

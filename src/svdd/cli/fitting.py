@@ -43,6 +43,7 @@ def fit(
     from svdd.fitting.settings import make_settings
     from svdd.fitting.value import check_folder
     from svdd.locate import load
+    from svdd.pending import close
 
     reward_options = settings.pop("reward_options", {})
     make_settings(settings)
@@ -54,7 +55,7 @@ def fit(
             fitted = fit_value(process, scored, **settings, progress=tell)
         fitted.save(out, force)
     finally:
-        getattr(scored, "close", lambda: None)()  # worker processes, connections
+        close(scored)
     print(as_json(fitted.card) if json else as_text(fitted.card, plotted=False))
     if not json:
         print(f"written to {out}; use it with: svdd run ... --value {out}")

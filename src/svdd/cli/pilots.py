@@ -2,6 +2,7 @@
 
 from svdd.algorithms import METHODS
 from svdd.cli.jobs import Job, make_decoding
+from svdd.pending import close
 
 MOST = 16
 """Designs of a pilot, at most."""
@@ -25,7 +26,7 @@ def _seconds(job: Job) -> float:
         return decoding.usage.seconds
     finally:
         decoding.close()
-        getattr(decoding.given, "close", lambda: None)()
+        close(decoding.given)
 
 
 def on_a_line(seconds: dict[int, float], wanted: float) -> int:

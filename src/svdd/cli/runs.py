@@ -14,6 +14,7 @@ from svdd.cli.jobs import Job, make_decoding, make_job, read_settings
 from svdd.cli.progress import progress
 from svdd.cli.sentences import Interrupted, say
 from svdd.decoding import Decoding
+from svdd.pending import close
 from svdd.score_cache import ScoreCache
 from svdd.terms import Journal
 
@@ -147,7 +148,7 @@ def _made(job: Job, journal: Journal) -> Iterator[Decoding]:
     finally:
         decoding.close()
         for reward in (decoding.given, *decoding.scores.values()):
-            getattr(reward, "close", lambda: None)()  # worker processes, connections
+            close(reward)
 
 
 def resume_job(path: Path, quiet: bool) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from svdd.locate import load_reward
 from svdd.loop import Count
 from svdd.models.diffusers_process import image_reward
 from svdd.models.image_files import write_designs
-from svdd.named import make_method
+from svdd.named import make_method, read_value
 from svdd.pipelines.arguments import Arguments, call_signature
 from svdd.pipelines.families import image_decoder
 from svdd.pipelines.kernels import check_scheduler
@@ -106,7 +106,7 @@ def steer(
     for decoder in (decode, look_ahead_decode):
         if not (decoder is None or callable(decoder) or hasattr(decoder, "decode")):
             raise TypeError(f"decode is a function of latents to images, or an autoencoder, got {decoder!r:.60}")
-    if isinstance(value, str) and value.partition(",")[0] == "rollout":
+    if isinstance(value, str) and read_value(value)[0] == "rollout":
         raise ValueError('a rollout asks the network at times of its own; use "posterior-mean" or "log-mean-exp"')
     if candidates is not None or "candidates" in make_method(method, {}).options:
         options["candidates"] = _CANDIDATES if candidates is None else candidates

@@ -19,7 +19,7 @@ from svdd.accounting import count, picked
 from svdd.components import Ask, Composite, answered, table_of
 from svdd.invalid import Invalid
 from svdd.outcomes import Failure
-from svdd.pending import Reward, is_groupwise
+from svdd.pending import Reward, close, is_groupwise
 from svdd.reward_identity import reward_identity, source_of
 from svdd.rewards.desirability import (
     Desirability,
@@ -170,7 +170,7 @@ class Objective:
     def close(self) -> None:
         """Ends the processes and connections of its components."""
         for part in self.parts.values():
-            getattr(part.reward, "close", lambda: None)()
+            close(part.reward)
 
     @property
     def identity(self) -> str:
