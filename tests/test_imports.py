@@ -45,7 +45,7 @@ LAYERS = [
     ],  # round it
     ["models", "rewards", "metrics", "pipelines"],  # domains
     ["fitting"],  # learns with the networks of models
-    ["cli", "report", "recipes"],  # what people start
+    ["cli", "report"],  # what people start
 ]
 HEAVY = {
     "pandas",
@@ -149,8 +149,7 @@ def test_optional_packages_are_imported_where_they_are_used(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES.get)
 def test_no_module_draws_from_pythons_generator(path):
-    if not NAMES[path].startswith("recipes"):
-        assert "random" not in imports(parsed(path), top_only=False)
+    assert "random" not in imports(parsed(path), top_only=False)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES.get)

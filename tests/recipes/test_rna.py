@@ -9,10 +9,13 @@ import torch
 import typer
 from typer.testing import CliRunner
 
+from recipes.dna import baselines
+from recipes.rna import card as cards
+from recipes.rna import card_text, oracles, stability, utr
+from recipes.rna import data as utrs
 from svdd.models.networks import SequenceClassifier, SequenceDenoiser
 from svdd.models.regressors import ConvolutionalRegressor
 from svdd.models.weight_files import load_network
-from svdd.recipes import dna_baselines, rna_card, rna_card_text, rna_data, rna_oracles, rna_stability, rna_utr
 from svdd.training import TrainingSettings, isolated_randomness
 
 ROWS, SHAPE = 280, {"channels": 8, "layers": 1, "kernel": 3, "hidden": 4}
@@ -41,12 +44,12 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def parts(folder):
-    return rna_data.read_utrs(folder)
+    return utrs.read_utrs(folder)
 
 
 @pytest.fixture(scope="module")
 def human(folder):
-    return rna_data.read_human(folder)
+    return utrs.read_human(folder)
 
 
 def test_split_is_disjoint_and_complete(parts, folder):
@@ -76,43 +79,43 @@ def test_a_csv_is_put_in_order_of_depth(tmp_path, depth):
     table = pd.DataFrame({"utr": letters(140), "rl": np.arange(140.0), depth: np.arange(140)})
     extra = pd.DataFrame({"utr": ["ACG", "N" * 50, letters(140)[0]], "rl": 1.0, depth: 1})
     pd.concat([table, extra]).to_csv(tmp_path / "GSM3130435.csv.gz")
-    parts = rna_data.read_utrs(tmp_path / "GSM3130435.csv.gz")
+    parts = utrs.read_utrs(tmp_path / "GSM3130435.csv.gz")
     assert parts["test_deep"].load.tolist() == list(range(139, 129, -1))
     assert sum(len(part) for name, part in parts.items() if not name.startswith("denoiser")) == 140
 
 
 def test_what_holds_no_library_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="a CSV with columns utr and rl"):
-        rna_data.read_utrs(tmp_path)
+        utrs.read_utrs(tmp_path)
     pd.DataFrame({"utr": letters(50), "rl": 1.0}).to_csv(tmp_path / "few.csv")
     with pytest.raises(ValueError, match="50 usable rows, too few"):
-        rna_data.read_utrs(tmp_path)
-    assert rna_data.read_human(tmp_path) is None
-    assert rna_stability.read_degradation(tmp_path) is None
+        utrs.read_utrs(tmp_path)
+    assert utrs.read_human(tmp_path) is None
+    assert stability.read_degradation(tmp_path) is None
 
 
 def test_natural_utrs_of_another_length_are_dropped(human):
     assert len(human) == 12
-    assert len(rna_card._natural(human)) == 6
+    assert len(cards._natural(human)) == 6
 
 
 def test_oracle_training_ends_in_ribosomes(parts):
     settings = TrainingSettings(60, warm_up=5, evaluate_every=20, average_decay=0.9, bfloat16=False, learning_rate=3e-3)
-    oracle, result = rna_oracles.train_oracle(
+    oracle, result = oracles.train_oracle(
         parts["guide_train"], parts["judge_train"], settings, shape=SHAPE | {"bins": 10}, batch_size=64
     )
-    guess = rna_oracles.predicted(oracle, parts["judge_train"].tokens)
+    guess = oracles.predicted(oracle, parts["judge_train"].tokens)
     load = parts["judge_train"].load
     assert result.history[-1]["value"] < result.history[0]["value"]
     assert float((guess - load).mean()) == pytest.approx(0, abs=1e-3)  # a line was fitted on these rows
-    quality = rna_oracles.load_quality(guess.numpy(), load.numpy())
+    quality = oracles.load_quality(guess.numpy(), load.numpy())
     assert quality["r2"] == pytest.approx(quality["r2_of_line"], abs=1e-3)
     assert quality["pearson"] > 0.5
 
 
 def test_quality_by_hand():
     measured = np.array([0.0, 1.0, 2.0, 3.0])
-    quality = rna_oracles.load_quality(2 * measured, measured)
+    quality = oracles.load_quality(2 * measured, measured)
     assert quality["r2_of_line"] == pytest.approx(1)
     assert quality["spearman"] == pytest.approx(1)
     assert quality["r2"] == pytest.approx(1 - (14 / 4) / 1.25)
@@ -120,14 +123,14 @@ def test_quality_by_hand():
 
 
 def test_stability_is_minus_degradation(folder):
-    tables = rna_stability.read_degradation(folder)
+    tables = stability.read_degradation(folder)
     assert {name: len(part) for name, part in tables.items()} == {"train": 40, "val": 10, "test": 10}
     for part in tables.values():  # degradation is the share of A
         part["Value"] = [8 * text.count("A") / len(text) - 2 for text in part["Sequence"]]
     settings = TrainingSettings(40, warm_up=5, evaluate_every=20, average_decay=0.9, learning_rate=3e-3, bfloat16=False)
-    network, _ = rna_stability.train_stability(tables, settings, batch_size=32)
+    network, _ = stability.train_stability(tables, settings, batch_size=32)
     pytest.importorskip("RNA")
-    quality = rna_stability.stability_quality(network, tables)
+    quality = stability.stability_quality(network, tables)
     assert quality["network"]["spearman"] > 0.3
     assert quality["others"]["ridge"]["spearman"] > 0.9
     assert quality["far"]["n"] >= 5
@@ -135,26 +138,26 @@ def test_stability_is_minus_degradation(folder):
 
 def test_positional_baselines_know_positions():
     tokens = (torch.arange(50) % 4).expand(400, 50)
-    assert rna_card._positional_bits(tokens[:200], tokens[200:], previous=False).mean() < 0.1
+    assert cards._positional_bits(tokens[:200], tokens[200:], previous=False).mean() < 0.1
     even = torch.randint(4, (4000, 50), generator=torch.Generator().manual_seed(0))
     copied = even[:, ::2].repeat_interleave(2, 1)  # every other letter is the one before it
-    alone, given = (rna_card._positional_bits(copied[:2000], copied[2000:], previous=known) for known in (False, True))
+    alone, given = (cards._positional_bits(copied[:2000], copied[2000:], previous=known) for known in (False, True))
     assert alone.mean() == pytest.approx(2, abs=0.01)
     assert given.mean() == pytest.approx(1, abs=0.03)
 
 
 def test_row_bits_average_to_the_bits_of_a_chain():
     tokens = torch.randint(4, (60, 50), generator=torch.Generator().manual_seed(0))
-    rows = dna_baselines.markov_row_bits(tokens[:40], tokens[40:], 1)
+    rows = baselines.markov_row_bits(tokens[:40], tokens[40:], 1)
     assert rows.shape == (20,)
-    assert dna_baselines.markov_bits(tokens[:40], tokens[40:], 1) == pytest.approx(rows.mean())
+    assert baselines.markov_bits(tokens[:40], tokens[40:], 1) == pytest.approx(rows.mean())
 
 
 def test_command_line_writes_loadable_networks(folder, tmp_path, monkeypatch):
-    monkeypatch.setitem(rna_utr.ORACLES, "guide", SHAPE)
-    monkeypatch.setitem(rna_utr.ORACLES, "judge", SHAPE | {"channels": 4})
+    monkeypatch.setitem(utr.ORACLES, "guide", SHAPE)
+    monkeypatch.setitem(utr.ORACLES, "judge", SHAPE | {"channels": 4})
     application = typer.Typer()
-    application.command()(rna_utr.main)
+    application.command()(utr.main)
     for stage in ("denoiser", "guide", "judge"):
         arguments = ["--data", str(folder), "--out", str(tmp_path), "--stage", stage, "--steps", "2"]
         result = CliRunner().invoke(application, [*arguments, "--oracle-steps", "2"], catch_exceptions=False)
@@ -169,21 +172,21 @@ def test_card_has_all_its_numbers_and_no_sequence(parts, human, folder):
     with isolated_randomness(0):
         denoiser = SequenceDenoiser(channels=8, blocks=1).eval()
         oracles = {role: ConvolutionalRegressor(**SHAPE).eval() for role in ("guide", "judge")}
-        stability = SequenceClassifier(**rna_stability.SHAPE).eval()
+        stable = SequenceClassifier(**stability.SHAPE).eval()
     histories = dict.fromkeys(("denoiser", "mrl-guide", "mrl-judge", "stability"), RUN)
-    card = rna_card.measure_card(parts, human, denoiser, oracles, histories, samples=20, steps=3, draws=1)
-    card["stability"] = rna_stability.stability_quality(stability, rna_stability.read_degradation(folder))
-    reference = rna_card.measure_reference(parts, human, oracles)
+    card = cards.measure_card(parts, human, denoiser, oracles, histories, samples=20, steps=3, draws=1)
+    card["stability"] = stability.stability_quality(stable, stability.read_degradation(folder))
+    reference = cards.measure_reference(parts, human, oracles)
     assert set(reference["groups"]) == {"held_out", "most_active", "natural_human"}
     assert sum(reference["groups"]["held_out"]["kmer3"]) == 20 * 48
     texts = json.dumps([card, reference])
     assert not any(row in texts for row in parts["test_random"].sequences)
     assert card["published"]["old_pred"]["r2_of_line"] == pytest.approx(1)
-    page = rna_card_text.render_card(json.loads(json.dumps(card)))
+    page = card_text.render_card(json.loads(json.dumps(card)))
     assert "not a model of natural 5'UTRs" in page
-    assert "Spearman" in rna_card_text._stability(card)
-    assert "there is none" in rna_card_text._stability({})
-    assert rna_card_text.draw_training(card).endswith("</svg>\n")
+    assert "Spearman" in card_text._stability(card)
+    assert "there is none" in card_text._stability({})
+    assert card_text.draw_training(card).endswith("</svg>\n")
 
 
 def test_the_card_says_whether_a_difference_is_significant():
@@ -193,6 +196,6 @@ def test_the_card_says_whether_a_difference_is_significant():
         "better": {"bits": 1.97, "gain": -0.01, "standard_error": 0.001},
     }
     bits = {"n": 9, "denoiser": 1.98, "standard_error": 0.001, "others": others}
-    text = rna_card_text._bits({"bits_per_base": {"test_random": bits}, "natural_bits": None})
+    text = card_text._bits({"bits_per_base": {"test_random": bits}, "natural_bits": None})
     assert "- on `test_random`: even. Not: close; better." in text
     assert "0.0010 (s.e. 0.0010, not significant)" in text

@@ -9,8 +9,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from recipes.image.data import ImageData, Images, flipped_at_random
 from svdd.models.image_classifier import ImageClassifier
-from svdd.recipes.image_data import ImageData, Images, flipped_at_random
 from svdd.training import TrainingResult, TrainingSettings, isolated_randomness, train
 
 __all__ = ["CLASSIFIERS", "accuracy", "logits_of", "shifted_at_random", "train_classifier"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from svdd.recipes.card_parts import table
+from recipes.card_parts import table
 
 __all__ = ["draw_training", "render_card"]
 
@@ -16,7 +16,7 @@ A masking-diffusion model of 5' untranslated regions (the 50 letters before the 
 their mean ribosome load, and one of RNA stability. Every number below is measured by the recipe that trained the weights,
 on rows that the network in question did not see, unless said otherwise.
 
-    python -m svdd.recipes.rna_utr --data DIR --out DIR
+    python -m recipes.rna.utr --data DIR --out DIR
 
 ## What it is, and what it is not
 

@@ -1,10 +1,10 @@
 """Train the bundled RNA model: a denoiser of 5'UTRs, two oracles of their load, one of stability, and their card.
 
-    python -m svdd.recipes.rna_utr --data DIR --out DIR
+    python -m recipes.rna.utr --data DIR --out DIR
 
 DIR holds the reporter library of Sample et al. 2019 (GEO series GSE114002, sample GSM3130435, as a CSV with columns `utr`
 and `rl`; or an npz) and, if wanted, natural human 5'UTRs (a CSV with columns `utr` and `hrl`) and measured degradation (a CSV
-with columns `Sequence`, `Value` and `Split`); see `svdd.recipes.rna_data` and `svdd.recipes.rna_stability`. Needs
+with columns `Sequence`, `Value` and `Split`); see `recipes.rna.data` and `recipes.rna.stability`. Needs
 the extra `svdd[recipes]`. A run that was stopped goes on from the checkpoints in the output folder.
 """
 
@@ -17,16 +17,16 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from recipes.dna.denoiser import train_denoiser
+from recipes.outputs import write_card_files, write_trained
+from recipes.rna.card import measure_card, measure_reference
+from recipes.rna.card_text import draw_training, render_card
+from recipes.rna.data import UtrData, read_human, read_utrs
+from recipes.rna.oracles import ORACLES, train_oracle
+from recipes.rna.stability import read_degradation, stability_quality, train_stability
 from svdd.models.networks import SequenceClassifier, SequenceDenoiser
 from svdd.models.regressors import ConvolutionalRegressor
 from svdd.models.weight_files import load_network
-from svdd.recipes.dna_denoiser import train_denoiser
-from svdd.recipes.outputs import write_card_files, write_trained
-from svdd.recipes.rna_card import measure_card, measure_reference
-from svdd.recipes.rna_card_text import draw_training, render_card
-from svdd.recipes.rna_data import UtrData, read_human, read_utrs
-from svdd.recipes.rna_oracles import ORACLES, train_oracle
-from svdd.recipes.rna_stability import read_degradation, stability_quality, train_stability
 from svdd.training import TrainingSettings, isolated_randomness
 
 __all__ = ["DENOISER", "Stage", "main"]

@@ -1,8 +1,8 @@
 """Train the bundled uniform-noise RNA model and write its card.
 
-    python -m svdd.recipes.rna_uniform --data DIR --out DIR
+    python -m recipes.rna.uniform --data DIR --out DIR
 
-DIR holds the reporter library of Sample et al. 2019, as `svdd.recipes.rna_data` reads it.
+DIR holds the reporter library of Sample et al. 2019, as `recipes.rna.data` reads it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 import svdd
+from recipes.rna.data import LENGTH, UtrData, read_utrs
 from svdd.alphabets import RNA
 from svdd.denoisers import from_leave_one_out
 from svdd.metrics.sequences import gc_fraction, kmer_correlation
 from svdd.models.timed_networks import TimedSequenceDenoiser
 from svdd.models.uniform import timed, uniform_elbo_per_site, uniform_sequences
 from svdd.models.weight_files import save_network
-from svdd.recipes.rna_data import LENGTH, UtrData, read_utrs
 from svdd.schedules import masked_log_linear
 from svdd.training import TrainingResult, TrainingSettings, isolated_randomness, train
 
@@ -151,7 +151,7 @@ A uniform-noise diffusion model of 5'UTRs of 50 letters: the same library as `rn
 ones and there is no mask. It shows the same loop at work on another kind of noise. Every number below is measured by the
 recipe that trained it, on sequences that it did not see.
 
-    python -m svdd.recipes.rna_uniform --data DIR --out DIR
+    python -m recipes.rna.uniform --data DIR --out DIR
 
 ## Data
 

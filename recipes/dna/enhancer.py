@@ -1,10 +1,10 @@
 """Train the bundled DNA model: a denoiser of regulatory DNA, two oracles and their card.
 
-    python -m svdd.recipes.dna_enhancer --data DIR --out DIR
+    python -m recipes.dna.enhancer --data DIR --out DIR
 
 DIR holds the two tables that the DNA-Diffusion project prepared from the ENCODE index of
 DNase-accessible sites (Meuleman et al. 2020), or any CSV or TSV with the columns `sequence`,
-`chr` and `label`; see `svdd.recipes.dna_data`. Needs the extra `svdd[recipes]`. A run that was
+`chr` and `label`; see `recipes.dna.data`. Needs the extra `svdd[recipes]`. A run that was
 stopped goes on from the checkpoints in the output folder.
 """
 
@@ -17,14 +17,14 @@ from typing import Annotated, cast
 
 import typer
 
+from recipes.dna.card import measure_card, measure_reference
+from recipes.dna.card_text import draw_training, render_card
+from recipes.dna.data import EnhancerData, read_enhancers
+from recipes.dna.denoiser import train_denoiser
+from recipes.dna.oracles import ORACLES, train_oracle
+from recipes.outputs import write_card_files, write_trained
 from svdd.models.networks import SequenceClassifier, SequenceDenoiser
 from svdd.models.weight_files import load_network
-from svdd.recipes.dna_card import measure_card, measure_reference
-from svdd.recipes.dna_card_text import draw_training, render_card
-from svdd.recipes.dna_data import EnhancerData, read_enhancers
-from svdd.recipes.dna_denoiser import train_denoiser
-from svdd.recipes.dna_oracles import ORACLES, train_oracle
-from svdd.recipes.outputs import write_card_files, write_trained
 from svdd.training import TrainingSettings
 
 __all__ = ["Stage", "main"]

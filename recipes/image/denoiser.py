@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from svdd.recipes.image_text import TEMPLATES, make_text_encoder, prompts_of, some_prompts, tokens_of
+from recipes.image.text import TEMPLATES, make_text_encoder, prompts_of, some_prompts, tokens_of
 from svdd.training import TrainingResult, TrainingSettings, isolated_randomness, train
 
 __all__ = ["SCHEDULER", "UNET", "TextDenoiser", "make_scheduler", "train_denoiser", "velocity_error", "write_pipeline"]

@@ -1,8 +1,8 @@
 """Train the bundled model of photographs: a latent diffusion model of CIFAR-10 as a diffusers pipeline, and its card.
 
-    python -m svdd.recipes.image --data DIR --out DIR
+    python -m recipes.image.train --data DIR --out DIR
 
-DIR holds `cifar10_jpeg.npz` (see `svdd.recipes.image_data`). Needs the extra `svdd[recipes]`. A run that was stopped goes on
+DIR holds `cifar10_jpeg.npz` (see `recipes.image.data`). Needs the extra `svdd[recipes]`. A run that was stopped goes on
 from the checkpoints in the output folder.
 
 A diffusion model of 8x8 latents, since it costs a sixteenth of one of the pixels: a CPU core can train it in hours, and a
@@ -23,17 +23,17 @@ import typer
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from recipes.image.autoencoder import encoded, make_autoencoder, train_autoencoder
+from recipes.image.card import Sizes, measure_card
+from recipes.image.card_text import draw_samples, draw_training, render_card
+from recipes.image.classifiers import CLASSIFIERS, train_classifier
+from recipes.image.data import ImageData, Images, read_images
+from recipes.image.denoiser import TextDenoiser, train_denoiser, write_pipeline
+from recipes.image.text import make_tokenizer
+from recipes.outputs import write_card_files, write_history, write_trained
 from svdd.metrics.image_features import write_moments
 from svdd.models.image_classifier import ImageClassifier
 from svdd.models.weight_files import load_network
-from svdd.recipes.image_autoencoder import encoded, make_autoencoder, train_autoencoder
-from svdd.recipes.image_card import Sizes, measure_card
-from svdd.recipes.image_card_text import draw_samples, draw_training, render_card
-from svdd.recipes.image_classifiers import CLASSIFIERS, train_classifier
-from svdd.recipes.image_data import ImageData, Images, read_images
-from svdd.recipes.image_denoiser import TextDenoiser, train_denoiser, write_pipeline
-from svdd.recipes.image_text import make_tokenizer
-from svdd.recipes.outputs import write_card_files, write_history, write_trained
 from svdd.training import TrainingSettings, isolated_randomness
 
 __all__ = ["NAME", "Stage", "main"]

@@ -11,6 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from recipes.card_parts import describe, speed, speed_setting
+from recipes.dna.baselines import markov_row_bits
+from recipes.molecule.data import MoleculeData, encode_molecules
+from recipes.molecule.denoiser import row_nats
 from svdd.decoding import decode
 from svdd.metrics.chemnet import Activations, floor, frechet
 from svdd.metrics.molecule_properties import Histogram, property_table
@@ -28,10 +32,6 @@ from svdd.models.molecule import with_fragment
 from svdd.models.networks import SequenceDenoiser
 from svdd.models.selfies_tokens import LONGEST, PAD
 from svdd.process import Process
-from svdd.recipes.card_parts import describe, speed, speed_setting
-from svdd.recipes.dna_baselines import markov_row_bits
-from svdd.recipes.molecule_data import MoleculeData, encode_molecules
-from svdd.recipes.molecule_denoiser import row_nats
 
 __all__ = ["FRAGMENTS", "PROPERTIES", "Sizes", "measure_card"]
 
@@ -86,7 +86,7 @@ def measure_card(
         sizes: How many molecules are measured.
 
     Returns:
-        A JSON-able record, which `molecule_card_text` renders.
+        A JSON-able record, which `recipes.molecule.card_text` renders.
     """
     result = decode(process, _nothing, method="pretrained", samples=sizes.samples, batch=2000)
     rows = result.usage.network.rows

@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
+from recipes.card_parts import table
 from svdd.pixels import grid, to_pil
-from svdd.recipes.card_parts import table
 
 __all__ = ["draw_samples", "draw_training", "render_card"]
 
@@ -24,7 +24,7 @@ diffusers reads as a `StableDiffusionPipeline`:
 
 Every number below is measured by the recipe that trained the weights.
 
-    python -m svdd.recipes.image --data DIR --out DIR
+    python -m recipes.image.train --data DIR --out DIR
 
 ## What it is, and what it is not
 

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
+from recipes.rna.data import LENGTH, UtrData
 from svdd.models.regressors import ConvolutionalRegressor
-from svdd.recipes.rna_data import LENGTH, UtrData
 from svdd.training import TrainingResult, TrainingSettings, isolated_randomness, train
 
 __all__ = ["ORACLES", "calibrate", "load_quality", "predicted", "train_oracle"]

@@ -9,16 +9,10 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
+from recipes.dna import baselines, card_text, data, denoiser, oracles
+from recipes.dna import card as cards
 from svdd.models.networks import SequenceClassifier, SequenceDenoiser
 from svdd.models.weight_files import load_network
-from svdd.recipes import (
-    dna_baselines,
-    dna_card,
-    dna_card_text,
-    dna_data,
-    dna_denoiser,
-    dna_oracles,
-)
 from svdd.training import TrainingSettings, isolated_randomness, train
 
 CHROMOSOMES = [f"chr{name}" for name in (1, 2, 8, 9, 10, 11, 18, 21, 22)]
@@ -47,7 +41,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def parts(folder):
-    return dna_data.read_enhancers(folder)
+    return data.read_enhancers(folder)
 
 
 def test_split_is_by_chromosome_and_complete(parts):
@@ -62,8 +56,8 @@ def test_split_is_by_chromosome_and_complete(parts):
     }
     rows = [set(parts[name].sequences) for name in ("guide_train", "judge_train", "test")]
     assert not rows[0] & rows[1] | rows[0] & rows[2] | rows[1] & rows[2]
-    assert not set(dna_data.GUIDE) & set(dna_data.JUDGE)
-    assert not (set(dna_data.GUIDE) | set(dna_data.JUDGE)) & set(dna_data.TEST)
+    assert not set(data.GUIDE) & set(data.JUDGE)
+    assert not (set(data.GUIDE) | set(data.JUDGE)) & set(data.TEST)
 
 
 def test_index_columns_make_labels(tmp_path):
@@ -74,15 +68,15 @@ def test_index_columns_make_labels(tmp_path):
         for kind in range(4)
     ]
     (tmp_path / "index.tsv").write_text("\n".join([header, *rows]) + "\n")
-    table = dna_data._read_tables(tmp_path)
+    table = data._read_tables(tmp_path)
     assert table["label"].tolist() == [1, 0] * 4
     with pytest.raises(ValueError, match="denoiser_validation"):
-        dna_data.read_enhancers(tmp_path)
+        data.read_enhancers(tmp_path)
 
 
 def test_a_folder_without_sites_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="sequence, chr and label"):
-        dna_data.read_enhancers(tmp_path)
+        data.read_enhancers(tmp_path)
 
 
 class Oracle(nn.Module):
@@ -97,7 +91,7 @@ class Oracle(nn.Module):
 
 def test_bound_of_an_independent_model_is_its_cross_entropy():
     tokens = torch.zeros(400, 30, dtype=torch.long)
-    bits, error = dna_denoiser.bits_per_base(Oracle(), tokens)
+    bits, error = denoiser.bits_per_base(Oracle(), tokens)
     assert bits == pytest.approx(-math.log2(0.7), abs=1e-5)
     assert error == pytest.approx(0, abs=1e-5)
 
@@ -105,12 +99,12 @@ def test_bound_of_an_independent_model_is_its_cross_entropy():
 def test_bound_is_unbiased_over_the_number_of_masks():
     # With p(A) = 0.7 and the rest 0.1, a row of half A and half C has a known mean.
     tokens = torch.arange(2).repeat(2000, 15)
-    bits, error = dna_denoiser.bits_per_base(Oracle(), tokens, draws=4)
+    bits, error = denoiser.bits_per_base(Oracle(), tokens, draws=4)
     assert bits == pytest.approx(-math.log2(0.7 * 0.1) / 2, abs=5 * error + 1e-6)
 
 
 def test_sampling_follows_the_logits_and_leaves_no_mask():
-    tokens = dna_denoiser.sample_unguided(Oracle(), 500, length=40, steps=10, seed=1)
+    tokens = denoiser.sample_unguided(Oracle(), 500, length=40, steps=10, seed=1)
     shares = torch.bincount(tokens.flatten(), minlength=5) / tokens.numel()
     torch.testing.assert_close(shares, torch.tensor([0.7, 0.1, 0.1, 0.1, 0.0]), atol=0.015, rtol=0)
 
@@ -120,7 +114,7 @@ def test_training_learns_and_resumes_exactly(parts, tmp_path):
         settings = TrainingSettings(steps, warm_up=5, evaluate_every=10, average_decay=0.8)
         with isolated_randomness(0):
             network = SequenceDenoiser(channels=16, blocks=2, dropout=0.1)
-        network, result = dna_denoiser.train_denoiser(
+        network, result = denoiser.train_denoiser(
             parts["denoiser_train"].tokens,
             parts["denoiser_validation"].tokens,
             settings,
@@ -167,11 +161,11 @@ def test_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path):
 
 def test_oracle_training_calibrates(parts):
     settings = TrainingSettings(10, warm_up=2, evaluate_every=5, bfloat16=False)
-    oracle, _ = dna_oracles.train_oracle(
+    oracle, _ = oracles.train_oracle(
         parts["guide_train"], parts["guide_validation"], settings, shape=SHAPE, batch_size=16
     )
     assert not torch.equal(oracle.scale, torch.ones(2))
-    quality = dna_oracles.oracle_quality(oracle, parts["test"])
+    quality = oracles.oracle_quality(oracle, parts["test"])
     assert sum(row["n"] for row in quality["reliability"]) == quality["n"] == 60
     assert 0 <= quality["calibration_error"] <= 1
 
@@ -186,10 +180,10 @@ def test_calibration_recovers_a_distorted_logit():
     tokens = torch.randint(4, (20_000, 8), generator=generator)
     count = (tokens == 0).sum(dim=1).float()
     label = (torch.rand(len(tokens), generator=generator) < torch.sigmoid(0.5 * count - 1)).float()
-    data = dna_data.EnhancerData(tokens, label, count + 2, [""] * len(tokens))
+    sites = data.EnhancerData(tokens, label, count + 2, [""] * len(tokens))
     with isolated_randomness(0):
         network = Distorted(outputs=2, **SHAPE)
-    dna_oracles.calibrate(network, data)
+    oracles.calibrate(network, sites)
     torch.testing.assert_close(network.scale, torch.tensor([0.5, 1 / 3]), atol=0.05, rtol=0)
     torch.testing.assert_close(network.shift, torch.tensor([-1.0, 2.0]), atol=0.08, rtol=0)
 
@@ -197,26 +191,26 @@ def test_calibration_recovers_a_distorted_logit():
 def test_markov_baselines():
     generator = torch.Generator().manual_seed(0)
     even = torch.randint(4, (300, 50), generator=generator)
-    assert dna_baselines.markov_bits(even[:150], even[150:], 0) == pytest.approx(2, abs=0.01)
+    assert baselines.markov_bits(even[:150], even[150:], 0) == pytest.approx(2, abs=0.01)
     periodic = (torch.arange(50) + torch.arange(300)[:, None]) % 4
-    assert dna_baselines.markov_bits(periodic[:150], periodic[150:], 1) < 0.1
+    assert baselines.markov_bits(periodic[:150], periodic[150:], 1) < 0.1
 
 
 def test_detection_of_the_same_and_of_other_sequences():
     generator = numpy.random.default_rng(0)
     rows = ["".join("ACGT"[letter] for letter in generator.integers(4, size=40)) for _ in range(200)]
-    assert 0.3 < dna_baselines.kmer_detection(rows[:100], rows[100:], k=2) < 0.7
+    assert 0.3 < baselines.kmer_detection(rows[:100], rows[100:], k=2) < 0.7
     spoiled = [f"AAAAAAAAAA{row[10:]}" for row in rows[:100]]
-    assert dna_baselines.kmer_detection(spoiled, rows[100:], k=2) > 0.9
+    assert baselines.kmer_detection(spoiled, rows[100:], k=2) > 0.9
 
 
 def test_command_line_writes_loadable_networks(folder, tmp_path):
     import typer
 
-    from svdd.recipes import dna_enhancer
+    from recipes.dna import enhancer
 
     application = typer.Typer()
-    application.command()(dna_enhancer.main)
+    application.command()(enhancer.main)
     for stage in ("denoiser", "oracles"):
         arguments = ["--data", str(folder), "--out", str(tmp_path), "--stage", stage]
         arguments += ["--steps", "2", "--oracle-steps", "2"]
@@ -242,11 +236,11 @@ def test_card_has_all_its_numbers(parts):
         ],
     }
     histories = dict.fromkeys(("denoiser", "hepg2-guide", "hepg2-judge"), run)
-    card = dna_card.measure_card(parts, denoiser, oracles, histories, samples=40, steps=3, detection_steps=2)
-    reference = dna_card.measure_reference(parts, oracles)
+    card = cards.measure_card(parts, denoiser, oracles, histories, samples=40, steps=3, detection_steps=2)
+    reference = cards.measure_reference(parts, oracles)
     assert json.loads(json.dumps(card))["samples"]["n"] == 40
     assert len(reference["groups"]["active_hepg2"]["kmer6"]) == 4096
     assert "ACGTACGT" not in json.dumps(reference)
-    text = dna_card_text.render_card(json.loads(json.dumps(card)))
+    text = card_text.render_card(json.loads(json.dumps(card)))
     assert "classifiers of accessibility" in text
-    assert dna_card_text.draw_training(card).endswith("</svg>\n")
+    assert card_text.draw_training(card).endswith("</svg>\n")

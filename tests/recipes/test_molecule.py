@@ -9,12 +9,13 @@ import torch
 import typer
 from typer.testing import CliRunner
 
+from recipes.dna import baselines
+from recipes.molecule import data, denoiser
+from recipes.molecule import train as recipe
 from svdd.models.molecule import molecule
 from svdd.models.networks import SequenceDenoiser
 from svdd.models.selfies_tokens import LONGEST, MASK, PAD, VOCABULARY, decode, encode
 from svdd.models.weight_files import load_network
-from svdd.recipes import dna_baselines, molecule_data, molecule_denoiser
-from svdd.recipes import molecule as recipe
 from svdd.training import TrainingSettings, isolated_randomness
 
 MOLECULES = [
@@ -65,7 +66,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def molecules(folder, tmp_path_factory):
-    return molecule_data.read_molecules(folder, tmp_path_factory.mktemp("tokens"))
+    return data.read_molecules(folder, tmp_path_factory.mktemp("tokens"))
 
 
 def test_what_cannot_be_written_is_left_out_and_counted(molecules):
@@ -79,13 +80,13 @@ def test_what_cannot_be_written_is_left_out_and_counted(molecules):
 
 def test_files_that_are_not_there_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"has no train\.csv"):
-        molecule_data.read_smiles(tmp_path, "train")
+        data.read_smiles(tmp_path, "train")
     (tmp_path / "train.csv").write_text("smile\nC\n")
     with pytest.raises(ValueError, match="has no column SMILES; its columns are smile"):
-        molecule_data.read_smiles(tmp_path, "train")
+        data.read_smiles(tmp_path, "train")
     (tmp_path / "train.csv").write_text("SMILES\nC\n")
     with pytest.raises(ValueError, match="1 usable training molecules, too few"):
-        molecule_data.read_molecules(tmp_path, tmp_path)
+        data.read_molecules(tmp_path, tmp_path)
 
 
 def test_the_bound_is_exact_for_a_network_that_knows_nothing(molecules):
@@ -101,29 +102,27 @@ def test_the_bound_is_exact_for_a_network_that_knows_nothing(molecules):
             return self.weight.expand(*tokens.shape, VOCABULARY)
 
     tokens = molecules.train[:8].long()
-    nats = molecule_denoiser.row_nats(Even(), tokens, draws=3)
+    nats = denoiser.row_nats(Even(), tokens, draws=3)
     assert torch.allclose(nats, (tokens != PAD).sum(1) * np.log(PAD))
-    assert molecule_denoiser.bits_per_symbol(Even(), tokens) == pytest.approx(np.log2(PAD))
+    assert denoiser.bits_per_symbol(Even(), tokens) == pytest.approx(np.log2(PAD))
 
 
 def test_training_masks_no_padding_and_learns(molecules):
     with isolated_randomness(0):
         network = SequenceDenoiser(**TINY)
     settings = TrainingSettings(steps=30, learning_rate=1e-2, warm_up=2, average_decay=0.8, evaluate_every=15)
-    before = molecule_denoiser.bits_per_symbol(network, molecules.validation)
-    result = molecule_denoiser.train_denoiser(
-        molecules.train, molecules.validation, settings, network=network, batch_size=16
-    )
+    before = denoiser.bits_per_symbol(network, molecules.validation)
+    result = denoiser.train_denoiser(molecules.train, molecules.validation, settings, network=network, batch_size=16)
     assert result.best_value < before - 0.3
 
 
 def test_markov_chains_leave_padding_out():
     padded = torch.tensor([[0, 1, 0, 1, 0, 1, 2, 2]] * 50 + [[0, 1, 0, 1, 2, 2, 2, 2]] * 50)
-    rows = dna_baselines.markov_row_bits(padded, padded[[0, -1]], 1, letters=2)
+    rows = baselines.markov_row_bits(padded, padded[[0, -1]], 1, letters=2)
     assert rows[0] < 0.3
     shuffled = padded.clone()
     shuffled[padded == 2] = 7  # whatever padding is, it changes nothing
-    assert np.array_equal(rows, dna_baselines.markov_row_bits(shuffled, shuffled[[0, -1]], 1, letters=2))
+    assert np.array_equal(rows, baselines.markov_row_bits(shuffled, shuffled[[0, -1]], 1, letters=2))
 
 
 def test_the_whole_recipe_writes_a_model_and_its_card(folder, tmp_path, monkeypatch):

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from recipes.card_parts import describe, speed, speed_setting
+from recipes.dna.baselines import detection, kmer_detection, markov_row_bits
+from recipes.dna.denoiser import row_bits, sample_unguided
+from recipes.rna.data import LENGTH, UtrData
+from recipes.rna.oracles import load_quality, predicted
 from svdd.alphabets import DNA, RNA
 from svdd.metrics.rna import composition_by_position, rna_summary, upstream_starts
 from svdd.metrics.sequences import gc_fraction, kmer_correlation, kmer_counts, pairwise_diversity, unique_fraction
 from svdd.models.networks import SequenceDenoiser
 from svdd.models.regressors import ConvolutionalRegressor
-from svdd.recipes.card_parts import describe, speed, speed_setting
-from svdd.recipes.dna_baselines import detection, kmer_detection, markov_row_bits
-from svdd.recipes.dna_denoiser import row_bits, sample_unguided
-from svdd.recipes.rna_data import LENGTH, UtrData
-from svdd.recipes.rna_oracles import load_quality, predicted
 
 if TYPE_CHECKING:
     import pandas
@@ -78,7 +78,7 @@ def measure_card(
         draws: Mask draws per sequence for the bits.
 
     Returns:
-        A JSON-able record, which `rna_card_text` renders.
+        A JSON-able record, which `recipes.rna.card_text` renders.
     """
     drawn = sample_unguided(denoiser, samples, length=LENGTH, steps=steps, seed=0)
     networks: dict[str, nn.Module] = {"denoiser": denoiser, **{f"mrl-{role}": net for role, net in oracles.items()}}

@@ -1,8 +1,8 @@
 """Train the bundled model of molecules: a masking-diffusion denoiser of SELFIES, and its card.
 
-    python -m svdd.recipes.molecule --data DIR --out DIR
+    python -m recipes.molecule.train --data DIR --out DIR
 
-DIR holds MOSES' `train.csv`, `test.csv` and `test_scaffolds.csv` (see `svdd.recipes.molecule_data`). Needs the extra
+DIR holds MOSES' `train.csv`, `test.csv` and `test_scaffolds.csv` (see `recipes.molecule.data`). Needs the extra
 `svdd[recipes]`. A run that was stopped goes on from the checkpoint in the output folder.
 
 SELFIES, since every string of its symbols obeys the valences: whatever guidance or a look-ahead writes is a molecule that a
@@ -21,16 +21,16 @@ from typing import Annotated, Any, cast
 import torch
 import typer
 
+from recipes.molecule.card import Sizes, measure_card
+from recipes.molecule.card_text import draw_training, render_card
+from recipes.molecule.data import MoleculeData, read_molecules, read_smiles
+from recipes.molecule.denoiser import train_denoiser
+from recipes.outputs import write_card_files, write_trained
 from svdd.metrics.molecule_reference import MoleculeReference, write_molecule_reference
 from svdd.models.molecule import molecule
 from svdd.models.networks import SequenceDenoiser
 from svdd.models.selfies_tokens import VOCABULARY
 from svdd.models.weight_files import load_network
-from svdd.recipes.molecule_card import Sizes, measure_card
-from svdd.recipes.molecule_card_text import draw_training, render_card
-from svdd.recipes.molecule_data import MoleculeData, read_molecules, read_smiles
-from svdd.recipes.molecule_denoiser import train_denoiser
-from svdd.recipes.outputs import write_card_files, write_trained
 from svdd.training import TrainingSettings, isolated_randomness
 
 __all__ = ["DENOISER", "Stage", "main"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from svdd.recipes.card_parts import table
+from recipes.card_parts import table
 
 __all__ = ["draw_training", "render_card"]
 
@@ -18,7 +18,7 @@ A masking-diffusion model of human regulatory DNA (200 bp), and two oracles that
 specific a site is to HepG2 (liver) against K562 (blood). Every number below is measured by the
 recipe that trained the weights, on chromosomes that no network saw, unless said otherwise.
 
-    python -m svdd.recipes.dna_enhancer --data DIR --out DIR
+    python -m recipes.dna.enhancer --data DIR --out DIR
 
 ## What it is, and what it is not
 

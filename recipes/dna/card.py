@@ -9,6 +9,19 @@ import numpy
 import torch
 from torch import Tensor
 
+from recipes.card_parts import describe, speed, speed_setting
+from recipes.dna.baselines import kmer_detection, markov_bits, network_detection
+from recipes.dna.data import (
+    DENOISER_VALIDATION,
+    GUIDE,
+    GUIDE_VALIDATION,
+    JUDGE,
+    JUDGE_VALIDATION,
+    TEST,
+    EnhancerData,
+)
+from recipes.dna.denoiser import bits_per_base, reverse_complement, sample_unguided
+from recipes.dna.oracles import oracle_quality
 from svdd.metrics.motifs import ENHANCER_MOTIFS, jaspar_matrices, motif_correlation, motif_hits
 from svdd.metrics.sequences import (
     gc_fraction,
@@ -21,19 +34,6 @@ from svdd.metrics.sequences import (
     unique_fraction,
 )
 from svdd.models.networks import SequenceClassifier, SequenceDenoiser
-from svdd.recipes.card_parts import describe, speed, speed_setting
-from svdd.recipes.dna_baselines import kmer_detection, markov_bits, network_detection
-from svdd.recipes.dna_data import (
-    DENOISER_VALIDATION,
-    GUIDE,
-    GUIDE_VALIDATION,
-    JUDGE,
-    JUDGE_VALIDATION,
-    TEST,
-    EnhancerData,
-)
-from svdd.recipes.dna_denoiser import bits_per_base, reverse_complement, sample_unguided
-from svdd.recipes.dna_oracles import oracle_quality
 from svdd.rewards.dna import SequenceReward
 
 __all__ = ["measure_card", "measure_reference"]
@@ -89,7 +89,7 @@ def measure_card(
         detection_steps: Training steps of the network that tells samples from natural sites.
 
     Returns:
-        A JSON-able record, which `dna_card_text` renders.
+        A JSON-able record, which `recipes.dna.card_text` renders.
     """
     length = parts["test"].tokens.shape[1]
     drawn = sample_unguided(denoiser, samples, length=length, steps=steps, seed=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from svdd.recipes.card_parts import table
+from recipes.card_parts import table
 
 __all__ = ["draw_training", "render_card"]
 
@@ -15,7 +15,7 @@ _HEAD = """\
 A masking-diffusion model of drug-like molecules, written in SELFIES. Every number below is measured by the recipe that
 trained the weights.
 
-    python -m svdd.recipes.molecule --data DIR --out DIR
+    python -m recipes.molecule.train --data DIR --out DIR
 
 ## What it is, and what it is not
 

@@ -12,12 +12,12 @@ import torch
 import typer
 from typer.testing import CliRunner
 
+from recipes.image import autoencoder, classifiers, data, denoiser, text
+from recipes.image import train as recipe
 from svdd.metrics.frechet import frechet
 from svdd.metrics.image_features import features_of, moments_of, read_moments, write_moments
 from svdd.models.image_classifier import ImageClassifier
 from svdd.models.weight_files import load_network, save_network
-from svdd.recipes import image as recipe
-from svdd.recipes import image_autoencoder, image_classifiers, image_data, image_denoiser, image_text
 from svdd.training import TrainingSettings, isolated_randomness
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -41,7 +41,7 @@ def coloured(label, seed):
 def written(path, train=100, test=20, make=coloured):
     files = [make(i % 10, i) for i in range(train + test)]
     np.savez(
-        path / image_data.FILE,
+        path / data.FILE,
         data=np.frombuffer(b"".join(files), np.uint8),
         offsets=np.cumsum([0, *map(len, files)]),
         label=np.arange(train + test) % 10,
@@ -58,12 +58,12 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def images(folder):
-    return image_data.read_images(folder)
+    return data.read_images(folder)
 
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):
-    return image_text.make_tokenizer(CLASSES, tmp_path_factory.mktemp("tokenizer"))
+    return text.make_tokenizer(CLASSES, tmp_path_factory.mktemp("tokenizer"))
 
 
 def test_the_parts_are_disjoint_and_have_their_labels(images):
@@ -80,9 +80,9 @@ def test_the_parts_are_disjoint_and_have_their_labels(images):
 
 def test_files_that_cannot_be_used_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"has no cifar10_jpeg\.npz"):
-        image_data.read_images(tmp_path)
+        data.read_images(tmp_path)
     with pytest.raises(ValueError, match="30 training images of 50; give at least 40"):
-        image_data.read_images(written(tmp_path, train=30))
+        data.read_images(written(tmp_path, train=30))
 
     def large(label, seed):
         from PIL import Image
@@ -92,16 +92,16 @@ def test_files_that_cannot_be_used_are_named(tmp_path):
         return file.getvalue()
 
     with pytest.raises(ValueError, match="must be 32x32, got one of 40x32"):
-        image_data.read_images(written(tmp_path, make=large))
+        data.read_images(written(tmp_path, make=large))
 
 
 def test_images_are_mirrored_and_shifted_but_not_otherwise_changed(images):
     pixels = images.train.pixels[:16]
-    found = image_data.flipped_at_random(pixels, torch.Generator().manual_seed(0))
+    found = data.flipped_at_random(pixels, torch.Generator().manual_seed(0))
     same = (found == pixels).flatten(1).all(1)
     assert 0 < int(same.sum()) < 16
     assert torch.equal(found[~same].flip(-1), pixels[~same])
-    moved = image_classifiers.shifted_at_random(pixels, torch.Generator().manual_seed(0))
+    moved = classifiers.shifted_at_random(pixels, torch.Generator().manual_seed(0))
     assert moved.shape == pixels.shape
     places = [(y, x) for y in range(7) for x in range(7)]
     padded = torch.nn.functional.pad(pixels[:1].float(), (3,) * 4, mode="replicate")[0]
@@ -111,47 +111,45 @@ def test_images_are_mirrored_and_shifted_but_not_otherwise_changed(images):
 def test_a_prompt_takes_a_token_a_word_and_any_other_text_its_bytes(tokenizer):
     assert tokenizer.tokenize("a photo of an airplane") == [f"{w}</w>" for w in ("a", "photo", "of", "an", "airplane")]
     strange = "zebra, naïve 象!"
-    rows = image_text.tokens_of(tokenizer, ["horse", strange, "x" * 100])
-    assert rows.shape == (3, image_text.LENGTH)
+    rows = text.tokens_of(tokenizer, ["horse", strange, "x" * 100])
+    assert rows.shape == (3, text.LENGTH)
     assert int(rows.max()) < len(tokenizer)
     assert "".join(tokenizer.decode(rows[1], skip_special_tokens=True).split()) == "".join(strange.split())
     assert len({tuple(row) for row in rows.tolist()}) == 3
-    assert image_text.prompts_of("airplane")[1:3] == ["an airplane", "a photo of an airplane"]
+    assert text.prompts_of("airplane")[1:3] == ["an airplane", "a photo of an airplane"]
 
 
 def test_merges_are_found_in_the_order_in_which_they_apply():
-    assert image_text.merges_of(["aab", "ab"]) == [("a", "b</w>"), ("a", "ab</w>")]
+    assert text.merges_of(["aab", "ab"]) == [("a", "b</w>"), ("a", "ab</w>")]
 
 
 def test_training_prompts_are_of_the_class_or_empty():
     labels = torch.arange(10).repeat(500)
-    found = image_text.some_prompts(10, labels, 0.1, torch.Generator().manual_seed(0))
-    empty = found == 10 * len(image_text.TEMPLATES)
+    found = text.some_prompts(10, labels, 0.1, torch.Generator().manual_seed(0))
+    empty = found == 10 * len(text.TEMPLATES)
     assert float(empty.float().mean()) == pytest.approx(0.1, abs=0.015)
-    assert torch.equal((found // len(image_text.TEMPLATES))[~empty], labels[~empty])
+    assert torch.equal((found // len(text.TEMPLATES))[~empty], labels[~empty])
 
 
 def test_an_autoencoder_learns_and_its_latents_have_unit_variance(images):
-    network = image_autoencoder.make_autoencoder(0, **TINY_AUTOENCODER)
+    network = autoencoder.make_autoencoder(0, **TINY_AUTOENCODER)
     with torch.no_grad():
-        before = image_autoencoder.reconstruction_loss(
-            network, images.validation.scaled(), torch.Generator().manual_seed(0)
-        )
-    result = image_autoencoder.train_autoencoder(
+        before = autoencoder.reconstruction_loss(network, images.validation.scaled(), torch.Generator().manual_seed(0))
+    result = autoencoder.train_autoencoder(
         images.train, images.validation, replace(BRIEF, steps=12, evaluate_every=12), network=network, batch_size=8
     )
     assert result.best_value < float(before)
-    latents = image_autoencoder.encoded(network, images.validation)
+    latents = autoencoder.encoded(network, images.validation)
     assert latents.shape == (20, 6, 8, 8)
     assert float(latents.std()) == pytest.approx(1, abs=1e-3)
-    found = image_autoencoder.decoded(network, latents)
-    again = image_autoencoder.decoded(network, latents, batch=7)
+    found = autoencoder.decoded(network, latents)
+    again = autoencoder.decoded(network, latents, batch=7)
     assert torch.allclose(found, again, atol=1e-5)
     assert 0 <= float(found.min()) <= float(found.max()) <= 1
 
 
 def test_the_velocity_is_that_of_the_scheduler():
-    scheduler, generator = image_denoiser.make_scheduler(), torch.Generator().manual_seed(0)
+    scheduler, generator = denoiser.make_scheduler(), torch.Generator().manual_seed(0)
     latent = torch.randn(6, 8, 8, generator=generator)
     latents = latent.expand(50, -1, -1, -1)
     seen = []
@@ -166,7 +164,7 @@ def test_the_velocity_is_that_of_the_scheduler():
             return scheduler.get_velocity(latents, noise, steps)
 
     prompts = torch.zeros(50, dtype=torch.long)
-    error = image_denoiser.velocity_error(Knows(), latents, prompts, scheduler.alphas_cumprod, generator)
+    error = denoiser.velocity_error(Knows(), latents, prompts, scheduler.alphas_cumprod, generator)
     assert float(error) < 1e-8
     assert torch.equal(seen[0].sort().values // 20, torch.arange(50))  # one step in each of 50 strata
 
@@ -175,31 +173,31 @@ def test_a_denoiser_learns_to_read_its_prompt(tokenizer):
     means = torch.linspace(-2, 2, 10)[:, None, None, None].expand(10, 6, 8, 8)
     labels = torch.arange(10).repeat(8)
     latents = means[labels] + 0.1 * torch.randn(80, 6, 8, 8, generator=torch.Generator().manual_seed(0))
-    network = image_denoiser.TextDenoiser(CLASSES, tokenizer, 0, **TINY_UNET)
+    network = denoiser.TextDenoiser(CLASSES, tokenizer, 0, **TINY_UNET)
     longer = replace(BRIEF, steps=120, learning_rate=5e-3, evaluate_every=60)
-    result = image_denoiser.train_denoiser(
+    result = denoiser.train_denoiser(
         torch.stack([latents, latents]), labels, (latents[:20], labels[:20]), longer, network=network, batch_size=32
     )
     assert result.best_value < result.history[0]["loss"]
     noise = torch.randn(40, 6, 8, 8, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        found = network(noise, torch.full((40,), 999), torch.arange(10).repeat(4) * len(image_text.TEMPLATES))
+        found = network(noise, torch.full((40,), 999), torch.arange(10).repeat(4) * len(text.TEMPLATES))
     # where there is nothing but noise, minus the velocity is the latent
     means_found = -found.mean((1, 2, 3)).view(4, 10).mean(0)
     assert float(torch.corrcoef(torch.stack([means_found, torch.arange(10.0)]))[0, 1]) > 0.6
 
 
 def test_a_classifier_learns_is_calibrated_and_comes_back_from_its_file(images, tmp_path, monkeypatch):
-    monkeypatch.setitem(image_classifiers.CLASSIFIERS, "guide", TINY_CLASSIFIER)
-    network, result = image_classifiers.train_classifier(images, "guide", BRIEF, batch_size=32)
+    monkeypatch.setitem(classifiers.CLASSIFIERS, "guide", TINY_CLASSIFIER)
+    network, result = classifiers.train_classifier(images, "guide", BRIEF, batch_size=32)
     assert result.best_value < 0.5
-    logits = image_classifiers.logits_of(network, images.validation)
+    logits = classifiers.logits_of(network, images.validation)
     nats = torch.nn.functional.cross_entropy(logits, images.validation.labels)
     for factor in (0.8, 1.25):
         assert nats < torch.nn.functional.cross_entropy(logits * factor, images.validation.labels)
     save_network(network, tmp_path / "guide.safetensors")
     loaded = load_network(tmp_path / "guide.safetensors")
-    assert torch.equal(image_classifiers.logits_of(loaded, images.validation), logits)
+    assert torch.equal(classifiers.logits_of(loaded, images.validation), logits)
     larger = torch.nn.functional.interpolate(images.test.pixels.float() / 255, (64, 64))
     assert loaded.features(larger).shape == (20, 16)
 
@@ -222,9 +220,9 @@ def test_the_frechet_distance_is_that_of_its_formula(tmp_path):
 
 def test_the_whole_recipe_writes_a_pipeline_and_its_card(folder, tmp_path, monkeypatch):
     for settings, tiny in (
-        (image_autoencoder.AUTOENCODER, TINY_AUTOENCODER),
-        (image_denoiser.UNET, TINY_UNET),
-        (image_classifiers.CLASSIFIERS, {"guide": TINY_CLASSIFIER, "judge": TINY_CLASSIFIER}),
+        (autoencoder.AUTOENCODER, TINY_AUTOENCODER),
+        (denoiser.UNET, TINY_UNET),
+        (classifiers.CLASSIFIERS, {"guide": TINY_CLASSIFIER, "judge": TINY_CLASSIFIER}),
     ):
         for key, value in tiny.items():
             monkeypatch.setitem(settings, key, value)

@@ -11,14 +11,14 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from recipes.card_parts import speed_setting
+from recipes.image.autoencoder import decoded, encoded
+from recipes.image.classifiers import accuracy, logits_of
+from recipes.image.data import ImageData, Images
+from recipes.image.text import TEMPLATES, prompts_of
 from svdd.metrics.frechet import Moments, frechet
 from svdd.metrics.image_features import features_of, moments_of
 from svdd.models.image_classifier import ImageClassifier
-from svdd.recipes.card_parts import speed_setting
-from svdd.recipes.image_autoencoder import decoded, encoded
-from svdd.recipes.image_classifiers import accuracy, logits_of
-from svdd.recipes.image_data import ImageData, Images
-from svdd.recipes.image_text import TEMPLATES, prompts_of
 
 __all__ = ["Sizes", "drawn", "measure_card"]
 

@@ -79,7 +79,7 @@ def read_images(path: str | Path) -> ImageData:
     """
     file = Path(path) / FILE
     if not file.is_file():
-        raise FileNotFoundError(f"{path} has no {FILE}; svdd.recipes.image_data tells where to get it")
+        raise FileNotFoundError(f"{path} has no {FILE}; recipes.image.data tells where to get it")
     with numpy.load(file) as found:
         offsets, data = found["offsets"], found["data"].tobytes()
         pixels = numpy.stack([_decoded(data[a:b]) for a, b in itertools.pairwise(offsets)])

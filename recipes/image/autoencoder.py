@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from svdd.recipes.image_data import Images, flipped_at_random
+from recipes.image.data import Images, flipped_at_random
 from svdd.training import TrainingResult, TrainingSettings, isolated_randomness, train
 
 __all__ = ["AUTOENCODER", "decoded", "encoded", "make_autoencoder", "reconstruction_loss", "train_autoencoder"]

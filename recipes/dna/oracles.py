@@ -10,9 +10,9 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from recipes.dna.data import EnhancerData
+from recipes.dna.denoiser import reverse_complement
 from svdd.models.networks import SequenceClassifier
-from svdd.recipes.dna_data import EnhancerData
-from svdd.recipes.dna_denoiser import reverse_complement
 from svdd.training import TrainingResult, TrainingSettings, isolated_randomness, train
 
 __all__ = ["ORACLES", "calibrate", "oracle_quality", "train_oracle"]
