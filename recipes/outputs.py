@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from svdd.models.weight_files import save_network
-from svdd.training import TrainingResult, TrainingSettings
+from svdd.networks.training import TrainingResult, TrainingSettings
+from svdd.networks.weight_files import save_network
 
 __all__ = ["write_card_files", "write_history", "write_trained"]
 

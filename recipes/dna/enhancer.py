@@ -23,9 +23,9 @@ from recipes.dna.data import EnhancerData, read_enhancers
 from recipes.dna.denoiser import train_denoiser
 from recipes.dna.oracles import ORACLES, train_oracle
 from recipes.outputs import write_card_files, write_trained
-from svdd.models.networks import SequenceClassifier, SequenceDenoiser
-from svdd.models.weight_files import load_network
-from svdd.training import TrainingSettings
+from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
+from svdd.networks.training import TrainingSettings
+from svdd.networks.weight_files import load_network
 
 __all__ = ["Stage", "main"]
 

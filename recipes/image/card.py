@@ -16,9 +16,9 @@ from recipes.image.autoencoder import decoded, encoded
 from recipes.image.classifiers import accuracy, logits_of
 from recipes.image.data import ImageData, Images
 from recipes.image.text import TEMPLATES, prompts_of
-from svdd.metrics.frechet import Moments, frechet
-from svdd.metrics.image_features import features_of, moments_of
-from svdd.models.image_classifier import ImageClassifier
+from svdd.domains.image.classifier import ImageClassifier
+from svdd.domains.image.measures.features import features_of, moments_of
+from svdd.metrics.moments import Moments, frechet
 
 __all__ = ["Sizes", "drawn", "measure_card"]
 

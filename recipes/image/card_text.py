@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from recipes.card_parts import table
-from svdd.pixels import grid, to_pil
+from svdd.domains.image.pixels import grid, to_pil
 
 __all__ = ["draw_samples", "draw_training", "render_card"]
 
@@ -20,7 +20,7 @@ _HEAD = """\
 A small text-to-image latent diffusion model of photographs of 32x32 pixels: ten classes of objects. It is a folder that
 diffusers reads as a `StableDiffusionPipeline`:
 
-    StableDiffusionPipeline.from_pretrained(svdd.models.bundled.bundled("image-small"))("a photo of a horse").images[0]
+    StableDiffusionPipeline.from_pretrained(svdd.registry.bundled("image-small"))("a photo of a horse").images[0]
 
 Every number below is measured by the recipe that trained the weights.
 

@@ -140,7 +140,7 @@ def _samples(card: dict[str, Any]) -> str:
         f"## Unguided samples\n\n{quality['samples']['n']:,} samples in {card['steps']} steps, and as many training molecules "
         f"beside them. ChemNet distance, fragments and\nscaffolds are those of {reference['sampled']:,} molecules of the test "
         f"set; the nearest test molecule is searched among {reference['neighbours']:,}.\n"
-        "Definitions are those of `svdd.metrics.molecules`.\n\n"
+        "Definitions are those of `svdd.domains.molecule.chemistry`.\n\n"
         f"{table(['statistic', *quality], rows)}\nThe first of them:\n\n{examples}\n"
     )
 

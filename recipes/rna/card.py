@@ -15,11 +15,17 @@ from recipes.dna.baselines import detection, kmer_detection, markov_row_bits
 from recipes.dna.denoiser import row_bits, sample_unguided
 from recipes.rna.data import LENGTH, UtrData
 from recipes.rna.oracles import load_quality, predicted
-from svdd.alphabets import DNA, RNA
-from svdd.metrics.rna import composition_by_position, rna_summary, upstream_starts
-from svdd.metrics.sequences import gc_fraction, kmer_correlation, kmer_counts, pairwise_diversity, unique_fraction
-from svdd.models.networks import SequenceDenoiser
-from svdd.models.regressors import ConvolutionalRegressor
+from svdd.domains.rna.measures import composition_by_position, rna_summary, upstream_starts
+from svdd.domains.sequence.alphabets import DNA, RNA
+from svdd.domains.sequence.distances import (
+    gc_fraction,
+    kmer_correlation,
+    kmer_counts,
+    pairwise_diversity,
+    unique_fraction,
+)
+from svdd.networks.regressors import ConvolutionalRegressor
+from svdd.networks.sequences import SequenceDenoiser
 
 if TYPE_CHECKING:
     import pandas

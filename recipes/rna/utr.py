@@ -24,10 +24,10 @@ from recipes.rna.card_text import draw_training, render_card
 from recipes.rna.data import UtrData, read_human, read_utrs
 from recipes.rna.oracles import ORACLES, train_oracle
 from recipes.rna.stability import read_degradation, stability_quality, train_stability
-from svdd.models.networks import SequenceClassifier, SequenceDenoiser
-from svdd.models.regressors import ConvolutionalRegressor
-from svdd.models.weight_files import load_network
-from svdd.training import TrainingSettings, isolated_randomness
+from svdd.networks.regressors import ConvolutionalRegressor
+from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
+from svdd.networks.training import TrainingSettings, isolated_randomness
+from svdd.networks.weight_files import load_network
 
 __all__ = ["DENOISER", "Stage", "main"]
 

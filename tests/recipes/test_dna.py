@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from recipes.dna import baselines, card_text, data, denoiser, oracles
 from recipes.dna import card as cards
-from svdd.models.networks import SequenceClassifier, SequenceDenoiser
-from svdd.models.weight_files import load_network
-from svdd.training import TrainingSettings, isolated_randomness, train
+from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
+from svdd.networks.training import TrainingSettings, isolated_randomness, train
+from svdd.networks.weight_files import load_network
 
 CHROMOSOMES = [f"chr{name}" for name in (1, 2, 8, 9, 10, 11, 18, 21, 22)]
 SHAPE = {"channels": 16, "stages": 1, "kernel": 3, "stem_kernel": 5}

@@ -13,10 +13,10 @@ from recipes.dna import baselines
 from recipes.rna import card as cards
 from recipes.rna import card_text, oracles, stability, utr
 from recipes.rna import data as utrs
-from svdd.models.networks import SequenceClassifier, SequenceDenoiser
-from svdd.models.regressors import ConvolutionalRegressor
-from svdd.models.weight_files import load_network
-from svdd.training import TrainingSettings, isolated_randomness
+from svdd.networks.regressors import ConvolutionalRegressor
+from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
+from svdd.networks.training import TrainingSettings, isolated_randomness
+from svdd.networks.weight_files import load_network
 
 ROWS, SHAPE = 280, {"channels": 8, "layers": 1, "kernel": 3, "hidden": 4}
 RUN = {"settings": {"steps": 2}, "best_step": 2, "history": [{"step": n, "loss": 2.0, "value": 2.0} for n in (1, 2)]}
