@@ -253,7 +253,7 @@ SIZES = {"channels": 8, "kernel": 3, "layers": 1, "hidden": 8}
 def fit_case(settings, folder):
     """A value, what a run does with it, and the same once it was saved and read."""
     process = svdd.load("dna-enhancer", steps=4, length=24)
-    value = svdd.fit_value(process, gc, network_options=SIZES, **FIT | settings)
+    value = svdd.fit_value(process, gc, **FIT | {"network_options": SIZES} | settings)
     value.save(folder / "value")
     read = svdd.load_value(folder / "value", process, gc)
     run = {"samples": 3, "candidates": 3, "temperature": settings.get("temperature", 0.5)}
@@ -427,7 +427,8 @@ def groupwise_reward(folder):
         return [1000 / 3 / designs.count(design) + design.count("a") for design in designs]
 
     process = models.masked(decode=models.words)
-    return [svdd.decode(process, rarer, **OTHER), svdd.decode(process, rarer, chunks={"reward": 4}, **OTHER)]
+    refusal = refused(lambda: svdd.decode(process, rarer, chunks={"reward": 4}, **OTHER))
+    return [svdd.decode(process, rarer, **OTHER), refusal]
 
 
 @case
@@ -451,28 +452,27 @@ def designs_told_apart_by_a_key(folder):
     )
 
 
+FRAGILE = {"samples": 6, "candidates": 3, "temperature": 100.0, "seed": 4}
+
+
+def short_dna():
+    """Words that are seldom equal."""
+    return svdd.load("dna-enhancer", steps=3, length=6)
+
+
 @case
 def failures(folder):
-    def reward(designs):
-        return [one(design) for design in designs]
-
-    def one(design):
-        if design.startswith("ab"):
-            raise KeyError(design)
-        if design.startswith("ac"):
-            raise TimeoutError("an hour")
-        if design.startswith("ba"):
-            return math.nan
-        return svdd.Invalid("begins with c") if design.startswith("c") else 1000 / 3 * design.count("a")
-
-    process, policy = models.masked(decode=models.words), {"error": "invalid", "timeout": -2.5, "nan": 0.5, "abort": 1}
-    settings = OTHER | {"samples": 6}
+    policy = {"error": "invalid", "timeout": -2.5, "nan": 0.5, "abort": 1}
+    decode = partial(svdd.decode, short_dna(), golden_rewards.moody, **FRAGILE)
     return [
-        svdd.decode(process, reward, on_failure=policy, **settings),
-        svdd.decode(process, reward, on_failure=svdd.Policy(**policy, retries=2), **settings),
-        svdd.decode(process, reward, on_failure=policy, share=False, **settings),
-        refused(lambda: svdd.decode(process, reward, **settings)),
-        refused(lambda: svdd.decode(process, reward, on_failure=policy | {"abort": 0.01}, **settings)),
+        decode(on_failure=policy),
+        decode(on_failure=svdd.Policy(**policy, retries=2)),
+        decode(on_failure=policy, share=False, scores={"length": golden_rewards.length}),
+        decode(on_failure=policy, cache=folder / "scores.sqlite"),
+        decode(on_failure=policy, cache=folder / "scores.sqlite"),
+        refused(lambda: decode()),
+        refused(lambda: decode(on_failure={"error": "invalid", "timeout": "invalid", "nan": "stop"})),
+        refused(lambda: decode(on_failure=policy | {"abort": 0.01})),
     ]
 
 
@@ -488,23 +488,13 @@ def refused(call):
 @case
 def in_workers(folder):
     """Time-outs, deaths, exceptions, NaN and reasons, in processes of their own."""
-    policy = {"nan": "invalid", "abort": 1}
-    name = f"{golden_rewards.__file__}:fragile"
-    with svdd.workers(name, 2, batch=4, timeout=2.5, policy=policy) as reward:
-        direct = reward(["aaa", "abc", "bab", "bbb", "bca", "cba", "cca", "bbb"])
-        result = svdd.decode(
-            models.masked(decode=models.words, steps=2),
-            reward,
-            scores={"length": golden_rewards.length},
-            samples=6,
-            candidates=2,
-            temperature=100.0,
-        )
-    with svdd.workers(golden_rewards.letters, 1, batch=2, timeout=60) as reward:
-        plain = svdd.decode(
-            models.masked(decode=models.words), reward, on_failure={"retries": 1}, chunks={"reward": 3}, **OTHER
-        )
-    return {"direct": direct, "result": result, "plain": plain}
+    policy, name = {"nan": "invalid", "abort": 1}, f"{golden_rewards.__file__}:fragile"
+    with svdd.workers(name, 2, batch=2, timeout=1.5, policy=policy) as reward:
+        direct = reward(["GAT", "AAAT", "GGA", "ACGT", "TTA", "AGT", "ATG", "CAT", "CCT", "GTA"])
+        result = svdd.decode(short_dna(), reward, scores={"length": golden_rewards.length}, **FRAGILE)
+    with svdd.workers(golden_rewards.length, 1, batch=2, timeout=60) as reward:
+        chunked = svdd.decode(short_dna(), reward, on_failure={"retries": 1}, chunks={"reward": 3}, **FRAGILE)
+    return {"direct": direct, "result": result, "chunked": chunked}
 
 
 @case
@@ -563,7 +553,7 @@ def bad_answers(folder):
 
 PARTS = {
     "a": {"reward": f"{golden_rewards.__file__}:letters", "ramp": {"zero": 0, "one": 1400}, "weight": 2.0},
-    "long": {"reward": f"{golden_rewards.__file__}:length", "sigmoid": {"middle": 3, "slope": 0.7}},
+    "long": {"reward": f"{golden_rewards.__file__}:length", "sigmoid": {"middle": 3, "steepness": 0.7}},
     "near": {"reward": f"{golden_rewards.__file__}:letters", "interval": {"low": 300, "high": 700, "margin": 200}},
     "some": {"reward": f"{golden_rewards.__file__}:letters", "must": True, "at_least": 0.1},
 }
@@ -583,18 +573,11 @@ def objectives(folder):
 
 @case
 def objectives_that_fail(folder):
-    parts = PARTS | {"weak": {"reward": f"{golden_rewards.__file__}:fragile", "workers": 1, "batch": 4, "timeout": 2}}
-    form = moved("ObjectiveForm").model_validate({"combine": "weighted-sum", "parts": parts})
-    objective = moved("make_objective")(form)
-    policy = {"error": "invalid", "timeout": 0.25, "nan": "invalid", "retries": 0, "abort": 1}
-    return svdd.decode(
-        models.masked(decode=models.words, steps=2),
-        objective,
-        on_failure=policy,
-        samples=6,
-        candidates=2,
-        temperature=1.0,
-    )
+    weak = {"reward": f"{golden_rewards.__file__}:fragile", "workers": 1, "batch": 4, "timeout": 2}
+    whole = {"reward": f"{golden_rewards.__file__}:length"}
+    form = moved("ObjectiveForm").model_validate({"parts": {"whole": whole, "weak": weak}})
+    policy = {"error": "invalid", "timeout": 0.25, "nan": "invalid", "abort": 1}
+    return svdd.decode(short_dna(), moved("make_objective")(form), on_failure=policy, **FRAGILE)
 
 
 # images and graphs

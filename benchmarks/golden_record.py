@@ -32,6 +32,11 @@ def compared(name):
     return not any(part in str(name) for part in NOT_COMPARED)
 
 
+def anywhere(text, folder):
+    """A text without the paths of this run."""
+    return text.replace(str(folder), "FOLDER").replace(str(Path(__file__).resolve().parent), "BENCHMARKS")
+
+
 def plain_result(result, folder):
     """All that a result says, but for times, memory and versions."""
     trace = result.trace.to_frame()
@@ -64,7 +69,7 @@ def plain(value, folder):
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, str | Path):
-        return str(value).replace(str(folder), "FOLDER")
+        return anywhere(str(value), folder)
     if isinstance(value, Mapping):
         return {str(name): plain(part, folder) for name, part in value.items() if compared(name)}
     if isinstance(value, list | tuple):
@@ -86,7 +91,7 @@ def run_case(case):
         except Skipped as error:
             return {"skipped": str(error)}
         except Exception:
-            return {"failed": traceback.format_exc().replace(str(folder), "FOLDER")}
+            return {"failed": traceback.format_exc()}
         finally:
             os.chdir("/")
     own = Counter(one.category.__name__ for one in caught if one.category.__module__.startswith("svdd"))

@@ -14,26 +14,32 @@ def letters(designs):
     return [1000 / 3 * design.count("a") + 0.1 * design.count("b") for design in designs]
 
 
-def fragile(designs):
-    """Fails as the design begins: ab hangs, ba ends its process, bb raises, bc times out, cb is NaN, cc is invalid."""
+def moody(designs):
+    """Fails as the design begins: AA and AG raise, AT times out, CA is NaN, CC is invalid and says why."""
     return [_one(design) for design in designs]
 
 
+def fragile(designs):
+    """As `moody`, but AAA hangs and AC ends its process."""
+    for design in designs:
+        if design.startswith("AAA"):
+            time.sleep(3600)
+        if design.startswith("AC"):
+            os._exit(3)
+    return moody(designs)
+
+
 def _one(design):
-    from svdd import Invalid  # where the workers start, so that this file can also be a program
+    import svdd  # here, so that this file can also be a program that starts at once
 
     begins = design[:2]
-    if begins == "ab":
-        time.sleep(3600)
-    if begins == "ba":
-        os._exit(3)
-    if begins == "bb":
+    if begins in ("AA", "AG"):
         raise KeyError(design)
-    if begins == "bc":
+    if begins == "AT":
         raise TimeoutError("an hour")
-    if begins == "cb":
+    if begins == "CA":
         return float("nan")
-    return Invalid("begins with cc") if begins == "cc" else 1000 / 3 * design.count("a") + design.count("b")
+    return svdd.Invalid("begins with CC") if begins == "CC" else 1000 / 3 * design.count("G") + design.count("A")
 
 
 if __name__ == "__main__":  # as a command: designs by line in, scores by line out
