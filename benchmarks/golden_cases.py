@@ -12,12 +12,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import torch
-
 import golden_models as models
 import golden_rewards
-import svdd
+import torch
 from golden_commands import COMMANDS
+
+import svdd
 
 MOVED = {
     "product": ("svdd.domains.toy.toy", "svdd.models.toy"),
@@ -139,10 +139,9 @@ def resumed_case(setting, folder):
     samples = samples_of(method, options)
     settings = {"method": method, "samples": samples, "batch": 1, "seed": 5, **options}
     make = partial(svdd.Decoding, models.masked(decode=models.words), golden_rewards.letters, **settings)
-    whole, steps, stopped = stepwise(make()), 0, make(journal=svdd.ScoreCache(folder / "journal.sqlite"))
-    for _ in stopped:
-        steps += 1
-        if steps == 6:
+    whole, stopped = stepwise(make()), make(journal=svdd.ScoreCache(folder / "journal.sqlite"))
+    for number, _ in enumerate(stopped, 1):
+        if number == 6:
             break
     torch.save(stopped.state(), folder / "state.pt")
     stopped.close()
@@ -490,7 +489,7 @@ def in_workers(folder):
     """Time-outs, deaths, exceptions, NaN and reasons, in processes of their own."""
     policy, name = {"nan": "invalid", "abort": 1}, f"{golden_rewards.__file__}:fragile"
     with svdd.workers(name, 2, batch=2, timeout=1.5, policy=policy) as reward:
-        direct = reward(["GAT", "AAAT", "GGA", "ACGT", "TTA", "AGT", "ATG", "CAT", "CCT", "GTA"])
+        direct = reward(["GGT", "AAGT", "GGA", "ACGT", "TTA", "AGT", "ATG", "GAT", "CCT", "GTA"])
         result = svdd.decode(short_dna(), reward, scores={"length": golden_rewards.length}, **FRAGILE)
     with svdd.workers(golden_rewards.length, 1, batch=2, timeout=60) as reward:
         chunked = svdd.decode(short_dna(), reward, on_failure={"retries": 1}, chunks={"reward": 3}, **FRAGILE)
@@ -573,7 +572,7 @@ def objectives(folder):
 
 @case
 def objectives_that_fail(folder):
-    weak = {"reward": f"{golden_rewards.__file__}:fragile", "workers": 1, "batch": 4, "timeout": 2}
+    weak = {"reward": f"{golden_rewards.__file__}:moody", "workers": 1, "batch": 4, "timeout": 60}
     whole = {"reward": f"{golden_rewards.__file__}:length"}
     form = moved("ObjectiveForm").model_validate({"parts": {"whole": whole, "weak": weak}})
     policy = {"error": "invalid", "timeout": 0.25, "nan": "invalid", "abort": 1}

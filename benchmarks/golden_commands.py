@@ -6,10 +6,9 @@ import json
 from functools import partial
 from pathlib import Path
 
+import golden_rewards
 import torch
 import yaml
-
-import golden_rewards
 
 STOPPING = """
 import signal
@@ -169,7 +168,8 @@ COMMANDS = {
         [*DNA, *SMALL, "--reward", "FOLDER/user.py:score", "--workers", 1, "--cache", "FOLDER/scores.sqlite"],
     ),
     "run-budget": partial(
-        run_case, [*DNA, "--samples", 4, "--reward", "FOLDER/user.py:score", "--budget", "rewards=60", "--chunk", "reward=5"]
+        run_case,
+        [*DNA, "--samples", 4, "--reward", "FOLDER/user.py:score", "--budget", "rewards=60", "--chunk", "reward=5"],
     ),
     "run-rna": partial(
         run_case,
@@ -185,8 +185,10 @@ COMMANDS = {
     ),
     "run-toy": partial(
         run_case,
-        ["--model", "toy-gaussian", "--steps", 4, "--samples", 4, "--particles", 3, "--method", "smc"]
-        + ["--temperature", 0.5, "--reward", f"{Path(__file__).parent / 'golden_cases.py'}:sum_reward"],
+        [
+            *("--model", "toy-gaussian", "--steps", 4, "--samples", 4, "--particles", 3, "--method", "smc"),
+            *("--temperature", 0.5, "--reward", f"{Path(__file__).parent / 'golden_cases.py'}:sum_reward"),
+        ],
     ),
     "stopped-svdd": partial(stopped_case, ["--candidates", 3]),
     "stopped-smc": partial(stopped_case, ["--method", "smc", "--particles", 3, "--temperature", 100]),

@@ -100,9 +100,7 @@ def _text_config(tokenizer):
 
     sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
     special = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
-    return CLIPTextConfig(
-        vocab_size=len(tokenizer), max_position_embeddings=16, projection_dim=16, **sizes, **special
-    )
+    return CLIPTextConfig(vocab_size=len(tokenizer), max_position_embeddings=16, projection_dim=16, **sizes, **special)
 
 
 def _autoencoder(**options):

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from golden_cases import CASES, Skipped
 
 import svdd
-from golden_cases import CASES, Skipped
 
 NOT_COMPARED = ("seconds", "peak_memory_mb", "versions", "date")
 """Parts of names that differ from one run of the same code to the next."""

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 
 def length(designs):
@@ -15,16 +16,16 @@ def letters(designs):
 
 
 def moody(designs):
-    """Fails as the design begins: AA and AG raise, AT times out, CA is NaN, CC is invalid and says why."""
+    """Fails as the design begins: AA and AG raise, AT times out, GA is NaN, CC is invalid and says why."""
     return [_one(design) for design in designs]
 
 
 def fragile(designs):
-    """As `moody`, but AAA hangs and AC ends its process."""
+    """As `moody`, but AAG hangs and ACG ends its process; few do, since new processes take seconds to start."""
     for design in designs:
-        if design.startswith("AAA"):
+        if design.startswith("AAG"):
             time.sleep(3600)
-        if design.startswith("AC"):
+        if design.startswith("ACG"):
             os._exit(3)
     return moody(designs)
 
@@ -37,11 +38,11 @@ def _one(design):
         raise KeyError(design)
     if begins == "AT":
         raise TimeoutError("an hour")
-    if begins == "CA":
+    if begins == "GA":
         return float("nan")
     return svdd.Invalid("begins with CC") if begins == "CC" else 1000 / 3 * design.count("G") + design.count("A")
 
 
 if __name__ == "__main__":  # as a command: designs by line in, scores by line out
-    for line in open(sys.argv[1], encoding="utf-8"):
+    for line in Path(sys.argv[1]).read_text(encoding="utf-8").splitlines():
         print(line.count("G") - line.count("A") / 3)
