@@ -650,6 +650,7 @@ def on_ray(folder):
     make = partial(svdd.load, "dna-enhancer", steps=3, length=30)
     settings = {"method": "svdd", "samples": 4, "candidates": 2, "temperature": 0.1, "seed": 3, "batch": 2}
     small = {"num_cpus": 0.25}
+    ray.init(address="local", num_cpus=1, log_to_driver=False, include_dashboard=False)  # no other run's cluster
     try:
         here = svdd.decode_on_ray(make, "gc-content", workers=1, resources=small, **settings)
         apart = svdd.decode_on_ray(

@@ -1,6 +1,7 @@
 """Golden cases of the command line: the files that a run writes, byte for byte where they are text."""
 
 import contextlib
+import csv
 import io
 import json
 from functools import partial
@@ -34,6 +35,8 @@ def stopping(designs):
     return score(designs)
 """
 DNA = ["--model", "dna-enhancer", "--steps", 4, "--length", 24]
+TIMED = ("evaluation.csv", "comparison.csv", "runs.csv")
+"""Tables with columns of seconds, which are compared column by column."""
 SMALL = ["--samples", 4, "--candidates", 3, "--temperature", 0.5]
 
 
@@ -60,7 +63,9 @@ def written(folder):
     folder, found = Path(folder), {}
     found["files"] = sorted(path.name for path in folder.iterdir())
     for path in sorted(folder.iterdir()):
-        if path.suffix in (".csv", ".fasta", ".smi", ".yaml"):
+        if path.name in TIMED:
+            found[path.name] = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+        elif path.suffix in (".csv", ".fasta", ".smi", ".yaml"):
             found[path.name] = path.read_bytes().decode("utf-8")
         elif path.name == "steps.parquet":
             table = pd.read_parquet(path)
