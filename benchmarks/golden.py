@@ -149,7 +149,8 @@ def _of_texts(old, new, where):
     """The first line that differs."""
     lines = zip(old.splitlines(), new.splitlines(), strict=False)
     number, pair = next(((i, pair) for i, pair in enumerate(lines, 1) if pair[0] != pair[1]), (0, (old, new)))
-    start = max(0, len(os.path.commonprefix(pair)) - 10)
+    same = next((i for i, letters in enumerate(zip(*pair, strict=False)) if len(set(letters)) > 1), min(map(len, pair)))
+    start = max(0, same - 10)
     return f"{where}{f' line {number}' if number else ''}: {shown(pair[0][start:])} -> {shown(pair[1][start:])}"
 
 
