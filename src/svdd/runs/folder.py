@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from svdd.scoring.best_designs import Best
+from svdd.scoring.best_designs import BestDesigns
 from svdd.runs.parts import Parts
 from svdd.cli.sentences import say
 from svdd.decoding.result import Result
@@ -74,9 +74,9 @@ class RunFolder:
         """The scores of an unfinished run, written down as they arrive."""
         return self.path / "rewards.sqlite"
 
-    def write_best(self, best: Best | None) -> None:
+    def write_best(self, best: BestDesigns) -> None:
         """Writes the best designs so far, whole or not at all; only text has a place in a table."""
-        if best is None or not isinstance(best.designs, list) or not all(isinstance(d, str) for d in best.designs):
+        if not isinstance(best.designs, list) or not all(isinstance(d, str) for d in best.designs):
             return
         import pandas as pd
 

@@ -29,7 +29,7 @@ from svdd.registry import MODELS, REWARDS, SCHEMES, WITH_IDS, load
 from svdd.method.values_by_name import VALUES, names_value, read_value
 from svdd.chain.process import Process
 from svdd.messages import unknown
-from svdd.scoring.scorer import Journal
+from svdd.scoring.stored_scores import Journal
 from svdd.scoring.reward import Reward
 from svdd.method.values import Value
 

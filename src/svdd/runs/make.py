@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from svdd.cli.sentences import guarded
-from svdd.scoring.components import Composite
+from svdd.scoring.reward import Composite
 from svdd.registry import REWARD_SCHEMES, REWARDS, load_reward
 from svdd.scoring.reward import Reward, like
 

@@ -16,7 +16,7 @@ from svdd.cli.sentences import Interrupted, say
 from svdd.decoding.decoding import Decoding
 from svdd.scoring.reward import close
 from svdd.scoring.score_file import ScoreCache
-from svdd.scoring.scorer import Journal
+from svdd.scoring.stored_scores import Journal
 
 SAVE_SECONDS = 30.0
 
@@ -107,7 +107,7 @@ def drive(
             claim()
             if stop.asked or time.monotonic() - saved > save_seconds:
                 decoding.save(folder.state)
-                folder.write_best(decoding.terms.best)
+                folder.write_best(decoding.best)
                 saved = time.monotonic()
             if stop.asked:
                 raise Interrupted(f"stopped at step {number} of {len(decoding)}; go on with: svdd resume {folder.path}")
@@ -182,7 +182,7 @@ def _finish(decoding: Decoding, folder: RunFolder, job: Job, quiet: bool) -> dic
     from svdd.runs.evaluation import evaluation_of
     from svdd.runs.posing import posed
 
-    folder.write_best(decoding.terms.best)
+    folder.write_best(decoding.best)
     decoding.close()  # the journal goes, once everything is written
     return folder.finish(
         decoding.result(),
