@@ -35,9 +35,6 @@ ROOMS = [
     "cli",
 ]
 UPWARDS = {
-    "cost/batches": {"scoring.reward"},
-    "cost/budget": {"scoring.reward"},
-    "cost/ledger": {"scoring.reward"},
     "decoding/result": {"domains.image.prompts"},
     "domains/sequence/fasta": {"cli.sentences"},
     "fitting/predictors": {"domains.image.regressor", "domains.molecule.graph_regressor"},

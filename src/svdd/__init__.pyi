@@ -44,5 +44,6 @@ from .scoring import RewardError as RewardError
 from .scoring import ScoreCache as ScoreCache
 from .scoring import groupwise as groupwise
 from .scoring import memoised as memoised
+from .scoring import scored as scored
 
 __version__: str

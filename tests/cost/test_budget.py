@@ -1,17 +1,20 @@
 """Budgets: the forecast is what a run asks for, the plan fits, and no run goes beyond."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from support import processes
 from support.processes import SETTINGS, designs_a_chain, masked
-from svdd.cost.budget import Budget, BudgetSpent, Spending
+from svdd.cost.budget import Budget, BudgetSpent, Guard
 from svdd.cost.ledger import Usage
 from svdd.decoding.decoding import decode
 from svdd.decoding.planning import forecast, plan
 from svdd.method.table import METHODS
 from svdd.method.values import monte_carlo, posterior_mean, rollout, zero
-from svdd.scoring.best_designs import Best
+from svdd.scoring.best_designs import BestDesigns
+from svdd.scoring.scorer import Scorer
 
 VALUES = {"posterior-mean": posterior_mean, "log-mean-exp": monte_carlo, "rollout": rollout, "zero": zero}
 
@@ -137,43 +140,38 @@ def test_budgets_that_make_no_sense(given, said):
 
 def test_spending_stops_before_a_call_goes_beyond():
     usage = Usage()
-    spending = Spending(Budget(rewards=5), usage)
-    f = spending.reward(lambda designs: [1.0] * len(designs))
-    assert f(["a"] * 5) == [1.0] * 5
-    usage.reward.rows = 4
+    f = Scorer(lambda designs: [1.0] * len(designs), cost=usage.reward, budget=Guard(Budget(rewards=5), usage))
+    assert f(["a", "b", "c", "d"]).tolist() == [1.0] * 4
     with pytest.raises(BudgetSpent, match="the budget of 5 reward calls is spent: 4 reward calls and 0 network rows"):
-        f(["a", "b"])
-    assert f(["a"]) == [1.0]
+        f(["e", "f"])
+    assert f(["e", "a"]).tolist() == [1.0, 1.0]
 
 
-def test_spending_counts_what_is_on_its_way():
+def test_a_guard_counts_what_is_on_its_way():
     class Slow:
         def submit(self, designs):
-            return self
-
-        def result(self):
-            return [1.0] * 3
+            return SimpleNamespace(result=lambda: [1.0] * len(designs))
 
         def __call__(self, designs):
-            return self.result()
+            return self.submit(designs).result()
 
-    f = Spending(Budget(rewards=5), Usage()).reward(Slow())
-    first = f.submit(["a"] * 3)
+    usage = Usage()
+    f = Scorer(Slow(), share=False, cost=usage.reward, budget=Guard(Budget(rewards=6), usage))
+    first = f.submit(["a"] * 4)
     with pytest.raises(BudgetSpent):
         f.submit(["a"] * 3)
     first.result()
-    f.submit(["a"] * 3)
+    f.submit(["a"] * 2)
 
 
-def test_spending_watches_the_clock():
+def test_a_guard_watches_the_clock():
     usage = Usage(seconds=9.9)
-    spending = Spending(Budget(seconds=10), usage)
-    f = spending.reward(lambda designs: [1.0] * len(designs))
-    spending.start()
-    f(["a"])
-    spending._until -= 0.2
+    guard = Guard(Budget(seconds=10), usage)
+    guard.start()
+    guard.reserve(1)
+    guard._until -= 0.2
     with pytest.raises(BudgetSpent, match="10 seconds"):
-        f(["a"])
+        guard.reserve(1)
 
 
 # --- the best so far ---------------------------------------------------------------------------------------------
@@ -184,20 +182,20 @@ def numbers(*values):
 
 
 def test_the_best_are_different_valid_and_in_order():
-    best = Best(3)
+    best = BestDesigns(3)
     best.add(["a", "b"], numbers(1, -torch.inf))
     assert (best.designs, best.rewards.tolist()) == (["a"], [1])
     best.add(["a", "c", "d", "e"], numbers(1, 3, 2, 0))
     assert (best.designs, best.rewards.tolist()) == (["c", "d", "a"], [3, 2, 1])
     best.add(["f", "g"], numbers(0.5, 2.5))
     assert best.designs == ["c", "g", "d"]
-    again = Best(3)
+    again = BestDesigns(3)
     again.resume(best.state())
     assert again.designs == best.designs
 
 
 def test_the_best_of_tensors():
-    best = Best(2)
+    best = BestDesigns(2)
     x = torch.arange(4.0)[:, None]
     best.add(x, numbers(1, 4, 2, 3))
     best.add(x + 10, numbers(0, 0, 5, 0))

@@ -11,14 +11,15 @@ from svdd import decode
 from svdd.chain import tree
 from svdd.chain.distributions import Categorical
 from svdd.chain.rng import Rng
+from svdd.cost import sharing
 from svdd.cost.batches import chunked, count
 from svdd.cost.ledger import Cost, Usage, metered
 from svdd.cost.sharing import deduplicated
 from svdd.decoding.decoding import accounted, run
 from svdd.method.algorithms import svdd
 from svdd.method.values import posterior_mean
-from svdd.scoring.memory import memoised
 from svdd.scoring.reward import RewardError
+from svdd.scoring.scorer import memoised
 
 
 def recorder(f=lambda x: x * 2):
@@ -272,8 +273,8 @@ def test_time_independent_networks_are_asked_less():
 
 def test_the_first_state_of_a_masked_process_is_one_row():
     process, asked = spied(masked, steps=3)
-    process, value = accounted(process, reward, Usage(), {})
-    run(svdd(process, posterior_mean(value), candidates=2, chains=9, rng=Rng(0, 9)))
+    process = accounted(process, Usage(), {})
+    run(svdd(process, posterior_mean(reward), candidates=2, chains=9, rng=Rng(0, 9)))
     assert len(asked[0][0]) == 1
 
 
@@ -325,7 +326,7 @@ def test_tensors_are_told_apart_by_their_bits_if_asked_for():
 )
 def test_designs_that_cannot_be_looked_up_are_simply_scored(designs):
     f, sizes = recorder(lambda d: [1.0, 2.0, 3.0])
-    assert memoised(f)(designs) == [1.0, 2.0, 3.0]
+    assert memoised(f)(designs).tolist() == [1.0, 2.0, 3.0]
     assert sizes == [3]
 
 

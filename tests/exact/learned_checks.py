@@ -74,7 +74,7 @@ def equal_states_are_valued_once():
     value = metering.accounted_value(
         svdd.learned(lambda x, t, c: calls.append(len(x)) or x.sum(1), m.reward), usage, {}
     )
-    process, _ = metering.accounted(m.process, m.reward, Usage(), {})
+    process = metering.accounted(m.process, Usage(), {})
     start = process.start(30, (), svdd.Rng(0, 30)).propose(4)
     distinct = len(start.x.unique(dim=0))
     assert torch.equal(value(start), start.x.sum(1).double())

@@ -16,6 +16,7 @@ from support import processes
 from svdd.chain.rng import Rng
 from svdd.cost.ledger import Usage
 from svdd.decoding.decoding import Decoding, TemperatureWarning
+from svdd.decoding.metering import accounted
 from svdd.domains.dna.rewards import gc_content
 from svdd.domains.sequence.masked import infill
 from svdd.fitting import FittedValue
@@ -30,6 +31,7 @@ from svdd.method.learned_values import Learned
 from svdd.networks.attention import TransformerRegressor
 from svdd.networks.regressors import ConvolutionalRegressor, PooledRegressor
 from svdd.networks.training import isolated_randomness
+from svdd.scoring.scorer import Scorer
 
 STEPS = 4
 TINY = {"rollouts": 24, "states": 3, "train_steps": 4, "batch": 16, "held_out": 8, "nested": (4, 3), "candidates": 3}
@@ -85,7 +87,7 @@ def test_a_chain_does_not_depend_on_how_many_there_are():
 
 def test_children_come_from_the_kernel_of_their_state_and_cost_no_network_row():
     usage = Usage()
-    process, reward = svdd.decoding.decoding.accounted(dna(), gc, usage, {})
+    process, reward = accounted(dna(), usage, {}), Scorer(gc, cost=usage.reward)
     kept = roll_out(process, reward, 20, states=3, seed=0, stream=0, children=4)
     assert usage.network.asked == 20 * STEPS
     parents = kept.x.repeat_interleave(4, 0)

@@ -22,8 +22,8 @@ from svdd.chain.denoisers import from_logits
 from svdd.decoding.decoding import DegenerateProposalWarning
 from svdd.method.algorithms import OverTiltWarning
 from svdd.rewards.worker_pool import workers
-from svdd.scoring.memory import memoised
-from svdd.scoring.reward import in_background
+from svdd.scoring.reward import traits_of
+from svdd.scoring.scorer import memoised
 
 
 class Background:
@@ -112,7 +112,7 @@ def test_an_error_of_the_network_waits_for_what_was_paid():
 def test_rewards_of_whole_batches_wait():
     background = Background()
     background.groupwise = True
-    assert not in_background(background)
+    assert not traits_of(background).in_background
     decode(masked(decode=words), background, samples=4, candidates=4)
     assert [len(designs) for kind, designs in background.log if kind == "asked"] == [16] * 4
 

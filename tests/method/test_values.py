@@ -28,7 +28,8 @@ from svdd.method.values import (
     tempered,
     zero,
 )
-from svdd.scoring.reward import RewardError, checked
+from svdd.scoring.numbers import checked
+from svdd.scoring.reward import RewardError
 
 VALUES = {
     "zero": zero(reward),

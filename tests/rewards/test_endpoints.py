@@ -11,8 +11,9 @@ import pytest
 from svdd.registry import load_reward
 from svdd.rewards.endpoints import EndpointError, endpoint
 from svdd.rewards.worker_pool import workers
-from svdd.scoring.policy import Policy, RewardFailureWarning, judged
+from svdd.scoring.policy import Policy, RewardFailureWarning
 from svdd.scoring.reward import RewardError
+from svdd.scoring.scorer import Scorer
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -130,7 +131,7 @@ def test_one_design_that_the_server_cannot_take(server, reward):
     refusal = {"status": 400, "body": b"what is X?"}
     server.plan += [refusal, {}, refusal, {}]
     with pytest.warns(RewardFailureWarning, match="status 400: what is X"):
-        numbers = judged(reward(), Policy(error="invalid"))(["A", "X", "CC"])
+        numbers = Scorer(reward(), policy=Policy(error="invalid"), share=False)(["A", "X", "CC"])
     assert numbers.tolist() == [1, float("-inf"), 2]
 
 

@@ -284,7 +284,7 @@ def test_a_component_that_fails_is_settled_by_the_policy_and_leaves_its_columns_
     assert 0 < failed.sum() < 24
     assert torch.equal(result.scores["picky"].isnan(), failed)
     assert result.usage.outcomes.error > 0
-    assert any("stay open (KeyError: 'c')" in str(one.message) for one in said)
+    assert any("(picky: KeyError: 'c'); such designs count as -9.0" in str(one.message) for one in said)
 
 
 def test_names_of_columns_are_taken_once():

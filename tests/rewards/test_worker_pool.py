@@ -17,8 +17,9 @@ from support import fragile
 from support.places import ROOT
 from svdd.cost.ledger import Outcomes
 from svdd.rewards.worker_pool import workers
-from svdd.scoring.policy import IN_WORKERS, Policy, RewardFailureWarning, judged
+from svdd.scoring.policy import IN_WORKERS, Policy, RewardFailureWarning
 from svdd.scoring.reward import Failure, RewardError
+from svdd.scoring.scorer import Scorer
 
 HERE = ROOT / "tests" / "support"
 BY_NAME = f"{HERE / 'fragile.py'}:"
@@ -79,7 +80,7 @@ def test_a_leak_costs_processes_and_no_design(pool):
 def test_outcomes_and_order_of_a_call(pool):
     outcomes = Outcomes()
     with pytest.warns(RewardFailureWarning):
-        numbers = judged(pool, outcomes=outcomes)(["hang", *words(5), "raise", "x" * 9])
+        numbers = Scorer(pool, outcomes=outcomes, share=False)(["hang", *words(5), "raise", "x" * 9])
     assert numbers.tolist() == [-math.inf, 1, 2, 3, 4, 5, -math.inf, 9]
     assert outcomes == Outcomes(error=1, timeout=1)
 
@@ -88,7 +89,7 @@ def test_nan_stops_unless_asked_otherwise(pool):
     with pytest.raises(RewardError, match="returned NaN for 1 of 2 designs"):
         pool(["x", "nan"])
     with pytest.warns(RewardFailureWarning):
-        assert judged(pool, Policy(nan=0.5))(["x", "nan"]).tolist() == [1.0, 0.5]
+        assert Scorer(pool, policy=Policy(nan=0.5), share=False)(["x", "nan"]).tolist() == [1.0, 0.5]
 
 
 def test_a_hung_process_is_gone(pool):
@@ -132,7 +133,7 @@ def test_tensors_and_bundled_rewards_by_name():
     with workers("gc-content", 1, timeout=30, target=0.25) as reward:
         assert reward(["ACGT", "GAAA"]).tolist() == [-0.25, 0.0]
         with pytest.raises(RewardError, match="the reward failed on"):
-            judged(reward, Policy())(torch.tensor([[3.0], [4.0]]))
+            Scorer(reward, policy=Policy(), share=False)(torch.tensor([[3.0], [4.0]]))
 
 
 UNLOADABLE = """

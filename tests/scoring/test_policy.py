@@ -8,8 +8,16 @@ import torch
 
 from svdd.cost.ledger import Breakdown, Outcomes
 from svdd.rewards.in_worker import _counted
-from svdd.scoring.policy import IN_WORKERS, Policy, RewardFailureWarning, judged, told
+from svdd.scoring.policy import IN_WORKERS, Policy, RewardFailureWarning, told
 from svdd.scoring.reward import Failure, Invalid, RewardError, groupwise
+from svdd.scoring.score_file import ScoreCache
+from svdd.scoring.scorer import Scorer
+from svdd.scoring.stored_scores import StoredScores
+
+
+def judged(reward, policy=None, outcomes=None, breakdown=None, store=None):
+    """The reward as a run calls it, without memory unless it has files."""
+    return Scorer(reward, policy=policy, outcomes=outcomes, breakdown=breakdown, store=store, share=store is not None)
 
 
 def moody(designs):
@@ -112,20 +120,17 @@ def test_answers_with_failures_in_them():
     assert outcomes == Outcomes(timeout=1)
 
 
-def test_reasons_are_counted_with_the_invalid_and_survive_retries_and_processes():
+def test_reasons_are_counted_with_the_invalid_and_survive_retries_and_processes(tmp_path):
     answers = [[1.0, Invalid("no start codon"), Failure("timeout", "5 s"), -math.inf], [Invalid("no start codon")]]
-    outcomes, breakdown, kept = Outcomes(), Breakdown(), {}
-    f = judged(
-        lambda designs: answers.pop(0),
-        Policy(timeout="invalid", retries=1),
-        outcomes,
-        lambda designs, numbers, told: kept.update(told),
-        breakdown,
-    )
-    assert f(["a", "b", "c", "d"]).tolist() == [1, -math.inf, -math.inf, -math.inf]
+    outcomes, breakdown = Outcomes(), Breakdown()
+    with ScoreCache(tmp_path / "journal.sqlite") as journal:
+        store = StoredScores("mine", journal=journal)
+        f = judged(lambda d: answers.pop(0), Policy(timeout="invalid", retries=1), outcomes, breakdown, store)
+        assert f(["a", "b", "c", "d"]).tolist() == [1, -math.inf, -math.inf, -math.inf]
+        kept = journal.get("mine", ["a", "b", "c", "d"])
     assert outcomes == Outcomes(invalid=3, retries=1)
     assert breakdown.invalid == {"no start codon": 2}
-    assert kept == {1: "invalid: no start codon", 2: "invalid: no start codon"}
+    assert [kept[design][2] for design in "abcd"] == ["", "invalid: no start codon", "invalid: no start codon", ""]
     (copy,) = pickle.loads(pickle.dumps(_counted([Invalid("late")], ["a"]))).numbers
     assert (copy, copy.why, repr(copy)) == (-math.inf, "late", "Invalid('late')")
     assert told({"invalid": 3}, breakdown.invalid)[1] == "invalid: 2 no start codon"

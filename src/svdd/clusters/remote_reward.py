@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from svdd.clusters.actors import Actors, Resources, answer_of
 from svdd.cost.batches import between, count
-from svdd.scoring.components import Composite
-from svdd.scoring.policy import judged
-from svdd.scoring.reward import Reward, as_numbers, handing_over, is_groupwise, like
+from svdd.scoring.numbers import as_numbers
+from svdd.scoring.reward import Composite, Reward, hand_over, traits_of
+from svdd.scoring.scorer import Scorer
 
 
 class _Scoring:
@@ -29,7 +30,7 @@ class _Scoring:
 
     def score(self, designs: Any, component: str) -> list[Any]:
         """A number for every design, or a `svdd.scoring.Failure` where the reward, or a component of it, tells of one."""
-        answer = handing_over(self._named(component))(designs).result()
+        answer = hand_over(self._named(component), designs).result()
         return answer if isinstance(answer, list) else as_numbers(answer, count(designs)).tolist()
 
 
@@ -43,15 +44,17 @@ class RemoteReward:
     """
 
     def __init__(self, actors: Sequence[Any], reward: Reward, component: str = "") -> None:
-        self.actors = list(actors[:1] if is_groupwise(reward) else actors)
+        self.actors = list(actors[:1] if traits_of(reward).groupwise else actors)
         self.component = component
-        like(self, reward)
         for mark in ("identity", "named"):
             with suppress(ValueError):  # of one that cannot be told from others
                 if hasattr(reward, mark):
                     setattr(self, mark, getattr(reward, mark))
-        within, own = f"{component}." if component else "", getattr(reward, "components", {})
+        within, own = f"{component}." if component else "", traits_of(reward).components
         self.components = {name: RemoteReward(actors, part, within + name) for name, part in own.items()}
+        self.traits = replace(
+            traits_of(reward), components=self.components, in_background=not traits_of(reward).groupwise
+        )
 
     def inside(self, change: Callable[[Reward], Reward]) -> "RemoteReward":
         """The same, what the actors hold changed."""
@@ -61,7 +64,7 @@ class RemoteReward:
 
     def __call__(self, designs: Any) -> Any:
         """The rewards, one a design; failures are settled by the policy."""
-        return judged(self)(designs)
+        return Scorer(self, share=False)(designs)
 
     def submit(self, designs: Any) -> "_Answers":
         """Hands designs over at once; `result()` is a list with a number, or a `svdd.scoring.Failure`, for each."""

@@ -14,7 +14,6 @@ import torch
 from svdd.chain.process import Process
 from svdd.clusters.actors import ONE_CORE, Actors, Resources, answer_of, connect, ray_module
 from svdd.clusters.remote_reward import reward_on_ray
-from svdd.cost.ledger import Breakdown, Cost, Outcomes, Usage
 from svdd.decoding.decoding import Decoding
 from svdd.decoding.result import Result
 from svdd.registry import load_reward
@@ -130,7 +129,7 @@ def run_on_ray(
     """
     if workers < 1:
         raise ValueError(f"need workers >= 1, got {workers}")
-    if whole.terms.spending is not None:
+    if whole.scoring.guard.limited:
         raise ValueError(
             "a budget cannot be kept by many workers at once; run it on one machine, or give smaller sizes"
         )
@@ -142,13 +141,7 @@ def run_on_ray(
             parts[number] = part
             if progress is not None:
                 progress(len(parts), batches)
-    best = whole.terms.best.state() if whole.terms.best is not None else {}
-    whole.resume(_merged([parts[number] for number in range(batches)]) | {"best": best})
-    if whole.terms.best is not None:
-        for part in parts.values():
-            if part["best"]["designs"] is not None:
-                whole.terms.best.add(part["best"]["designs"], part["best"]["rewards"])
-    return whole
+    return whole.merge([parts[number] for number in range(batches)])
 
 
 def _run(actors: Sequence[Any], batches: Sequence[int]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -163,28 +156,3 @@ def _run(actors: Sequence[Any], batches: Sequence[int]) -> Iterator[tuple[int, d
         following = next(waiting, None)
         if following is not None:
             running[actor.run.remote(following)] = (actor, following)
-
-
-def _merged(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The state of a finished run from those of its batches."""
-    usage, breakdown = Usage(), Breakdown()
-    for part in parts:
-        _add(usage, Usage.from_dict(part["usage"]))
-        breakdown.add(part["breakdown"])
-    return {
-        "batch": len(parts),
-        "step": None,
-        "usage": usage.as_dict(),
-        "breakdown": breakdown.as_dict(),
-        "trace": torch.cat([part["trace"] for part in parts]),
-        "finished": [result for part in parts for result in part["finished"]],
-    }
-
-
-def _add(total: Usage, usage: Usage) -> None:
-    for name, part in vars(usage).items():
-        mine = getattr(total, name)
-        if isinstance(part, Cost | Outcomes):
-            for field, number in vars(part).items():
-                setattr(mine, field, getattr(mine, field) + number)
-    total.seconds += usage.seconds

@@ -9,7 +9,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from svdd.chain.tree import Tree, concatenate, rows, take, tree_map
-from svdd.scoring.reward import Pending, like
 
 
 def count(designs: Any) -> int:
@@ -48,20 +47,10 @@ def joined(parts: Sequence[Any]) -> Any:
     return concatenate(parts)
 
 
-class _Chunks:
-    """Chunks that were all handed over; they are waited for one by one."""
-
-    def __init__(self, answers: Sequence[Pending]) -> None:
-        self._answers = answers
-
-    def result(self) -> Any:
-        return joined([answer.result() for answer in self._answers])
-
-
 def chunked(f: Callable[..., Any], limit: int) -> Callable[..., Any]:
     """`f` on at most `limit` rows at a time; halves the limit when memory runs out, and says so once.
 
-    The results are those of one call, row by row. What works in the background gets all chunks at once.
+    The results are those of one call, row by row.
 
     Raises:
         ValueError: for a limit below 1.
@@ -70,7 +59,7 @@ def chunked(f: Callable[..., Any], limit: int) -> Callable[..., Any]:
         raise ValueError(f"a chunk has at least 1 row, got {limit}")
     size = limit
 
-    def wrapper(x: Any, *args: Any) -> Any:
+    def in_chunks(x: Any, *args: Any) -> Any:
         nonlocal size
         n, start, parts = count(x), 0, []
         while start < n:
@@ -86,11 +75,7 @@ def chunked(f: Callable[..., Any], limit: int) -> Callable[..., Any]:
                 size = max(1, min(size, n) // 2)
         return joined(parts)
 
-    if hasattr(f, "submit"):
-        wrapper.submit = lambda x: _Chunks(  # type: ignore[attr-defined]
-            [f.submit(between(x, i, min(i + limit, count(x)))) for i in range(0, count(x), limit)]
-        )
-    return like(wrapper, f)
+    return in_chunks
 
 
 def in_full_batches(f: Callable[[Any], Tensor], size: int) -> Callable[[Any], Tensor]:

@@ -1,7 +1,7 @@
 """Budgets: what a run may spend, in reward calls, network rows or seconds, and the guard that stops it in time."""
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +9,8 @@ from torch import Tensor
 
 from svdd.chain.denoisers import Denoiser
 from svdd.chain.tree import Tree, rows
-from svdd.cost.batches import count
 from svdd.cost.ledger import Usage
 from svdd.messages import unknown
-from svdd.scoring.reward import Reward, staged
 
 
 class BudgetSpent(ValueError):
@@ -70,49 +68,68 @@ class Budget:
         return " and ".join(f"{value:,} {words[name]}" for name, value in self.record().items())
 
 
-class Spending:
-    """Keeps a run within its budget: asks before every call.
+class Unlimited:
+    """The guard of a run without a budget: it lets everything pass."""
+
+    limited = False
+
+    def start(self) -> None:
+        """The clock runs from here."""
+
+    def reserve(self, rewards: int) -> None:
+        """Sets so many reward calls aside, until `release`.
+
+        Raises:
+            BudgetSpent: if they would go beyond the budget.
+        """
+
+    def release(self, rewards: int) -> None:
+        """Gives back what `reserve` set aside, once it is counted or failed."""
+
+    def network(self, denoiser: Denoiser, rows_each: int) -> Denoiser:
+        """`denoiser` within the budget; raises as `reserve` does."""
+        return denoiser
+
+
+UNLIMITED = Unlimited()
+
+
+class Guard(Unlimited):
+    """Keeps a run within its budget: every call passes here first.
 
     Args:
         budget: what may be spent.
         usage: what has been.
     """
 
+    limited = True
+
     def __init__(self, budget: Budget, usage: Usage) -> None:
         self.budget, self.usage = budget, usage
-        self._on_the_way, self._until = 0, float("inf")
+        self._reserved, self._until = 0, float("inf")
 
     def start(self) -> None:
         """The clock runs from here, less what an earlier part of the run took."""
         if self.budget.seconds is not None:
             self._until = time.monotonic() + self.budget.seconds - self.usage.seconds
 
-    def reward(self, reward: Reward) -> Reward:
-        """`reward` within the budget.
+    def reserve(self, rewards: int) -> None:
+        """See `Unlimited`."""
+        self._check("rewards", self.usage.reward.rows + self._reserved + rewards)
+        self._reserved += rewards
 
-        Raises:
-            BudgetSpent: where a call would go beyond.
-        """
-
-        def stage(designs: Any) -> Generator[Any, Any, Any]:
-            n = count(designs)
-            self._check("rewards", self.usage.reward.rows + self._on_the_way + n)
-            self._on_the_way += n
-            try:
-                return (yield designs)
-            finally:
-                self._on_the_way -= n
-
-        return staged(reward, stage)
+    def release(self, rewards: int) -> None:
+        """See `Unlimited`."""
+        self._reserved -= rewards
 
     def network(self, denoiser: Denoiser, rows_each: int) -> Denoiser:
-        """`denoiser` within the budget; raises as `reward` does."""
+        """See `Unlimited`."""
 
-        def wrapper(x: Tree, t: Tensor, cond: Tree) -> Any:
+        def guarded_denoiser(x: Tree, t: Tensor, cond: Tree) -> Any:
             self._check("rows", self.usage.network.rows + rows(x) * rows_each)
             return denoiser(x, t, cond)
 
-        return wrapper
+        return guarded_denoiser
 
     def _check(self, part: str, then: int) -> None:
         limit = getattr(self.budget, part)

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from svdd.cost.batches import count
-from svdd.scoring.reward import Pending, like
 
 
 @dataclass
@@ -111,7 +110,7 @@ def metered(f: Callable[..., Any], cost: Cost | None = None, rows_each: int = 1)
     """
     ledger = Cost() if cost is None else cost
 
-    def wrapper(x: Any, *args: Any) -> Any:
+    def counted(x: Any, *args: Any) -> Any:
         started = time.perf_counter()
         try:
             answer = f(x, *args)
@@ -121,34 +120,11 @@ def metered(f: Callable[..., Any], cost: Cost | None = None, rows_each: int = 1)
         ledger.rows += count(x) * rows_each
         return answer
 
-    wrapper.cost = ledger  # type: ignore[attr-defined]
-    if hasattr(f, "submit"):
-        wrapper.submit = lambda x: _Metered(x, f.submit, ledger)  # type: ignore[attr-defined]
-    return like(wrapper, f)
-
-
-class _Metered:
-    """An answer on its way, the seconds that are spent on handing it over and on waiting for it counted."""
-
-    def __init__(self, x: Any, submit: Callable[[Any], Pending], ledger: Cost) -> None:
-        started = time.perf_counter()
-        self._answer, self._rows, self._ledger = submit(x), count(x), ledger
-        ledger.seconds += time.perf_counter() - started
-
-    def result(self) -> Any:
-        started = time.perf_counter()
-        try:
-            answer = self._answer.result()
-        finally:
-            self._ledger.seconds += time.perf_counter() - started
-            self._ledger.calls += 1
-        self._ledger.rows += self._rows
-        return answer
+    counted.cost = ledger  # type: ignore[attr-defined]
+    return counted
 
 
 _KINDS, _LETTERS = 50, 80
-
-
 _REST = "other reasons"
 
 

@@ -6,38 +6,37 @@ line drives it. Both only put wrappers round a process and a reward, choose a ro
 
 import time
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from svdd.chain.process import Process
 from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, leaves, rows, take
-from svdd.cost.batches import count
 from svdd.cost.budget import Budget, BudgetSpent, BudgetWarning
 from svdd.cost.ledger import Usage
 from svdd.decoding.metering import accounted, accounted_value
 from svdd.decoding.planning import plan
 from svdd.decoding.result import Result, check_columns, join
 from svdd.decoding.returned import filled_up, returned
-from svdd.decoding.saving import step_from, step_state, write_state
+from svdd.decoding.saving import merge_states, step_from, step_state, write_state
 from svdd.decoding.trace import Trace
 from svdd.method.learned_values import Learned
 from svdd.method.loop import Step
+from svdd.method.table import Returns
 from svdd.method.table import make_method as make_method
 from svdd.method.values import Value
 from svdd.method.values_by_name import make_value as make_value
 from svdd.method.values_by_name import rehearsed
-from svdd.scoring.components import apart
-from svdd.scoring.memory import Key
+from svdd.scoring.best_designs import BestDesigns
 from svdd.scoring.policy import Policy
-from svdd.scoring.reward import Reward, checked
+from svdd.scoring.reward import Key, Reward
+from svdd.scoring.run_scoring import RunScoring
 from svdd.scoring.score_file import ScoreCache
-from svdd.scoring.scorer import Journal, make_terms
+from svdd.scoring.stored_scores import Journal
 
 
 class DegenerateProposalWarning(UserWarning):
@@ -74,6 +73,7 @@ class Decoding:
         cond: Tree = (),
         scores: Mapping[str, Reward] | None = None,
         batch: int | None = None,
+        returns: Returns | None = None,
         chunks: Mapping[str, int] | None = None,
         share: bool = True,
         on_failure: Policy | Mapping[str, Any] | None = None,
@@ -83,8 +83,9 @@ class Decoding:
         key: Key | None = None,
         **options: Any,
     ) -> None:
-        self.samples = samples
-        self.method, self.plan, limit = make_method(method, options), None, None
+        self.samples, self.plan, limit = samples, None, None
+        named = make_method(method, options)
+        self.method = named if returns is None else replace(named, returns=returns)
         if budget is not None:
             limit = Budget.of(budget)
             self.plan = plan(limit, self.method, options, process, rehearsed(value, options), samples)
@@ -98,8 +99,10 @@ class Decoding:
         temperature = float(settings.get("temperature", 0.0))
         self.trace = Trace(temperature)
         self.plain, self.given, self.cond, self.seed, self.options = process, reward, cond, seed, options
-        self.terms = make_terms(
+        chunks = chunks or {}
+        self.scoring = RunScoring(
             reward,
+            self.scores,
             self.usage,
             samples,
             on_failure=on_failure,
@@ -107,14 +110,15 @@ class Decoding:
             journal=journal,
             budget=limit,
             key=key,
+            chunk=chunks.get("reward"),
+            share=share,
         )
-        self._scores = {name: self.terms.score(name, score) if share else score for name, score in self.scores.items()}
-        asked, self.columns = apart(reward, self.terms.remembered if share else lambda name, component: component)
-        self.process, self.reward = accounted(process, asked, self.usage, chunks or {}, share, self.terms)
-        made = make_value(value, self.reward, temperature)
-        self.value = accounted_value(made, self.usage, chunks or {}, share)
+        self.process = accounted(process, self.usage, chunks, share, self.scoring.guard)
+        made = make_value(value, self.scoring.reward, temperature)
+        self.value = accounted_value(made, self.usage, chunks, share)
         _warn_if_temperatures_differ(made, temperature)
         self.batches = self._every = self._batches(samples, batch)
+        self._end: int | None = None
         self.settings = {"method": method, "samples": samples, "seed": seed, "steps": process.steps} | settings
         if self.plan is not None and limit is not None:
             self.settings |= {"budget": limit.record(), "plan": self.plan.sentence}
@@ -147,7 +151,12 @@ class Decoding:
         self._position, self._finished = _Position(), list[Result]()
         self.trace = Trace(self.trace.temperature)
         self.usage.restore(Usage())
-        self.terms.breakdown.restore({})
+        self.scoring.breakdown.restore({})
+        return self
+
+    def through(self, number: int) -> "Decoding":
+        """This run, to be driven to the end of its batch `number` and no further."""
+        self._end = number + 1
         return self
 
     def __len__(self) -> int:
@@ -156,48 +165,37 @@ class Decoding:
 
     @torch.no_grad()
     def __iter__(self) -> Iterator[Step]:
-        if self.terms.spending is not None:
-            self.terms.spending.start()
+        self.scoring.guard.start()
         try:
-            yield from self._all_steps()
+            while self._position.batch < len(self.batches[: self._end]):
+                ids = self.batches[self._position.batch]
+                started = time.perf_counter()
+                for step in self._steps(ids):
+                    self.usage.seconds += time.perf_counter() - started
+                    self._position.step = step
+                    self.trace.add(step, ids)
+                    yield step
+                    started = time.perf_counter()
+                self._finish(ids)
+                self._position = _Position(self._position.batch + 1)
         except BudgetSpent as spent:
             self.stopped = self.settings["stopped"] = str(spent)
             warnings.warn(f"{spent}; the result holds the best designs so far", BudgetWarning, stacklevel=2)
 
-    def _all_steps(self) -> Iterator[Step]:
-        while self._position.batch < len(self.batches):
-            ids = self.batches[self._position.batch]
-            yield from self._steps(ids)
-            self._finish(ids)
-            self._position = _Position(self._position.batch + 1)
-
     def _steps(self, ids: range) -> Iterator[Step]:
+        """The steps of a batch, from where it stopped."""
         cond = take(self.cond, torch.tensor(ids))
         start = self._position.step
         rng = start.particles.rng if start is not None else None
         self._rng = rng if rng is not None else Rng(self.seed, ids)
-        steps = self.method.function(
+        return self.method.function(
             self.process, self.value, chains=len(ids), cond=cond, rng=self._rng, start=start, **self.options
         )
-        started = time.perf_counter()
-        for step in steps:
-            self.usage.seconds += time.perf_counter() - started
-            self._position.step = step
-            self.trace.add(step, ids)
-            yield step
-            started = time.perf_counter()
 
     def _finish(self, ids: range) -> None:
         assert self._position.step is not None, "a batch has at least one step"
-        designs = returned(self._position.step, self.method, ids, self.process, self._rng, self._further)
+        designs = returned(self._position.step, self.method, ids, self.process, self._rng, self.scoring.further)
         self._finished.append(designs)
-
-    def _further(self, designs: Any) -> dict[str, Tensor]:
-        """The columns of designs beside their reward: its components, and further scores."""
-        scores = {
-            name: checked(f(designs), designs, count(designs), f"score {name}") for name, f in self._scores.items()
-        }
-        return self.columns(designs) | scores
 
     def result(self) -> Result:
         """The designs so far, with the bill; after a budget was spent, the best of all that were scored fill up the rest.
@@ -207,8 +205,8 @@ class Decoding:
             BudgetSpent: if that was so before any design was scored.
         """
         finished = self._finished
-        if self.stopped and self.terms.best is not None:
-            finished = filled_up(finished, self.terms.best, self.samples, self._further)
+        if self.stopped:
+            finished = filled_up(finished, self.scoring.best, self.samples, self.scoring.further)
         if not finished and self.stopped:
             raise BudgetSpent(f"{self.stopped}, and no design was scored yet")
         if not finished:
@@ -218,16 +216,21 @@ class Decoding:
         return join(
             finished,
             usage=self.usage,
-            breakdown=self.terms.breakdown,
+            breakdown=self.scoring.breakdown,
             trace=self.trace,
             settings=self.settings,
             about=dict(self.plain.about),
             export=self.plain.export,
         )
 
+    @property
+    def best(self) -> BestDesigns:
+        """The best designs among all that were scored so far."""
+        return self.scoring.best
+
     def close(self) -> None:
         """Closes the files of scores that the run opened."""
-        self.terms.close()
+        self.scoring.close()
 
     def _warn_if_degenerate(self) -> None:
         distinct = self.trace.mean_distinct()
@@ -248,16 +251,24 @@ class Decoding:
             "usage": self.usage.as_dict(),
             "trace": self.trace.rows(),
             "finished": [result.state() for result in self._finished],
-            "best": self.terms.best.state() if self.terms.best is not None else {},
-            "breakdown": self.terms.breakdown.as_dict(),
+            "best": self.scoring.best.state(),
+            "breakdown": self.scoring.breakdown.as_dict(),
         }
+
+    def merge(self, states: Sequence[dict[str, Any]]) -> "Decoding":
+        """Leaves this run, not started, as if it had made the batches whose finished `state`s are given, in their order."""
+        self.resume(merge_states(states) | {"best": {}})
+        for state in states:
+            if state["best"]["designs"] is not None:
+                self.best.add(state["best"]["designs"], state["best"]["rewards"])
+        return self
 
     def resume(self, state: dict[str, Any]) -> "Decoding":
         """Goes on from a `state` of the same run."""
         step = state["step"]
         self._position = _Position(state["batch"], None if step is None else step_from(step, self.process))
         self.usage.restore(Usage.from_dict(state["usage"]))
-        self.terms.resume(self.usage, state["best"], state["breakdown"])
+        self.scoring.resume(state["best"], state["breakdown"])
         self.trace.resume(state["trace"])
         self._finished = [Result.from_state(r) for r in state["finished"]]
         return self

@@ -10,13 +10,13 @@ from torch import Tensor
 from svdd.chain.process import Process
 from svdd.chain.tree import Tree, rows
 from svdd.cost.batches import chunked
+from svdd.cost.budget import UNLIMITED, Unlimited
 from svdd.cost.ledger import Usage, metered
 from svdd.cost.sharing import _discrete, deduplicated
 from svdd.messages import unknown
 from svdd.method.learned_values import Learned
 from svdd.method.values import Value
-from svdd.scoring.reward import Reward, checked
-from svdd.scoring.scorer import Terms, _asked
+from svdd.scoring.numbers import checked
 
 COMPONENTS = ("network", "decode", "reward", "value")
 
@@ -27,39 +27,31 @@ def _bounded(name: str, f: Callable[..., Any], chunks: Mapping[str, int]) -> Cal
 
 
 def accounted(
-    process: Process,
-    reward: Reward,
-    usage: Usage,
-    chunks: Mapping[str, int],
-    share: bool = True,
-    terms: Terms | None = None,
-) -> tuple[Process, Reward]:
-    """The same process and reward: counted, in chunks, and asked once for what is equal.
+    process: Process, usage: Usage, chunks: Mapping[str, int], share: bool = True, guard: Unlimited = UNLIMITED
+) -> Process:
+    """The same process: counted, in chunks, within the budget, and computed once for what is equal.
 
     Args:
         process: any process.
-        reward: any reward.
         usage: where to count.
-        chunks: rows at a time for `network`, `decode`, `reward`; a component not named goes in one piece while memory lasts.
-        share: whether equal states and equal designs share one answer.
-        terms: how the reward is asked.
+        chunks: rows at a time for `network` and `decode`; a component not named goes in one piece while memory lasts.
+        share: whether equal states share one answer.
+        guard: keeps the budget.
 
     Raises:
-        ValueError: for an unknown component to chunk, and for chunks of a reward of whole batches.
+        ValueError: for an unknown component to chunk.
     """
     for name in chunks:
         if name not in COMPONENTS:
             raise ValueError(unknown("component to chunk", name, COMPONENTS))
-    terms = terms or Terms()
     denoiser = _bounded("network", metered(process.denoiser, usage.network, process.rows_each), chunks)
     decode = _bounded("decode", metered(process.decode, usage.decode), chunks)
-    if terms.spending is not None:
-        denoiser = terms.spending.network(denoiser, process.rows_each)
+    denoiser = guard.network(denoiser, process.rows_each)
     if share:
         denoiser = _discrete(
             deduplicated(denoiser, usage.network, process.time_independent, process.rows_each), denoiser
         )
-    return replace(process, denoiser=denoiser, decode=decode), _asked(reward, usage, chunks, share, terms)
+    return replace(process, denoiser=denoiser, decode=decode)
 
 
 def accounted_value(value: Value, usage: Usage, chunks: Mapping[str, int], share: bool = True) -> Value:

@@ -1,5 +1,8 @@
 """Designs: what a run returns, of its last step or, if it was stopped, of everything it scored."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from jaxtyping import Int64
 from torch import Tensor
@@ -12,8 +15,9 @@ from svdd.decoding.result import Result
 from svdd.method.loop import Step
 from svdd.method.selectors import log_mean, multinomial, top
 from svdd.method.table import Method
-from svdd.scoring.best_designs import Best
-from svdd.scoring.components import Columns
+from svdd.scoring.best_designs import BestDesigns
+
+Columns = Callable[[Any], dict[str, Tensor]]
 
 
 def returned(step: Step, method: Method, ids: range, process: Process, rng: Rng, further: Columns) -> Result:
@@ -44,11 +48,11 @@ def _chosen(step: Step, method: Method, rng: Rng) -> Int64[Tensor, "b r"]:
     return multinomial(step.log_w, 1, rng).ancestor
 
 
-def filled_up(finished: list[Result], best: Best, samples: int, further: Columns) -> list[Result]:
+def filled_up(finished: list[Result], best: BestDesigns, samples: int, further: Columns) -> list[Result]:
     """The finished designs and, up to `samples`, the best that were scored; these are in no chain, -1."""
     designs, rewards = best.top(samples)
-    taken = [design for result in finished for design in result.samples] if isinstance(designs, list) else []
+    taken = {key for result in finished for key in best.keys(result.samples)}
     missing = samples - sum(map(len, finished))
-    index = [i for i in range(len(rewards)) if not taken or designs[i] not in taken][:missing]
+    index = [i for i, key in enumerate(best.keys(designs)) if key not in taken][:missing]
     designs, n = picked(designs, index), len(index)
     return finished + ([Result(designs, rewards[index], [-1] * n, further(designs))] if n else [])

@@ -8,6 +8,7 @@ import torch
 
 from svdd.chain.process import Particles, Process
 from svdd.chain.rng import Rng
+from svdd.cost.ledger import Breakdown, Cost, Outcomes, Usage
 from svdd.method.loop import Step
 
 
@@ -57,3 +58,28 @@ def read_state(path: Path, remedy: str, names: Sequence[str] = ()) -> dict[str, 
         return {name: state[name] for name in names or state}
     except Exception as error:  # damage shows as any of several errors of pickle, zip and torch
         raise ValueError(f"{path} is damaged ({type(error).__name__}); remove it to {remedy}") from error
+
+
+def merge_states(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The state of a finished run from those of its batches, but for its best designs."""
+    usage, breakdown = Usage(), Breakdown()
+    for part in parts:
+        _add(usage, Usage.from_dict(part["usage"]))
+        breakdown.add(part["breakdown"])
+    return {
+        "batch": len(parts),
+        "step": None,
+        "usage": usage.as_dict(),
+        "breakdown": breakdown.as_dict(),
+        "trace": torch.cat([part["trace"] for part in parts]),
+        "finished": [result for part in parts for result in part["finished"]],
+    }
+
+
+def _add(total: Usage, usage: Usage) -> None:
+    for name, part in vars(usage).items():
+        mine = getattr(total, name)
+        if isinstance(part, Cost | Outcomes):
+            for field, number in vars(part).items():
+                setattr(mine, field, getattr(mine, field) + number)
+    total.seconds += usage.seconds

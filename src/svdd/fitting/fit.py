@@ -29,9 +29,8 @@ from svdd.fitting.value import FittedValue
 from svdd.method.features import table
 from svdd.method.learned_values import Learned
 from svdd.networks.training import isolated_randomness
-from svdd.scoring.components import apart
 from svdd.scoring.reward import Reward
-from svdd.scoring.scorer import make_terms
+from svdd.scoring.run_scoring import RunScoring
 
 _CARRIERS = 30  # fewer roll-outs than this carry no expectation
 
@@ -241,12 +240,11 @@ def asked(process: Process, reward: Reward, usage: Usage, settings: Settings) ->
         usage: where to count.
         settings: of the fit; its `chunks` and `cache`.
     """
-    terms = make_terms(reward, usage, 0, cache=settings.cache)
+    scoring = RunScoring(reward, {}, usage, cache=settings.cache, chunk=settings.chunks.get("reward"))
     try:
-        remembered, _ = apart(reward, terms.remembered)
-        yield accounted(process, remembered, usage, settings.chunks, terms=terms)
+        yield accounted(process, usage, settings.chunks), scoring.reward
     finally:
-        terms.close()
+        scoring.close()
 
 
 def counted(rewards: Float[Tensor, " n"], settings: Settings) -> Float[Tensor, " n"]:

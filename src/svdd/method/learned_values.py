@@ -11,7 +11,8 @@ from svdd.chain.process import Particles
 from svdd.chain.tree import Tree
 from svdd.method.features import Features, predicted, table_for
 from svdd.method.values import evaluate
-from svdd.scoring.reward import Reward, checked
+from svdd.scoring.numbers import checked
+from svdd.scoring.reward import Reward
 
 Predictor: TypeAlias = Callable[[Tree, Tensor, Tree], Any]
 

@@ -19,7 +19,7 @@ from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, leaves, repeat, row_hash, rows
 from svdd.method.selectors import Selector, keep, log_mean
 from svdd.method.values import Value
-from svdd.scoring.reward import checked
+from svdd.scoring.numbers import checked
 
 Count: TypeAlias = int | Callable[[int], int]
 

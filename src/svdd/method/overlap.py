@@ -6,6 +6,7 @@ than in one piece. The predictions of all parts are put back on the particles: t
 """
 
 import contextlib
+import sys
 from typing import Any
 
 import torch
@@ -14,27 +15,27 @@ from torch import Tensor
 
 from svdd.chain.process import Particles
 from svdd.chain.tree import concatenate, distinct_rows, leaves, take
-from svdd.scoring.reward import Pending, Reward
+from svdd.scoring.scorer import Question, Scorer
 
 _PARTS, _WHOLE_BATCHES = 8, 16  # more overlap better; where the network's batch is not known, they make small ones
 
 
-def rewards_meanwhile(reward: Reward, particles: Particles) -> Float[Tensor, " n"]:
+def rewards_meanwhile(reward: Scorer, particles: Particles) -> Float[Tensor, " n"]:
     """The reward of every particle's look-ahead, the decoded mode of q(x_0 | x_t).
 
     Args:
-        reward: with `submit`, and perhaps `at_once`, the designs it can work on at a time.
+        reward: one that works in the background, `at_once` designs at a time.
         particles: not finished.
     """
-    at_once: int = getattr(reward, "at_once", 1)
+    at_once = 1 if reward.at_once == sys.maxsize else reward.at_once
     most = _WHOLE_BATCHES if particles.process.rows_at_once > 1 else _PARTS
     parts = _parts(particles, max(1, min(most, len(particles) // at_once)))
-    pieces, answers = list[Particles](), list[Pending]()
+    pieces, answers = list[Particles](), list[Question]()
     try:
         for part in parts:
             pieces.append(particles[part])
             designs = particles.process.designs(pieces[-1].x0, pieces[-1].cond)
-            answers.append(reward.submit(designs))  # type: ignore[attr-defined]
+            answers.append(reward.submit(designs))
     except BaseException:
         for answer in answers:  # what was paid is not thrown away
             with contextlib.suppress(Exception):
@@ -43,8 +44,7 @@ def rewards_meanwhile(reward: Reward, particles: Particles) -> Float[Tensor, " n
     order = torch.cat(parts).argsort()
     if "posterior" not in particles.__dict__:
         particles.__dict__["posterior"] = take(concatenate([piece.posterior for piece in pieces]), order)
-    numbers = [torch.as_tensor(answer.result(), dtype=torch.float64) for answer in answers]
-    return torch.cat(numbers)[order]
+    return torch.cat([answer.result() for answer in answers])[order]
 
 
 def _parts(particles: Particles, most: int) -> list[Int64[Tensor, " r"]]:

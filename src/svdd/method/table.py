@@ -40,6 +40,9 @@ def citations(method: str) -> list[str]:
 _GUIDED = ("every", "window")
 
 
+Returns = Literal["draw", "top", "all"]
+
+
 @dataclass(frozen=True)
 class Method:
     """A row of the method table.
@@ -58,7 +61,7 @@ class Method:
 
     function: Callable[..., Steps]
     summary: str
-    returns: Literal["draw", "top", "all"]
+    returns: Returns
     target: str
     network_rows: str
     reward_rows: str

@@ -16,25 +16,26 @@ from torch import Tensor
 
 from svdd.chain.distributions import is_deterministic
 from svdd.chain.process import Particles
-from svdd.chain.tree import Tree, rows
+from svdd.chain.tree import Tree
 from svdd.method.overlap import rewards_meanwhile
-from svdd.scoring.reward import Reward, checked, in_background
+from svdd.scoring.reward import Reward
+from svdd.scoring.scorer import as_scorer
 
 Value: TypeAlias = Callable[[Particles], Tensor]
 
 
 def evaluate(reward: Reward, particles: Particles, x0: Tree) -> Float[Tensor, " n"]:
     """The reward of clean states, decoded: 1 decoder row and 1 reward row each."""
-    designs = particles.process.designs(x0, particles.cond)
-    return checked(reward(designs), designs, rows(x0))
+    return as_scorer(reward).submit(particles.process.designs(x0, particles.cond)).result()  # type: ignore[no-any-return]
 
 
 def zero(reward: Reward) -> Value:
     """No look-ahead at all: 0 until the end, then the reward (best-of-N, plain importance sampling)."""
+    scorer = as_scorer(reward)
 
     def value(particles: Particles) -> Float[Tensor, " n"]:
         if particles.final:
-            return evaluate(reward, particles, particles.x)
+            return evaluate(scorer, particles, particles.x)
         return torch.zeros(len(particles), dtype=torch.float64)
 
     return value
@@ -55,11 +56,12 @@ def posterior_mean(reward: Reward) -> Value:
     References:
         Li et al., arXiv 2408.08252.
     """
+    scorer = as_scorer(reward)
 
     def value(particles: Particles) -> Float[Tensor, " n"]:
-        if particles.final or not in_background(reward):
-            return evaluate(reward, particles, particles.x0)
-        return rewards_meanwhile(reward, particles)
+        if particles.final or not scorer.traits.in_background:
+            return evaluate(scorer, particles, particles.x0)
+        return rewards_meanwhile(scorer, particles)
 
     return value
 
@@ -90,14 +92,15 @@ def monte_carlo(reward: Reward, samples: int = 4, temperature: float = 1.0) -> V
     """
     if samples < 1 or temperature < 0:
         raise ValueError(f"need samples >= 1 and temperature >= 0, got {samples} and {temperature}")
+    scorer = as_scorer(reward)
 
     def value(particles: Particles) -> Float[Tensor, " n"]:
         if particles.final:
-            return evaluate(reward, particles, particles.x)
+            return evaluate(scorer, particles, particles.x)
         assert particles.rng is not None, "particles made by a process carry their streams"
         draws = 1 if is_deterministic(particles.posterior) else samples  # of equal draws one says it all
         x0 = particles.posterior.sample(draws, particles.rng)
-        return log_mean_exp(evaluate(reward, particles, x0).view(-1, draws), temperature)
+        return log_mean_exp(evaluate(scorer, particles, x0).view(-1, draws), temperature)
 
     return value
 
@@ -122,10 +125,11 @@ def rollout(reward: Reward, steps: int = 4, samples: int = 1, temperature: float
     """
     if steps < 1 or samples < 1 or temperature < 0:
         raise ValueError(f"need steps >= 1, samples >= 1, temperature >= 0, got {steps}, {samples}, {temperature}")
+    scorer = as_scorer(reward)
 
     def value(particles: Particles) -> Float[Tensor, " n"]:
         if particles.final:
-            return evaluate(reward, particles, particles.x)
+            return evaluate(scorer, particles, particles.x)
         left = particles.process.times[particles.step :]
         jumps = torch.linspace(0, len(left) - 1, min(steps, len(left) - 1) + 1).round().long()
         ahead = replace(particles, process=replace(particles.process, times=left[jumps]), step=0, memory={})
@@ -133,7 +137,7 @@ def rollout(reward: Reward, steps: int = 4, samples: int = 1, temperature: float
         ahead = ahead.propose(samples)
         while not ahead.final:
             ahead = ahead.propose(1)
-        return log_mean_exp(evaluate(reward, ahead, ahead.x).view(-1, samples), temperature)
+        return log_mean_exp(evaluate(scorer, ahead, ahead.x).view(-1, samples), temperature)
 
     return value
 

@@ -19,7 +19,8 @@ from svdd.cost.batches import chunked, count, picked
 from svdd.cost.ledger import Cost, metered
 from svdd.decoding.result import Result
 from svdd.metrics.intervals import Statistic, bootstrap_weights, interval, mean, quantile
-from svdd.scoring.reward import Reward, checked
+from svdd.scoring.numbers import checked
+from svdd.scoring.reward import Reward
 
 MOST = 256
 """Designs of a run, the first, whose likelihood, held-out reward and distances are computed."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from svdd.cost.batches import count
-from svdd.scoring.components import listed
 from svdd.scoring.identity import reward_identity, source_of
+from svdd.scoring.numbers import listed
 from svdd.scoring.reward import Invalid, Reward
 
 Number = int | float

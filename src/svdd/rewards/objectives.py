@@ -3,8 +3,8 @@ r"""Objectives: several rewards as one.
 An objective combines components by name, each a reward, perhaps seen through a shape (`svdd.rewards.desirability`), perhaps
 with a weight. In a run every component is a column of the result, with its own numbers, and is asked once for a design.
 
-Components are asked in their order. A design that one of them finds invalid (-inf) is invalid, and those listed after it are
-not asked: cheap ones go first.
+Components are called in their order. A design that one of them finds invalid (-inf) is invalid, and those listed after it are
+not called: cheap ones go first. The failures of each component are settled by its own policy.
 
 References:
     Derringer & Suich, Journal of Quality Technology 12:214, 1980, for desirabilities and their geometric mean.
@@ -26,9 +26,10 @@ from svdd.rewards.desirability import (
     ramp,
     sigmoid,
 )
-from svdd.scoring.components import Ask, Composite, answered, table_of
+from svdd.scoring.components import as_component, table_of
 from svdd.scoring.identity import reward_identity, source_of
-from svdd.scoring.reward import Failure, Invalid, Reward, close, is_groupwise
+from svdd.scoring.reward import Ask, Composite, Failure, Invalid, Reward, close, traits_of
+from svdd.scoring.scorer import ComponentScorer
 
 __all__ = [
     "Objective",
@@ -88,13 +89,13 @@ class Part:
         reward: as it was given.
         worth: what its numbers are worth.
         weight: in the combination.
-        asked: what is asked in its stead, with the same answers.
+        scorer: the one way to it.
     """
 
     reward: Reward
     worth: Desirability
     weight: float
-    asked: Reward
+    scorer: ComponentScorer
 
     def settles(self, name: str, answer: Any) -> Any:
         """What the whole is if this component alone decides it, None if it does not."""
@@ -120,10 +121,7 @@ class Objective:
 
     def __init__(self, combine: str, parts: Mapping[str, Part]) -> None:
         self.combine, self.parts = combine, dict(parts)
-        self.groupwise = any(is_groupwise(part.reward) for part in self.parts.values())
-        for part in self.parts.values():
-            if hasattr(part.reward, "policy"):  # of one in worker processes
-                self.policy = part.reward.policy
+        self.groupwise = any(traits_of(part.reward).groupwise for part in self.parts.values())
         self._counted = [name for name, part in self.parts.items() if not part.worth.must]
         if not self._counted:
             raise ValueError("an objective needs at least one component that counts, beside those that must be met")
@@ -145,13 +143,13 @@ class Objective:
         found: dict[str, Reward] = {}
         for name, part in self.parts.items():
             found[name] = part.reward
-            found |= {f"{name}.{one}": below for one, below in getattr(part.reward, "components", {}).items()}
+            found |= {f"{name}.{one}": below for one, below in traits_of(part.reward).components.items()}
         return found
 
     def asking(self, ask: Ask) -> "Objective":
-        """The same objective, each component asked through what `ask` makes of its name and itself."""
+        """The same objective, each component called through what `ask` makes of its name and itself."""
         return Objective(
-            self.combine, {name: replace(part, asked=_asked(name, part, ask)) for name, part in self.parts.items()}
+            self.combine, {name: replace(part, scorer=_scorer(name, part, ask)) for name, part in self.parts.items()}
         )
 
     def table(self, designs: Any) -> dict[str, list[Any]]:
@@ -160,7 +158,7 @@ class Objective:
         for name, answers in self._walk(designs)[0].items():
             rows = list(answers)
             columns[name] = [answers.get(row, math.nan) for row in range(n)]
-            for one, values in table_of(self.parts[name].asked, picked(designs, rows)).items():
+            for one, values in table_of(self.parts[name].scorer.reward, picked(designs, rows)).items():
                 known = dict(zip(rows, values, strict=True))
                 columns[f"{name}.{one}"] = [known.get(row, math.nan) for row in range(n)]
         return columns
@@ -189,7 +187,7 @@ class Objective:
         for name, part in self.parts.items():
             rows = [row for row in range(n) if row not in settled]
             given = designs if len(rows) == n else picked(designs, rows)
-            answers[name] = dict(zip(rows, answered(part.asked, given, name) if rows else [], strict=True))
+            answers[name] = dict(zip(rows, part.scorer.submit(given).result() if rows else [], strict=True))
             ends = {row: part.settles(name, answer) for row, answer in answers[name].items()}
             settled |= {row: end for row, end in ends.items() if end is not None}
         whole = [
@@ -213,10 +211,11 @@ def _words(combine: str) -> str:
     return combine.replace("-", " ")
 
 
-def _asked(name: str, part: Part, ask: Ask) -> Reward:
-    if isinstance(part.asked, Composite):
-        return part.asked.asking(lambda below, reward: ask(f"{name}.{below}", reward))
-    return ask(name, part.asked)
+def _scorer(name: str, part: Part, ask: Ask) -> ComponentScorer:
+    given = part.scorer.reward
+    if isinstance(given, Composite):
+        return as_component(given.asking(lambda below, reward: ask(f"{name}.{below}", reward)), name)
+    return as_component(ask(name, given), name)
 
 
 def _part(name: Any, given: Any) -> Part:
@@ -228,8 +227,8 @@ def _part(name: Any, given: Any) -> Part:
     if isinstance(reward, Desirability):
         if reward.must and isinstance(given, tuple):
             raise ValueError(f"the component {name} must be met, so it has no weight; give it alone")
-        return Part(reward.reward, reward, float(weight), reward.reward)
-    return Part(reward, Desirability(reward), float(weight), reward)
+        return Part(reward.reward, reward, float(weight), as_component(reward.reward, name))
+    return Part(reward, Desirability(reward), float(weight), as_component(reward, name))
 
 
 def objective(combine: str, components: Components) -> Objective:

@@ -19,8 +19,9 @@ from svdd.chain.tree import tree_map
 from svdd.cost.batches import between, count
 from svdd.registry import load_reward
 from svdd.rewards import in_worker
-from svdd.scoring.policy import IN_WORKERS, Policy, judged
-from svdd.scoring.reward import Failure, Reward, RewardError, is_groupwise
+from svdd.scoring.policy import IN_WORKERS, Policy
+from svdd.scoring.reward import Failure, Reward, RewardError, traits_of
+from svdd.scoring.scorer import Scorer
 
 Change = Callable[[Reward], Reward]
 
@@ -57,7 +58,7 @@ class Workers:
             raise ValueError(f"timeout and memory_mb are positive, got {timeout} s and {memory_mb} MB")
         self.reward, self.workers, self.batch, self.policy, self.options = reward, workers, batch, policy, options
         self.timeout, self.memory_mb, self.at_once = float(timeout), memory_mb, batch * workers
-        self.groupwise = is_groupwise(load_reward(reward, **options) if isinstance(reward, str) else reward)
+        self.groupwise = traits_of(load_reward(reward, **options) if isinstance(reward, str) else reward).groupwise
         self._load = (reward, options) if isinstance(reward, str) else _pickled(reward, options)
         self._pool: Any = None
         self._change: Change | None = None
@@ -81,7 +82,7 @@ class Workers:
 
     def __call__(self, designs: Any) -> Any:
         """The rewards, one a design; failures are settled by the policy."""
-        return judged(self)(designs)
+        return Scorer(self, share=False)(designs)
 
     def submit(self, designs: Any) -> "_Answers":
         """Hands designs over at once; `result()` is a list with a number, or a `svdd.scoring.Failure`, for each."""

@@ -1,5 +1,4 @@
 from .identity import reward_identity as reward_identity
-from .memory import memoised as memoised
 from .policy import Policy as Policy
 from .policy import RewardFailureWarning as RewardFailureWarning
 from .reward import Failure as Failure
@@ -8,3 +7,6 @@ from .reward import Reward as Reward
 from .reward import RewardError as RewardError
 from .reward import groupwise as groupwise
 from .score_file import ScoreCache as ScoreCache
+from .scorer import Scorer as Scorer
+from .scorer import memoised as memoised
+from .scorer import scored as scored

@@ -1,27 +1,27 @@
-"""The best designs so far: of everything a run has scored, whatever became of it."""
+"""The best designs among all that were scored, selected or not."""
 
-from collections.abc import Generator
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from svdd.cost.batches import joined, picked
-from svdd.scoring.memory import comparable, first_of
-from svdd.scoring.reward import Reward, staged
+from svdd.cost.batches import count, joined, picked
+from svdd.scoring.memory import first_of, keys_of
+from svdd.scoring.reward import Key
 
 
-class Best:
+class BestDesigns:
     """The different designs with the highest rewards, best first.
 
     Args:
         size: how many to keep.
-        size_of_lists: how many where designs are a list, text say, and not tensors, which can be large; `size` unless given.
+        size_of_lists: how many where designs are a list, such as text, and not tensors, which are large; `size` unless given.
+        key: what tells designs apart where they are not text or numbers; tensors are told apart by their bits unless given.
     """
 
-    def __init__(self, size: int, size_of_lists: int | None = None) -> None:
-        self.sizes = size, size if size_of_lists is None else size_of_lists
+    def __init__(self, size: int, size_of_lists: int | None = None, key: Key | None = None) -> None:
+        self.sizes, self.key = (size, size if size_of_lists is None else size_of_lists), key
         self.designs: Any = None
         self.rewards = torch.zeros(0, dtype=torch.float64)
 
@@ -36,25 +36,19 @@ class Best:
         if self.designs is not None:
             fresh, numbers = joined([self.designs, fresh]), torch.cat([self.rewards, numbers])
         order = numbers.argsort(descending=True, stable=True).tolist()
-        if comparable(fresh):
-            order = [order[i] for i in first_of([fresh[i] for i in order], lambda design: True)]
-        order = order[:size]
+        keys = self.keys(fresh)
+        order = [order[i] for i in first_of([keys[i] for i in order], lambda key: True)][:size]
         self.designs, self.rewards = picked(fresh, order), numbers[order]
+
+    def keys(self, designs: Any) -> list[Any]:
+        """What tells designs apart; their places where nothing does."""
+        keys = keys_of(designs, self.key, bits=True)
+        return [object() for _ in range(count(designs))] if keys is None else list(keys)
 
     def top(self, n: int) -> tuple[Any, Float[Tensor, " n"]]:
         """The first n designs, or as many as there are, and their rewards."""
         index = list(range(min(n, len(self.rewards))))
         return (picked(self.designs, index) if self.designs is not None else []), self.rewards[index]
-
-    def noted(self, reward: Reward) -> Reward:
-        """`reward`, whose answers are taken in."""
-
-        def stage(designs: Any) -> Generator[Any, Any, Any]:
-            numbers = yield designs
-            self.add(designs, numbers)
-            return numbers
-
-        return staged(reward, stage)
 
     def state(self) -> dict[str, Any]:
         """Plain lists and tensors, for `resume`."""
@@ -62,4 +56,4 @@ class Best:
 
     def resume(self, state: dict[str, Any]) -> None:
         """Goes on from a `state`."""
-        self.designs, self.rewards = state["designs"], state["rewards"]
+        self.designs, self.rewards = state.get("designs"), state.get("rewards", self.rewards)

@@ -1,4 +1,4 @@
-"""Components: the rewards that a reward is made of; a run asks each once for a design, and gives each a column.
+"""Components: the rewards that a reward is made of. A run calls each once per design, and gives each a column.
 
 A reward tells of them with `components`, a mapping of names to functions of designs, and that is all that a column takes.
 A `Composite` reward is put together from them: a run puts its memory and its files of scores between the two.
@@ -6,77 +6,34 @@ A `Composite` reward is put together from them: a run puts its memory and its fi
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from svdd.cost.batches import count, picked
-from svdd.scoring.policy import RewardFailureWarning, separated
-from svdd.scoring.reward import Failure, Invalid, Reward, RewardError, handing_over, shown
-
-Ask = Callable[[str, Reward], Reward]
-
-
-Columns = Callable[[Any], dict[str, Tensor]]
+from svdd.scoring.numbers import shown
+from svdd.scoring.policy import RewardFailureWarning
+from svdd.scoring.reward import Composite, Failure, Reward, RewardError, traits_of
+from svdd.scoring.scorer import ComponentScorer
 
 
-@runtime_checkable
-class Composite(Protocol):
-    """A reward that is put together from its components."""
-
-    @property
-    def components(self) -> Mapping[str, Reward]:
-        """The components by name."""
-
-    def asking(self, ask: Ask) -> "Composite":
-        """The same reward, each component asked through what `ask` makes of its name and itself."""
-
-    def table(self, designs: Any) -> dict[str, list[Any]]:
-        """What each component answers; NaN where it was not asked, since another one had settled the matter."""
-
-    def __call__(self, designs: Any) -> Any:
-        """The rewards."""
-
-
-def apart(reward: Reward, ask: Ask) -> tuple[Reward, Columns]:
-    """A reward with its components asked through `ask`, and the columns that they are to designs.
-
-    Args:
-        reward: any; without components there are no columns.
-        ask: makes a component what a run asks.
-    """
-    asked = reward.asking(ask) if isinstance(reward, Composite) else reward
-
-    def columns(designs: Any) -> dict[str, Tensor]:
-        return {name: _numbers(values) for name, values in table_of(asked, designs).items()}
-
-    return asked, columns
+def as_component(reward: Reward, name: str) -> ComponentScorer:
+    """The scorer of a component as it is; of any other reward one without memory."""
+    if isinstance(reward, ComponentScorer):
+        return reward
+    return ComponentScorer(reward, share=False, source=f"component {name}")
 
 
 def names_of(reward: Reward) -> list[str]:
     """The names of the columns that a reward brings with it."""
-    return list(getattr(reward, "components", {}))
+    return list(traits_of(reward).components)
 
 
-def listed(answer: Any, n: int, source: str) -> list[Any]:
-    """The answer of a component, or of another reward, as a list of numbers; `Invalid` and `Failure` stay what they are.
-
-    Raises:
-        RewardError: for an answer that is not one number a design.
-    """
-    numbers, told = separated(answer, n, source)
-    values: list[Any] = numbers.tolist()
-    for row, one in told.items():
-        if one.kind != "nan":
-            values[row] = Invalid(one.why) if one.kind == "invalid" else one
-    return values
-
-
-def answered(reward: Reward, designs: Any, name: str) -> list[Any]:
-    """Asks a component; one that works in the background tells of failures, and they are not settled here."""
-    return listed(handing_over(reward)(designs).result(), count(designs), f"component {name}")
+def columns_of(reward: Reward, designs: Any) -> dict[str, Tensor]:
+    """The columns of designs as numbers; NaN where a component failed or was not called."""
+    return {name: _numbers(values) for name, values in table_of(reward, designs).items()}
 
 
 def table_of(reward: Reward, designs: Any) -> dict[str, list[Any]]:
@@ -87,8 +44,8 @@ def table_of(reward: Reward, designs: Any) -> dict[str, list[Any]]:
     try:
         if isinstance(reward, Composite):
             return reward.table(designs)
-        parts: Mapping[str, Reward] = getattr(reward, "components", {})
-        return {name: answered(part, designs, name) for name, part in parts.items()}
+        parts: Mapping[str, Reward] = traits_of(reward).components
+        return {name: as_component(part, name)(designs) for name, part in parts.items()}
     except RewardError:
         raise
     except Exception as error:

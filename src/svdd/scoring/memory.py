@@ -1,18 +1,15 @@
-"""Memory of rewards: a run asks for every different design once, and never for one whose score is on disk."""
+"""Memory of rewards: what tells designs apart, so that a run pays once for each different one."""
 
 import hashlib
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from svdd.chain.tree import leaves, tree_map
-from svdd.cost.batches import count, picked
-from svdd.cost.ledger import Cost
-from svdd.scoring.reward import Reward, checked, staged
-
-Key = Callable[[Any], Hashable]
+from svdd.cost.batches import count
+from svdd.scoring.reward import Key
 
 
 def comparable(designs: Any) -> bool:
@@ -44,52 +41,11 @@ def one_by_one(designs: Any) -> list[Any]:
 
 def bytes_key(design: Any) -> str:
     """What tells one tensor, or tree of them, from others: a hash of type, shape and bits."""
-    told = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(digest_size=16)
     for leaf in leaves(design):
-        told.update(f"{leaf.dtype} {tuple(leaf.shape)} ".encode())
-        told.update(leaf.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().tobytes())
-    return told.hexdigest()
-
-
-def memoised(reward: Reward, key: Key | None = None, cost: Cost | None = None, bits: bool = False) -> Reward:
-    """`reward`, asked once for each different design, also while the answer is still on its way.
-
-    Args:
-        reward: designs to one number each; a design's number must not depend on the others in the batch.
-        key: what makes two designs the same; the design itself unless given, where it is text, a number or a tuple.
-            Other designs are not looked up without it.
-        cost: where to count hits.
-        bits: whether tensors are looked up by their bits, which takes longer than a cheap reward.
-    """
-    ledger = Cost() if cost is None else cost
-    known: dict[Hashable, float] = {}
-    pending: set[Hashable] = set()
-
-    def ask(designs: Any, keys: list[Hashable], rows: list[int]) -> Generator[Any, Any, None]:
-        pending.update(keys[i] for i in rows)
-        try:
-            asked = picked(designs, rows)
-            numbers = checked((yield asked), asked, len(rows)).tolist()
-        finally:
-            pending.difference_update(keys[i] for i in rows)
-        known.update(zip((keys[i] for i in rows), numbers, strict=True))
-
-    def stage(designs: Any) -> Generator[Any, Any, Any]:
-        keys = keys_of(designs, key, bits)
-        if keys is None:
-            return (yield designs)
-        fresh = first_of(keys, lambda k: k not in known and k not in pending)
-        if fresh:
-            yield from ask(designs, keys, fresh)
-        elif pending:
-            yield None
-        late = first_of(keys, lambda k: k not in known)  # none, if answers are taken in the order of the questions
-        if late:
-            yield from ask(designs, keys, late)
-        ledger.hits += len(keys) - len(fresh) - len(late)
-        return torch.tensor([known[k] for k in keys], dtype=torch.float64)
-
-    return staged(reward, stage)
+        digest.update(f"{leaf.dtype} {tuple(leaf.shape)} ".encode())
+        digest.update(leaf.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def first_of(keys: Sequence[Hashable], wanted: Callable[[Hashable], bool]) -> list[int]:

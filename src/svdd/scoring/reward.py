@@ -1,20 +1,22 @@
 """What a reward is, what it may answer, and what it says of itself.
 
-A reward that works in the background has `submit(designs)`, which returns at once; the answer's `result()` waits for it.
+A reward is a callable: designs in, one number per design out. One that works in the background has `submit(designs)` too,
+which returns at once; the answer's `result()` waits for it. Nothing here imports torch, so that a process which only holds a
+reward stays as small as the reward.
 """
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
-import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor
+if TYPE_CHECKING:
+    from svdd.scoring.policy import Policy
 
 Reward: TypeAlias = Callable[[Any], Any]
-Stage = Callable[[Any], Generator[Any, Any, Any]]
+Key: TypeAlias = Callable[[Any], Hashable]
+Ask: TypeAlias = Callable[[str, Reward], Reward]
 
 
 @runtime_checkable
@@ -26,89 +28,75 @@ class Pending(Protocol):
 
 
 class _Later:
-    """A plain reward's answer, computed when it is asked for."""
+    """The answer of a plain reward: it is computed when its result is wanted."""
 
     def __init__(self, reward: Reward, designs: Any) -> None:
-        self.reward, self.designs = reward, designs
-
-    def result(self) -> Any:
-        return self.reward(self.designs)
+        self.result = partial(reward, designs)
 
 
-class _Nothing:
-    """No question: the stage goes on when it is waited for."""
-
-    def result(self) -> None:
-        return None
-
-
-class _Staged:
-    """A stage on its way: what it yielded last is being answered."""
-
-    def __init__(self, steps: Generator[Any, Any, Any], ask: Callable[[Any], Pending]) -> None:
-        self._steps, self._ask, self._done = steps, ask, False
-        self._go(lambda: next(steps))
-
-    def _go(self, move: Callable[[], Any]) -> None:
-        try:
-            asked = move()
-            self._waiting = _Nothing() if asked is None else self._ask(asked)
-        except StopIteration as end:
-            self._done, self._answer = True, end.value
-
-    def result(self) -> Any:
-        while not self._done:
-            try:
-                answer = self._waiting.result()
-            except Exception as error:
-                self._go(lambda error=error: self._steps.throw(error))  # type: ignore[misc]
-            else:
-                self._go(lambda answer=answer: self._steps.send(answer))  # type: ignore[misc]
-        return self._answer
+def hand_over(reward: Reward, designs: Any) -> Pending:
+    """Gives a reward designs; a plain reward is called when the result is wanted."""
+    submit = getattr(reward, "submit", None)
+    return _Later(reward, designs) if submit is None else submit(designs)
 
 
-def handing_over(reward: Reward) -> Callable[[Any], Pending]:
-    """How a reward is given designs: a plain one answers when its answer is waited for."""
-    submit: Callable[[Any], Pending] = getattr(reward, "submit", partial(_Later, reward))
-    return submit
+@runtime_checkable
+class Composite(Protocol):
+    """A reward that is put together from its components."""
+
+    @property
+    def components(self) -> Mapping[str, Reward]:
+        """The components by name."""
+
+    def asking(self, ask: "Ask") -> "Composite":
+        """The same reward, each component called through what `ask` makes of its name and itself."""
+
+    def table(self, designs: Any) -> dict[str, list[Any]]:
+        """What each component answers; NaN where it was not called, since another one had settled the matter."""
+
+    def __call__(self, designs: Any) -> Any:
+        """The rewards."""
 
 
-def in_background(reward: Reward) -> bool:
-    """Whether the reward of a few designs can be computed while others are still being made."""
-    return hasattr(reward, "submit") and not is_groupwise(reward)
-
-
-def is_groupwise(reward: Reward) -> bool:
-    """Whether a design's reward depends on the designs beside it."""
-    return bool(getattr(reward, "groupwise", False))
-
-
-def staged(reward: Reward, stage: Stage) -> Reward:
-    """`reward` inside a stage.
+@dataclass(frozen=True)
+class Traits:
+    """What a reward says of itself with attributes of these names; a run reads them once.
 
     Args:
-        reward: a plain reward, or one with `submit`; the result is of the same kind.
-        stage: a generator: given designs, it yields those to ask `reward` for, is sent the answer (or thrown the error),
-            as often as it needs, and returns the numbers. It yields None to wait until its own answer is waited for.
+        groupwise: whether the number of a design depends on the designs beside it.
+        at_once: designs per call.
+        policy: what its failures mean; any of them stops a run unless given.
+        key: what tells one design from others, where designs are not text or numbers.
+        components: the rewards that it is made of, by name.
+        takes: the form of design that it takes, where a domain knows several.
+        in_background: whether it has `submit`, and answers while other designs are still being made.
     """
-    ask = handing_over(reward)
 
-    def submit(designs: Any) -> Pending:
-        return _Staged(stage(designs), ask)
+    groupwise: bool = False
+    at_once: int = sys.maxsize
+    policy: "Policy | None" = None
+    key: Key | None = None
+    components: Mapping[str, Reward] = field(default_factory=dict)
+    takes: str | None = None
+    in_background: bool = False
 
-    def wrapper(designs: Any) -> Any:
-        return submit(designs).result()
 
-    if hasattr(reward, "submit"):
-        wrapper.submit = submit  # type: ignore[attr-defined]
-    return like(wrapper, reward)
+_SAID = ("groupwise", "at_once", "policy", "key", "components", "takes")
+
+
+def traits_of(reward: Reward) -> Traits:
+    """The traits of a reward: its attribute `traits`, or its other attributes put together."""
+    traits = getattr(reward, "traits", None)
+    if isinstance(traits, Traits):
+        return traits
+    said = {name: getattr(reward, name) for name in _SAID if hasattr(reward, name)}
+    in_background = hasattr(reward, "submit") and not said.get("groupwise")
+    return Traits(**said, in_background=in_background)
 
 
 def like(wrapper: Reward, reward: Reward) -> Reward:
-    """`wrapper` with what `reward` says of itself: is it groupwise, how many designs it takes at once, its components, ..."""
-    for mark in ("groupwise", "at_once", "policy", "key", "components", "takes"):
-        if hasattr(reward, mark):
-            setattr(wrapper, mark, getattr(reward, mark))
+    """`wrapper` with the traits of `reward`; it has a `submit` of its own if it works in the background."""
+    wrapper.traits = replace(traits_of(reward), in_background=hasattr(wrapper, "submit"))  # type: ignore[attr-defined]
     return wrapper
 
 
@@ -120,20 +108,20 @@ def close(reward: Reward) -> None:
 def groupwise(reward: Reward) -> Reward:
     """Marks a reward whose numbers depend on the batch, such as a diversity score or a rank.
 
-    A run asks it for whole batches only: nothing is remembered, shared, split or asked again by itself.
+    A run gives it whole batches only: nothing is remembered, shared, split or called again by itself.
 
     Args:
-        reward: a list of designs in, one number each out.
+        reward: a list of designs in, one number per design out.
     """
     try:
         reward.groupwise = True  # type: ignore[attr-defined]
     except AttributeError:
 
-        def wrapper(designs: Any) -> Any:
+        def whole_batches(designs: Any) -> Any:
             return reward(designs)
 
-        wrapper.groupwise = True  # type: ignore[attr-defined]
-        return wrapper
+        whole_batches.groupwise = True  # type: ignore[attr-defined]
+        return whole_batches
     return reward
 
 
@@ -170,11 +158,17 @@ class Failure:
         kind: `error`, `timeout` or `nan`.
         why: what was said.
         cause: the exception, where it was raised in this process.
+        policy: what it means, where another policy than that of the reward decides: that of a component.
     """
 
     kind: str
     why: str
     cause: Exception | None = None
+    policy: "Policy | None" = None
+
+    def under(self, policy: "Policy") -> "Failure":
+        """The same failure, which `policy` settles."""
+        return replace(self, policy=policy)
 
 
 def failure(error: Exception) -> Failure:
@@ -185,54 +179,3 @@ def failure(error: Exception) -> Failure:
 
 class RewardError(ValueError):
     """A reward or a value answered with something that is not one usable number a design."""
-
-
-def shown(designs: Any, row: int) -> str:
-    """One design, for a message."""
-    try:
-        text = repr(designs[row])
-    except (TypeError, KeyError, IndexError):
-        return "a design that cannot be shown"
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def as_numbers(numbers: Any, n: int, source: str = "reward") -> Float[Tensor, " n"]:
-    """`numbers` as n float64 numbers on the CPU, whatever they are.
-
-    Raises:
-        RewardError: for a wrong type, length or shape.
-    """
-    try:
-        tensor = numbers.detach() if isinstance(numbers, Tensor) else torch.as_tensor(np.array(numbers))
-        if tensor.is_complex():
-            raise TypeError
-        tensor = tensor.to("cpu", torch.float64, copy=True)  # a reward may write into the same array again
-    except (TypeError, ValueError, RuntimeError):
-        raise RewardError(
-            f"the {source} must return {n} numbers, one a design, but returned a {type(numbers).__name__}: "
-            f"{numbers!r:.80}"
-        ) from None
-    if tensor.shape != (n,):
-        raise RewardError(
-            f"the {source} was given {n} designs and must return {n} numbers of shape ({n},), "
-            f"but returned shape {tuple(tensor.shape)}"
-        )
-    return tensor
-
-
-def checked(numbers: Any, designs: Any, n: int, source: str = "reward") -> Float[Tensor, " n"]:
-    """`numbers` as n float64 numbers on the CPU, once they are known to be usable.
-
-    Raises:
-        RewardError: for a wrong type, length or shape, for NaN and for +inf; it names the rows and shows one design.
-    """
-    tensor = as_numbers(numbers, n, source)
-    bad = (tensor.isnan() | tensor.isposinf()).nonzero().flatten().tolist()
-    if bad:
-        kind = "NaN" if bool(tensor[bad[0]].isnan()) else "+inf"
-        raise RewardError(
-            f"the {source} returned {kind} for {len(bad)} of {n} designs (rows {str(bad[:5])[1:-1]}"
-            f"{', ...' if len(bad) > 5 else ''}), such as {shown(designs, bad[0])}; "
-            "return -inf for an invalid design"
-        )
-    return tensor

@@ -1,246 +1,368 @@
-"""Terms: how a run asks its reward, beyond counting: failures, the budget, scores on disk, the best so far."""
+"""The one way to a reward.
+
+A `Scorer` stands between a search and a reward, a component of one, or a further score. Designs always go this way:
+
+    designs -> answered before? -> in a file of scores? -> within the budget? -> in chunks -> handed over
+            ... judged (failures, retries) -> counted -> stored -> numbers
+
+`submit` goes as far as handing over, and `Question.result` does the rest.
+"""
 
 import math
 import sys
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+import warnings
+from collections import deque
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from time import perf_counter
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from svdd.cost.batches import chunked, count, picked
-from svdd.cost.budget import Budget, Spending
-from svdd.cost.ledger import Breakdown, Cost, Usage, metered
-from svdd.scoring.best_designs import Best
-from svdd.scoring.components import Composite, listed
-from svdd.scoring.identity import reward_identity
-from svdd.scoring.memory import Key, first_of, keys_of, memoised
-from svdd.scoring.policy import Policy, judged
-from svdd.scoring.reward import (
-    Invalid,
-    Pending,
-    Reward,
-    handing_over,
-    is_groupwise,
-    like,
-)
-from svdd.scoring.score_file import ScoreCache
-from svdd.scoring.stored_scores import Shelves
+from svdd.cost.batches import count, out_of_memory, picked
+from svdd.cost.budget import UNLIMITED, Unlimited
+from svdd.cost.ledger import Breakdown, Cost, Outcomes
+from svdd.scoring.judge import Judge
+from svdd.scoring.memory import first_of, keys_of
+from svdd.scoring.policy import Policy
+from svdd.scoring.reward import Composite, Failure, Invalid, Key, Pending, Reward, traits_of
+from svdd.scoring.stored_scores import NoStore, Stored
 
-_BEST = 100
+Observer = Callable[[Any, Tensor], None]
+"""Is called with designs and their numbers as they arrive."""
 
 
-Journal = ScoreCache | Callable[[], ScoreCache]
-
-
-@dataclass(frozen=True)
-class Terms:
-    """How a run asks its reward.
+class Scorer:
+    """A reward as a run calls it: once for each different design, counted, within a budget, its failures settled.
 
     Args:
-        policy: what failures mean; the reward's own policy unless given.
-        spending: the budget.
-        shelves: scores on disk.
-        best: takes in what was scored.
-        key: what tells designs apart, where they are not text or numbers.
-        breakdown: why designs were invalid, and what components cost.
-    """
-
-    policy: Policy | None = None
-    spending: Spending | None = None
-    shelves: Shelves | None = None
-    best: Best | None = None
-    key: Key | None = None
-    breakdown: Breakdown = field(default_factory=Breakdown)
-    others: dict[str, Shelves] = field(default_factory=dict)
-    """Shelves of components, by name."""
-
-    def remembered(self, name: str, reward: Reward, kind: str = "component") -> Reward:
-        """Another reward than the run's own, asked once for each different design, its scores on the same shelves.
-
-        Args:
-            name: of a component, under which its cost is in the breakdown.
-            reward: not of whole batches, which no run remembers.
-            kind: what it is, for messages.
-        """
-        cost = self.breakdown.components.setdefault(name, Cost())
-        if is_groupwise(reward):
-            return metered(reward, cost)
-        shelf, key = None, self.key or getattr(reward, "key", None)
-        if self.shelves is not None:
-            identity = _identity(reward, f"{kind} {name}", self.shelves.cache is not None)
-            shelf = self.others[name] = self.shelves.beside(identity, name, key)
-        return Remembered(reward, f"{kind} {name}", cost, shelf, key)
-
-    def score(self, name: str, reward: Reward) -> Reward:
-        """A further score as a run asks it: as a component is asked, its failures settled by its own policy.
-
-        Args:
-            name: of the column.
-            reward: without files of scores, if it cannot be told from others.
-        """
-        try:
-            asked = self.remembered(name, reward, "score")
-        except ValueError:
-            asked = replace(self, shelves=None).remembered(name, reward, "score")
-        return judged(like(asked, reward)) if hasattr(reward, "policy") else asked
-
-    def resume(self, usage: Usage, best: Mapping[str, Any], breakdown: Mapping[str, Any]) -> None:
-        """Goes on where `usage` was the bill, and from the states of the best designs and of the breakdown."""
-        self.breakdown.restore(breakdown)
-        if self.shelves is not None:
-            self.shelves.bill(usage.reward.rows)
-        for name, shelf in self.others.items():
-            shelf.bill(self.breakdown.components[name].rows)
-        if self.best is not None:
-            self.best.resume(dict(best))
-
-    def close(self) -> None:
-        """Closes the files."""
-        if self.shelves is not None:
-            self.shelves.close()
-
-
-def make_terms(
-    reward: Reward,
-    usage: Usage,
-    samples: int,
-    *,
-    on_failure: Policy | Mapping[str, Any] | None = None,
-    cache: ScoreCache | str | Path | None = None,
-    journal: Journal | None = None,
-    budget: Budget | None = None,
-    key: Key | None = None,
-) -> Terms:
-    """The terms of a run.
-
-    Args:
-        reward: as given.
-        usage: the bill.
-        samples: designs wanted.
-        on_failure: a policy, or what differs from the reward's own.
-        cache: a file of scores.
-        journal: the run's own, or what makes it when the first score has arrived.
-        budget: what may be spent.
-        key: what tells designs apart.
+        reward: designs to one number each.
+        policy: what failures mean; the reward's own unless given.
+        cost: where rows, hits, calls and seconds are counted.
+        outcomes: where failures are counted.
+        breakdown: where reasons of invalid designs are counted.
+        budget: the guard of the run.
+        store: the scores on disk.
+        observers: are called with every answer.
+        key: what tells designs apart; the reward's own unless given.
+        at_once: designs per call; what the reward takes unless given.
+        share: whether equal designs share an answer; False also leaves the store alone.
+        bits: whether tensors are told apart by their bits.
+        source: what the reward is called in messages.
 
     Raises:
-        ValueError: for a cache of a reward of whole batches, or of one that cannot be told from others.
-    """
-    policy, key = getattr(reward, "policy", Policy()).changed(on_failure), key or getattr(reward, "key", None)
-    spending = Spending(budget, usage) if budget is not None else None
-    best = Best(samples if budget is not None else 0, max(_BEST, samples))
-    return Terms(policy, spending, _shelves(reward, cache, journal, key), best, key)
-
-
-def _shelves(
-    reward: Reward, cache: ScoreCache | str | Path | None, journal: Journal | None, key: Key | None
-) -> Shelves | None:
-    if cache is None and (journal is None or is_groupwise(reward)):
-        return None
-    if is_groupwise(reward):
-        raise ValueError(
-            "a groupwise reward has no score of a design alone, so there is nothing to keep in a file of scores"
-        )
-    name = _name(reward)
-    identity = _identity(reward, name, cache is not None)
-    opened = ScoreCache(cache) if isinstance(cache, str | Path) else cache
-    return Shelves(identity, name, opened, journal, key, owned=opened is not cache)
-
-
-def _identity(reward: Reward, name: str, shared: bool) -> str:
-    """What tells the reward from others; its name will do where scores are not shared with other runs."""
-    try:
-        return reward_identity(reward)
-    except ValueError:
-        if shared:
-            raise
-        return name
-
-
-def _name(reward: Reward) -> str:
-    named = getattr(reward, "named", (reward,))[0]
-    return named if isinstance(named, str) else getattr(named, "__qualname__", type(named).__name__)
-
-
-def _asked(reward: Reward, usage: Usage, chunks: Mapping[str, int], share: bool, terms: Terms) -> Reward:
-    """The reward as a run asks it: from the inside out judged, counted, in chunks, within the budget, remembered."""
-    whole, shelves = is_groupwise(reward), terms.shelves if share else None
-    if whole and "reward" in chunks:
-        raise ValueError(
-            "a groupwise reward is given whole batches; leave reward out of chunks, and bound batch instead"
-        )
-    keep = shelves.keep if shelves and not whole else None
-    asked = judged(reward, terms.policy, usage.outcomes, keep, terms.breakdown)
-    asked = metered(asked, usage.reward)
-    if not whole:
-        asked = chunked(asked, chunks.get("reward", getattr(reward, "at_once", sys.maxsize)))
-    if terms.spending is not None:
-        asked = terms.spending.reward(asked)
-    if shelves and not whole:
-        again = reward if isinstance(reward, Composite) else lambda designs: None  # whose components are billed too
-        asked = shelves.first(asked, usage.reward, usage.outcomes, terms.breakdown, again)
-    if terms.best is not None:
-        asked = terms.best.noted(asked)
-    on_shelves = shelves is not None
-    return memoised(asked, terms.key, usage.reward, bits=on_shelves) if share and not whole else asked
-
-
-class Remembered:
-    """A component, or another reward than the run's own, as a run asks it: once for each design, also over an interruption.
-
-    Args:
-        reward: what is asked.
-        source: what it is called, for messages.
-        cost: where to count.
-        shelf: its scores on disk.
-        key: what tells designs apart, where they are not text or numbers.
+        ValueError: for less than one design per call.
     """
 
-    def __init__(self, reward: Reward, source: str, cost: Cost, shelf: Shelves | None, key: Key | None) -> None:
-        self.source, self.cost, self.shelf, self.key = source, cost, shelf, key
-        self._submit = handing_over(metered(reward, cost))
-        self._at_once = getattr(reward, "at_once", sys.maxsize) if hasattr(reward, "submit") else sys.maxsize
-        self._known: dict[Hashable, float] = {}
-        self.components: Mapping[str, Reward] = getattr(reward, "components", {})
+    def __init__(
+        self,
+        reward: Reward,
+        *,
+        policy: Policy | None = None,
+        cost: Cost | None = None,
+        outcomes: Outcomes | None = None,
+        breakdown: Breakdown | None = None,
+        budget: Unlimited = UNLIMITED,
+        store: NoStore | None = None,
+        observers: Sequence[Observer] = (),
+        key: Key | None = None,
+        at_once: int | None = None,
+        share: bool = True,
+        bits: bool = False,
+        source: str = "reward",
+    ) -> None:
+        if at_once is not None and at_once < 1:
+            raise ValueError(f"a chunk has at least 1 row, got {at_once} for the {source}")
+        self.reward, self.traits, self.source = reward, traits_of(reward), source
+        self.cost, self.budget, self.observers = cost or Cost(), budget, observers
+        self.breakdown, self.outcomes = breakdown or Breakdown(), outcomes or Outcomes()
+        self.judge = Judge(reward, policy or self.traits.policy or Policy(), self.outcomes, self.breakdown, source)
+        self.share = share and not self.traits.groupwise
+        self.store = store if store is not None and self.share else NoStore()
+        self.key, self.bits = key or self.traits.key, bits or self.store.by_bits
+        self.at_once = sys.maxsize if self.traits.groupwise else at_once or self.traits.at_once
+        self.known: dict[Hashable, float] = {}
+        self.pending: set[Hashable] = set()
+        """Keys of designs that are handed over and not answered yet."""
+        self._halved = False
 
-    def __call__(self, designs: Any) -> list[Any]:
-        """A number for each design, `Invalid` or a `Failure`; failures and NaN are not remembered."""
-        keys = keys_of(designs, self.key, bits=self.shelf is not None)
+    def __call__(self, designs: Any) -> Any:
+        """The number of each design."""
+        return self.submit(designs).result()
+
+    def __repr__(self) -> str:
+        return f"Scorer({self.reward!r}, {self.judge.policy}, {len(self.known)} designs known)"
+
+    def submit(self, designs: Any) -> "Question":
+        """Hands designs over, those of a plain reward when the result is wanted.
+
+        Raises:
+            BudgetSpent: if they would cost more than is left.
+            ValueError: for designs that nothing tells apart, where scores are to be kept in a file.
+        """
+        return Question(self, designs)
+
+    def keys(self, designs: Any) -> list[Hashable] | None:
+        """What tells designs apart; None where nothing does, or nothing is shared."""
+        keys = keys_of(designs, self.key, self.bits) if self.share else None
         if keys is None:
-            return self._listed(designs, self._submit(designs))
-        fresh = first_of(keys, lambda key: key not in self._known)
-        self.cost.hits += len(keys) - len(fresh)
-        if self.shelf is not None and fresh:
-            found, _ = self.shelf.look([keys[i] for i in fresh], self.cost)
-            self._known |= {key: _invalid(*told) for key, told in found.items()}
-            fresh = [i for i in fresh if keys[i] not in found]
-        now = dict(zip((keys[i] for i in fresh), self._new(designs, fresh), strict=True))
-        return [self._known[key] if key in self._known else now[key] for key in keys]
+            self.store.require_keys(designs)
+        return keys
 
-    def _new(self, designs: Any, rows: list[int]) -> list[Any]:
-        """Asks for designs, all at once of what works in the background, and keeps what will stay so as it arrives."""
-        parts = [picked(designs, rows[i : i + self._at_once]) for i in range(0, len(rows), self._at_once)]
-        handed_over = [(part, self._submit(part)) for part in parts]
-        return [one for part, answer in handed_over for one in self._kept(part, self._listed(part, answer))]
+    def recall(self, designs: Any, keys: Sequence[Hashable], rows: list[int]) -> list[int]:
+        """Takes what the files know of some rows into memory, and returns the rows that are left."""
+        stored, lost = self.store.look_up([keys[i] for i in rows], self.cost) if rows else ({}, [])
+        if not stored:
+            return rows
+        self.known |= {key: self.from_store(one) for key, one in stored.items()}
+        self.count_again(picked(designs, [keys.index(key) for key in lost]), [stored[key] for key in lost])
+        there = [i for i in rows if keys[i] in stored]
+        self.observe(picked(designs, there), torch.tensor([self.known[keys[i]] for i in there], dtype=torch.float64))
+        return [i for i in rows if keys[i] not in stored]
 
-    def _listed(self, designs: Any, answer: Pending) -> list[Any]:
-        return listed(answer.result(), count(designs), self.source)
+    def from_store(self, stored: Stored) -> float:
+        """The number that a stored score stands for."""
+        return stored.score
 
-    def _kept(self, asked: Any, values: list[Any]) -> list[Any]:
-        """Answers, those that will stay so in memory and on the shelf."""
-        lasting = [i for i, one in enumerate(values) if isinstance(one, float) and one < math.inf]
-        kept = picked(asked, lasting)
-        keys = keys_of(kept, self.key, bits=self.shelf is not None)
-        assert keys is not None, "designs that were told apart still are"
-        numbers = [values[i] for i in lasting]
-        self._known |= dict(zip(keys, numbers, strict=True))
-        if self.shelf is not None and lasting:
-            told = {i: f"invalid: {one.why}" for i, one in enumerate(numbers) if isinstance(one, Invalid)}
-            self.shelf.keep(kept, torch.tensor(numbers, dtype=torch.float64), told)
+    def count_again(self, designs: Any, stored: Sequence[Stored]) -> None:
+        """Counts what a lost part of the run had counted: failures, invalid designs, their reasons, rows of components."""
+        for score, outcome in stored:
+            name, _, why = (outcome or ("invalid" if score == -torch.inf else "")).partition(": ")
+            if name:
+                setattr(self.outcomes, name, getattr(self.outcomes, name) + 1)
+            if why:
+                self.breakdown.count(why)
+        answered = [i for i, one in enumerate(stored) if not one.outcome or one.outcome.startswith("invalid")]
+        if answered and isinstance(self.reward, Composite):
+            self.reward(picked(designs, answered))
+
+    def hand_over(self, designs: Any) -> Pending:
+        """Gives the reward designs; the seconds that this takes are counted."""
+        started = perf_counter()
+        try:
+            return self.judge.hand_over(designs)
+        finally:
+            self.cost.seconds += perf_counter() - started
+
+    def take_in(self, designs: Any, keys: Sequence[Hashable] | None, answer: Pending) -> list[Any]:
+        """Waits for an answer, which is judged, counted and stored: the only place where one enters."""
+        started = perf_counter()
+        try:
+            numbers, failures = self.judge.collect(designs, answer)
+        finally:  # a call that fails, and is made again with fewer rows, costs time
+            self.cost.seconds += perf_counter() - started
+            self.cost.calls += 1
+        values = self.settle(designs, keys, numbers, failures)
+        self.judge.stop_if_too_many_failed(failures)
+        self.cost.rows += count(designs)
+        return values
+
+    def settle(
+        self,
+        designs: Any,
+        keys: Sequence[Hashable] | None,
+        numbers: Float[Tensor, " n"],
+        failures: Mapping[int, Failure],
+    ) -> list[Any]:
+        """The numbers that the policy makes of an answer, remembered and stored."""
+        self.judge.settle(designs, numbers, failures)
+        outcomes = {row: f"invalid: {one.why}" if one.kind == "invalid" else one.kind for row, one in failures.items()}
+        values = numbers.tolist()
+        self.remember(keys, values, outcomes)
+        self.observe(designs, numbers)
+        return values
+
+    def remember(self, keys: Sequence[Hashable] | None, values: Sequence[float], outcomes: Mapping[int, str]) -> None:
+        """Keeps the numbers of designs in memory and in the files."""
+        if keys and not any(math.isnan(value) for value in values):
+            self.known |= dict(zip(keys, values, strict=True))
+            self.store.put(keys, values, outcomes)
+
+    def observe(self, designs: Any, numbers: Float[Tensor, " n"]) -> None:
+        """Tells the observers."""
+        for observer in self.observers:
+            observer(designs, numbers)
+
+    def takes_fewer(self, error: Exception, rows: int) -> bool:
+        """Halves the designs per call where memory ran out; whether that is so, and there is something to halve."""
+        if not out_of_memory(error) or rows == 1 or self.traits.groupwise:
+            return False
+        if not self._halved:
+            warnings.warn(f"out of memory with {rows} rows at a time: going on with fewer", stacklevel=2)
+        self._halved, self.at_once = True, max(1, rows // 2)
+        return True
+
+    def answer(self, values: list[Any]) -> Any:
+        """What the caller gets: float64 on the CPU."""
+        return torch.tensor(values, dtype=torch.float64)
+
+
+class ComponentScorer(Scorer):
+    """A component of a reward: the caller gets `Invalid` and `Failure` as they are, each with the component's policy.
+
+    Failures and NaN are not remembered: the reward that the component is part of is settled by them, and remembered.
+    """
+
+    def from_store(self, stored: Stored) -> float:
+        """See `Scorer`."""
+        kind, _, why = stored.outcome.partition(": ")
+        return Invalid(why) if kind == "invalid" and why else stored.score
+
+    def count_again(self, designs: Any, stored: Sequence[Stored]) -> None:
+        """Nothing: failures and reasons are counted by the reward that the component is part of."""
+
+    def settle(
+        self,
+        designs: Any,
+        keys: Sequence[Hashable] | None,
+        numbers: Float[Tensor, " n"],
+        failures: Mapping[int, Failure],
+    ) -> list[Any]:
+        """The answers as they are; those that will stay so are remembered and stored."""
+        self.judge.count(len(numbers), failures)
+        values: list[Any] = numbers.tolist()
+        for row, one in failures.items():
+            values[row] = self._handed_on(one, values[row])
+        lasting = [row for row, one in enumerate(values) if isinstance(one, float) and one < torch.inf]
+        kept = [values[row] for row in lasting]
+        reasons = {i: f"invalid: {one.why}" for i, one in enumerate(kept) if isinstance(one, Invalid)}
+        self.remember(None if keys is None else [keys[row] for row in lasting], kept, reasons)
+        return values
+
+    def _handed_on(self, failure: Failure, number: float) -> Any:
+        """A NaN that stops the run stays one, and is told by the reward that the component is part of."""
+        if failure.kind == "invalid":
+            return Invalid(failure.why)
+        policy = failure.policy or self.judge.policy
+        return number if failure.kind == "nan" and policy.stops("nan") else failure.under(policy)
+
+    def answer(self, values: list[Any]) -> Any:
+        """What the caller gets: a list of numbers, `Invalid` and `Failure`."""
         return values
 
 
-def _invalid(score: float, told: str) -> float:
-    return Invalid(told.partition(": ")[2]) if told.startswith("invalid: ") else score
+class Question:
+    """Designs on their way through a scorer; `result` is one number per design."""
+
+    def __init__(self, scorer: Scorer, designs: Any) -> None:
+        self.scorer, self.designs = scorer, designs
+        self._keys: Sequence[Hashable] = keys if (keys := scorer.keys(designs)) is not None else range(count(designs))
+        self._shared = keys is not None
+        fresh = self._new() if self._shared else list(range(count(designs)))
+        self._hits = len(self._keys) - len(fresh)
+        rows = scorer.recall(designs, self._keys, fresh) if self._shared else fresh
+        self._reserved: list[int] = []
+        self._answers: dict[Hashable, Any] = {}
+        self._work: deque[tuple[list[int], Pending | None]] = deque()
+        self._reserve(rows)
+        if scorer.traits.in_background:
+            parts = (rows[i : i + scorer.at_once] for i in range(0, len(rows), scorer.at_once))
+            self._work.extend([(part, scorer.hand_over(self._of(part))) for part in parts])
+        elif rows:
+            self._work.append((rows, None))
+
+    def result(self) -> Any:
+        """Waits for the answers.
+
+        Raises:
+            RewardError: for an answer that is not one usable number per design, and for failures that stop the run.
+            BudgetSpent: if designs of another question, which failed, have to be paid for here and cost more than is left.
+        """
+        scorer = self.scorer
+        try:
+            while self._work or self._late():
+                rows, pending = self._work.popleft()
+                if pending is None and len(rows) > scorer.at_once:
+                    self._work.appendleft((rows[scorer.at_once :], None))
+                    rows = rows[: scorer.at_once]
+                designs = self._of(rows)
+                try:
+                    keys = [self._keys[i] for i in rows]
+                    answer = pending or scorer.hand_over(designs)
+                    values = scorer.take_in(designs, keys if self._shared else None, answer)
+                except Exception as error:
+                    if not scorer.takes_fewer(error, len(rows)):
+                        raise
+                    self._work.appendleft((rows, None))
+                else:
+                    self._answers.update(zip(keys, values, strict=True))
+        finally:
+            self._release()
+        known = scorer.known if self._shared else self._answers
+        scorer.cost.hits, self._hits = scorer.cost.hits + self._hits, 0
+        return scorer.answer([known[key] if key in known else self._answers[key] for key in self._keys])
+
+    def _of(self, rows: list[int]) -> Any:
+        return self.designs if len(rows) == len(self._keys) else picked(self.designs, rows)
+
+    def _new(self) -> list[int]:
+        """The first row of each design that nobody has answered or is answering."""
+        known, pending = self.scorer.known, self.scorer.pending
+        return first_of(self._keys, lambda key: key not in known and key not in pending)
+
+    def _late(self) -> bool:
+        """Whether there are designs that an earlier question was to answer, and has not; they are work now."""
+        if not self._shared:
+            return False
+        known = self.scorer.known
+        rows = first_of(self._keys, lambda key: key not in known and key not in self._answers)
+        if rows:
+            self._hits -= len(rows)
+            self._reserve(rows)
+            self._work.append((rows, None))
+        return bool(rows)
+
+    def _reserve(self, rows: list[int]) -> None:
+        if rows:
+            self.scorer.budget.reserve(len(rows))
+            self._reserved += rows
+            self.scorer.pending.update(self._keys[i] for i in rows if self._shared)
+
+    def _release(self) -> None:
+        self.scorer.budget.release(len(self._reserved))
+        self.scorer.pending.difference_update(self._keys[i] for i in self._reserved if self._shared)
+        self._reserved = []
+
+
+def as_scorer(reward: Reward) -> Scorer:
+    """The scorer of a run as it is; of any other reward one without memory, so that its policy holds in a loop of your own."""
+    return reward if isinstance(reward, Scorer) else Scorer(reward, share=False)
+
+
+def scored(
+    reward: Reward,
+    *,
+    on_failure: Mapping[str, Any] | Policy | None = None,
+    key: Key | None = None,
+    chunk: int | None = None,
+) -> Scorer:
+    """`reward` as a run calls it, for a loop of your own: once for each different design, its failures settled.
+
+    Args:
+        reward: designs to one number each.
+        on_failure: a policy, or what differs from the reward's own.
+        key: what tells designs apart, where they are not text or numbers.
+        chunk: designs per call.
+
+    Raises:
+        ValueError: for an unknown setting of the policy.
+
+    Cost:
+        one reward row for each different design.
+    """
+    policy = (traits_of(reward).policy or Policy()).changed(on_failure)
+    return Scorer(reward, policy=policy, key=key, at_once=chunk)
+
+
+def memoised(reward: Reward, key: Key | None = None, cost: Cost | None = None, bits: bool = False) -> Scorer:
+    """`reward`, called once for each different design, also while the answer is still on its way.
+
+    Args:
+        reward: designs to one number each; a design's number must not depend on the others in the batch.
+        key: what makes two designs the same; the design itself unless given, where it is text, a number or a tuple.
+            Other designs are not looked up without it.
+        cost: where rows and hits are counted.
+        bits: whether tensors are looked up by their bits, which takes longer than a cheap reward.
+    """
+    return Scorer(reward, key=key, cost=cost, bits=bits)

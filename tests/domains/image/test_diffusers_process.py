@@ -330,7 +330,7 @@ def test_a_plain_function_gets_pil_images():
 
 
 def test_components_of_an_objective_get_images_too():
-    from svdd.scoring.components import Composite
+    from svdd.scoring.reward import Composite
 
     class Sum:
         def __init__(self, parts):

@@ -15,7 +15,8 @@ from svdd.domains.image.pixels import (
     write_images,
 )
 from svdd.domains.image.prompts import captioned, decode_prompts, encode_prompts, images_of, prompts_of
-from svdd.scoring.memory import keys_of, memoised
+from svdd.scoring.memory import keys_of
+from svdd.scoring.scorer import memoised
 
 PIL = pytest.importorskip("PIL.Image")
 

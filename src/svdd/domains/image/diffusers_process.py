@@ -32,8 +32,7 @@ from svdd.domains.image.pipelines.refusals import REASONS
 from svdd.domains.image.prompts import captioned
 from svdd.domains.image.rewards.image_reward import as_reward
 from svdd.messages import unknown
-from svdd.scoring.components import Composite
-from svdd.scoring.reward import Reward
+from svdd.scoring.reward import Composite, Reward
 
 _ON_CPU, _ON_ACCELERATOR = (2**14, 2**18, 8), (2**17, 2**20, 64)
 """Numbers of states, pixels of images, and rows, at once: larger batches are hardly faster, and more of them is filled up."""

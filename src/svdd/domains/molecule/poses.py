@@ -14,6 +14,7 @@ from numpy import ndarray
 
 from svdd.decoding.result import Result
 from svdd.domains.molecule.files import best, write_sdf
+from svdd.scoring.reward import traits_of
 
 __all__ = ["POSED", "Poses", "pocket", "poses_of"]
 
@@ -76,7 +77,7 @@ def poses_of(result: Result, reward: Any) -> Poses | None:
 
 def poser_of(reward: Any) -> Any:
     """The reward, or its first component, that can pose molecules; None if none can."""
-    for given in (reward, *getattr(reward, "components", {}).values()):
+    for given in (reward, *traits_of(reward).components.values()):
         one = inspect.unwrap(given)
         if callable(getattr(one, "poses", None)):
             return one

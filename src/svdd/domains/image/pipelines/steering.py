@@ -242,9 +242,8 @@ class _Call:
         for number, batch in enumerate(batches):
             with self._together(batch) as running:
                 self.process.take(running, len(batch))
-                decoding = decoding or self._decoding()
-                decoding.batches = batches[: number + 1]  # those before are finished
-                for _ in decoding:
+                decoding = decoding or self._decoding(size)
+                for _ in decoding.through(number):
                     pass
                 result = decoding.result()
                 outputs.append(running.finish(self._winners(result, batch)))
@@ -260,7 +259,7 @@ class _Call:
         runnings = [Running(self.steered.pipe, arguments, silent=i > 0) for i, arguments in enumerate(given)]
         return Together(runnings, len(batch), [len(part) for part in parts])
 
-    def _decoding(self) -> Decoding:
+    def _decoding(self, batch: int) -> Decoding:
         steered, captions = self.steered, self.arguments.captions
         process = replace(self.process.process(type(steered.pipe).__name__), export=write_designs)
         cond = () if captions is None else {"prompt": encode_prompts(captions)}
@@ -268,10 +267,8 @@ class _Call:
             process = replace(process, attach=lambda designs, cond: designs | {"prompt": cond["prompt"]})
         each = self.options.get("particles", 1) if make_method(steered.method, {}).returns == "all" else 1
         settings = steered.run | {"seed": self.seed, "method": steered.method, "samples": self.arguments.chains * each}
-        decoding = Decoding(process, steered.reward, cond=cond, **settings, **self.options)
-        if steered.return_all:
-            decoding.method = replace(decoding.method, returns="all")
-        return decoding
+        settings |= {"batch": batch, "returns": "all" if steered.return_all else None}
+        return Decoding(process, steered.reward, cond=cond, **settings, **self.options)
 
     def _winners(self, result: Result, batch: range) -> Tensor:
         """The latents of a batch's designs, as the pipeline holds them."""

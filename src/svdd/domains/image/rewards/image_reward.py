@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from svdd.domains.image.pixels import Images, from_any, to_pil, to_uint8
 from svdd.domains.image.prompts import images_of, prompts_of
 from svdd.messages import unknown
-from svdd.scoring.reward import like
+from svdd.scoring.reward import traits_of
 
 __all__ = ["TAKES", "ImageReward", "as_reward"]
 
@@ -50,14 +51,14 @@ class ImageReward:
                 f"prompts is one text, for all images, got {prompts!r:.60}; where images have prompts of their own these "
                 "travel with them, in the key prompt of the designs (svdd.domains.image.prompts)"
             )
-        like(self, function)
+        traits = traits_of(function)
         self.function, self.takes, self.prompts = function, takes, prompts
         parameter = _prompt_parameter(function)
         self.asks = None if parameter is None else parameter.name
         self.needs_prompts = parameter is not None and parameter.default is parameter.empty
         self.__qualname__ = getattr(function, "__qualname__", type(function).__name__)
-        if hasattr(function, "components"):
-            self.components = {name: as_reward(part, prompts, takes) for name, part in function.components.items()}
+        components = {name: as_reward(part, prompts, takes) for name, part in traits.components.items()}
+        self.traits = replace(traits, takes=takes, components=components, in_background=False)
         if named is not None:
             self.named = named
 
@@ -143,7 +144,7 @@ def as_reward(function: Any, prompts: Any = None, takes: str | None = None) -> C
         return function.inside(as_reward)
     if hasattr(function, "of_images"):
         return function.of_images()
-    return ImageReward(function, str(takes or getattr(function, "takes", "pil")), prompts)
+    return ImageReward(function, takes or traits_of(function).takes or "pil", prompts)
 
 
 def _prompt_parameter(function: Callable[..., Any]) -> inspect.Parameter | None:

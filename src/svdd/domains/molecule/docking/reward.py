@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import tempfile
-from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,10 @@ from svdd.domains.molecule.docking.ligands import posed
 from svdd.domains.molecule.docking.receptors import Receptor, find_receptor
 from svdd.domains.molecule.rewards.molecule_reward import read
 from svdd.rewards.worker_pool import workers as in_workers
-from svdd.scoring.components import answered
-from svdd.scoring.policy import IN_WORKERS, Policy, judged
-from svdd.scoring.reward import Failure, Invalid, Pending, Reward, handing_over, staged
+from svdd.scoring.components import as_component
+from svdd.scoring.policy import IN_WORKERS, Policy
+from svdd.scoring.reward import Ask, Failure, Invalid, Pending, Reward, hand_over
+from svdd.scoring.scorer import ComponentScorer, Scorer
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -38,16 +39,17 @@ class VinaScores:
         memory_mb: memory that a worker may take beyond the maps.
     """
 
-    groupwise = False
-    policy = IN_WORKERS
-
     def __init__(
-        self, receptor: Receptor, search: Search, processes: int, timeout: float, memory_mb: float | None
+        self,
+        receptor: Receptor,
+        search: Search,
+        processes: int,
+        timeout: float,
+        memory_mb: float | None,
+        policy: Policy = IN_WORKERS,
     ) -> None:
         self.receptor, self.search, self._limits = receptor, search, (processes, timeout, memory_mb)
-        self._known: dict[str, float] = {}
-        self._asked: set[str] = set()
-        """Molecules of questions that are not answered yet."""
+        self.policy = policy
         docker, self.pool = Docker(receptor, search), None
         if multiprocessing.parent_process() is not None:
             docker.start()  # before the first molecule's time runs
@@ -55,18 +57,20 @@ class VinaScores:
             self.pool = in_workers(docker, processes, batch=1, timeout=timeout, memory_mb=memory_mb)
             self.at_once = _AT_ONCE * processes
         self._docker: Reward = self.pool or docker
-        self._answers = staged(self._docker, self._stage)
 
     def __reduce__(self) -> Any:
-        return VinaScores, (self.receptor, self.search, *self._limits)
+        return VinaScores, (self.receptor, self.search, *self._limits, self.policy)
 
     def __call__(self, designs: Sequence[str]) -> Any:
         """A score for each molecule; failures are settled by the policy."""
-        return judged(self)(designs)
+        return Scorer(self, share=False)(designs)
 
-    def submit(self, designs: Sequence[str]) -> Pending:
+    def submit(self, designs: Sequence[str]) -> "_Scores":
         """Hands molecules over; `result()` is a list with a score, `Invalid`, or a `Failure` for each."""
-        return handing_over(self._answers)(designs)
+        smiles = [_canonical(design) for design in designs]
+        molecules = dict.fromkeys(one for one in smiles if isinstance(one, str))
+        longest_first = sorted(molecules, key=len, reverse=True)  # so that processes end together
+        return _Scores(smiles, longest_first, hand_over(self._docker, longest_first))
 
     @property
     def identity(self) -> str:
@@ -91,83 +95,69 @@ class VinaScores:
             given = [_canonical(design) for design in designs]
             molecules = list(dict.fromkeys(one for one in given if isinstance(one, str)))
             asked = [Request(smiles, str(Path(folder) / f"{row}.pdbqt")) for row, smiles in enumerate(molecules)]
-            scores = answered(self._docker, asked, NAME) if asked else []
+            scores = hand_over(self._docker, asked).result() if asked else []
             found = {one.smiles: _pose(one, score) for one, score in zip(asked, scores, strict=True)}
             return [found[one] if isinstance(one, str) else None for one in given]
 
-    def _stage(self, designs: Sequence[str]) -> Generator[Any, Any, list[Any]]:
-        """A molecule is asked for once, and nothing that is none.
 
-        What an earlier question, not answered yet, has asked for is mostly known when this answer is wanted.
-        """
-        given = [_canonical(design) for design in designs]
-        new = dict.fromkeys(one for one in given if isinstance(one, str) and one not in self._known)
-        fresh = [one for one in new if one not in self._asked]
-        answers = yield from self._docked(fresh)
-        if len(fresh) < len(new):
-            yield None  # until this answer is wanted
-            answers |= yield from self._docked([one for one in new if one not in self._known and one not in answers])
-        return [one if isinstance(one, Invalid) else self._known.get(one, answers.get(one)) for one in given]
+class _Scores:
+    """The scores of molecules on their way: each molecule is docked once, and nothing that is none."""
 
-    def _docked(self, molecules: Sequence[str]) -> Generator[Any, Any, dict[str, Any]]:
-        """The scores of molecules; they are known from now on."""
-        if not molecules:
-            return {}
-        longest_first = sorted(molecules, key=len, reverse=True)  # so that processes end together
-        self._asked |= set(molecules)
-        try:
-            answers = dict(zip(longest_first, (yield longest_first), strict=True))
-        finally:
-            self._asked -= set(molecules)
-        self._known |= {smiles: answer for smiles, answer in answers.items() if isinstance(answer, float)}
-        return answers
+    def __init__(self, smiles: Sequence[str | Invalid], molecules: Sequence[str], answer: Pending) -> None:
+        self.smiles, self.molecules, self.answer = smiles, molecules, answer
+
+    def result(self) -> list[Any]:
+        scores = dict(zip(self.molecules, self.answer.result(), strict=True)) if self.molecules else {}
+        return [one if isinstance(one, Invalid) else scores[one] for one in self.smiles]
 
 
 class Affinity:
-    """Minus the Vina score, at least 0, of scores that a run asks for in its own way.
+    """Minus the Vina score, at least 0.
 
     Args:
         scores: what it is made of, its one component.
-        ask: how they are asked for.
+        scorer: the one way to them.
     """
 
-    def __init__(self, scores: VinaScores, ask: Reward) -> None:
-        self._scores, self._ask = scores, ask
+    def __init__(self, scores: VinaScores, scorer: ComponentScorer) -> None:
+        self._scores, self._scorer = scores, scorer
         self.components: Mapping[str, Reward] = {NAME: scores}
 
-    def asking(self, ask: Callable[[str, Reward], Reward]) -> "Affinity":
-        """The same reward of scores that are asked for otherwise."""
-        return Affinity(self._scores, ask(NAME, self._ask))
+    def asking(self, ask: Ask) -> "Affinity":
+        """The same reward, its scores called through what `ask` makes of them."""
+        return Affinity(self._scores, as_component(ask(NAME, self._scorer.reward), NAME))
 
     def table(self, designs: Sequence[str]) -> dict[str, list[Any]]:
         """The scores themselves, as a column."""
-        return {NAME: answered(self._ask, designs, NAME)}
+        return {NAME: self._scorer.submit(designs).result()}
 
     def __call__(self, designs: Sequence[str]) -> Any:
         """A number for each molecule, `Invalid` or a `Failure`."""
-        return [_reward(score) for score in answered(self._ask, designs, NAME)]
+        return [_reward(score) for score in self._scorer.submit(designs).result()]
 
 
 class Docking(Affinity):
     """A docking reward; see `docking`."""
 
-    groupwise = False
     key = staticmethod(VinaScores.key)
 
-    def __init__(self, scores: VinaScores, policy: Policy) -> None:
-        super().__init__(scores, scores)
-        self.scores, self.policy, self.close = scores, policy, scores.close
-        self.submit: Callable[[Any], Pending] = staged(scores, _rewards).submit  # type: ignore[attr-defined]
+    def __init__(self, scores: VinaScores) -> None:
+        super().__init__(scores, as_component(scores, NAME))
+        self.scores, self.policy, self.close = scores, scores.policy, scores.close
 
     def __reduce__(self) -> Any:
-        return Docking, (self.scores, self.policy)
+        return Docking, (self.scores,)
 
     def __repr__(self) -> str:
         return f"docking({self.scores.receptor.name!r}, exhaustiveness={self.scores.search.exhaustiveness})"
 
     def __call__(self, designs: Sequence[str]) -> Any:
-        """The rewards, one a molecule; failures are settled by the policy."""
-        return judged(self)(designs)
+        """The rewards, one per molecule; failures are settled by the policy."""
+        return Scorer(self, share=False)(designs)
+
+    def submit(self, designs: Sequence[str]) -> "_Rewards":
+        """Hands molecules over; `result()` is a list with a reward, `Invalid`, or a `Failure` for each."""
+        return _Rewards(self.scores.submit(designs))
 
     def __enter__(self) -> "Docking":
         return self
@@ -255,7 +245,7 @@ def docking(
         raise ValueError(f"workers is 0 or more, got {workers}")
     limit = 100.0 * exhaustiveness if timeout is None else float(timeout)
     memory = None if memory_mb is None else float(memory_mb)
-    return Docking(VinaScores(found, search, processes, limit, memory), IN_WORKERS.changed(policy))
+    return Docking(VinaScores(found, search, processes, limit, memory, IN_WORKERS.changed(policy)))
 
 
 def _cores() -> int:
@@ -270,9 +260,14 @@ def _canonical(design: str) -> str | Invalid:
     return molecule if isinstance(molecule, Invalid) else str(MolToSmiles(molecule))
 
 
-def _rewards(designs: Any) -> Generator[Any, Any, list[Any]]:
-    scores = yield designs
-    return [_reward(score) for score in scores]
+class _Rewards:
+    """The rewards of scores on their way."""
+
+    def __init__(self, scores: Pending) -> None:
+        self.scores = scores
+
+    def result(self) -> list[Any]:
+        return [_reward(score) for score in self.scores.result()]
 
 
 def _reward(answer: Any) -> Any:
