@@ -1,8 +1,11 @@
 """Particles: everything that belongs to a row goes with it, and the network is asked once."""
 
+import re
+
 import pytest
 import torch
 
+from support.places import ROOT
 from support.processes import (
     DIMENSION,
     LENGTH,
@@ -178,3 +181,33 @@ def test_shapes():
     assert x.tolist() == [[VOCABULARY] * LENGTH] * 2
     assert isinstance(gaussian().start(2, (), streams(2)).posterior, Dirac)
     assert rows(repeat(mixed().start(2, (), streams(2)).x, 3)) == 6
+
+
+def test_a_posterior_computed_elsewhere_is_not_computed_again():
+    process, asked = spied(gaussian)
+    particles = process.start(3, (), streams(3))
+    assert not particles.has_posterior
+    given = gaussian().start(3, (), streams(3)).posterior
+    same = particles.with_posterior(given)
+    assert same.has_posterior
+    assert same.posterior is given
+    assert not particles.has_posterior
+    assert particles.keep_posterior(given) is particles
+    assert particles.posterior is given
+    assert asked == []
+
+
+def test_a_posterior_of_other_rows_is_refused():
+    particles, other = gaussian().start(3, (), streams(3)), gaussian().start(2, (), streams(2))
+    with pytest.raises(ValueError, match="a posterior of 2 rows does not belong to 3 particles"):
+        particles.with_posterior(other.posterior)
+
+
+def test_a_posterior_is_stored_by_its_own_method_alone():
+    private, source = ("__dict__", "_moved"), ROOT / "src" / "svdd"
+    users = {
+        path.name
+        for path in source.rglob("*.py")
+        if any(re.search(rf"\b{name}\b", path.read_text()) for name in private)
+    }
+    assert users == {"process.py"}

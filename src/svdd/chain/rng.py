@@ -13,6 +13,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+# Chain i of a run draws from stream i. What draws with the same seed for another purpose begins at a stream of its own, so
+# that it sees no number that a run has used: a run must not decode what its value was fitted on.
+LIKELIHOOD_BOUND = 2**40
+TRAINING, HELD_OUT, CHILDREN, LOOK_AHEAD, CONTINUATIONS, NOISE = (2**41 + k * 2**44 for k in range(6))
+
 _FIELDS = 13  # counter 4, key 2, buffer 4, buffer position 1, spare half word 2
 
 
