@@ -2,7 +2,8 @@ r"""Process and particles: a pretrained diffusion model seen as a finite Markov 
 
 A *process* is the chain $x_T \sim p_T$, $x_s \sim p(x_s | x_t)$ over a decreasing grid of times that ends in a sample $x_0$.
 *Particles* are rows of that chain at one time. They own their state, their conditioning, what values remember along
-their path, and the network's answer once it has been paid for; indexing gathers all of it together.
+their path, and the network's answer once it has been paid for; indexing gathers all of it together, and the streams of the
+chains that the rows belong to.
 """
 
 from collections.abc import Callable, Mapping
@@ -110,7 +111,7 @@ class Particles:
         x: their states.
         cond: their conditioning, one row each.
         memory: what values keep along a path (a running maximum, say), one row each.
-        rng: the streams of their chains.
+        rng: the streams of their chains; all chains have equally many particles, chain after chain.
     """
 
     process: Process
@@ -206,7 +207,8 @@ class Particles:
 
     def __getitem__(self, index: Int64[Tensor, " r"]) -> "Particles":
         x, cond, memory = (take(tree, index) for tree in (self.x, self.cond, self.memory))
-        chosen = replace(self, x=x, cond=cond, memory=memory)
+        rng = None if self.rng is None else self.rng.of_rows(index, len(self))
+        chosen = replace(self, x=x, cond=cond, memory=memory, rng=rng)
         if self.has_posterior:  # already paid for
             chosen.keep_posterior(self.posterior[index])
         if "_moved" in self.__dict__:  # already drawn
