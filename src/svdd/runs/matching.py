@@ -119,7 +119,7 @@ def asked(job: Job, process: Process) -> Forecast:
     """
     options = job.options()
     method = make_method(job.method, options)
-    each = options.get("particles", 1) if method.returns == "all" else 1
+    each = method.designs_per_chain(options)
     if job.samples % each:
         raise ValueError(
             f"{job.method} returns all {each} particles of a chain: samples must be a multiple, got {job.samples}"
