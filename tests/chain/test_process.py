@@ -1,8 +1,12 @@
 """Particles: everything that belongs to a row goes with it, and the network is asked once."""
 
+import re
+from dataclasses import replace
+
 import pytest
 import torch
 
+from support.places import ROOT
 from support.processes import (
     DIMENSION,
     LENGTH,
@@ -18,6 +22,7 @@ from support.processes import (
 from svdd.chain.denoisers import from_x0
 from svdd.chain.distributions import Dirac
 from svdd.chain.process import Process
+from svdd.chain.rng import Rng, UnevenChains
 from svdd.chain.tree import leaves, repeat, rows
 
 
@@ -178,3 +183,80 @@ def test_shapes():
     assert x.tolist() == [[VOCABULARY] * LENGTH] * 2
     assert isinstance(gaussian().start(2, (), streams(2)).posterior, Dirac)
     assert rows(repeat(mixed().start(2, (), streams(2)).x, 3)) == 6
+
+
+def test_a_posterior_computed_elsewhere_is_not_computed_again():
+    process, asked = spied(gaussian)
+    particles = process.start(3, (), streams(3))
+    assert not particles.has_posterior
+    given = gaussian().start(3, (), streams(3)).posterior
+    same = particles.with_posterior(given)
+    assert same.has_posterior
+    assert same.posterior is given
+    assert not particles.has_posterior
+    assert particles.keep_posterior(given) is particles
+    assert particles.posterior is given
+    assert asked == []
+
+
+def test_a_posterior_of_other_rows_is_refused():
+    particles, other = gaussian().start(3, (), streams(3)), gaussian().start(2, (), streams(2))
+    with pytest.raises(ValueError, match="a posterior of 2 rows does not belong to 3 particles"):
+        particles.with_posterior(other.posterior)
+
+
+def test_a_posterior_is_stored_by_its_own_method_alone():
+    private, source = ("__dict__", "_moved"), ROOT / "src" / "svdd"
+    users = {
+        path.name
+        for path in source.rglob("*.py")
+        if any(re.search(rf"\b{name}\b", path.read_text()) for name in private)
+    }
+    assert users == {"process.py"}
+
+
+@pytest.mark.parametrize(
+    ("taken", "chains"),
+    [
+        ([2, 3], [1]),
+        ([0, 1, 6, 7], [0, 3]),
+        ([5, 4, 3, 2], [2, 1]),
+        ([-1], [3]),
+        ([0, 1, 2, 3, 4, 5, 6, 7], [0, 1, 2, 3]),
+    ],
+)
+@pytest.mark.parametrize("make", [gaussian, masked, mixed])
+def test_rows_that_are_taken_draw_from_the_streams_of_their_own_chains(make, taken, chains):
+    cond = torch.arange(8.0)[:, None].double()
+    rows_of = make().start(8, cond, streams(4))[torch.tensor(taken)]
+    alone = make().start(8, cond, streams(4))
+    rng = Rng.from_state(alone.rng.state()[chains])  # of these chains, after the same draws
+    expected = alone.kernel[torch.tensor(taken)].sample(3, rng)
+    children = rows_of.propose(3)
+    assert children.rng.ids == chains
+    for mine, theirs in zip(leaves(children.x), leaves(expected), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_streams_of_rows_that_are_taken_go_on_where_the_others_stopped():
+    particles = gaussian().start(4, (), streams(4))
+    particles[torch.tensor([1, 3])].propose(1)
+    before, after = streams(4), particles.rng.state()
+    gaussian().start(4, (), before)
+    assert (after != before.state()).any(1).tolist() == [False, True, False, True]
+
+
+@pytest.mark.parametrize("taken", [[0, 1, 2], [0, 2, 1, 3], [0, 0, 2], []])
+def test_rows_taken_unevenly_can_be_looked_at_and_do_not_draw(taken):
+    particles = gaussian().start(4, (), streams(2))
+    some = particles[torch.tensor(taken, dtype=torch.int64)]
+    assert len(some.kernel.mean) == len(taken)
+    for use in (
+        lambda p: p.propose(1),
+        lambda p: p[torch.tensor([0])[: len(taken)]].propose(1),
+        lambda p: p.rng.state(),
+    ):
+        with pytest.raises(UnevenChains, match="give the rows streams of their own"):
+            use(some)
+    if taken:
+        assert len(replace(some, rng=Rng(0, len(some))).propose(2)) == 2 * len(taken)

@@ -73,6 +73,20 @@ def test_functions_of_images_are_given_what_they_take_in_workers_of_their_own(no
     assert result.rewards.floor().tolist() == [1, 5, 10]
 
 
+def test_a_change_of_a_reward_on_actors_leaves_the_reward_as_it_was(nodes):
+    from support import image_functions
+    from svdd.clusters.remote_reward import reward_on_ray
+    from svdd.domains.image.rewards.image_reward import as_reward
+
+    make = partial(svdd.load_reward, f"{image_functions.__file__}:process_id")
+    with reward_on_ray(make(), make, 1, {"num_cpus": 0.25}) as reward:
+        adapted = as_reward(reward)
+        assert as_reward(adapted) is adapted
+        (whole,), (half,) = reward(["no image"]).tolist(), adapted(torch.zeros(1, 3, 4, 4)).tolist()
+        assert (whole % 1, half) == (0, whole + 0.5)
+        assert reward(["no image"]).tolist() == [whole]
+
+
 @pytest.mark.parametrize("reward_workers", [0, 2])
 def test_components_of_an_objective_are_columns_wherever_they_are_asked(nodes, local, reward_workers):
     from svdd.rewards.objectives import ramp, weighted_sum

@@ -11,7 +11,11 @@ from svdd.cost.budget import Budget, BudgetSpent, Guard
 from svdd.cost.ledger import Usage
 from svdd.decoding.decoding import decode
 from svdd.decoding.planning import forecast, plan
-from svdd.method.table import METHODS
+from svdd.domains.image.pipelines.sizes import slots_of
+from svdd.method.algorithms import SizesDoNotFit
+from svdd.method.loop import search
+from svdd.method.selectors import multinomial
+from svdd.method.table import METHODS, Method, Size
 from svdd.method.values import monte_carlo, posterior_mean, rollout, zero
 from svdd.scoring.best_designs import BestDesigns
 from svdd.scoring.scorer import Scorer
@@ -122,6 +126,72 @@ def test_a_budget_that_covers_nothing():
         planned({"rewards": 3}, candidates=10)
     with pytest.raises(ValueError, match="at least 4 reward calls and 32 network rows"):
         planned({"rewards": 3}, "pretrained")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"method": "smc", "particles": 4, "ess": 2.0}, "ess is a fraction"),
+        ({"method": "smc", "particles": 4, "temperature": 0.0}, "needs temperature > 0"),
+        ({"method": "svdd", "candidates": 0}, "must be whole and at least 1, got 0"),
+        ({"method": "svdd", "candidates": 2, "every": 0}, "every must be at least 1 step"),
+        ({"method": "svdd", "candidates": 2, "value": "rollout,steps=0"}, "steps"),
+    ],
+)
+def test_a_mistake_is_said_with_a_budget_as_it_is_without(settings, said):
+    for budget in (None, {"rewards": 10**6}, {"seconds": 60}):
+        with pytest.raises(ValueError, match=said) as raised:
+            decode(masked(steps=4), processes.reward, samples=2, budget=budget, **settings)
+        assert not isinstance(raised.value, SizesDoNotFit)
+
+
+def test_sizes_that_go_together_nowhere_are_not_the_budgets_fault():
+    with pytest.raises(SizesDoNotFit, match=r"window \(0.1, 0.05\) .* chooses nowhere"):
+        planned({"rewards": 10**6}, candidates=2, window=(0.1, 0.05), every=4)
+    with pytest.raises(SizesDoNotFit, match="samples must be a multiple of 4, got 6"):
+        planned({"seconds": 60}, "svdd-r", samples=6, particles=4, candidates=2)
+
+
+def test_a_budget_that_is_too_small_is_said_where_wider_cadences_choose_nowhere():
+    for rewards in (4, 20):  # a window without the last step: every=8 would choose nowhere
+        with pytest.raises(ValueError, match=f"budget of {rewards} reward calls does not cover 4 designs") as raised:
+            planned({"rewards": rewards}, candidates=10, window=(1.0, 0.4))
+        assert not isinstance(raised.value, SizesDoNotFit)
+
+
+def swarm(process, value, *, agents, branches, **given):
+    return search(process, value, multinomial, particles=agents, children=branches, temperature=1.0, **given)
+
+
+@pytest.fixture
+def with_swarm(monkeypatch):
+    """A method whose sizes have names of its own."""
+    sizes = {"agents": Size("particles"), "branches": Size("children", fewest=3)}
+    row = Method(swarm, "", "all", "", "", "", ("agents", "branches"), sizes=sizes)
+    monkeypatch.setitem(METHODS, "swarm", row)
+
+
+def test_sizes_are_planned_by_what_they_count_and_not_by_their_names(with_swarm):
+    assert planned({"rewards": 2 * 8 * 12}, "swarm", agents=2, branches=10).options == {"agents": 2, "branches": 6}
+    assert planned({"rewards": 4 * 8 * 3}, "swarm", agents=4, branches=10).options == {"agents": 4, "branches": 3}
+    assert planned({"rewards": 10**6}, "swarm", samples=100).options == {"agents": 100, "branches": 100}
+    result = decode(masked(steps=4), processes.reward, method="swarm", samples=6, agents=3, branches=2)
+    assert result.chain == [0, 0, 0, 1, 1, 1]
+    with pytest.raises(ValueError, match="positive multiple of 4"):
+        decode(masked(steps=4), processes.reward, method="swarm", samples=6, agents=4, branches=2)
+
+
+def test_a_steered_call_has_room_for_sizes_of_any_name(with_swarm):
+    assert slots_of(METHODS["swarm"], {"agents": 3, "branches": lambda step: 1 + step}, 4) == 12
+    assert slots_of(METHODS["beam"], {"width": 2, "candidates": 5}, 4) == 10
+    assert slots_of(METHODS["svdd"], {"candidates": 2, "prior_candidates": 7}, 4) == 7
+    assert slots_of(METHODS["pretrained"], {}, 4) == 1
+
+
+def test_every_size_of_a_method_is_one_of_its_options():
+    for name, method in METHODS.items():
+        assert {*method.sizes} <= {*method.options}
+        assert {*method.missing({})} <= {*method.sizes, "length", "temperature"}, name
 
 
 @pytest.mark.parametrize(

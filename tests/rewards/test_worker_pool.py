@@ -148,6 +148,24 @@ def f(designs): ...
 """
 
 
+def test_a_change_that_cannot_be_made_is_said_and_stops_no_other():
+    with workers(BY_NAME + "fragile", 1) as reward:
+        with pytest.raises(RewardError, match=r"a worker cannot load the reward \(ZeroDivisionError"):
+            reward.inside(fragile.never_made)(["x"])
+        twice = reward.inside(fragile.doubled)
+        assert twice(["x", "xx"]).tolist() == [2, 4]
+        assert twice.inside(fragile.doubled) is twice
+        assert reward(["x", "xx"]).tolist() == [1, 2]
+
+
+def test_memory_that_a_change_needs_is_not_a_designs():
+    with workers(BY_NAME + "fragile", 1, memory_mb=60) as reward:
+        assert reward(["x"]).tolist() == [1]
+        heavy = reward.inside(fragile.with_80_mb)
+        assert heavy(["x"]).tolist() == [1]
+        assert heavy(["leak", "x"]).tolist() == [4, 1]
+
+
 def test_what_cannot_be_sent_or_loaded_is_one_sentence(tmp_path, others):
     with pytest.raises(ValueError, match="cannot be sent to a worker process; give it by name"):
         workers(lambda designs: designs, 2)

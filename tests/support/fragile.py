@@ -53,3 +53,19 @@ def number_of_designs(designs):
 
 
 number_of_designs.groupwise = True
+
+
+# changes of a reward
+
+
+def doubled(reward):
+    return lambda designs: [2 * number for number in reward(designs)]
+
+
+def never_made(reward):
+    return 1 / 0
+
+
+def with_80_mb(reward):
+    LEAKED.append(bytearray(80 * 2**20))
+    return reward

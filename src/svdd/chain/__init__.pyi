@@ -25,6 +25,7 @@ from .flows import straight as straight
 from .process import Particles as Particles
 from .process import Process as Process
 from .rng import Rng as Rng
+from .rng import UnevenChains as UnevenChains
 from .schedules import Schedule as Schedule
 from .schedules import from_alphas_cumprod as from_alphas_cumprod
 from .schedules import geometric as geometric

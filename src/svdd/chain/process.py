@@ -2,7 +2,8 @@ r"""Process and particles: a pretrained diffusion model seen as a finite Markov 
 
 A *process* is the chain $x_T \sim p_T$, $x_s \sim p(x_s | x_t)$ over a decreasing grid of times that ends in a sample $x_0$.
 *Particles* are rows of that chain at one time. They own their state, their conditioning, what values remember along
-their path, and the network's answer once it has been paid for; indexing gathers all of it together.
+their path, and the network's answer once it has been paid for; indexing gathers all of it together, and the streams of the
+chains that the rows belong to.
 """
 
 from collections.abc import Callable, Mapping
@@ -110,7 +111,7 @@ class Particles:
         x: their states.
         cond: their conditioning, one row each.
         memory: what values keep along a path (a running maximum, say), one row each.
-        rng: the streams of their chains.
+        rng: the streams of their chains; all chains have equally many particles, chain after chain.
     """
 
     process: Process
@@ -149,6 +150,30 @@ class Particles:
         return posterior
 
     @property
+    def has_posterior(self) -> bool:
+        """Whether `posterior` is computed already."""
+        return "posterior" in self.__dict__
+
+    def with_posterior(self, posterior: Distribution) -> "Particles":
+        """The same particles with their `posterior` computed elsewhere; the process's move is drawn again.
+
+        Raises:
+            ValueError: unless it has one row for each particle.
+        """
+        return replace(self).keep_posterior(posterior)
+
+    def keep_posterior(self, posterior: Distribution) -> "Particles":
+        """Stores a `posterior` computed elsewhere, such as in parts, in these particles themselves; returns them.
+
+        Raises:
+            ValueError: unless it has one row for each particle.
+        """
+        if rows(posterior) != len(self):
+            raise ValueError(f"a posterior of {rows(posterior)} rows does not belong to {len(self)} particles")
+        self.__dict__["posterior"] = posterior
+        return self
+
+    @property
     def x0(self) -> Tree:
         """The look-ahead: the mode of q(x_0 | x_t), and the state itself at the end."""
         return self.x if self.final else self.posterior.mode()
@@ -174,18 +199,18 @@ class Particles:
         """`m` children of every particle, siblings adjacent, each with its parent's conditioning and memory."""
         if self.process.move is not None and self.process.move_each and m > 1:
             index = torch.arange(len(self)).repeat_interleave(m)
-            siblings = self[index]
-            siblings.__dict__["posterior"] = self.posterior[index]  # of the parent, asked once
-            return siblings.propose(1)
+            posterior = self.posterior  # of the parents, computed once
+            return self[index].with_posterior(posterior[index]).propose(1)
         x = self.kernel.sample(m, cast(Rng, self.rng))
         cond, memory = repeat(self.cond, m), dict(repeat(self.memory, m))  # values write into a child's own memory
         return Particles(self.process, self.step + 1, x, cond, memory, self.rng)
 
     def __getitem__(self, index: Int64[Tensor, " r"]) -> "Particles":
         x, cond, memory = (take(tree, index) for tree in (self.x, self.cond, self.memory))
-        chosen = replace(self, x=x, cond=cond, memory=memory)
-        if "posterior" in self.__dict__:  # already paid for
-            chosen.__dict__["posterior"] = self.posterior[index]
+        rng = None if self.rng is None else self.rng.of_rows(index, len(self))
+        chosen = replace(self, x=x, cond=cond, memory=memory, rng=rng)
+        if self.has_posterior:  # already paid for
+            chosen.keep_posterior(self.posterior[index])
         if "_moved" in self.__dict__:  # already drawn
             chosen.__dict__["_moved"] = self._moved[index]
         return chosen

@@ -13,7 +13,21 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+# Chain i of a run draws from stream i. What draws with the same seed for another purpose begins at a stream of its own, so
+# that it sees no number that a run has used: a run must not decode what its value was fitted on.
+LIKELIHOOD_BOUND = 2**40
+TRAINING, HELD_OUT, CHILDREN, LOOK_AHEAD, CONTINUATIONS, NOISE = (2**41 + k * 2**44 for k in range(6))
+
+_REMEDY = (
+    "these rows were taken unevenly from their chains, so they cannot draw from the chains' streams; take equally many rows of "
+    "each chain, those of a chain adjacent, or give the rows streams of their own: dataclasses.replace(particles, "
+    "rng=svdd.Rng(seed, len(particles)))"
+)
 _FIELDS = 13  # counter 4, key 2, buffer 4, buffer position 1, spare half word 2
+
+
+class UnevenChains(ValueError):
+    """Rows cannot draw from the streams of their chains, since they are not equally many of each chain."""
 
 
 class Rng:
@@ -40,6 +54,31 @@ class Rng:
         """The number of chains."""
         return len(self.ids)
 
+    def of_rows(self, index: Int64[Tensor, " r"], n: int) -> "Rng":
+        """The streams of the rows at `index`, so that each still draws from the stream of its own chain.
+
+        They are the same streams, not copies: a draw from either goes on where the other stopped. Rows that are not equally
+        many of each of their chains, those of a chain adjacent, get streams that raise `UnevenChains` at the first draw.
+
+        Args:
+            index: of rows, in any order.
+            n: the rows of all chains, chain after chain.
+        """
+        if not len(index) or n % len(self):
+            return _NoStreams()
+        chain = torch.arange(n)[index.cpu()] // (n // len(self))
+        chains, counts = chain.unique_consecutive(return_counts=True)
+        taken = chains.tolist()
+        if len({*taken}) < len(taken) or bool((counts != counts[0]).any()):
+            return _NoStreams()
+        return self if taken == list(range(len(self))) else self._of_chains(taken)
+
+    def _of_chains(self, chains: Sequence[int]) -> "Rng":
+        some = Rng.__new__(Rng)
+        some.ids = [self.ids[i] for i in chains]
+        some._generators = [self._generators[i] for i in chains]
+        return some
+
     def uniform(self, shape: Sequence[int], **kwargs: Any) -> Float[Tensor, "..."]:
         """Uniform draws in [0, 1) of `shape`, whose leading axis is rows, chain after chain.
 
@@ -62,7 +101,7 @@ class Rng:
         device: torch.device | str | None = None,
     ) -> Float[Tensor, "..."]:
         if shape[0] % len(self):
-            raise ValueError(f"{shape[0]} rows cannot be shared out evenly among {len(self)} chains")
+            raise UnevenChains(f"{shape[0]} rows cannot be shared out evenly among {len(self)} chains")
         exact = np.float64 if dtype == torch.float64 else np.float32
         buffer = np.empty((len(self), shape[0] // len(self), *shape[1:]), exact)
         for generator, part in zip(self._generators, buffer, strict=True):
@@ -91,6 +130,22 @@ class Rng:
             s["buffer_pos"], s["has_uint32"], s["uinteger"] = (int(v) for v in row[10:])
             generator.bit_generator.state = s
         return self
+
+
+class _NoStreams(Rng):
+    """In the place of streams for rows that may be looked at, but cannot draw."""
+
+    def __init__(self) -> None:
+        self.ids, self._generators = [], []
+
+    def of_rows(self, index: Int64[Tensor, " r"], n: int) -> Rng:
+        return self
+
+    def _draw(self, *args: Any, **kwargs: Any) -> Float[Tensor, "..."]:
+        raise UnevenChains(_REMEDY)
+
+    def state(self) -> Int64[Tensor, "b 13"]:
+        raise UnevenChains(_REMEDY)
 
 
 def _philox(key: Any) -> np.random.Generator:

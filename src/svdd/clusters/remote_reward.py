@@ -1,5 +1,7 @@
 """Rewards on Ray: designs shared out over actors that hold the reward, with resources of their own."""
 
+import copy
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -7,6 +9,7 @@ from typing import Any
 
 from svdd.clusters.actors import Actors, Resources, answer_of
 from svdd.cost.batches import between, count
+from svdd.rewards.in_worker import changed_by
 from svdd.scoring.numbers import as_numbers
 from svdd.scoring.reward import Composite, Reward, hand_over, traits_of
 from svdd.scoring.scorer import Scorer
@@ -17,20 +20,18 @@ class _Scoring:
 
     def __init__(self, make: Callable[[], Reward]) -> None:
         self.reward = make()
-        self._changed = dict[str, Reward]()
+        self._changed = dict[tuple[str, tuple[bytes, ...]], Reward]()
 
-    def change(self, change: Callable[[Reward], Reward], component: str) -> None:
-        """The reward, or a component of it, becomes what `change` makes of it."""
-        self._changed[component] = change(self._named(component))
+    def _part(self, component: str, changes: tuple[bytes, ...]) -> Reward:
+        """The reward, or a component of it, with these changes; made once."""
+        if (component, changes) not in self._changed:
+            part = self.reward.components[component] if component else self.reward  # type: ignore[attr-defined]
+            self._changed[component, changes] = changed_by(part, changes)
+        return self._changed[component, changes]
 
-    def _named(self, component: str) -> Reward:
-        if component in self._changed:
-            return self._changed[component]
-        return self.reward.components[component] if component else self.reward  # type: ignore[attr-defined]
-
-    def score(self, designs: Any, component: str) -> list[Any]:
+    def score(self, designs: Any, component: str, changes: tuple[bytes, ...]) -> list[Any]:
         """A number for every design, or a `svdd.scoring.Failure` where the reward, or a component of it, tells of one."""
-        answer = hand_over(self._named(component), designs).result()
+        answer = hand_over(self._part(component, changes), designs).result()
         return answer if isinstance(answer, list) else as_numbers(answer, count(designs)).tolist()
 
 
@@ -45,7 +46,7 @@ class RemoteReward:
 
     def __init__(self, actors: Sequence[Any], reward: Reward, component: str = "") -> None:
         self.actors = list(actors[:1] if traits_of(reward).groupwise else actors)
-        self.component = component
+        self.component, self.changes = component, tuple[bytes, ...]()
         for mark in ("identity", "named"):
             with suppress(ValueError):  # of one that cannot be told from others
                 if hasattr(reward, mark):
@@ -57,10 +58,18 @@ class RemoteReward:
         )
 
     def inside(self, change: Callable[[Reward], Reward]) -> "RemoteReward":
-        """The same, what the actors hold changed."""
-        for actor in self.actors:
-            actor.change.remote(change, self.component)  # which goes before all that it is asked from here on
-        return self
+        """The reward changed by `change`, a function of a module, on the same actors; this one stays as it is.
+
+        One that was changed so last is returned itself.
+        """
+        pickled = pickle.dumps(change)
+        if self.changes[-1:] == (pickled,):
+            return self
+        changed = copy.copy(self)
+        changed.changes = (*self.changes, pickled)
+        changed.components = {name: part.inside(change) for name, part in self.components.items()}
+        changed.traits = replace(self.traits, components=changed.components)
+        return changed
 
     def __call__(self, designs: Any) -> Any:
         """The rewards, one a design; failures are settled by the policy."""
@@ -72,7 +81,7 @@ class RemoteReward:
         size = max(1, -(-n // len(self.actors)))
         parts = [between(designs, i, min(i + size, n)) for i in range(0, n, size)]
         asked = zip(self.actors, parts, strict=False)
-        return _Answers([actor.score.remote(part, self.component) for actor, part in asked])
+        return _Answers([actor.score.remote(part, self.component, self.changes) for actor, part in asked])
 
 
 class _Answers:

@@ -127,7 +127,7 @@ class Decoding:
         """Why the run ended early, if it did."""
 
     def _batches(self, samples: int, batch: int | None) -> list[range]:
-        each = self.options.get("particles", 1) if self.method.returns == "all" else 1
+        each = self.method.designs_per_chain(self.options)
         whole = all(isinstance(size, int) for size in (each, samples, 1 if batch is None else batch))
         if not whole or each < 1 or samples < 1 or samples % each or (batch is not None and batch < 1):
             raise ValueError(

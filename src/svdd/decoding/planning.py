@@ -1,7 +1,8 @@
 """Planning: sizes with which a run stays within its budget.
 
-The sizes come down by one rule, and no further than needed: first `candidates` (to 2), then the cadence `every` is
-widened, then `particles` (or `width`) come down; what the last one leaves is given back in the opposite order.
+The sizes come down by one rule, and no further than needed: first the children of a particle (`candidates`, to 2), then the
+cadence `every` is widened, then the particles of a chain come down (`particles` or `width`); what the last one leaves is given
+back in the opposite order.
 """
 
 import warnings
@@ -15,15 +16,13 @@ from svdd.chain.process import Process
 from svdd.chain.rng import Rng
 from svdd.cost.budget import Budget
 from svdd.cost.ledger import Usage, metered
-from svdd.method.table import Method
+from svdd.method.algorithms import SizesDoNotFit
+from svdd.method.table import Counts, Method
 from svdd.method.values import Value
 from svdd.scoring.reward import Reward
 
 _MOST = 100
 """Where the search for a size begins that nobody gave."""
-
-
-_FEWEST = {"candidates": 2, "particles": 1, "width": 1}
 
 
 class Forecast(NamedTuple):
@@ -57,6 +56,7 @@ def forecast(
         value: makes the look-ahead from a reward.
 
     Raises:
+        SizesDoNotFit: for sizes that the method can only have beside other ones.
         ValueError: for settings that the method refuses.
     """
     usage = Usage()
@@ -96,14 +96,14 @@ def plan(
         samples: designs wanted.
 
     Raises:
-        ValueError: if the smallest sizes do not fit.
+        SizesDoNotFit: if no sizes go together, whatever the budget.
+        ValueError: if the smallest sizes do not fit, and for settings that the method refuses.
     """
     search = _Search(budget, method, process, value, samples)
-    wanted = dict(options) | {name: _MOST for name in method.missing(options) if name in _FEWEST}
+    wanted = dict(options) | {name: _MOST for name in method.missing(options) if name in search.lowest}
     chosen = search.lowered(wanted)
     given = {name: value for name, value in chosen.items() if options.get(name) != value}
     total = search.cost(chosen)
-    assert total is not None, "what was chosen fits"
     changes = ", ".join(f"{name} {_before(name, options, method)}{value}" for name, value in given.items())
     asked = f"at most {total.rewards:,} reward calls and {total.rows:,} network rows"
     return Plan(chosen, total, f"a budget of {budget}: {changes + ', ' if changes else ''}{asked}")
@@ -122,44 +122,60 @@ class _Search:
     ) -> None:
         self.budget, self.method, self.process, self.value, self.samples = budget, method, process, value, samples
         self.planned = budget.rewards is not None or budget.rows is not None
+        seldom = {"every": process.steps} if "every" in method.options else {}
+        self.lowest = self._fewest("children") | seldom | self._fewest("particles")
+        """What the rule lowers each setting to (raises, for `every`), in its order."""
+        self._misfit: SizesDoNotFit | None = None
+        self._last: Forecast | None = None
+        self._together = False
 
-    def cost(self, options: Mapping[str, Any]) -> Forecast | None:
-        """What all chains ask for; None if the sizes do not go together."""
-        each = options.get("particles", 1) if self.method.returns == "all" else 1
-        if self.samples % each:
-            return None
-        try:
-            one = forecast(self.method, options, self.process, self.value)
-        except ValueError:
-            return None
-        chains = self.samples // each
+    def _fewest(self, counts: Counts) -> dict[str, int]:
+        return {name: size.fewest for name, size in self.method.sizes_of(counts).items()}
+
+    def cost(self, options: Mapping[str, Any]) -> Forecast:
+        """What all chains ask for.
+
+        Raises:
+            SizesDoNotFit: if the sizes do not go together.
+        """
+        each = self.method.designs_per_chain(options)
+        if isinstance(each, int) and each > 0 and self.samples % each:
+            raise SizesDoNotFit(
+                f"a chain returns all its {each} particles, so samples must be a multiple of {each}, got {self.samples}"
+            )
+        one, chains = forecast(self.method, options, self.process, self.value), self.samples // each
         return Forecast(one.rewards * chains, one.rows * chains)
 
     def fits(self, options: Mapping[str, Any]) -> bool:
-        cost = self.cost(options)
-        return cost is not None and (not self.planned or cost.fits(self.budget))
+        """Whether the sizes go together and stay within the budget."""
+        try:
+            self._last = self.cost(options)
+        except SizesDoNotFit as misfit:
+            self._last, self._misfit = None, self._misfit or misfit
+            return False
+        self._together = True
+        return self._last.fits(self.budget)
 
     def lowered(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """The rule.
 
         Raises:
+            SizesDoNotFit: if no sizes that were tried go together: then the budget is not the reason.
             ValueError: if nothing fits.
         """
         if not self.planned or self.fits(wanted):
             return wanted
-        sizes = [name for name in ("candidates", "particles", "width") if isinstance(wanted.get(name), int)]
-        fewest = {name: min(_FEWEST[name], wanted[name]) for name in sizes}
-        seldom = {"every": self.process.steps} if "every" in self.method.options else {}
-        order: list[str] = [name for name in ("candidates", "every", "particles", "width") if name in fewest | seldom]
+        sizes = [name for name in self.lowest if name == "every" or isinstance(wanted.get(name), int)]
         tried = dict(wanted)
-        for name in order:
-            tried |= {name: (fewest | seldom)[name]}
+        for number, name in enumerate(sizes, 1):
+            tried |= {name: self.lowest[name] if name == "every" else min(self.lowest[name], wanted[name])}
             if self.fits(tried):
-                return self._given_back(tried, wanted, order[: order.index(name) + 1])
-        least = self.cost(tried)
+                return self._given_back(tried, wanted, sizes[:number])
+        if self._misfit is not None and not self._together:
+            raise self._misfit
         raise ValueError(
             f"a budget of {self.budget} does not cover {self.samples} designs of {self.process.steps} steps, which ask for "
-            f"{'at least ' + _told(least) if least else 'more'}; raise it, or ask for fewer designs or steps"
+            f"{'at least ' + _told(self._last) if self._last else 'more'}; raise it, or ask for fewer designs or steps"
         )
 
     def _given_back(self, tried: dict[str, Any], wanted: Mapping[str, Any], lowered: list[str]) -> dict[str, Any]:

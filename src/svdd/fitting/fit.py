@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from svdd.chain.process import Process
-from svdd.chain.rng import Rng
+from svdd.chain.rng import NOISE, TRAINING, Rng
 from svdd.chain.tree import leaves, rows, take
 from svdd.cost.ledger import Usage
 from svdd.decoding.metering import accounted
@@ -23,7 +23,7 @@ from svdd.fitting.losses import effective
 from svdd.fitting.predictors import AUTOMATIC, NETWORKS, build, of_network, suited, symbols_of
 from svdd.fitting.quality import measured
 from svdd.fitting.regression import fit_network, fit_regressor, renoised
-from svdd.fitting.rollouts import NOISE, TRAINING, Rollouts, Tell, roll_out, silent
+from svdd.fitting.rollouts import Rollouts, Tell, roll_out, silent
 from svdd.fitting.settings import TARGETS, Settings, make_settings
 from svdd.fitting.value import FittedValue
 from svdd.method.features import table

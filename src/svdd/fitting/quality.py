@@ -8,8 +8,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from svdd.chain.process import Particles, Process
+from svdd.chain.rng import CONTINUATIONS, HELD_OUT, LOOK_AHEAD
 from svdd.chain.tree import leaves, take
-from svdd.fitting.rollouts import CONTINUATIONS, HELD_OUT, LOOK_AHEAD, Rollouts, Tell, at_steps, roll_out, unguided
+from svdd.fitting.rollouts import Rollouts, Tell, at_steps, roll_out, unguided
 from svdd.fitting.settings import Settings
 from svdd.method.learned_values import Learned
 from svdd.method.values import Value, evaluate, log_mean_exp, monte_carlo, posterior_mean

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from svdd.chain.process import Particles, Process
-from svdd.chain.rng import Rng
+from svdd.chain.rng import CHILDREN, Rng
 from svdd.chain.tree import Tree, concatenate, leaves, rows, take
 from svdd.method.values import evaluate
 from svdd.scoring.reward import Reward
@@ -17,8 +17,6 @@ from svdd.scoring.reward import Reward
 Tell: TypeAlias = Callable[[str, int, int], None]
 
 AT_ONCE = 256
-# streams that no chain of a run draws from, so that a run with the same seed does not decode what its value has seen
-TRAINING, HELD_OUT, CHILDREN, LOOK_AHEAD, CONTINUATIONS, NOISE = (2**41 + k * 2**44 for k in range(6))
 
 
 @dataclass(frozen=True)
@@ -124,9 +122,7 @@ def with_streams(
 ) -> Particles:
     """Some of the particles, each with a random stream of its own, and with what the network has said of them."""
     posterior = particles.posterior[index]
-    chosen = replace(particles[index], rng=Rng(seed, streams.tolist()))
-    chosen.__dict__["posterior"] = posterior
-    return chosen
+    return replace(particles[index], rng=Rng(seed, streams.tolist())).with_posterior(posterior)
 
 
 def at_steps(process: Process, rollouts: Rollouts, seed: int, stream: int, ask: Callable[[Particles], Tree]) -> Tree:

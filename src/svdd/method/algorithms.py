@@ -39,6 +39,10 @@ class OverTiltWarning(UserWarning):
     """The method tilts towards the reward twice and does not sample the target law."""
 
 
+class SizesDoNotFit(ValueError):
+    """Sizes of a run do not go together; each may be right beside other ones."""
+
+
 def _guided(process: Process, every: int, window: Window) -> Callable[[int], bool]:
     """Which steps choose."""
     if every < 1:
@@ -46,7 +50,7 @@ def _guided(process: Process, every: int, window: Window) -> Callable[[int], boo
     times, last = process.times.tolist(), process.steps - 1
     chosen = {k for k in range(last + 1) if (last - k) % every == 0 and window[1] <= times[k + 1] <= window[0]}
     if not chosen:
-        raise ValueError(
+        raise SizesDoNotFit(
             f"window {tuple(window)} (from, to, with from >= to) with every={every} chooses nowhere; "
             f"times run from {times[0]:.4g} to {times[-1]:.4g}"
         )
@@ -196,7 +200,7 @@ def svdd_r(
         Li et al., arXiv 2408.08252, NeurIPS version.
     """
     if replace is not None and share(replace, particles) < 1:
-        raise ValueError(
+        raise SizesDoNotFit(
             f"replace={replace} of {particles} particles is none of them; raise either, or use replace=None"
         )
     warnings.warn(

@@ -194,9 +194,7 @@ def search(
 def _driven(particles: Particles, process: Process, rng: Rng) -> Particles:
     """The same particles on this process and these streams: a resumed step brings only its state."""
     driven = replace(particles, process=process, rng=rng)
-    if "posterior" in particles.__dict__:
-        driven.__dict__["posterior"] = particles.posterior
-    return driven
+    return driven.with_posterior(particles.posterior) if particles.has_posterior else driven
 
 
 def _admissible(parents: Particles, m: int) -> int:

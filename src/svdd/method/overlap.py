@@ -42,8 +42,8 @@ def rewards_meanwhile(reward: Scorer, particles: Particles) -> Float[Tensor, " n
                 answer.result()
         raise
     order = torch.cat(parts).argsort()
-    if "posterior" not in particles.__dict__:
-        particles.__dict__["posterior"] = take(concatenate([piece.posterior for piece in pieces]), order)
+    if not particles.has_posterior:
+        particles.keep_posterior(take(concatenate([piece.posterior for piece in pieces]), order))
     return torch.cat([answer.result() for answer in answers])[order]
 
 
@@ -52,7 +52,7 @@ def _parts(particles: Particles, most: int) -> list[Int64[Tensor, " r"]]:
     first, group = _groups(particles)
     known: Any = getattr(particles.process.denoiser, "known", None)
     fresh = torch.ones(len(first), dtype=torch.bool)
-    if known is not None and "posterior" not in particles.__dict__:
+    if known is not None and not particles.has_posterior:
         fresh = ~known(take(particles.x, first), take(particles.cond, first)).cpu()
     batch = (fresh.cumsum(0) - 1).clamp(min=0) // particles.process.rows_at_once
     batches = int(batch.max()) + 1

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from svdd.messages import unknown
@@ -39,6 +39,24 @@ def citations(method: str) -> list[str]:
 
 _GUIDED = ("every", "window")
 
+Counts = Literal["particles", "children", "noises"]
+
+
+@dataclass(frozen=True)
+class Size:
+    """What an option of a method counts, so that a run can be planned and steered whatever the option is called.
+
+    Args:
+        counts: `particles` of a chain, `children` of a particle per step, or initial `noises` that a particle is chosen from.
+        fewest: what a plan may lower it to; plans leave noises alone.
+    """
+
+    counts: Counts
+    fewest: int = 1
+
+
+_PARTICLES, _CANDIDATES, _NOISES = Size("particles"), Size("children", fewest=2), Size("noises")
+
 
 Returns = Literal["draw", "top", "all"]
 
@@ -57,6 +75,7 @@ class Method:
         options: the settings it takes beyond those of all methods.
         references: keys of `REFERENCES`.
         weighted: whether its weights estimate log Z.
+        sizes: those of its options that say how many rows a chain has.
     """
 
     function: Callable[..., Steps]
@@ -68,6 +87,17 @@ class Method:
     options: tuple[str, ...]
     references: tuple[str, ...] = ("svdd",)
     weighted: bool = False
+    sizes: Mapping[str, Size] = field(default_factory=dict)
+
+    def sizes_of(self, counts: Counts) -> dict[str, Size]:
+        """The sizes that count one kind of rows."""
+        return {name: size for name, size in self.sizes.items() if size.counts == counts}
+
+    def designs_per_chain(self, options: Mapping[str, Any]) -> Any:
+        """How many designs a chain returns with these options: all its particles, or one."""
+        if self.returns != "all":
+            return 1
+        return next((options[name] for name in self.sizes_of("particles") if name in options), 1)
 
     def defaults(self) -> dict[str, Any]:
         """The values of the options that may be left out, but for the cadence all methods share."""
@@ -82,7 +112,16 @@ class Method:
 METHODS: dict[str, Method] = {
     "pretrained": Method(pretrained, "the model as it is", "draw", "p", "T", "1", ()),
     "best-of-n": Method(
-        best_of_n, "N full samples, the best kept", "top", "max of N", "NT", "N", ("particles", "temperature"), (), True
+        best_of_n,
+        "N full samples, the best kept",
+        "top",
+        "max of N",
+        "NT",
+        "N",
+        ("particles", "temperature"),
+        (),
+        True,
+        {"particles": _PARTICLES},
     ),
     "svdd": Method(
         svdd,
@@ -92,6 +131,7 @@ METHODS: dict[str, Method] = {
         "1+(T-1)M",
         "TM",
         ("candidates", "temperature", "prior_candidates", *_GUIDED),
+        sizes={"candidates": _CANDIDATES, "prior_candidates": _NOISES},
     ),
     "svdd-r": Method(
         svdd_r,
@@ -101,6 +141,7 @@ METHODS: dict[str, Method] = {
         "N(1+(T-1)M)",
         "NTM",
         ("particles", "candidates", "temperature", "replace", *_GUIDED),
+        sizes={"particles": _PARTICLES, "candidates": _CANDIDATES},
     ),
     "smc": Method(
         smc,
@@ -112,6 +153,7 @@ METHODS: dict[str, Method] = {
         ("particles", "temperature", "potential", "ess", *_GUIDED),
         ("fk", "tds"),
         True,
+        {"particles": _PARTICLES},
     ),
     "nested-is": Method(
         nested_is,
@@ -123,6 +165,7 @@ METHODS: dict[str, Method] = {
         ("particles", "candidates", "temperature", "ess", "prior_candidates", *_GUIDED),
         ("nested", "svdd"),
         True,
+        {"particles": _PARTICLES, "candidates": _CANDIDATES, "prior_candidates": _NOISES},
     ),
     "beam": Method(
         beam,
@@ -133,6 +176,7 @@ METHODS: dict[str, Method] = {
         "nTM",
         ("width", "candidates", *_GUIDED),
         ("treeg",),
+        sizes={"width": _PARTICLES, "candidates": _CANDIDATES},
     ),
     "blocks": Method(
         blocks,
@@ -143,6 +187,7 @@ METHODS: dict[str, Method] = {
         "MT/L",
         ("candidates", "length", "temperature"),
         ("code",),
+        sizes={"candidates": _CANDIDATES},
     ),
 }
 

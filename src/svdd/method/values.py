@@ -133,8 +133,7 @@ def rollout(reward: Reward, steps: int = 4, samples: int = 1, temperature: float
         left = particles.process.times[particles.step :]
         jumps = torch.linspace(0, len(left) - 1, min(steps, len(left) - 1) + 1).round().long()
         ahead = replace(particles, process=replace(particles.process, times=left[jumps]), step=0, memory={})
-        ahead.__dict__["posterior"] = particles.posterior
-        ahead = ahead.propose(samples)
+        ahead = ahead.with_posterior(particles.posterior).propose(samples)
         while not ahead.final:
             ahead = ahead.propose(1)
         return log_mean_exp(evaluate(scorer, ahead, ahead.x).view(-1, samples), temperature)

@@ -9,7 +9,7 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from svdd.scoring.reward import RewardError
@@ -19,6 +19,14 @@ _LATER = (429, 500, 502, 503, 504)
 
 class EndpointError(OSError):
     """An endpoint that cannot be reached, or refuses."""
+
+
+@dataclass
+class _Line:
+    """What all requests to an address share."""
+
+    connections: Any = None
+    next: float = 0.0  # when another request may be made
 
 
 @dataclass
@@ -32,8 +40,7 @@ class Endpoint:
     rate: float | int | None = None
     version: str = ""
     images: bool = False
-    _connections: Any = field(default=None, repr=False, compare=False)
-    _next: float = field(default=0.0, repr=False, compare=False)
+    _line: _Line = field(default_factory=_Line, repr=False, compare=False)
 
     @property
     def at_once(self) -> int:
@@ -46,9 +53,8 @@ class Endpoint:
         return self.address, {"version": self.version}
 
     def of_images(self) -> "Endpoint":
-        """The same address for designs that are images."""
-        self.images = True
-        return self
+        """The same address, over the same connections, for designs that are images."""
+        return replace(self, images=True)
 
     def __call__(self, designs: Any) -> list[float]:
         """One score a design, in the order given."""
@@ -60,12 +66,12 @@ class Endpoint:
 
     def close(self) -> None:
         """Closes the connections; a later call opens new ones."""
-        if self._connections is not None:
-            self._connections.clear()
-            self._connections = None
+        if self._line.connections is not None:
+            self._line.connections.clear()
+            self._line.connections = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_connections": None, "_next": 0.0}  # connections stay in their process
+        return vars(self) | {"_line": _Line()}  # connections stay in their process
 
     def _post(self, asked: dict[str, list[Any]]) -> list[float]:
         from urllib3.exceptions import HTTPError, MaxRetryError
@@ -90,11 +96,11 @@ class Endpoint:
         """Until the next request may be made."""
         if self.rate is not None:
             now = time.monotonic()
-            time.sleep(max(0.0, self._next - now))
-            self._next = max(now, self._next) + 1 / self.rate
+            time.sleep(max(0.0, self._line.next - now))
+            self._line.next = max(now, self._line.next) + 1 / self.rate
 
     def _made(self) -> Any:
-        if self._connections is None:
+        if self._line.connections is None:
             try:
                 from urllib3 import PoolManager, Retry
             except ImportError:
@@ -108,8 +114,8 @@ class Endpoint:
                 allowed_methods=None,  # a score has no side effects: posting again is safe
                 raise_on_status=False,
             )
-            self._connections = PoolManager(timeout=float(self.timeout), retries=again)
-        return self._connections
+            self._line.connections = PoolManager(timeout=float(self.timeout), retries=again)
+        return self._line.connections
 
     def _scores(self, data: bytes, n: int) -> list[float]:
         try:

@@ -7,8 +7,9 @@ import multiprocessing
 import os
 import pickle
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from svdd.scoring.reward import Invalid
@@ -26,6 +27,7 @@ class _Held:
     limit: int | None = None  # bytes
     base: int = 0  # bytes in use once the reward was loaded
     answered: int = 0
+    changed: dict[tuple[bytes, ...], Callable[[Any], Any]] = field(default_factory=dict)  # the reward, by its changes
 
 
 _HELD = _Held()
@@ -43,16 +45,18 @@ class Answer:
 def start(
     load: tuple[str, dict[str, Any]] | bytes,
     memory_mb: float | None,
-    change: Callable[[Any], Callable[[Any], Any]] | None = None,
+    changes: Sequence[tuple[bytes, ...]] = (),
 ) -> None:
-    """Loads the reward, a name with options or a pickled callable, and changes it if it is to be."""
+    """Loads the reward, a name with options or a pickled callable, and makes those of its changes that are known now."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers are the parallelism
     threading.Thread(target=_die_with_the_parent, daemon=True).start()
     try:
-        loaded = pickle.loads(load) if isinstance(load, bytes) else _named(*load)
-        _HELD.reward = loaded if change is None else change(loaded)
+        _HELD.reward = pickle.loads(load) if isinstance(load, bytes) else _named(*load)
     except Exception as error:
-        _HELD.problem = f"{type(error).__name__}: {error}"
+        _HELD.problem = _said(error)
+    for known in ((), *changes):  # imports then count neither as a batch's time nor as its memory
+        with suppress(Exception):  # a batch that needs it says why
+            _changed(known)
     if memory_mb is not None:
         _HELD.limit, _HELD.base = int(memory_mb * 2**20), _data_bytes()
         _limit_memory(_HELD.base + _HELD.limit)
@@ -80,13 +84,36 @@ def _data_bytes() -> int:
         return 0
 
 
-def _limit_memory(limit: int) -> None:
+def _limit_memory(limit: int | None) -> None:
     try:
         import resource
 
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+        most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        resource.setrlimit(resource.RLIMIT_DATA, (most if limit is None else limit, most))
     except (ImportError, OSError, ValueError):  # a system without such limits: leaks still end with the batch
         pass
+
+
+def changed_by(reward: Any, changes: Sequence[bytes]) -> Callable[[Any], Any]:
+    """What pickled functions make of a reward, one after the other."""
+    for change in changes:
+        reward = pickle.loads(change)(reward)
+    return reward  # type: ignore[no-any-return]
+
+
+def _changed(changes: tuple[bytes, ...]) -> Callable[[Any], Any]:
+    """The reward with these changes, made once; memory that they need counts as the reward's."""
+    if changes not in _HELD.changed:
+        before = _data_bytes()
+        if _HELD.limit is not None:
+            _limit_memory(None)
+        try:
+            _HELD.changed[changes] = changed_by(_HELD.reward, changes)
+        finally:
+            _HELD.base += _data_bytes() - before
+            if _HELD.limit is not None:
+                _limit_memory(_HELD.base + _HELD.limit)
+    return _HELD.changed[changes]
 
 
 def alive() -> bool:
@@ -94,22 +121,27 @@ def alive() -> bool:
     return True
 
 
-def answer(designs: bytes, fresh: bool) -> Answer:
+def answer(designs: bytes, fresh: bool, changes: tuple[bytes, ...] = ()) -> Answer:
     """The reward of pickled designs.
 
     Args:
         designs: a batch.
         fresh: whether only a worker that has answered nothing yet may take it.
+        changes: pickled functions that change the reward before it is asked.
     """
     if _HELD.reward is None:
         return Answer(unusable=f"a worker cannot load the reward ({_HELD.problem})")
+    try:
+        reward = _changed(changes)
+    except Exception as error:
+        return Answer(unusable=f"a worker cannot load the reward ({_said(error)})")
     leaking = _HELD.limit is not None and _data_bytes() - _HELD.base > _HELD.limit // 2
     if _HELD.answered and (fresh or leaking):
         os._exit(RECYCLED)
     _HELD.answered += 1
     try:
         batch = pickle.loads(designs)
-        return _counted(_HELD.reward(batch), batch)
+        return _counted(reward(batch), batch)
     except TimeoutError as error:
         return Answer(failed=("timeout", _said(error)))
     except Exception as error:

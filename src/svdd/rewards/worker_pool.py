@@ -6,6 +6,7 @@ designs; meanwhile the run goes on.
 """
 
 import concurrent.futures
+import copy
 import multiprocessing
 import pickle
 import signal
@@ -38,6 +39,39 @@ class _Task:
     pool: Any = None
 
 
+class _Processes:
+    """Processes that hold a reward. They start at the first batch, and serve the reward and every change of it.
+
+    Args:
+        workers: how many.
+        load: what they load.
+        memory_mb: that each may take beyond it.
+    """
+
+    def __init__(self, workers: int, load: tuple[str, dict[str, Any]] | bytes, memory_mb: float | int | None) -> None:
+        self.workers, self.load, self.memory_mb = workers, load, memory_mb
+        self.pool: Any = None
+        self._changes = list[tuple[bytes, ...]]()  # a process that starts later makes them at once
+
+    def note(self, changes: tuple[bytes, ...]) -> None:
+        """A change that batches will ask for."""
+        if changes not in self._changes:
+            self._changes.append(changes)
+
+    def schedule(self, function: Any, *arguments: Any, timeout: float) -> Any:
+        """A function of a module in the next process that is free."""
+        if self.pool is None:
+            self.pool = _started(self.workers, (self.load, self.memory_mb, self._changes))
+            self._end = weakref.finalize(self, _stopped, self.pool)
+        return self.pool.schedule(function, args=arguments, timeout=timeout)
+
+    def close(self) -> None:
+        """Ends them, whatever they do."""
+        if self.pool is not None:
+            self._end()
+            self.pool = None
+
+
 class Workers:
     """A reward in worker processes; see `workers`."""
 
@@ -59,9 +93,8 @@ class Workers:
         self.reward, self.workers, self.batch, self.policy, self.options = reward, workers, batch, policy, options
         self.timeout, self.memory_mb, self.at_once = float(timeout), memory_mb, batch * workers
         self.groupwise = traits_of(load_reward(reward, **options) if isinstance(reward, str) else reward).groupwise
-        self._load = (reward, options) if isinstance(reward, str) else _pickled(reward, options)
-        self._pool: Any = None
-        self._change: Change | None = None
+        load = (reward, options) if isinstance(reward, str) else _pickled(reward, options)
+        self._processes, self._changes = _Processes(workers, load, memory_mb), tuple[bytes, ...]()
 
     @property
     def named(self) -> tuple[Any, dict[str, Any]]:
@@ -69,10 +102,17 @@ class Workers:
         return self.reward, self.options
 
     def inside(self, change: "Change") -> "Workers":
-        """The same workers, the reward in them changed; `change` is a function of a module."""
-        self.close()
-        self._change = change
-        return self
+        """The reward changed by `change`, a function of a module, in the same processes; this one stays as it is.
+
+        One that was changed so last is returned itself.
+        """
+        pickled = pickle.dumps(change)
+        if self._changes[-1:] == (pickled,):
+            return self
+        changed = copy.copy(self)
+        changed._changes = (*self._changes, pickled)
+        self._processes.note(changed._changes)
+        return changed
 
     def __enter__(self) -> "Workers":
         return self
@@ -93,26 +133,21 @@ class Workers:
         return _Answers(self, [self._send(task) for task in each])
 
     def close(self) -> None:
-        """Ends the processes, whatever they do; a later call starts new ones."""
-        if self._pool is not None:
-            self._end()
-            self._pool = None
+        """Ends the processes, whatever they do, for every change of the reward too; a later call starts new ones."""
+        self._processes.close()
 
     def _send(self, task: _Task) -> _Task:
         data = pickle.dumps(_alone(task.designs), protocol=pickle.HIGHEST_PROTOCOL)
         try:
-            task.future = self._scheduled(in_worker.answer, data, task.fresh, timeout=task.timeout)
+            task.future = self._scheduled(in_worker.answer, data, task.fresh, self._changes, timeout=task.timeout)
         except RuntimeError:  # a process died since, and took the pool with it
             self.close()
-            task.future = self._scheduled(in_worker.answer, data, task.fresh, timeout=task.timeout)
-        task.pool = self._pool
+            task.future = self._scheduled(in_worker.answer, data, task.fresh, self._changes, timeout=task.timeout)
+        task.pool = self._processes.pool
         return task
 
     def _scheduled(self, function: Any, *arguments: Any, timeout: float) -> Any:
-        if self._pool is None:
-            self._pool = _started(self.workers, (self._load, self.memory_mb, self._change))
-            self._end = weakref.finalize(self, _stopped, self._pool)
-        return self._pool.schedule(function, args=arguments, timeout=timeout)
+        return self._processes.schedule(function, *arguments, timeout=timeout)
 
     def _after_a_break(self, task: _Task, error: Exception) -> list[Any]:
         """A process died before it was seen with a batch: with one batch at a time it is known which one kills.
@@ -120,7 +155,7 @@ class Workers:
         Raises:
             RewardError: if processes die without any.
         """
-        if task.pool is self._pool:
+        if task.pool is self._processes.pool:
             self.close()
         n = count(task.designs)
         size = n if self.groupwise else 1

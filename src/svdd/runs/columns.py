@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from svdd.runs.pairs import pair
-from svdd.runs.make import make_reward, makes_processes
-from svdd.registry import REWARDS
-from svdd.scoring.reward import Reward
 from svdd.decoding.result import COLUMNS
+from svdd.registry import REWARDS
+from svdd.runs.make import make_reward, makes_processes
+from svdd.runs.pairs import pair
+from svdd.scoring.reward import Reward
 
 if TYPE_CHECKING:
     from svdd.runs.job import Job

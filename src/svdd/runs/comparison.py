@@ -8,18 +8,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from svdd.runs.compare_request import Request
-from svdd.runs.verdicts import verdicts
-from svdd.runs.evaluation import Protocol, is_measured, protocol_of, resampled, table
-from svdd.runs.reading import FinishedRun, labels
-from svdd.runs.folder import RunFolder, as_json
-from svdd.runs.columns import Score
-from svdd.runs.job import Job, make_job, make_process, read_settings
 from svdd.cli.listing import show
-from svdd.runs.matching import MATCHES, RULES, SIZES, Compared, Planner
-from svdd.runs.running import resume_job, run_job
 from svdd.cli.sentences import Interrupted, say
 from svdd.decoding.result import Result
+from svdd.runs.columns import Score
+from svdd.runs.compare_request import Request
+from svdd.runs.evaluation import Protocol, is_measured, protocol_of, resampled, table
+from svdd.runs.folder import RunFolder, as_json
+from svdd.runs.job import Job, make_job, make_process, read_settings
+from svdd.runs.matching import MATCHES, RULES, SIZES, Compared, Planner
+from svdd.runs.reading import FinishedRun, labels
+from svdd.runs.running import resume_job, run_job
+from svdd.runs.verdicts import verdicts
 
 if TYPE_CHECKING:
     import pandas as pd

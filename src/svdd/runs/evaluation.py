@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from svdd.domains.sequence.fasta import read_fasta
-from svdd.runs.reading import FinishedRun, grouped, labels
-from svdd.runs.folder import as_json
-from svdd.runs.job import BEGUN, Job, make_process, make_reward
+from svdd.chain.process import Process
 from svdd.cli.listing import show
 from svdd.cli.sentences import say
-from svdd.registry import HELD_OUT, JUDGES
-from svdd.domains.sequence.measures import has_alphabet, measured, record
-from svdd.metrics.measures import Designs, Evaluation, makes_images, makes_molecules, scored
-from svdd.domains.sequence.references import Reference, natural, of_model
-from svdd.chain.process import Process
 from svdd.decoding.result import Result
+from svdd.domains.sequence.fasta import read_fasta
+from svdd.domains.sequence.measures import has_alphabet, measured, record
+from svdd.domains.sequence.references import Reference, natural, of_model
+from svdd.metrics.measures import Designs, Evaluation, makes_images, makes_molecules, scored
+from svdd.registry import HELD_OUT, JUDGES
+from svdd.runs.folder import as_json
+from svdd.runs.job import BEGUN, Job, make_process, make_reward
+from svdd.runs.reading import FinishedRun, grouped, labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,8 +53,8 @@ class Protocol:
             return scored(result, None, self.judge, note=_ONLY_REWARDS)
         asked = make_reward(self.judge) if self.judge and self.judge not in result.scores else None
         if makes_images(about):
-            from svdd.domains.image.measures.measures import measured_images
             from svdd.domains.image.measures.distances import bundled_features
+            from svdd.domains.image.measures.measures import measured_images
 
             judge = None if asked is None else self.process.adapt(asked)
             return measured_images(result, bundled_features(), judge, self.judge, self.chunks)
@@ -168,13 +168,13 @@ def check_out(out: Path, force: bool) -> None:
 def _reference(path: Path, process: Process) -> "AnyReference":
     about = process.about
     if makes_images(about):
-        from svdd.domains.image.measures.distances import ImageReference, bundled_features
         from svdd.domains.image.files import read_images
+        from svdd.domains.image.measures.distances import ImageReference, bundled_features
 
         return ImageReference.of(read_images(path), path.name, bundled_features())
     if makes_molecules(about):
-        from svdd.domains.molecule.measures.reference import MoleculeReference
         from svdd.domains.molecule.files import read_molecules
+        from svdd.domains.molecule.measures.reference import MoleculeReference
 
         return MoleculeReference.of(read_molecules(path), path.name)
     from svdd.domains.sequence.alphabets import Alphabet

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from svdd.scoring.best_designs import BestDesigns
-from svdd.runs.parts import Parts
 from svdd.cli.sentences import say
 from svdd.decoding.result import Result
 from svdd.decoding.saving import read_state
+from svdd.runs.parts import Parts
+from svdd.scoring.best_designs import BestDesigns
 
 if TYPE_CHECKING:
-    from svdd.metrics.measures import Evaluation
     from svdd.domains.molecule.poses import Poses
+    from svdd.metrics.measures import Evaluation
 
 WRITTEN = (
     "job.yaml", "state.pt", "state.part", "samples.csv", "samples.parquet", "samples.safetensors", "samples.fasta",

@@ -16,22 +16,22 @@ from pydantic import (
     model_validator,
 )
 
-from svdd.method.table import METHODS
+from svdd.chain.process import Process
+from svdd.decoding.decoding import Decoding, make_method
 from svdd.domains.sequence.fasta import read_fasta, template
+from svdd.messages import unknown
+from svdd.method.table import METHODS
+from svdd.method.values import Value
+from svdd.method.values_by_name import VALUES, names_value, read_value
+from svdd.registry import MODELS, REWARDS, SCHEMES, WITH_IDS, load
+from svdd.runs.columns import Score, read_scores, renamed, score_reward
+from svdd.runs.make import job_reward, whole_command
+from svdd.runs.make import make_reward as make_reward
 from svdd.runs.objectives import NAME as OBJECTIVE
 from svdd.runs.objectives import Written
 from svdd.runs.objectives import sentence as objective_sentence
-from svdd.runs.make import job_reward, whole_command
-from svdd.runs.make import make_reward as make_reward
-from svdd.runs.columns import Score, read_scores, renamed, score_reward
-from svdd.decoding.decoding import Decoding, make_method
-from svdd.registry import MODELS, REWARDS, SCHEMES, WITH_IDS, load
-from svdd.method.values_by_name import VALUES, names_value, read_value
-from svdd.chain.process import Process
-from svdd.messages import unknown
-from svdd.scoring.stored_scores import Journal
 from svdd.scoring.reward import Reward
-from svdd.method.values import Value
+from svdd.scoring.stored_scores import Journal
 
 RENAMED = {"block_length": "length"}
 """Method options whose name a job needs for something else."""

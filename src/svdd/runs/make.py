@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from svdd.cli.sentences import guarded
-from svdd.scoring.reward import Composite
 from svdd.registry import REWARD_SCHEMES, REWARDS, load_reward
-from svdd.scoring.reward import Reward, like
+from svdd.scoring.reward import Composite, Reward, like
 
 if TYPE_CHECKING:
     from svdd.runs.job import Job

@@ -16,10 +16,10 @@ from pydantic import (
     model_validator,
 )
 
-from svdd.runs.make import placed_reward
+from svdd.messages import unknown
 from svdd.rewards.desirability import AtLeast, AtMost, Desirability, Interval, Ramp, Sigmoid
 from svdd.rewards.objectives import Objective, objective
-from svdd.messages import unknown
+from svdd.runs.make import placed_reward
 
 NAME = "objective"
 """What the reward of a job is called that has an objective."""

@@ -3,15 +3,15 @@
 from contextlib import nullcontext
 from functools import partial
 
-from svdd.runs.folder import RunFolder
-from svdd.runs.make import job_reward, makes_processes
-from svdd.runs.job import Job, make_decoding
-from svdd.runs.parts import Parts
 from svdd.cli.sentences import say
 from svdd.clusters.actors import ONE_CORE, connect
 from svdd.clusters.remote_reward import reward_on_ray
 from svdd.clusters.runs import batch_of, run_on_ray
 from svdd.decoding.decoding import Decoding
+from svdd.runs.folder import RunFolder
+from svdd.runs.job import Job, make_decoding
+from svdd.runs.make import job_reward, makes_processes
+from svdd.runs.parts import Parts
 
 WORKERS = 2
 HERE = "ray"

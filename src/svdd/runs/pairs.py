@@ -1,9 +1,8 @@
 """NAME=VALUE, as flags and job files write settings."""
 
-from pathlib import Path
 from typing import Any
-import yaml
 
+import yaml
 
 
 def pair(flag: str, text: str) -> tuple[str, Any]:

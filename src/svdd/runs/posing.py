@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from svdd.cli.sentences import say
-from svdd.metrics.measures import makes_molecules
 from svdd.decoding.result import Result
+from svdd.metrics.measures import makes_molecules
 
 if TYPE_CHECKING:
     from svdd.domains.molecule.poses import Poses

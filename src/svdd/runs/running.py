@@ -9,11 +9,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from svdd.runs.folder import RunFolder
-from svdd.runs.job import Job, make_decoding, make_job, read_settings
 from svdd.cli.progress import progress
 from svdd.cli.sentences import Interrupted, say
 from svdd.decoding.decoding import Decoding
+from svdd.runs.folder import RunFolder
+from svdd.runs.job import Job, make_decoding, make_job, read_settings
 from svdd.scoring.reward import close
 from svdd.scoring.score_file import ScoreCache
 from svdd.scoring.stored_scores import Journal

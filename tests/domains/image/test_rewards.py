@@ -4,19 +4,25 @@ import base64
 import io
 import pickle
 import sys
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 import torch
 
+import svdd
+from exact import image_checks
 from exact.image_checks import PROMPTS, SHADES, prompts_stay_with_their_images
 from support import image_functions
 from support.image_functions import first_red
+from svdd.chain.distributions import Normal
 from svdd.cost.batches import between
 from svdd.domains.image.pixels import from_uint8, to_pil, to_uint8
 from svdd.domains.image.prompts import captioned, encode_prompts
 from svdd.domains.image.rewards import pixels as rewards
 from svdd.domains.image.rewards.image_reward import ImageReward, as_reward
 from svdd.registry import load_reward
+from svdd.rewards.endpoints import endpoint
 from svdd.rewards.worker_pool import workers
 from svdd.scoring.identity import reward_identity
 
@@ -240,6 +246,47 @@ def test_workers_give_functions_what_they_take_and_prompts_and_are_sent_no_other
     assert answers[2].kind == "error"
     assert "too bright" in answers[2].why
     assert max(sent) < 2000
+
+
+def test_the_processes_of_a_block_serve_every_run_in_it_and_its_reward_stays_what_it_was():
+    process = image_checks.process()
+    given = {"cond": image_checks.COND, "samples": 3, "candidates": 2}
+    with workers(f"{image_functions.__file__}:process_id", 1) as reward:
+        before = dict(vars(reward))
+        first = svdd.decode(process, reward, **given).rewards.tolist()
+        again = svdd.decode(process, reward, **given).rewards.tolist()
+        plain = reward(["no image"]).tolist()
+        assert vars(reward) == before
+    assert first == again == 3 * [plain[0] + 0.5]
+    assert plain[0] % 1 == 0  # as it is given: nothing made PIL images for it
+
+
+def test_the_processes_of_a_block_serve_a_fit_and_its_value_too(tmp_path):
+    process = replace(
+        image_checks.process(),
+        prior=lambda n, rng: rng.normal((n, 3, 8, 8)),
+        denoiser=lambda x, t, cond: Normal(0.5 + 0.01 * t * x, 0.2),
+        decode=lambda x: x.clamp(0, 1),
+        attach=None,
+    )
+    sizes = {"rollouts": 16, "states": 2, "train_steps": 2, "held_out": 0, "candidates": 0}
+    with workers(f"{image_functions.__file__}:process_and_shade", 1) as reward:
+        first = svdd.decode(process, reward, samples=3, candidates=2)
+        value = svdd.fit_value(process, reward, network_options={"channels": 8}, **sizes)
+        value.save(tmp_path / "value")
+        loaded = svdd.load_value(tmp_path / "value", process, reward)
+        last = svdd.decode(process, reward, value=loaded, samples=3, candidates=2)
+    assert len({*first.rewards.floor().tolist(), *last.rewards.floor().tolist()}) == 1
+
+
+def test_an_address_of_images_leaves_the_address_as_it_was():
+    with image_functions.server() as (address, seen), closing(endpoint(address)) as reward:
+        adapted = as_reward(reward)
+        adapted(designs())
+        reward(["ACGT"])
+        assert as_reward(adapted) == adapted != reward
+        assert seen[1] == {"designs": ["ACGT"]}
+        assert reward._line is adapted._line  # closing one closes the connections of both
 
 
 SCORES = "import csv, json, sys\nfrom PIL import Image\n"

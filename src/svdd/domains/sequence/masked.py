@@ -11,7 +11,7 @@ from torch import Tensor
 
 from svdd.chain.denoisers import Network, from_logits
 from svdd.chain.process import Process
-from svdd.chain.rng import Rng
+from svdd.chain.rng import LIKELIHOOD_BOUND, Rng
 from svdd.chain.schedules import Survival, masked_log_linear, time_grid
 from svdd.chain.transitions import Transition, masked_ancestral
 from svdd.domains.sequence.alphabets import Alphabet
@@ -191,7 +191,7 @@ def bound_per_site(
         rows: noisy copies at a time.
     """
     n, count = len(x_0), free.sum(1, keepdim=True)
-    rng = Rng(seed, range(2**40, 2**40 + n))  # streams that no chain of a run draws from
+    rng = Rng(seed, range(LIKELIHOOD_BOUND, LIKELIHOOD_BOUND + n))
     t = (torch.arange(samples) + rng.uniform((n, 1))) / samples
     # at least one mask in expectation: below that the estimator's variance explodes and its mean hardly changes
     t = t.maximum(1 / count).flatten()[:, None]

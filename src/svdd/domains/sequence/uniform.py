@@ -10,7 +10,7 @@ from torch import Tensor
 from svdd.chain.denoisers import Network, from_leave_one_out
 from svdd.chain.distributions import Categorical
 from svdd.chain.process import Process
-from svdd.chain.rng import Rng
+from svdd.chain.rng import LIKELIHOOD_BOUND, Rng
 from svdd.chain.schedules import Survival, masked_log_linear, time_grid
 from svdd.chain.transitions import uniform_marginal
 from svdd.chain.tree import Tree
@@ -99,7 +99,7 @@ def uniform_elbo_per_site(
     survival = survival or masked_log_linear()
     facts = process.about
     clean = Alphabet(facts["alphabet"], synonyms=facts["synonyms"]).encode(sequences)
-    rng = Rng(seed, range(2**40, 2**40 + len(clean)))  # streams that no chain of a run draws from
+    rng = Rng(seed, range(LIKELIHOOD_BOUND, LIKELIHOOD_BOUND + len(clean)))
     draws = (torch.arange(samples) + rng.uniform((len(clean), 1))) / samples
     steps = (draws * process.steps).long().clamp(max=process.steps - 1)
     total = torch.zeros(len(clean), dtype=torch.float64)

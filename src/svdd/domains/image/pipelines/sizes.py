@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from svdd.method.loop import Count
+from svdd.method.table import Counts, Method
 
 STEPS = 1000
 """Steps for which sizes that depend on the step are looked at, where their number is not known."""
@@ -18,11 +19,14 @@ def most_of(name: str, count: Count, steps: int = STEPS) -> int:
     return most
 
 
-def slots_of(options: Mapping[str, Any], steps: int) -> int:
+def slots_of(method: Method, options: Mapping[str, Any], steps: int) -> int:
     """The most rows that a method with these options asks for, of one chain at one time."""
-    particles = [most_of(name, options[name], steps) for name in ("particles", "width") if name in options]
-    children = [most_of(name, options[name], steps) for name in ("candidates", "prior_candidates") if name in options]
-    return max([1, *particles]) * max([1, *children])
+
+    def most(counts: Counts) -> int:
+        given = [most_of(name, options[name], steps) for name in method.sizes_of(counts) if name in options]
+        return max([1, *given])
+
+    return most("particles") * max(most("children"), most("noises"))
 
 
 @dataclass(frozen=True)

@@ -192,7 +192,8 @@ class Steered:
             raise ValueError(
                 "the reward asks for prompts, and the pipeline is given none as text; give the call prompts=[...]"
             )
-        most = most_of("candidates", self.options.get("candidates", 1))
+        sizes = make_method(self.method, self.options).sizes_of("children")
+        most = max([1, *(most_of(name, self.options[name]) for name in sizes if name in self.options)])
         if eta == 0 and most > 1:
             raise ValueError(
                 f"eta=0 adds no noise, so the {most} candidates of a step would be equal; set eta above 0 (1 for DDIM, 0.5 for "
@@ -202,12 +203,13 @@ class Steered:
     def _own_options(self, arguments: Arguments) -> dict[str, Any]:
         """The method's options, the initial noise chosen among as many as there are candidates, unless it is given."""
         options = dict(self.options)
-        if "prior_candidates" in make_method(self.method, options).options:
-            several = options.get("candidates", 1)
+        method = make_method(self.method, options)
+        several = next((options[name] for name in method.sizes_of("children") if name in options), 1)
+        for name in method.sizes_of("noises"):
             if arguments.own_noise:
-                options["prior_candidates"] = 1
+                options[name] = 1
             elif isinstance(several, int):
-                options.setdefault("prior_candidates", several)
+                options.setdefault(name, several)
         return options
 
 
@@ -220,7 +222,7 @@ class _Call:
         self.steered, self.arguments, self.options = steered, arguments, options
         self.seed = arguments.seed(steered.run["seed"])
         steps = arguments.given.get("num_inference_steps") or STEPS
-        self.slots = slots_of(options, steps)
+        self.slots = slots_of(make_method(steered.method, options), options, steps)
         decode, look_ahead = steered.decoders
         full = self._decoder(decode)
         self.process = PipelineProcess(self.slots, eta, full, full if look_ahead is None else self._decoder(look_ahead))
@@ -265,7 +267,7 @@ class _Call:
         cond = () if captions is None else {"prompt": encode_prompts(captions)}
         if captions is not None:
             process = replace(process, attach=lambda designs, cond: designs | {"prompt": cond["prompt"]})
-        each = self.options.get("particles", 1) if make_method(steered.method, {}).returns == "all" else 1
+        each = make_method(steered.method, self.options).designs_per_chain(self.options)
         settings = steered.run | {"seed": self.seed, "method": steered.method, "samples": self.arguments.chains * each}
         settings |= {"batch": batch, "returns": "all" if steered.return_all else None}
         return Decoding(process, steered.reward, cond=cond, **settings, **self.options)
