@@ -46,7 +46,7 @@ class RemoteReward:
         self.actors = list(actors[:1] if is_groupwise(reward) else actors)
         self.component = component
         like(self, reward)
-        for mark in ("identity", "named"):
+        for mark in ("identity", "origin", "stands_for", "named"):
             with suppress(ValueError):  # of one that cannot be told from others
                 if hasattr(reward, mark):
                     setattr(self, mark, getattr(reward, mark))

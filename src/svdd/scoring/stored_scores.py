@@ -46,6 +46,7 @@ class Shelves:
         begun = isinstance(journal, ScoreCache)
         self.journal: ScoreCache | None = journal if begun else None  # type: ignore[assignment]
         self._begin: Callable[[], ScoreCache] | None = None if begun else journal  # type: ignore[assignment]
+        self._warn_of_lost_scores()
         self._files = self
         self._billed = 0
 
@@ -53,7 +54,13 @@ class Shelves:
         """Shelves for another reward in the same files."""
         other = copy.copy(self)
         other.identity, other.name, other.key, other._billed = identity, name, key, 0
+        other._warn_of_lost_scores()
         return other
+
+    def _warn_of_lost_scores(self) -> None:
+        for file in (self.cache, self.journal):
+            if file is not None:
+                file.warn_of_lost_scores(self.identity, self.name)
 
     def bill(self, scores: int) -> None:
         """So many scores of the journal are on the bill already; later ones were paid by a part of the run that was lost."""
