@@ -21,6 +21,7 @@ ROOMS = [
     "chain",
     "cost",
     "scoring",
+    "user_files",
     "registry",
     "method",
     "decoding",
@@ -60,10 +61,9 @@ UPWARDS = {
     "runs/on_ray": {"cli.sentences"},
     "runs/posing": {"cli.sentences"},
     "runs/running": {"cli.progress", "cli.sentences"},
-    "scoring/identity": {"registry"},
 }
 """Imports that point up the list, by module: they may only become fewer."""
-LIGHT = ["messages", "registry", "scoring/reward", "rewards/in_worker"]
+LIGHT = ["messages", "user_files", "registry", "scoring/reward", "rewards/in_worker"]
 """Modules that a process which holds a reward imports: none of them brings torch."""
 HEAVY = {
     "pandas",

@@ -5,7 +5,7 @@ import inspect
 import pytest
 import torch
 
-from exact import checks, flow_checks, image_checks, learned_checks
+from exact import checks, flow_checks, identity_checks, image_checks, learned_checks
 from support import mutants
 
 KILLED_BY = {
@@ -53,6 +53,7 @@ KILLED_BY = {
     "straight_path_backwards": flow_checks.flow_posterior_has_its_law,
     "prompts_tiled": image_checks.prompts_stay_with_their_images,
     "pixels_cut_off": image_checks.bytes_come_back,
+    "identity_ignores_versions": identity_checks.an_upgrade_makes_another_identity,
 }
 NOT_MUTANTS = {"everywhere", "contextmanager", "patch", "replace"}
 

@@ -4,18 +4,40 @@ Nothing heavy is imported before it is found: processes that only hold a reward 
 """
 
 import importlib
-import importlib.util
-import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from svdd.messages import unknown
+from svdd.scoring.identity import Origin, file_hash, origin_of
 from svdd.scoring.reward import Reward
+from svdd.user_files import module_of_file
 
 if TYPE_CHECKING:
     from svdd.chain.process import Process
+
+
+@dataclass(frozen=True)
+class RewardCard:
+    """What is known of a bundled reward before anything of it is imported.
+
+    Args:
+        target: `module:function` that makes it.
+        version: its own number, raised by hand when our code gives other numbers: scores in files no longer count then.
+        packages: distributions that hold the definition of its numbers: a model's code, tables of parameters, an encoder.
+            Another release of one is another reward. A package that only does arithmetic (torch, NumPy, SciPy) is left out:
+            its releases differ by rounding.
+        weights: the bundled files that it loads, `folder/file`.
+    """
+
+    target: str
+    version: str = "1"
+    packages: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+
 
 MODELS: dict[str, str] = {
     "dna-enhancer": "svdd.domains.dna.model:dna_enhancer",
@@ -40,43 +62,53 @@ WITH_IDS = ("diffusers",)
 """Those whose path may be an id of a hub in place of a file."""
 
 
-REWARDS: dict[str, str] = {
-    "hepg2": "svdd.domains.dna.rewards:hepg2",
-    "hepg2-judge": "svdd.domains.dna.rewards:hepg2_judge",
-    "mrl": "svdd.domains.rna.rewards:mrl",
-    "mrl-judge": "svdd.domains.rna.rewards:mrl_judge",
-    "stability": "svdd.domains.rna.rewards:stability",
-    "free-energy": "svdd.domains.rna.rewards:free_energy",
-    "ensemble-energy": "svdd.domains.rna.rewards:ensemble_energy",
-    "unpaired": "svdd.domains.rna.rewards:unpaired",
-    "no-uaug": "svdd.domains.rna.rewards:no_uaug",
-    "kozak": "svdd.domains.rna.rewards:kozak",
-    "gc-content": "svdd.domains.dna.rewards:gc_content",
-    "qed": "svdd.domains.molecule.rewards.properties:qed",
-    "sa": "svdd.domains.molecule.rewards.properties:sa",
-    "logp": "svdd.domains.molecule.rewards.properties:logp",
-    "penalised-logp": "svdd.domains.molecule.rewards.properties:penalised_logp",
-    "penalised-logp-zinc": "svdd.domains.molecule.rewards.properties:penalised_logp_zinc",
-    "molecular-weight": "svdd.domains.molecule.rewards.properties:weight",
-    "tpsa": "svdd.domains.molecule.rewards.properties:tpsa",
-    "rings": "svdd.domains.molecule.rewards.properties:rings",
-    "similarity": "svdd.domains.molecule.rewards.filters:similarity",
-    "has-substructure": "svdd.domains.molecule.rewards.filters:has_substructure",
-    "lacks-substructure": "svdd.domains.molecule.rewards.filters:lacks_substructure",
-    "passes-filters": "svdd.domains.molecule.rewards.filters:passes_filters",
-    "class-score": "svdd.domains.image.rewards.classes:class_score",
-    "class-judge": "svdd.domains.image.rewards.classes:class_judge",
-    "compressibility": "svdd.domains.image.rewards.pixels:compressibility",
-    "incompressibility": "svdd.domains.image.rewards.pixels:incompressibility",
-    "brightness": "svdd.domains.image.rewards.pixels:brightness",
-    "colourfulness": "svdd.domains.image.rewards.pixels:colourfulness",
-    "symmetry": "svdd.domains.image.rewards.pixels:symmetry",
-    "sharpness": "svdd.domains.image.rewards.quality:sharpness",
-    "aesthetic": "svdd.domains.image.rewards.models:aesthetic",
-    "clip-score": "svdd.domains.image.rewards.models:clip_score",
-    "pick-score": "svdd.domains.image.rewards.models:pick_score",
-    "hps": "svdd.domains.image.rewards.models:hps",
-    "image-reward": "svdd.domains.image.rewards.models:image_reward",
+REWARDS: dict[str, RewardCard] = {
+    "hepg2": RewardCard("svdd.domains.dna.rewards:hepg2", weights=("dna-enhancer/hepg2-guide.safetensors",)),
+    "hepg2-judge": RewardCard(
+        "svdd.domains.dna.rewards:hepg2_judge", weights=("dna-enhancer/hepg2-judge.safetensors",)
+    ),
+    "mrl": RewardCard("svdd.domains.rna.rewards:mrl", weights=("rna-utr/mrl-guide.safetensors",)),
+    "mrl-judge": RewardCard("svdd.domains.rna.rewards:mrl_judge", weights=("rna-utr/mrl-judge.safetensors",)),
+    "stability": RewardCard("svdd.domains.rna.rewards:stability", weights=("rna-utr/stability.safetensors",)),
+    "free-energy": RewardCard("svdd.domains.rna.rewards:free_energy", packages=("viennarna",)),
+    "ensemble-energy": RewardCard("svdd.domains.rna.rewards:ensemble_energy", packages=("viennarna",)),
+    "unpaired": RewardCard("svdd.domains.rna.rewards:unpaired", packages=("viennarna",)),
+    "no-uaug": RewardCard("svdd.domains.rna.rewards:no_uaug"),
+    "kozak": RewardCard("svdd.domains.rna.rewards:kozak"),
+    "gc-content": RewardCard("svdd.domains.dna.rewards:gc_content"),
+    "qed": RewardCard("svdd.domains.molecule.rewards.properties:qed", packages=("rdkit",)),
+    "sa": RewardCard("svdd.domains.molecule.rewards.properties:sa", packages=("rdkit",)),
+    "logp": RewardCard("svdd.domains.molecule.rewards.properties:logp", packages=("rdkit",)),
+    "penalised-logp": RewardCard("svdd.domains.molecule.rewards.properties:penalised_logp", packages=("rdkit",)),
+    "penalised-logp-zinc": RewardCard(
+        "svdd.domains.molecule.rewards.properties:penalised_logp_zinc", packages=("rdkit",)
+    ),
+    "molecular-weight": RewardCard("svdd.domains.molecule.rewards.properties:weight", packages=("rdkit",)),
+    "tpsa": RewardCard("svdd.domains.molecule.rewards.properties:tpsa", packages=("rdkit",)),
+    "rings": RewardCard("svdd.domains.molecule.rewards.properties:rings", packages=("rdkit",)),
+    "similarity": RewardCard("svdd.domains.molecule.rewards.filters:similarity", packages=("rdkit",)),
+    "has-substructure": RewardCard("svdd.domains.molecule.rewards.filters:has_substructure", packages=("rdkit",)),
+    "lacks-substructure": RewardCard("svdd.domains.molecule.rewards.filters:lacks_substructure", packages=("rdkit",)),
+    "passes-filters": RewardCard("svdd.domains.molecule.rewards.filters:passes_filters", packages=("rdkit",)),
+    "class-score": RewardCard(
+        "svdd.domains.image.rewards.classes:class_score", weights=("image-small/guide.safetensors",)
+    ),
+    "class-judge": RewardCard(
+        "svdd.domains.image.rewards.classes:class_judge", weights=("image-small/judge.safetensors",)
+    ),
+    "compressibility": RewardCard("svdd.domains.image.rewards.pixels:compressibility", packages=("pillow",)),
+    "incompressibility": RewardCard("svdd.domains.image.rewards.pixels:incompressibility", packages=("pillow",)),
+    "brightness": RewardCard("svdd.domains.image.rewards.pixels:brightness"),
+    "colourfulness": RewardCard("svdd.domains.image.rewards.pixels:colourfulness"),
+    "symmetry": RewardCard("svdd.domains.image.rewards.pixels:symmetry"),
+    "sharpness": RewardCard("svdd.domains.image.rewards.quality:sharpness", packages=("scikit-image",)),
+    "aesthetic": RewardCard("svdd.domains.image.rewards.models:aesthetic", packages=("transformers",)),
+    "clip-score": RewardCard("svdd.domains.image.rewards.models:clip_score", packages=("transformers", "tokenizers")),
+    "pick-score": RewardCard("svdd.domains.image.rewards.models:pick_score", packages=("transformers", "tokenizers")),
+    "hps": RewardCard("svdd.domains.image.rewards.models:hps", packages=("transformers", "tokenizers")),
+    "image-reward": RewardCard(
+        "svdd.domains.image.rewards.models:image_reward", packages=("transformers", "tokenizers")
+    ),
 }
 
 
@@ -104,24 +136,17 @@ def _module(name: str) -> Any:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:
             raise ValueError(f"cannot import {name!r}: {error}; a file is given as {name}.py:function") from error
-    path = Path(name)
-    if not path.is_file():
-        raise ValueError(f"there is no file {name!r}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None, "a .py file has a loader"
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)
-    spec.loader.exec_module(module)
-    return module
+    return module_of_file(name)
 
 
-def locate(kind: str, name: str, bundled: Mapping[str, str]) -> Any:
+def locate(kind: str, name: str, bundled: Mapping[str, str | RewardCard]) -> Any:
     """The function behind a bundled name, `module:function` or `file.py:function`.
 
     Raises:
         ValueError: for an unknown name (it lists the nearest), module, file or function.
     """
-    target = bundled.get(name, name)
+    card = bundled.get(name, name)
+    target = card.target if isinstance(card, RewardCard) else card
     home, colon, attribute = target.rpartition(":")
     if not colon:
         raise ValueError(f"{unknown(kind, name, bundled)} (or give module:function or file.py:function)")
@@ -172,12 +197,44 @@ def load_reward(name: str, **options: Any) -> Reward:
     if name in REWARDS:
         made = _called(found, name, options)
         made.named = (name, options)
+        if origin_of(made) is None:
+            made.origin = origin(name, options)
         return made  # type: ignore[no-any-return]
     if options:
         raise ValueError(f"{name} is the reward itself and takes no options, got {', '.join(options)}")
     if not callable(found):
         raise ValueError(f"{name} is a {type(found).__name__}, not a function of designs")
-    return found  # type: ignore[no-any-return]
+    return _with_origin(found, name)
+
+
+def origin(name: str, options: Mapping[str, Any]) -> Origin:
+    """What a bundled reward is made from, as far as its identity covers it; nothing is imported or loaded.
+
+    Args:
+        name: of the reward.
+        options: it is made with.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    if name not in REWARDS:
+        raise ValueError(unknown("reward", name, REWARDS))
+    card = REWARDS[name]
+    weights = tuple(bundled(*one.split("/")) for one in card.weights)
+    return Origin(name, dict(options), card.version, card.packages, weights)
+
+
+def _with_origin(reward: Reward, name: str) -> Reward:
+    """A user's reward, with a note of the file that it is written in; some objects take no note.
+
+    The file is read and not executed. What the reward says of itself goes before this note.
+    """
+    home, _, attribute = name.rpartition(":")
+    file = getattr(_module(home), "__file__", None)
+    if file is not None and origin_of(reward) is None:
+        with suppress(AttributeError, TypeError, ValueError):
+            reward.origin = Origin(attribute, code=file_hash(Path(file)))  # type: ignore[attr-defined]
+    return reward
 
 
 def needed(name: str) -> list[str]:

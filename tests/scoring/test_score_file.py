@@ -1,22 +1,20 @@
 """Scores on disk: many processes, some of them killed, and rewards that are never taken for each other."""
 
-import functools
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+import warnings
 
 import pytest
 
-from support import fragile
-from svdd.registry import load_reward
-from svdd.rewards.commands import command
-from svdd.rewards.endpoints import endpoint
-from svdd.rewards.worker_pool import workers
-from svdd.scoring.identity import reward_identity as identity
-from svdd.scoring.score_file import ScoreCache, text_of
+from support.processes import masked
+from svdd import decode
+from svdd.scoring import identity
+from svdd.scoring.identity import Origin, reward_identity
+from svdd.scoring.score_file import LostScoresWarning, ScoreCache, text_of
 
 
 @pytest.fixture
@@ -144,63 +142,105 @@ def test_many_processes_write_and_some_are_killed(cache):
     assert {k: v for k, (v, *_) in both.items()} == {f"both {i}": float(i) for i in range(60)}
 
 
-# --- reward_identity ------------------------------------------------------------------------------------------------
+# --- scores that no longer count ------------------------------------------------------------------------------------
 
 
-def test_a_function_is_its_name_and_its_file(tmp_path):
-    file = tmp_path / "mine.py"
-    file.write_text("def f(designs): return [1.0] * len(designs)\n\ndef g(designs): return f(designs)\n")
-    first = identity(f"{file}:f")
-    assert first == identity(load_reward(f"{file}:f"))
-    assert first == identity(workers(f"{file}:f", 1))
-    assert first != identity(f"{file}:g")
-    file.write_text(file.read_text().replace("1.0", "2.0"))
-    assert first != identity(f"{file}:f")
+def warned(file, now, name):
+    """What is said about scores of a name."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        file.warn_of_lost_scores(now, name)
+    assert all(one.category is LostScoresWarning for one in said)
+    return [str(one.message) for one in said]
 
 
-def test_a_bundled_reward_is_its_name_and_its_options():
-    assert identity("gc-content") == identity(load_reward("gc-content"))
-    assert identity("gc-content", {"target": 0.4}) == identity(load_reward("gc-content", target=0.4))
-    assert len({identity("gc-content"), identity("gc-content", {"target": 0.4}), identity("hepg2")}) == 3
+def of_release(monkeypatch, release, **options):
+    """The identity of a reward that a package of some release computes."""
+    monkeypatch.setattr(identity.importlib.metadata, "version", lambda package: release)
+    return reward_identity(Origin("qed", options, version="1", packages=("rdkit",)))
 
 
-def test_a_command_is_its_words_and_the_files_among_them(tmp_path):
-    script = tmp_path / "score.py"
-    script.write_text("print(1)")
-    name = f"cmd:{sys.executable} {script}"
-    first = identity(name)
-    assert first == identity(command(name, timeout=5.0))
-    assert first != identity(f"{name} --fast")
-    script.write_text("print(2)")
-    assert first != identity(name)
+def test_scores_of_an_earlier_release_of_a_package_are_counted_once(cache, monkeypatch):
+    old = of_release(monkeypatch, "2024.3")
+    cache.put(old, {"A": 1.0, "C": 2.0}, "qed")
+    new = of_release(monkeypatch, "2025.9")
+    cache.put(new, {"A": 1.5}, "qed")
+    with ScoreCache(cache.path) as file:
+        assert warned(file, new, "qed") == [
+            f"2 scores of qed in {cache.path} were computed by another version (rdkit 2024.3, now 2025.9) and no longer "
+            "count: the run pays for them again"
+        ]
+        assert warned(file, new, "qed") == []
+        assert "1 scores of qed" in warned(file, old, "qed")[0]  # back to the earlier release
 
 
-def test_an_endpoint_is_its_address_and_the_version_it_is_said_to_have():
-    one = endpoint("http://here/score", batch=2)
-    assert identity(one) == identity("http://here/score")
-    assert identity(one) != identity("http://here/score", {"version": "2"})
-    assert identity(endpoint("http://here/score", version="2")) == identity("http://here/score", {"version": "2"})
+def test_another_reward_of_the_same_name_is_not_lost(cache, monkeypatch):
+    cache.put(of_release(monkeypatch, "2024.3", target=0.4), {"A": 1.0}, "qed")
+    cache.put(reward_identity(Origin("f", code="abc")), {"A": 1.0}, "qed")
+    assert warned(cache, of_release(monkeypatch, "2025.9", target=0.5), "qed") == []
+    assert warned(cache, of_release(monkeypatch, "2024.3", target=0.4), "another") == []
 
 
-def test_a_reward_may_say_what_it_is():
-    def f(designs):
-        return designs
-
-    f.identity = "mine, version 2"
-    first = identity(f)
-    f.identity = "mine, version 3"
-    assert identity(f) != first
-
-
-def test_arguments_tell_partial_functions_apart():
-    assert identity(functools.partial(fragile.fragile)) != identity(functools.partial(fragile.fragile, x=1))
-    with pytest.raises(ValueError, match="arguments of a reward must be plain"):
-        identity(functools.partial(fragile.fragile, object()))
+def test_versions_and_weights_are_named(cache):
+    now = reward_identity(Origin("qed", version="2"))
+    cache.put(reward_identity(Origin("qed", version="1")), {"A": 1.0}, "qed")
+    assert "(version 1 of the reward, now 2)" in warned(cache, now, "qed")[0]
+    with_weights = reward_identity(Origin("net", version="1", weights=(cache.path,)))
+    cache.put(reward_identity(Origin("net", version="1")), {"A": 1.0}, "net")
+    assert "(other weights)" in warned(cache, with_weights, "net")[0]
 
 
-@pytest.mark.parametrize(
-    "reward", [lambda designs: designs, print, fragile.LEAKED.append], ids=["lambda", "builtin", "method"]
-)
-def test_what_cannot_be_told_is_refused(reward):
-    with pytest.raises(ValueError, match="which a file of scores needs"):
-        identity(reward)
+FIRST_SCHEME = """
+create table rewards (id integer primary key, identity text unique not null, name text not null);
+create table scores (
+    number integer primary key, reward integer not null, design text not null, score real not null,
+    outcome text not null, at real not null, unique (reward, design)
+);
+insert into rewards (identity, name) values ('0123', 'qed'), ('4567', 'sa');
+insert into scores (reward, design, score, outcome, at) values (1, 'A', 0.5, '', 0), (1, 'C', 0.6, '', 0), (2, 'A', 3, '', 0);
+"""
+
+
+def test_a_file_of_the_first_scheme_says_how_many_scores_no_longer_count(tmp_path):
+    path = tmp_path / "old.sqlite"
+    base = sqlite3.connect(path)
+    base.executescript(FIRST_SCHEME)
+    base.close()
+    now = reward_identity(Origin("qed", version="1"))
+    with ScoreCache(path) as file:
+        (said,) = warned(file, now, "qed")
+        assert said.startswith(f"2 scores of qed in {path} have identities of scheme 1 (this release makes those of")
+        file.put(now, {"A": 0.7}, "qed")
+        assert file.get(now, ["A"])["A"][0] == 0.7
+        assert len(file.contents()) == 3
+
+
+def test_a_file_of_a_later_scheme_says_so_too(cache, monkeypatch):
+    now = reward_identity(Origin("qed", version="1"))
+    cache.put("of another release", {"A": 1.0}, "qed")
+    sqlite3_at(cache.path, "update identities set scheme = 7")
+    assert "have identities of scheme 7" in warned(cache, now, "qed")[0]
+
+
+def test_a_run_says_it_and_pays_again(tmp_path, monkeypatch):
+    path, calls = tmp_path / "scores.sqlite", []
+
+    def reward(designs):
+        calls.extend(designs)
+        return [float(sum(design)) for design in designs]
+
+    def run():
+        reward.origin = Origin("sum", version="1", packages=("rdkit",))
+        return decode(
+            masked(), reward, samples=2, candidates=2, cache=path, key=lambda row: tuple(row.tolist()), seed=0
+        )
+
+    monkeypatch.setattr(identity.importlib.metadata, "version", lambda package: "2024.3")
+    run()
+    paid = len(calls)
+    run()
+    assert len(calls) == paid > 0
+    monkeypatch.setattr(identity.importlib.metadata, "version", lambda package: "2025.9")
+    with pytest.warns(LostScoresWarning, match=f"{paid} scores of .*reward in .* were computed by another version"):
+        run()
+    assert len(calls) == 2 * paid

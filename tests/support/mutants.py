@@ -8,12 +8,14 @@ from unittest.mock import patch
 import torch
 
 from svdd.chain import distributions, flows, process, rng, tree
+from svdd.decoding import metering
 from svdd.domains.image import pixels
 from svdd.domains.toy.enumeration import Enumerable
 from svdd.fitting import fingerprint, losses, regression
 from svdd.fitting.rollouts import Rollouts
 from svdd.method import loop, selectors, values
 from svdd.method.selectors import Selection
+from svdd.scoring import identity
 
 
 @contextmanager
@@ -353,3 +355,10 @@ def pixels_cut_off():
         return (images.clamp(0, 1) * 255).to(torch.uint8).permute(0, 2, 3, 1)
 
     return patch.object(pixels, "_rounded", rounded)
+
+
+# score files
+
+
+def identity_ignores_versions():
+    return patch.object(identity, "_versions", lambda packages: {})

@@ -35,7 +35,7 @@ def _cell(value: Any) -> str:
     return ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
-def _bundled(kind: str, names: Mapping[str, str]) -> list[Row]:
+def _bundled(kind: str, names: Mapping[str, Any]) -> list[Row]:
     from svdd.registry import locate
 
     rows = []

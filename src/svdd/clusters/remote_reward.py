@@ -47,7 +47,7 @@ class RemoteReward:
     def __init__(self, actors: Sequence[Any], reward: Reward, component: str = "") -> None:
         self.actors = list(actors[:1] if traits_of(reward).groupwise else actors)
         self.component, self.changes = component, tuple[bytes, ...]()
-        for mark in ("identity", "named"):
+        for mark in ("identity", "origin", "stands_for", "named"):
             with suppress(ValueError):  # of one that cannot be told from others
                 if hasattr(reward, mark):
                     setattr(self, mark, getattr(reward, mark))

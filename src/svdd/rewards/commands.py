@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from svdd.scoring.identity import file_hash
 from svdd.scoring.reward import RewardError
 
 Row = dict[str, Any]
@@ -47,6 +48,12 @@ class Command:
     def named(self) -> tuple[str, dict[str, Any]]:
         """The command without its limits."""
         return f"cmd:{shlex.join(self.words)}", {}
+
+    @property
+    def identity(self) -> str:
+        """The words, and the content of the files among them; a program without a path is told by its name."""
+        files = {word: file_hash(Path(word)) for word in self.words if Path(word).is_file()}
+        return f"command {self.words} {sorted(files.items())}"
 
     def __call__(self, designs: Any) -> list[float]:
         """One score a design, in the order given."""

@@ -52,6 +52,11 @@ class Endpoint:
         """What answers there, as far as that is known."""
         return self.address, {"version": self.version}
 
+    @property
+    def identity(self) -> str:
+        """The address, and the version that is said to answer there."""
+        return f"endpoint {self.address} {self.version}".rstrip()
+
     def of_images(self) -> "Endpoint":
         """The same address, over the same connections, for designs that are images."""
         return replace(self, images=True)

@@ -18,11 +18,13 @@ from typing import Any
 
 from svdd.chain.tree import tree_map
 from svdd.cost.batches import between, count
-from svdd.registry import load_reward
+from svdd.registry import REWARDS, load_reward
 from svdd.rewards import in_worker
+from svdd.scoring.identity import origin_of
 from svdd.scoring.policy import IN_WORKERS, Policy
 from svdd.scoring.reward import Failure, Reward, RewardError, traits_of
 from svdd.scoring.scorer import Scorer
+from svdd.user_files import pickled
 
 Change = Callable[[Reward], Reward]
 
@@ -92,13 +94,16 @@ class Workers:
             raise ValueError(f"timeout and memory_mb are positive, got {timeout} s and {memory_mb} MB")
         self.reward, self.workers, self.batch, self.policy, self.options = reward, workers, batch, policy, options
         self.timeout, self.memory_mb, self.at_once = float(timeout), memory_mb, batch * workers
-        self.groupwise = traits_of(load_reward(reward, **options) if isinstance(reward, str) else reward).groupwise
+        loaded = load_reward(reward, **options) if isinstance(reward, str) else reward
+        self.groupwise = traits_of(loaded).groupwise
+        by_name = isinstance(reward, str) and reward in REWARDS
+        self.stands_for = origin_of(loaded) if by_name else loaded  # a bundled reward may be large
         load = (reward, options) if isinstance(reward, str) else _pickled(reward, options)
         self._processes, self._changes = _Processes(workers, load, memory_mb), tuple[bytes, ...]()
 
     @property
     def named(self) -> tuple[Any, dict[str, Any]]:
-        """What is in the processes."""
+        """What the reward in the processes is called, or the reward."""
         return self.reward, self.options
 
     def inside(self, change: "Change") -> "Workers":
@@ -106,11 +111,11 @@ class Workers:
 
         One that was changed so last is returned itself.
         """
-        pickled = pickle.dumps(change)
-        if self._changes[-1:] == (pickled,):
+        data = pickled(change)
+        if self._changes[-1:] == (data,):
             return self
         changed = copy.copy(self)
-        changed._changes = (*self._changes, pickled)
+        changed._changes = (*self._changes, data)
         self._processes.note(changed._changes)
         return changed
 
@@ -137,7 +142,7 @@ class Workers:
         self._processes.close()
 
     def _send(self, task: _Task) -> _Task:
-        data = pickle.dumps(_alone(task.designs), protocol=pickle.HIGHEST_PROTOCOL)
+        data = pickled(_alone(task.designs))
         try:
             task.future = self._scheduled(in_worker.answer, data, task.fresh, self._changes, timeout=task.timeout)
         except RuntimeError:  # a process died since, and took the pool with it
@@ -231,7 +236,7 @@ def _pickled(reward: Reward, options: dict[str, Any]) -> bytes:
     interactive = getattr(reward, "__module__", "") == "__main__" and not hasattr(sys.modules["__main__"], "__file__")
     try:
         if not interactive:
-            return pickle.dumps(reward)
+            return pickled(reward)
     except (pickle.PicklingError, AttributeError, TypeError):
         pass
     raise ValueError(

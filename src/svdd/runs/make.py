@@ -32,7 +32,7 @@ def make_reward(name: str, options: Mapping[str, Any] | None = None) -> Reward:
 def _told_apart(reward: Reward, name: str, made_from: tuple[Any, dict[str, Any]]) -> Reward:
     """A user's function, whose errors are told as its own."""
     wrapper = like(guarded(reward, name), reward)
-    wrapper.named = made_from  # type: ignore[attr-defined]
+    wrapper.named, wrapper.stands_for = made_from, reward  # type: ignore[attr-defined]
     return wrapper
 
 

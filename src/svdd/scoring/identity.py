@@ -1,90 +1,127 @@
-"""What tells rewards apart: an identity that is equal for equal code, options and weights.
+"""What tells rewards apart in score files: an identity that changes when the numbers of a reward may change.
 
-A score on disk is then never taken for another reward's.
+The identity of a bundled reward covers the version number of its card, its options, the weights that it loads and the
+versions of the packages that compute it. That of a user's function covers the file that the function is written in, not what
+that file imports. A reward may say itself what it is, with an attribute `identity`.
 
-An identity covers the file a function is written in, not what that file imports, nor what lies on the other side of an
-address. A reward of your own may say itself what it is, with an attribute `identity`.
+An identity is a hash. Score files keep beside it what it was made of, so that they can say why scores no longer count.
 """
 
 import hashlib
-import importlib.util
+import importlib.metadata
 import inspect
+import json
 import os
-import shlex
-from collections.abc import Callable, Mapping
-from functools import partial
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from svdd.registry import REWARD_SCHEMES, REWARDS, load_reward, locate
 from svdd.scoring.reward import Reward
 
+SCHEME = 2
+"""The number of the rules by which identities are made: scores of another scheme are never found again.
 
-def reward_identity(reward: Reward | str, options: Mapping[str, Any] | None = None) -> str:
-    """A text that changes when what a reward answers may change.
+Scheme 1 covered the file of a bundled reward and all bundled weights, and no version of a package.
+"""
+_VERSIONS = ("version", "packages", "weights")
+"""The parts of an identity that change without the user's doing."""
+_SETTLED_NS = 2 * 10**9
+"""A file that was changed within this time may change again without a change of its time."""
+
+
+class Identity(str):
+    """The hash that stands for a reward in score files, with what it was made of.
 
     Args:
-        reward: a name as `svdd.load_reward` takes it, a function of a module, or anything with an attribute `identity`.
-        options: of a reward given by name.
+        parts: plain values that JSON can hold.
+    """
+
+    parts: Mapping[str, Any]
+
+    def __new__(cls, parts: Mapping[str, Any]) -> "Identity":
+        made = super().__new__(cls, hashlib.sha256(_as_json([SCHEME, parts]).encode()).hexdigest()[:32])
+        made.parts = parts
+        return made
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return (self.parts,)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a reward was made from, as far as it decides the numbers; the registry puts it on what it makes.
+
+    Args:
+        name: of the reward, or of a function in its file.
+        options: it was made with. Files that they name are covered by their content.
+        version: of its card.
+        packages: distributions that compute it.
+        weights: files that it loads.
+        code: the hash of the file that it is written in, where that has no version number.
+    """
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    version: str = ""
+    packages: tuple[str, ...] = ()
+    weights: tuple[Path, ...] = ()
+    code: str = ""
+
+    def parts(self) -> dict[str, Any]:
+        """What an identity is made of; parts that there are none of are left out."""
+        parts = {
+            "reward": self.name,
+            "options": _plain(sorted(self.options.items())) if self.options else "",
+            "files": [[file.name, file_hash(file)] for file in _files(self.options)],
+            "version": self.version,
+            "packages": _versions(self.packages),
+            "weights": {f"{file.parent.name}/{file.name}": file_hash(file) for file in self.weights},
+            "code": self.code,
+        }
+        return {name: part for name, part in parts.items() if part}
+
+
+def reward_identity(reward: Reward | Origin) -> Identity:
+    """The identity of a reward.
+
+    Args:
+        reward: anything that `svdd.load_reward` returns, a function of a module, or anything with an attribute `identity`.
 
     Raises:
         ValueError: for a reward whose code cannot be told: a closure, an object of some class, a function typed in.
     """
-    return hashlib.sha256(repr(_parts(reward, options or {})).encode()).hexdigest()[:32]
+    own = getattr(reward, "identity", None)
+    if isinstance(own, Identity):
+        return own
+    return Identity(_parts(reward) if own is None else {"told": str(own)})
 
 
-def _parts(reward: Any, options: Mapping[str, Any]) -> tuple[Any, ...]:
-    return _named(reward, dict(options)) if isinstance(reward, str) else _called(reward)
+def origin_of(reward: Reward) -> Origin | None:
+    """What the registry says that a reward was made from; None of what it did not make."""
+    found = getattr(reward, "origin", None)
+    return found if isinstance(found, Origin) else None
 
 
-def _named(name: str, options: dict[str, Any]) -> tuple[Any, ...]:
-    given = sorted(options.items())
-    scheme, colon, _ = name.partition(":")
-    if colon and scheme in REWARD_SCHEMES:
-        if scheme in ("http", "https"):
-            return name, str(options.get("version", ""))
-        if scheme == "cmd":
-            return _command(shlex.split(name.removeprefix("cmd:")))
-        return _called(load_reward(name, **options))  # which says itself what it is
-    found = locate("reward", name, REWARDS)
-    if name in REWARDS:
-        return name, given, source_of(found), _weights(), _files(options)
-    if hasattr(found, "identity"):
-        return _called(found)
-    home, _, attribute = name.rpartition(":")
-    file = home if home.endswith(".py") else getattr(importlib.util.find_spec(home), "origin", None)
-    if file is None or not Path(file).is_file():
-        raise ValueError(f"the code of the reward {name} is in no file, so a file of scores cannot tell it from others")
-    return attribute, _hash(Path(file))
+def difference(stored: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What differs between two versions of one reward, in words; nothing for two rewards.
 
-
-def _command(words: list[str]) -> tuple[Any, ...]:
-    """The words, and what is in the files among them; a program without a path is told by its name."""
-    return ("cmd", *((word, _hash(Path(word))) if Path(word).is_file() else word for word in words))
-
-
-def _called(reward: Any) -> tuple[Any, ...]:
-    told = getattr(reward, "identity", None)
-    if told is not None:
-        return ("told", str(told))
-    named = getattr(reward, "named", None)  # what it was made from
-    if named is not None:
-        return _parts(*named)
-    if isinstance(reward, partial):
-        return ("partial", _called(reward.func), _plain(reward.args), _plain(sorted(reward.keywords.items())))
-    if inspect.isfunction(reward) and "<" not in reward.__qualname__ and reward.__closure__ is None:
-        return reward.__qualname__, source_of(reward)
-    raise ValueError(
-        f"the reward {reward!r:.80} cannot be told from others by its code, which a file of scores needs: give it by name, "
-        "as a function of a module, or with an attribute identity = 'mine, version 1'"
-    )
-
-
-def _plain(values: Any) -> Any:
-    text = repr(values)
-    if " at 0x" in text:
-        raise ValueError(f"the arguments of a reward must be plain to be told from others, got {text:.80}")
-    return text
+    Args:
+        stored: the parts of an identity in a score file.
+        now: those of the identity that the reward has now.
+    """
+    if _without_versions(stored) != _without_versions(now):
+        return ""
+    before, after = stored.get("packages", {}), now.get("packages", {})
+    changes = [f"{name} {before.get(name)}, now {after.get(name)}" for name in sorted(before.keys() | after.keys())
+               if before.get(name) != after.get(name)]  # fmt: skip
+    if stored.get("version") != now.get("version"):
+        changes.append(f"version {stored.get('version')} of the reward, now {now.get('version')}")
+    if stored.get("weights") != now.get("weights"):
+        changes.append("other weights")
+    return "; ".join(changes)
 
 
 def source_of(function: Callable[..., Any]) -> str:
@@ -101,20 +138,71 @@ def source_of(function: Callable[..., Any]) -> str:
         raise ValueError(
             f"the code of the reward {function!r:.80} is in no file, so a file of scores cannot tell it from others"
         )
-    return _hash(Path(file))
+    return file_hash(Path(file))
 
 
-def _weights() -> list[tuple[str, str]]:
-    """The files that came with the package."""
-    home = Path(__file__).parents[1] / "domains"
-    return [(file.name, _hash(file)) for file in sorted(home.rglob("*.safetensors"))]
+def file_hash(path: Path) -> str:
+    """The hash of a file's content; a process reads a large file once, unless its size or time changes."""
+    state = path.stat()
+    if time.time_ns() - state.st_mtime_ns < _SETTLED_NS:
+        return _hash(path)
+    return _hash_of_settled(path.resolve(), state.st_size, state.st_mtime_ns)
 
 
-def _files(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _parts(reward: Any) -> dict[str, Any]:
+    if isinstance(reward, Origin):
+        return reward.parts()
+    origin, other = origin_of(reward), getattr(reward, "stands_for", None)
+    if origin is not None:
+        return origin.parts()
+    if other is not None:  # such as a pool of workers, which has the identity of what is in them
+        return dict(reward_identity(other).parts)
+    if isinstance(reward, partial):
+        return {
+            "partial": reward_identity(reward.func).parts,
+            "arguments": _plain(reward.args) + _plain(sorted(reward.keywords.items())),
+        }
+    if inspect.isfunction(reward) and "<" not in reward.__qualname__ and reward.__closure__ is None:
+        return Origin(reward.__qualname__, code=source_of(reward)).parts()
+    raise ValueError(
+        f"the reward {reward!r:.80} cannot be told from others by its code, which a file of scores needs: give it by name, "
+        "as a function of a module, or with an attribute identity = 'mine, version 1'"
+    )
+
+
+def _plain(values: Any) -> str:
+    text = repr(values)
+    if " at 0x" in text:
+        raise ValueError(f"the arguments of a reward must be plain to be told from others, got {text:.80}")
+    return text
+
+
+def _versions(packages: tuple[str, ...]) -> dict[str, str]:
+    return {name: _version(name) for name in packages}
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # some builds of a package come without its metadata
+        return "unknown"
+
+
+def _files(options: Mapping[str, Any]) -> Iterator[Path]:
     """The files that options name, such as the weights of a reward, each and those in folders."""
-    given = [Path(value) for value in options.values() if isinstance(value, str | Path) and os.path.exists(value)]
-    found = [file for path in given for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
-    return [(file.name, _hash(file)) for file in found if file.is_file()]
+    for value in options.values():
+        if isinstance(value, str | Path) and os.path.exists(value):
+            path = Path(value)
+            yield from [path] if path.is_file() else (one for one in sorted(path.rglob("*")) if one.is_file())
+
+
+def _without_versions(parts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: part for name, part in parts.items() if name not in _VERSIONS}
+
+
+@lru_cache(maxsize=256)
+def _hash_of_settled(path: Path, size: int, changed: int) -> str:
+    return _hash(path)
 
 
 def _hash(path: Path) -> str:
@@ -123,3 +211,7 @@ def _hash(path: Path) -> str:
         while block := file.read(2**20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=True)

@@ -3,18 +3,26 @@
 One SQLite file in write-ahead mode, which many processes may write and any of them may be killed while it does: a batch of
 scores is there whole or not at all. The key is the reward's identity (`svdd.scoring.identity`) and the design. The same kind
 of file serves as a run's journal, in which failures are kept too, so that a resumed run repeats nothing.
+
+Beside each identity the file has the number of its scheme and what it was made of, so that it can be said why scores of a
+reward of the same name no longer count. An identity without such a row is of the first scheme, which wrote none.
 """
 
 import contextlib
+import json
 import os
 import sqlite3
 import time
+import warnings
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from svdd.scoring.identity import SCHEME, Identity, difference
+
 _TABLES = """
 create table if not exists rewards (id integer primary key, identity text unique not null, name text not null);
+create table if not exists identities (reward integer primary key, scheme integer not null, parts text not null);
 create table if not exists scores (
     number integer primary key, reward integer not null, design text not null, score real not null,
     outcome text not null, at real not null, unique (reward, design)
@@ -23,6 +31,10 @@ create table if not exists scores (
 _WAIT_SECONDS = 60.0
 _AT_ONCE = 500  # SQLite bounds the parameters of one statement
 _DAY = 86400.0
+
+
+class LostScoresWarning(UserWarning):
+    """A file holds scores of a reward that no longer count: they are of another version of it, or of another scheme."""
 
 
 class ScoreCache:
@@ -38,7 +50,7 @@ class ScoreCache:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._ids: dict[str, int] = {}
+        self._warned: set[tuple[str, str]] = set()
         with self._sentence():
             self._base = sqlite3.connect(self.path, timeout=_WAIT_SECONDS, isolation_level=None)
             try:
@@ -131,10 +143,42 @@ class ScoreCache:
         with self._written() as base:
             base.execute("insert or ignore into rewards (identity, name) values (?, ?)", (identity, name))
             ((home,),) = base.execute("select id from rewards where identity = ?", (identity,)).fetchall()
+            base.execute(
+                "insert or ignore into identities values (?, ?, ?)", (home, SCHEME, json.dumps(_parts(identity)))
+            )
             base.executemany(
                 "insert or ignore into scores (reward, design, score, outcome, at) values (?, ?, ?, ?, ?)",
                 [(home, text_of(design), score, kinds.get(design, ""), now) for design, score in scores.items()],
             )
+
+    def warn_of_lost_scores(self, identity: str, name: str) -> None:
+        """Warns, once for each reward, if the file holds scores of an earlier version of it, which no longer count.
+
+        Args:
+            identity: of the reward.
+            name: of the reward, by which earlier versions of it are found.
+        """
+        if (identity, name) in self._warned:
+            return
+        self._warned.add((identity, name))
+        lost: dict[str, int] = {}
+        for scheme, parts, scores in self._others(identity, name):
+            why = _why_lost(scheme, json.loads(parts), _parts(identity))
+            if why:
+                lost[why] = lost.get(why, 0) + scores
+        for why, scores in lost.items():
+            text = f"{scores:,} scores of {name} in {self.path} {why} and no longer count: the run pays for them again"
+            warnings.warn(text, LostScoresWarning, stacklevel=2)
+
+    def _others(self, identity: str, name: str) -> list[tuple[int, str, int]]:
+        """Of other identities under the same name, the scheme, the parts and the number of scores."""
+        with self._sentence():
+            return self._base.execute(
+                "select ifnull(scheme, 1), ifnull(parts, '{}'), count(number) from rewards "
+                "join scores on scores.reward = rewards.id left join identities on identities.reward = rewards.id "
+                "where name = ? and identity != ? group by rewards.id",
+                (name, identity),
+            ).fetchall()
 
     def contents(self) -> list[dict[str, Any]]:
         """Every reward with how many scores there are of it, and from when."""
@@ -160,6 +204,7 @@ class ScoreCache:
                 (before, reward, reward),
             ).rowcount
             base.execute("delete from rewards where id not in (select reward from scores)")
+            base.execute("delete from identities where reward not in (select id from rewards)")
         with self._sentence(), contextlib.suppress(sqlite3.OperationalError):  # another process reads it just now
             self._base.execute("vacuum")
         return int(gone)
@@ -173,6 +218,18 @@ class ScoreCache:
 def text_of(design: Hashable) -> str:
     """A design as text; text is itself, and never that of anything else."""
     return design if isinstance(design, str) else f"\0{type(design).__name__} {design!r}"
+
+
+def _parts(identity: str) -> dict[str, Any]:
+    return dict(identity.parts) if isinstance(identity, Identity) else {}
+
+
+def _why_lost(scheme: int, stored: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Why scores do not count for a reward of the same name; nothing if they are another reward's."""
+    if scheme != SCHEME:
+        return f"have identities of scheme {scheme} (this release makes those of scheme {SCHEME})"
+    changes = difference(stored, now)
+    return f"were computed by another version ({changes})" if changes else ""
 
 
 def _when(seconds: float | None) -> str | None:

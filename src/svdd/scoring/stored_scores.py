@@ -87,12 +87,19 @@ class StoredScores(NoStore):
         self.journal = journal if isinstance(journal, ScoreCache) else None
         self._begin = None if isinstance(journal, ScoreCache) else journal
         self._files, self._counted = self, 0
+        self._warn_of_lost_scores()
 
     def beside(self, identity: str, name: str) -> "StoredScores":
         """The store of another reward in the same files."""
         other = copy.copy(self)
         other.identity, other.name, other._counted = identity, name, 0
+        other._warn_of_lost_scores()
         return other
+
+    def _warn_of_lost_scores(self) -> None:
+        for file in (self.cache, self._files.journal):
+            if file is not None:
+                file.warn_of_lost_scores(self.identity, self.name)
 
     def look_up(self, keys: Sequence[Hashable], cost: Cost) -> tuple[dict[Hashable, Stored], list[Hashable]]:
         """See `NoStore`."""

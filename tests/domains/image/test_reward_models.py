@@ -164,7 +164,9 @@ def test_rewards_made_in_python_are_told_apart_by_all_that_changes_their_answer(
     made += [image_reward(**given), image_reward(**given, prompts="a cat"), image_reward(**given, dtype="bfloat16")]
     told = [reward_identity(reward) for reward in made]
     assert len(set(told)) == len(told)
-    assert reward_identity("hps", {"path": path, "weights": two}) == told[1]  # by name it is the same reward
+    assert (
+        reward_identity(load_reward("hps", path=path, weights=two, batch=4)) == told[1]
+    )  # by name it is the same reward
     assert reward_identity(hps(path, weights=two, batch=2)) == told[1]
 
 

@@ -21,7 +21,7 @@ from svdd.domains.image.pixels import from_uint8, to_pil, to_uint8
 from svdd.domains.image.prompts import captioned, encode_prompts
 from svdd.domains.image.rewards import pixels as rewards
 from svdd.domains.image.rewards.image_reward import ImageReward, as_reward
-from svdd.registry import load_reward
+from svdd.registry import load_reward, origin
 from svdd.rewards.endpoints import endpoint
 from svdd.rewards.worker_pool import workers
 from svdd.scoring.identity import reward_identity
@@ -188,7 +188,7 @@ def test_nan_images_are_told_before_any_reward_sees_them():
 
 def test_rewards_are_told_apart_by_all_that_changes_their_answer(tmp_path):
     named = [
-        reward_identity("compressibility"), reward_identity("compressibility", {"quality": 90}),
+        reward_identity(load_reward("compressibility")), reward_identity(rewards.compressibility(quality=90)),
         reward_identity(load_reward("brightness")), reward_identity(as_reward(first_red)),
         reward_identity(as_reward(first_red, takes="uint8")), reward_identity(as_reward(length, prompts="a")),
         reward_identity(as_reward(length, prompts="b")),
@@ -200,7 +200,7 @@ def test_rewards_are_told_apart_by_all_that_changes_their_answer(tmp_path):
     told = []
     for content in (b"one", b"two"):
         (weights / "model.safetensors").write_bytes(content)
-        told.append(reward_identity("clip-score", {"path": str(weights)}))
+        told.append(reward_identity(origin("clip-score", {"path": str(weights)})))
     assert told[0] != told[1]
 
 

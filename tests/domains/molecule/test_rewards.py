@@ -24,7 +24,7 @@ OPTIONS = {
     "has-substructure": {"smarts": "c"},
     "lacks-substructure": {"smarts": "c"},
 }
-NAMES = [name for name, home in REWARDS.items() if home.startswith("svdd.rewards.molecule")]
+NAMES = [name for name, card in REWARDS.items() if card.target.startswith("svdd.domains.molecule")]
 
 NO_MOLECULES = {
     "": "an empty design",

@@ -10,6 +10,8 @@ from typing import Any
 from svdd.domains.image.pixels import Images, from_any, to_pil, to_uint8
 from svdd.domains.image.prompts import images_of, prompts_of
 from svdd.messages import unknown
+from svdd.registry import origin
+from svdd.scoring.identity import reward_identity
 from svdd.scoring.reward import traits_of
 
 __all__ = ["TAKES", "ImageReward", "as_reward"]
@@ -60,7 +62,7 @@ class ImageReward:
         components = {name: as_reward(part, prompts, takes) for name, part in traits.components.items()}
         self.traits = replace(traits, takes=takes, components=components, in_background=False)
         if named is not None:
-            self.named = named
+            self.named, self.origin = named, origin(*named)
 
     def __call__(self, designs: Any, prompts: Sequence[str] | str | None = None) -> Any:
         """One number an image.
@@ -90,10 +92,8 @@ class ImageReward:
     @property
     def identity(self) -> str | None:
         """What tells it from others: its function, what that takes, and the prompt."""
-        if hasattr(self, "named"):
-            return None  # which tells it already
-        from svdd.scoring.identity import reward_identity
-
+        if hasattr(self, "origin"):
+            return None  # a bundled reward, which its origin tells apart
         return f"images {reward_identity(self.function)} {self.takes} {self.prompts!r}"
 
     def __repr__(self) -> str:

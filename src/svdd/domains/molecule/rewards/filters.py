@@ -12,7 +12,8 @@ from svdd.domains.molecule.chemistry import catalogues, chem, fingerprinter, rul
 from svdd.domains.molecule.files import read_molecules
 from svdd.domains.molecule.rewards.molecule_reward import MoleculeReward, read
 from svdd.messages import unknown
-from svdd.scoring.identity import source_of
+from svdd.registry import origin
+from svdd.scoring.identity import Origin
 from svdd.scoring.reward import Invalid
 
 __all__ = ["Similarity", "has_substructure", "lacks_substructure", "passes_filters", "similarity"]
@@ -93,10 +94,10 @@ class Similarity:
         return f"similarity to {len(self.references)} molecules, {self.direction}"
 
     @property
-    def identity(self) -> str:
-        """What decides its numbers: also what is in a file of references."""
+    def origin(self) -> Origin:
+        """What decides its numbers: the references themselves, whatever file they come from."""
         references = hashlib.sha256("\n".join(self.references).encode()).hexdigest()
-        return f"similarity {self.direction} {references} {source_of(Similarity)}"
+        return origin("similarity", {"direction": self.direction, "references": references})
 
 
 def similarity(to: str | Path | Sequence[str], direction: str = "up") -> Similarity:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from svdd.domains.molecule.chemistry import chem, parsed
+from svdd.registry import REWARDS, origin
 from svdd.scoring.reward import Invalid
 
 __all__ = ["MoleculeReward", "read"]
@@ -72,6 +73,8 @@ class MoleculeReward:
         chem()
         self.measure = measure
         self.named = (name, options)
+        if name in REWARDS:
+            self.origin = origin(name, options)
 
     def __call__(self, designs: Sequence[str]) -> list[float]:
         """A number a design, `Invalid` where there is none."""

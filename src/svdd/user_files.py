@@ -1,0 +1,83 @@
+"""Files of users as modules: `file.py:function` executes the file once per process, and its functions can be sent to others.
+
+A file becomes a module of its own name, so that two files called `score.py` do not collide. While it is executed its folder
+is on `sys.path`, as for `python file.py`, so that it finds the files beside it.
+"""
+
+import hashlib
+import io
+import pickle
+import sys
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from operator import attrgetter
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+_PREFIX = "svdd_user_"
+
+
+def module_of_file(path: str | Path) -> ModuleType:
+    """The module that a file is: the same one each time, until the content of the file changes.
+
+    Raises:
+        ValueError: if there is no such file.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise ValueError(f"there is no file {str(path)!r}")
+    file = file.resolve()
+    name = _PREFIX + hashlib.sha256(f"{file}\0".encode() + file.read_bytes()).hexdigest()[:16]
+    return sys.modules[name] if name in sys.modules else _executed(name, file)
+
+
+def pickled(thing: Any) -> bytes:
+    """`thing` pickled for another process: there it finds the functions and classes of users' files by their paths.
+
+    Raises:
+        pickle.PicklingError: if it cannot be pickled; also an AttributeError or a TypeError.
+    """
+    written = io.BytesIO()
+    _Pickler(written, protocol=pickle.HIGHEST_PROTOCOL).dump(thing)
+    return written.getvalue()
+
+
+class _FromSource(SourceFileLoader):
+    """A loader without byte code on disk, which is told by seconds and size: a file may be edited faster than that."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
+def _executed(name: str, file: Path) -> ModuleType:
+    spec = spec_from_loader(name, _FromSource(name, str(file)))
+    assert spec is not None and spec.loader is not None, "a loader was given"
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(file.parent))
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    finally:
+        if str(file.parent) in sys.path:  # the file may have taken it away itself
+            sys.path.remove(str(file.parent))
+    return module
+
+
+class _Pickler(pickle.Pickler):
+    """Functions and classes of users' modules go as a path and a name, as no other process knows the modules."""
+
+    def reducer_override(self, thing: Any) -> Any:
+        if not isinstance(thing, FunctionType | type) or not str(thing.__module__).startswith(_PREFIX):
+            return NotImplemented
+        module, name = sys.modules[thing.__module__], thing.__qualname__
+        if "<" in name or attrgetter(name)(module) is not thing:
+            return NotImplemented  # pickle says why that cannot be sent
+        return _found, (module.__file__, name)
+
+
+def _found(path: str, name: str) -> Any:
+    return attrgetter(name)(module_of_file(path))
