@@ -5,20 +5,9 @@ import json
 import pytest
 from jinja2 import UndefinedError
 
+from recipes.__main__ import CARDS, render_bundled
 from recipes.cards import Panel, render_card, training_curves
-from recipes.dna import recipe as dna
-from recipes.image import recipe as image
-from recipes.molecule import recipe as molecule
-from recipes.rna import uniform, utr
 from svdd.models.bundled import bundled
-
-CARDS = {
-    "dna-enhancer": dna.RECIPE.card,
-    "rna-utr": utr.RECIPE.card,
-    "rna-utr-uniform": uniform.RECIPE.card,
-    "molecule": molecule.RECIPE.card,
-    "image-small": image.RECIPE.card,
-}
 
 
 def numbers(name):
@@ -27,8 +16,7 @@ def numbers(name):
 
 @pytest.mark.parametrize("name", CARDS)
 def test_the_bundled_card_is_made_of_its_numbers(name):
-    made = render_card(CARDS[name].template, numbers(name))
-    assert made.encode() == bundled(name, "card.md").read_bytes()
+    assert render_bundled(name).encode() == bundled(name, "card.md").read_bytes()
     assert bundled(name, "training.svg").is_file()
 
 
