@@ -10,8 +10,8 @@ import random
 import resource
 import time
 
-from svdd.outcomes import Failure
 from svdd.rewards import docking
+from svdd.scoring.reward import Failure
 
 
 def molecules(path, n, seed):

@@ -7,7 +7,7 @@ Everything is enumerated on the toy model E-A (three letters, four sites, eight 
 
 import math
 
-from svdd.models import toy
+from svdd.domains.toy import toy
 
 CANDIDATES = (1, 2, 5, 10, 20, 50, math.inf)
 

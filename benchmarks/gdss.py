@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 
 import svdd
-from svdd.metrics.molecule_properties import property_table
-from svdd.models.gdss_files import read_graph_checkpoint
-from svdd.models.graph_molecules import decode_graphs, graphs_as_bonded, smiles_of
+from svdd.domains.molecule.gdss.files import read_graph_checkpoint
+from svdd.domains.molecule.gdss.graphs import decode_graphs, graphs_as_bonded, smiles_of
+from svdd.domains.molecule.measures.properties import property_table
 
 # samples, then shares and (mean, standard deviation over molecules), at 1000 steps with corrector
 ELSEWHERE = {

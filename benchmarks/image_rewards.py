@@ -21,12 +21,12 @@ from molecules_page import fits, listed_designs
 from results_page import markdown, shown, verdict
 
 import svdd
-from svdd.captions import images_of
-from svdd.metrics.image_evaluation import ImageDesigns, measured_images, record_images
-from svdd.metrics.images import bundled_features, bundled_reference
-from svdd.pixels import grid, write_images
+from svdd.decoding.result import Result
+from svdd.domains.image.measures.distances import bundled_features, bundled_reference
+from svdd.domains.image.measures.measures import ImageDesigns, measured_images, record_images
+from svdd.domains.image.pixels import grid, write_images
+from svdd.domains.image.prompts import images_of
 from svdd.report.tables import number
-from svdd.result import Result
 
 ROOT = Path(__file__).parents[1]
 STEPS, CHAINS, SEEDS, SIZE, PICTURED = 25, 20, 2, 8, 20

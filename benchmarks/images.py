@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 
 import svdd
-from svdd.models.bundled import bundled
+from svdd.registry import bundled
 
 PROMPTS = ("a photo of a horse", "a photo of a ship", "a photo of a frog")
 

@@ -25,16 +25,16 @@ import numpy as np
 import pandas as pd
 
 import svdd
-from svdd.accounting import Usage
+from svdd.cost.ledger import Usage
+from svdd.decoding.result import Result
+from svdd.domains.molecule.chemistry import fingerprints, nearest_of
+from svdd.domains.molecule.docking.receptors import TARGETS
+from svdd.domains.molecule.files import read_molecules
+from svdd.domains.molecule.measures.measures import record_molecules
+from svdd.domains.molecule.measures.properties import hits, property_table
+from svdd.domains.molecule.measures.reference import MoleculeReference, of_molecule_model
 from svdd.metrics.measures import Designs
-from svdd.metrics.molecule_evaluation import record_molecules
-from svdd.metrics.molecule_properties import hits, property_table
-from svdd.metrics.molecule_reference import MoleculeReference, of_molecule_model
-from svdd.metrics.molecules import fingerprints, nearest_of
-from svdd.models.molecule_files import read_molecules
-from svdd.result import Result
 from svdd.rewards import docking
-from svdd.rewards.receptors import TARGETS
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("network", "value", "reward")

@@ -36,7 +36,7 @@ def waiting(steps):
     """A toy whose network waits."""
     import torch
 
-    from svdd.models.toy import gaussian_process
+    from svdd.domains.toy.toy import gaussian_process
 
     process = gaussian_process(steps=steps)
 

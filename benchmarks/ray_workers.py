@@ -13,7 +13,7 @@ import torch
 
 import svdd
 from svdd.clusters.actors import ONE_CORE, connect
-from svdd.clusters.rewards import reward_on_ray
+from svdd.clusters.remote_reward import reward_on_ray
 
 
 def main():

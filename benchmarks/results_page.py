@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from results_figures import MEASURES, PRETRAINED, against_size, lines, trade_off
 
-from svdd.models.bundled import bundled
+from svdd.registry import bundled
 from svdd.report.tables import number
 
 TITLES = {"dna": "DNA: accessible in HepG2", "rna": "RNA: ribosome load of a 5'UTR"}

@@ -26,11 +26,11 @@ import pandas as pd
 import torch
 
 import svdd
-from svdd.accounting import Cost, Usage
-from svdd.locate import HELD_OUT, load_reward
-from svdd.metrics.evaluation import Designs, measured, record
-from svdd.metrics.references import of_model
-from svdd.result import Result
+from svdd.cost.ledger import Cost, Usage
+from svdd.decoding.result import Result
+from svdd.domains.sequence.measures import Designs, measured, record
+from svdd.domains.sequence.references import of_model
+from svdd.registry import HELD_OUT, load_reward
 
 ROOT = Path(__file__).parents[1]
 SEEDS, SIZES, PARTS = 5, (1, 2, 5, 10, 20), ("network", "value", "reward")

@@ -20,10 +20,9 @@ from dataclasses import replace
 import torch
 
 import svdd
-from svdd.alphabets import DNA
-from svdd.locate import load_reward
-from svdd.models.bundled import bundled
-from svdd.models.weight_files import load_network
+from svdd.domains.sequence.alphabets import DNA
+from svdd.networks.weight_files import load_network
+from svdd.registry import bundled, load_reward
 
 
 @torch.no_grad()

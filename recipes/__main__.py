@@ -10,7 +10,7 @@ from recipes.dna import recipe as dna
 from recipes.image import recipe as image
 from recipes.molecule import recipe as molecule
 from recipes.rna import uniform, utr
-from svdd.models.bundled import bundled
+from svdd.registry import bundled
 
 __all__ = ["CARDS", "render_bundled"]
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from svdd.metrics.sequences import kmer_counts
-from svdd.models.networks import SequenceClassifier
-from svdd.training import TrainingSettings, isolated_randomness, train
+from svdd.domains.sequence.distances import kmer_counts
+from svdd.networks.sequences import SequenceClassifier
+from svdd.networks.training import TrainingSettings, isolated_randomness, train
 
 __all__ = ["detection", "kmer_detection", "markov_bits", "markov_row_bits", "network_detection"]
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from svdd.metrics.sequences import gc_fraction
+from svdd.domains.sequence.distances import gc_fraction
 
 __all__ = ["agreement", "describe", "gc_moments", "quantiles", "regression_quality", "speed", "speed_setting"]
 

@@ -10,8 +10,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from svdd.models.networks import SequenceDenoiser
-from svdd.training import TrainingResult, TrainingSettings, isolated_randomness, train
+from svdd.networks.sequences import SequenceDenoiser
+from svdd.networks.training import TrainingResult, TrainingSettings, isolated_randomness, train
 
 __all__ = [
     "bits_per_base",

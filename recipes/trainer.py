@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from recipes.cards import Card
-from svdd.models.weight_files import save_network
-from svdd.training import TrainingResult, TrainingSettings
+from svdd.networks.training import TrainingResult, TrainingSettings
+from svdd.networks.weight_files import save_network
 
 __all__ = ["Options", "Recipe", "Step", "main", "option"]
 

@@ -3,15 +3,14 @@
 import importlib
 import re
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 import svdd
-from svdd.outcomes import RewardFailureWarning
+from support.places import ROOT
+from svdd.scoring.policy import RewardFailureWarning
 
-ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
 
@@ -113,7 +112,7 @@ def test_steering_a_pipeline_runs(capsys):
 
 
 def test_schedulers_that_can_be_steered_are_listed():
-    from svdd.pipelines.kernels import KERNELS
+    from svdd.domains.image.pipelines.kernels import KERNELS
 
     table = (
         (ROOT / "docs" / "pipelines.md").read_text(encoding="utf-8").partition("## Schedulers")[2].partition("\n## ")[0]

@@ -5,8 +5,8 @@ import inspect
 import pytest
 import torch
 
-import mutants
 from exact import checks, flow_checks, image_checks, learned_checks
+from support import mutants
 
 KILLED_BY = {
     "resampling_forgets_log_k": checks.resampling_keeps_the_level,

@@ -22,8 +22,8 @@ from recipes.dna.data import (
 from recipes.dna.oracles import oracle_quality
 from recipes.measures import agreement, describe, gc_moments, quantiles, speed, speed_setting
 from recipes.sequence_denoiser import bits_per_base, reverse_complement, sample_unguided
-from svdd.metrics.motifs import ENHANCER_MOTIFS, jaspar_matrices, motif_correlation, motif_hits
-from svdd.metrics.sequences import (
+from svdd.domains.dna.rewards import SequenceReward
+from svdd.domains.sequence.distances import (
     homopolymer_rate,
     kmer_correlation,
     kmer_counts,
@@ -32,8 +32,8 @@ from svdd.metrics.sequences import (
     pairwise_diversity,
     unique_fraction,
 )
-from svdd.models.networks import SequenceClassifier, SequenceDenoiser
-from svdd.rewards.dna import SequenceReward
+from svdd.domains.sequence.motifs import ENHANCER_MOTIFS, jaspar_matrices, motif_correlation, motif_hits
+from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
 
 __all__ = ["measure_card", "measure_reference"]
 

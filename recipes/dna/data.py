@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from svdd.alphabets import DNA
+from svdd.domains.sequence.alphabets import DNA
 
 if TYPE_CHECKING:
     import pandas

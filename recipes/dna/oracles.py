@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from recipes.dna.data import EnhancerData
 from recipes.sequence_denoiser import reverse_complement
-from svdd.models.networks import SequenceClassifier
-from svdd.training import TrainingResult, TrainingSettings, isolated_randomness, train
+from svdd.networks.sequences import SequenceClassifier
+from svdd.networks.training import TrainingResult, TrainingSettings, isolated_randomness, train
 
 __all__ = ["ORACLES", "calibrate", "oracle_quality", "train_oracle"]
 

@@ -18,9 +18,9 @@ from recipes.dna.data import EnhancerData, read_enhancers
 from recipes.dna.oracles import ORACLES, train_oracle
 from recipes.sequence_denoiser import train_denoiser
 from recipes.trainer import Options, Recipe, Step, option
-from svdd.models.networks import SequenceClassifier, SequenceDenoiser
-from svdd.models.weight_files import load_network
-from svdd.training import TrainingResult, TrainingSettings
+from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
+from svdd.networks.training import TrainingResult, TrainingSettings
+from svdd.networks.weight_files import load_network
 
 __all__ = ["RECIPE", "EnhancerOptions"]
 

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from recipes.image.data import Images, flipped_at_random
-from svdd.training import TrainingResult, TrainingSettings, isolated_randomness, train
+from svdd.networks.training import TrainingResult, TrainingSettings, isolated_randomness, train
 
 __all__ = ["AUTOENCODER", "decoded", "encoded", "make_autoencoder", "reconstruction_loss", "train_autoencoder"]
 

@@ -17,10 +17,10 @@ from recipes.image.classifiers import accuracy, logits_of
 from recipes.image.data import ImageData, Images
 from recipes.image.text import TEMPLATES, prompts_of
 from recipes.measures import speed_setting
-from svdd.metrics.frechet import Moments, frechet
-from svdd.metrics.image_features import features_of, moments_of
-from svdd.models.image_classifier import ImageClassifier
-from svdd.pixels import grid, to_pil
+from svdd.domains.image.classifier import ImageClassifier
+from svdd.domains.image.measures.features import features_of, moments_of
+from svdd.domains.image.pixels import grid, to_pil
+from svdd.metrics.moments import Moments, frechet
 
 __all__ = ["Sizes", "draw_samples", "drawn", "measure_card"]
 

@@ -10,8 +10,8 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from recipes.image.data import ImageData, Images, flipped_at_random
-from svdd.models.image_classifier import ImageClassifier
-from svdd.training import TrainingResult, TrainingSettings, isolated_randomness, train
+from svdd.domains.image.classifier import ImageClassifier
+from svdd.networks.training import TrainingResult, TrainingSettings, isolated_randomness, train
 
 __all__ = ["CLASSIFIERS", "accuracy", "logits_of", "shifted_at_random", "train_classifier"]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from recipes.image.text import TEMPLATES, make_text_encoder, prompts_of, some_prompts, tokens_of
-from svdd.training import TrainingResult, TrainingSettings, isolated_randomness, train
+from svdd.networks.training import TrainingResult, TrainingSettings, isolated_randomness, train
 
 __all__ = ["SCHEDULER", "UNET", "TextDenoiser", "make_scheduler", "train_denoiser", "velocity_error", "write_pipeline"]
 

@@ -26,10 +26,10 @@ from recipes.image.data import ImageData, Images, read_images
 from recipes.image.denoiser import TextDenoiser, train_denoiser, write_pipeline
 from recipes.image.text import make_tokenizer
 from recipes.trainer import Options, Recipe, Step, option
-from svdd.metrics.image_features import write_moments
-from svdd.models.image_classifier import ImageClassifier
-from svdd.models.weight_files import load_network
-from svdd.training import TrainingResult, TrainingSettings, isolated_randomness
+from svdd.domains.image.classifier import ImageClassifier
+from svdd.domains.image.measures.features import write_moments
+from svdd.networks.training import TrainingResult, TrainingSettings, isolated_randomness
+from svdd.networks.weight_files import load_network
 
 __all__ = ["NAME", "RECIPE", "ImageOptions"]
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Generator, nn
 
-from svdd.training import isolated_randomness
+from svdd.networks.training import isolated_randomness
 
 __all__ = [
     "LENGTH",

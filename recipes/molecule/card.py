@@ -15,11 +15,9 @@ from recipes.baselines import markov_row_bits
 from recipes.measures import describe, speed, speed_setting
 from recipes.molecule.data import MoleculeData, encode_molecules
 from recipes.molecule.denoiser import row_nats
-from svdd.decoding import decode
-from svdd.metrics.chemnet import Activations, floor, frechet
-from svdd.metrics.molecule_properties import Histogram, property_table
-from svdd.metrics.molecule_reference import MoleculeReference, Pieces
-from svdd.metrics.molecules import (
+from svdd.chain.process import Process
+from svdd.decoding.decoding import decode
+from svdd.domains.molecule.chemistry import (
     fingerprints,
     fragments,
     internal_diversity,
@@ -28,10 +26,12 @@ from svdd.metrics.molecules import (
     uniqueness,
     validity,
 )
-from svdd.models.molecule import with_fragment
-from svdd.models.networks import SequenceDenoiser
-from svdd.models.selfies_tokens import LONGEST, PAD
-from svdd.process import Process
+from svdd.domains.molecule.measures.chemnet import Activations, floor, frechet
+from svdd.domains.molecule.measures.properties import Histogram, property_table
+from svdd.domains.molecule.measures.reference import MoleculeReference, Pieces
+from svdd.domains.molecule.model import with_fragment
+from svdd.domains.molecule.selfies import LONGEST, PAD
+from svdd.networks.sequences import SequenceDenoiser
 
 __all__ = ["FRAGMENTS", "PROPERTIES", "Sizes", "measure_card"]
 

@@ -16,7 +16,7 @@ import numpy
 import torch
 from torch import Generator, Tensor
 
-from svdd.models.selfies_tokens import LONGEST, PAD, SYMBOLS, symbols_of, tokens_of
+from svdd.domains.molecule.selfies import LONGEST, PAD, SYMBOLS, symbols_of, tokens_of
 
 __all__ = ["MoleculeData", "encode_molecules", "read_molecules", "read_smiles"]
 

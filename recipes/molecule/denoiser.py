@@ -9,9 +9,9 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from svdd.models.networks import SequenceDenoiser
-from svdd.models.selfies_tokens import MASK, PAD
-from svdd.training import TrainingResult, TrainingSettings, train
+from svdd.domains.molecule.selfies import MASK, PAD
+from svdd.networks.sequences import SequenceDenoiser
+from svdd.networks.training import TrainingResult, TrainingSettings, train
 
 __all__ = ["bits_per_symbol", "masked_cross_entropy", "row_nats", "train_denoiser"]
 

@@ -23,12 +23,12 @@ from recipes.molecule.card import Sizes, measure_card
 from recipes.molecule.data import MoleculeData, read_molecules, read_smiles
 from recipes.molecule.denoiser import train_denoiser
 from recipes.trainer import Options, Recipe, Step, option
-from svdd.metrics.molecule_reference import MoleculeReference, write_molecule_reference
-from svdd.models.molecule import molecule
-from svdd.models.networks import SequenceDenoiser
-from svdd.models.selfies_tokens import VOCABULARY
-from svdd.models.weight_files import load_network
-from svdd.training import TrainingResult, TrainingSettings, isolated_randomness
+from svdd.domains.molecule.measures.reference import MoleculeReference, write_molecule_reference
+from svdd.domains.molecule.model import molecule
+from svdd.domains.molecule.selfies import VOCABULARY
+from svdd.networks.sequences import SequenceDenoiser
+from svdd.networks.training import TrainingResult, TrainingSettings, isolated_randomness
+from svdd.networks.weight_files import load_network
 
 __all__ = ["DENOISER", "RECIPE", "MoleculeOptions"]
 

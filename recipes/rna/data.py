@@ -16,8 +16,8 @@ import numpy
 import torch
 from torch import Generator, Tensor
 
-from svdd.alphabets import RNA
-from svdd.models.rna import LENGTH
+from svdd.domains.rna.model import LENGTH
+from svdd.domains.sequence.alphabets import RNA
 
 if TYPE_CHECKING:
     import pandas

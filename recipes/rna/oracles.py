@@ -10,8 +10,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from recipes.rna.data import LENGTH, UtrData
-from svdd.models.regressors import ConvolutionalRegressor
-from svdd.training import TrainingResult, TrainingSettings, isolated_randomness, train
+from svdd.networks.regressors import ConvolutionalRegressor
+from svdd.networks.training import TrainingResult, TrainingSettings, isolated_randomness, train
 
 __all__ = ["ORACLES", "calibrate", "predicted", "train_oracle"]
 

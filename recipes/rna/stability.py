@@ -17,11 +17,11 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from recipes.measures import regression_quality
-from svdd.alphabets import RNA
-from svdd.metrics.folding import as_rna, minimum_free_energy, unpaired
-from svdd.metrics.sequences import kmer_counts, nearest_edit_distance
-from svdd.models.networks import SequenceClassifier
-from svdd.training import TrainingResult, TrainingSettings, isolated_randomness, train
+from svdd.domains.rna.folding import as_rna, minimum_free_energy, unpaired
+from svdd.domains.sequence.alphabets import RNA
+from svdd.domains.sequence.distances import kmer_counts, nearest_edit_distance
+from svdd.networks.sequences import SequenceClassifier
+from svdd.networks.training import TrainingResult, TrainingSettings, isolated_randomness, train
 
 if TYPE_CHECKING:
     import pandas

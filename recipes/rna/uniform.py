@@ -21,14 +21,14 @@ from recipes.cards import Card, Panel
 from recipes.measures import describe, gc_moments
 from recipes.rna.data import LENGTH, UtrData, read_utrs
 from recipes.trainer import Options, Recipe, Step, option
-from svdd.alphabets import RNA
-from svdd.denoisers import from_leave_one_out
-from svdd.metrics.sequences import kmer_correlation
-from svdd.models.timed_networks import TimedSequenceDenoiser
-from svdd.models.uniform import timed, uniform_elbo_per_site, uniform_sequences
-from svdd.models.weight_files import load_network
-from svdd.schedules import masked_log_linear
-from svdd.training import TrainingResult, TrainingSettings, isolated_randomness, train
+from svdd.chain.denoisers import from_leave_one_out
+from svdd.chain.schedules import masked_log_linear
+from svdd.domains.sequence.alphabets import RNA
+from svdd.domains.sequence.distances import kmer_correlation
+from svdd.domains.sequence.uniform import timed, uniform_elbo_per_site, uniform_sequences
+from svdd.networks.timed import TimedSequenceDenoiser
+from svdd.networks.training import TrainingResult, TrainingSettings, isolated_randomness, train
+from svdd.networks.weight_files import load_network
 
 __all__ = ["RECIPE", "UniformOptions", "posterior_cross_entropy", "train_uniform"]
 

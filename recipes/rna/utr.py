@@ -20,10 +20,10 @@ from recipes.rna.stability import read_degradation, stability_quality, train_sta
 from recipes.rna.utr_card import measure_card, measure_reference
 from recipes.sequence_denoiser import train_denoiser
 from recipes.trainer import Options, Recipe, Step, option
-from svdd.models.networks import SequenceClassifier, SequenceDenoiser
-from svdd.models.regressors import ConvolutionalRegressor
-from svdd.models.weight_files import load_network
-from svdd.training import TrainingResult, TrainingSettings, isolated_randomness
+from svdd.networks.regressors import ConvolutionalRegressor
+from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
+from svdd.networks.training import TrainingResult, TrainingSettings, isolated_randomness
+from svdd.networks.weight_files import load_network
 
 if TYPE_CHECKING:
     import pandas

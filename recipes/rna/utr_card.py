@@ -16,11 +16,11 @@ from recipes.measures import agreement, describe, gc_moments, quantiles, regress
 from recipes.rna.data import LENGTH, UtrData
 from recipes.rna.oracles import predicted
 from recipes.sequence_denoiser import row_bits, sample_unguided
-from svdd.alphabets import DNA, RNA
-from svdd.metrics.rna import composition_by_position, rna_summary, upstream_starts
-from svdd.metrics.sequences import kmer_correlation, kmer_counts, pairwise_diversity, unique_fraction
-from svdd.models.networks import SequenceDenoiser
-from svdd.models.regressors import ConvolutionalRegressor
+from svdd.domains.rna.measures import composition_by_position, rna_summary, upstream_starts
+from svdd.domains.sequence.alphabets import DNA, RNA
+from svdd.domains.sequence.distances import kmer_correlation, kmer_counts, pairwise_diversity, unique_fraction
+from svdd.networks.regressors import ConvolutionalRegressor
+from svdd.networks.sequences import SequenceDenoiser
 
 if TYPE_CHECKING:
     import pandas

@@ -13,8 +13,8 @@ import time
 
 import torch
 
-from svdd.alphabets import DNA
-from svdd.models.masked import masked_sequences
+from svdd.domains.sequence.alphabets import DNA
+from svdd.domains.sequence.masked import masked_sequences
 
 STOP_AT = {"call": -1, "calls": 0}
 

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 import svdd
-from svdd.budget import Forecast
-from svdd.cli.compare import _had
-from svdd.cli.compare_request import method_options, numbers
-from svdd.cli.jobs import Job
-from svdd.cli.matching import Compared, Planner, asked, largest, temperatures, variant
-from svdd.cli.pilots import on_a_line
+from svdd.decoding.planning import Forecast
+from svdd.runs.compare_request import method_options, numbers
+from svdd.runs.comparison import _had
+from svdd.runs.job import Job
+from svdd.runs.matching import Compared, Planner, asked, largest, temperatures, variant
+from svdd.runs.pilots import on_a_line
 
 METHODS = ("pretrained", "best-of-n", "smc", "svdd")
 

@@ -5,9 +5,10 @@ import json
 import pandas as pd
 import pytest
 
-from svdd.cli import comparing, demo
-from svdd.metrics import evaluation
-from svdd.models.bundled import bundled
+from svdd.cli import demo
+from svdd.domains.sequence import measures as evaluation
+from svdd.registry import bundled
+from svdd.runs import verdicts as comparing
 
 FILES = ("denoiser", "hepg2-guide", "hepg2-judge")
 weights = pytest.mark.skipif(

@@ -9,7 +9,7 @@ import yaml
 pytest.importorskip("diffusers")
 pytest.importorskip("transformers")
 
-import tiny_pipelines
+from support import tiny_pipelines
 
 pytestmark = pytest.mark.usefixtures("quick_report")
 
@@ -81,7 +81,7 @@ def test_a_reward_is_given_prompts_and_a_run_is_replaced_whole(run, tmp_path):
 
 
 def test_a_job_keeps_ids_of_the_hub_and_makes_folders_whole(tmp_path, monkeypatch):
-    from svdd.cli.jobs import make_job
+    from svdd.runs.job import make_job
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()

@@ -8,10 +8,10 @@ import sys
 import pandas as pd
 import pytest
 
-from svdd.cli import evaluating
-from svdd.cli.finished import labels
-from svdd.cli.jobs import Job
-from svdd.metrics.evaluation import ELBO_SAMPLES
+from svdd.domains.sequence.measures import ELBO_SAMPLES
+from svdd.runs import evaluation as evaluating
+from svdd.runs.job import Job
+from svdd.runs.reading import labels
 
 JOB = {"model": "m", "reward": "r", "out": "o"}
 

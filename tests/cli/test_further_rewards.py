@@ -2,10 +2,10 @@
 
 import pytest
 
-from svdd.cli.job_rewards import job_reward
-from svdd.cli.job_scores import Score, read_scores, renamed, score_reward
-from svdd.cli.jobs import make_job
-from svdd.rewards.workers import Workers
+from svdd.rewards.worker_pool import Workers
+from svdd.runs.columns import Score, read_scores, renamed, score_reward
+from svdd.runs.job import make_job
+from svdd.runs.make import job_reward
 
 
 def job(**settings):

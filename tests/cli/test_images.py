@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import torch
 
-from svdd.metrics.images import ImageFeatures
-from svdd.models.image_files import read_images
-from svdd.rewards.images import brightness
+from svdd.domains.image.files import read_images
+from svdd.domains.image.measures.distances import ImageFeatures
+from svdd.domains.image.rewards.pixels import brightness
 
 pytest.importorskip("PIL")
 pytest.importorskip("jinja2")
@@ -19,13 +19,13 @@ pytest.importorskip("jinja2")
 MODEL = '''
 import torch
 
-from svdd.captions import captioned, encode_prompts
-from svdd.denoisers import from_x0
-from svdd.models.image_files import write_designs
-from svdd.process import Process
-from svdd.rewards.image_reward import as_reward
-from svdd.schedules import time_grid, vp_cosine
-from svdd.transitions import ddim
+from svdd.domains.image.prompts import captioned, encode_prompts
+from svdd.chain.denoisers import from_x0
+from svdd.domains.image.files import write_designs
+from svdd.chain.process import Process
+from svdd.domains.image.rewards.image_reward import as_reward
+from svdd.chain.schedules import time_grid, vp_cosine
+from svdd.chain.transitions import ddim
 
 PROMPTS = ["dark", "a bright one"]
 
@@ -75,7 +75,7 @@ def model(tmp_path):
 def means(monkeypatch):
     """Features of other images than photographs of the classes that the bundled ones know."""
     features = ImageFeatures("means of rows", lambda images: images.mean(3).flatten(1))
-    monkeypatch.setattr("svdd.metrics.images.bundled_features", lambda: features)
+    monkeypatch.setattr("svdd.domains.image.measures.distances.bundled_features", lambda: features)
 
 
 def test_a_run_writes_its_images_and_shows_them(run, tmp_path):

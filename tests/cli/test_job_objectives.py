@@ -2,13 +2,13 @@
 
 import json
 import re
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
-from svdd.cli.jobs import make_job
+from support.places import DOCS
+from svdd.runs.job import make_job
 
 pytestmark = pytest.mark.usefixtures("quick_report")
 
@@ -151,7 +151,7 @@ def test_what_is_wrong_with_an_objective_is_one_sentence_that_says_where(objecti
 
 
 def test_the_objective_of_the_documents_is_one():
-    page = (Path(__file__).parents[2] / "docs" / "rewards.md").read_text(encoding="utf-8")
+    page = (DOCS / "rewards.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     made = make_job(BASE | yaml.safe_load(block)).objective
     assert made.rewards() == ["rewards.py:ap1", "gc-content", "hepg2"]

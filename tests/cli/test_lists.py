@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from svdd.algorithms import METHODS
-from svdd.cite import citations
 from svdd.cli import doctor
 from svdd.cli.sentences import EXTRAS
-from svdd.locate import MODELS, REWARDS, SCHEMES
+from svdd.method.table import METHODS, citations
+from svdd.registry import MODELS, REWARDS, SCHEMES
 
 KNOWN_MODELS = [*MODELS, *(f"{scheme}:PATH" for scheme in SCHEMES)]
 

@@ -17,9 +17,9 @@ import torch
 from rdkit import Chem
 from rdkit.Chem import AllChem
 
-from svdd.alphabets import Alphabet
-from svdd.models.masked import masked_sequences
-from svdd.models.molecule_files import write_molecules
+from svdd.domains.sequence.alphabets import Alphabet
+from svdd.domains.sequence.masked import masked_sequences
+from svdd.domains.molecule.files import write_molecules
 
 LETTERS = Alphabet("CNOF", mask="X")
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from svdd.cli.folders import RunFolder
-from svdd.cli.parts import Parts
+from svdd.runs.folder import RunFolder
+from svdd.runs.parts import Parts
 
 
 def state(number):

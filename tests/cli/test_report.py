@@ -12,12 +12,12 @@ import pytest
 import torch
 
 import svdd
-from svdd.metrics.evaluation import Designs, Evaluation
+from svdd.decoding.result import Result
+from svdd.domains.sequence.measures import Designs, Evaluation
 from svdd.report import plots, traces
 from svdd.report.comparison import write_comparison
 from svdd.report.html import write_report
 from svdd.report.tables import number, readable
-from svdd.result import Result
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=http://evil.example/x onerror=alert(1)>&amp;{{ 7*7 }}$\\frac{$"
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -49,7 +49,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def decoded(model):
-    process, score = svdd.load(f"{model}:model"), svdd.locate.load_reward(f"{model}:score")
+    process, score = svdd.load(f"{model}:model"), svdd.registry.load_reward(f"{model}:score")
     return {
         m: svdd.decode(process, score, method=m, samples=8, **o)
         for m, o in (("svdd", {"candidates": 3}), ("pretrained", {}))
@@ -265,7 +265,7 @@ def figure_titles(result, folder, **more):
 
 
 def test_methods_with_particles_show_their_genealogy(model, tmp_path):
-    process, score = svdd.load(f"{model}:model"), svdd.locate.load_reward(f"{model}:score")
+    process, score = svdd.load(f"{model}:model"), svdd.registry.load_reward(f"{model}:score")
     smc = svdd.decode(process, score, method="smc", particles=4, samples=6)
     nested = svdd.decode(process, score, method="nested-is", particles=4, candidates=2, samples=6)
     best = svdd.decode(process, score, method="best-of-n", particles=4, samples=6)

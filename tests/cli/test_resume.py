@@ -125,7 +125,7 @@ def test_an_unfinished_run_is_not_overwritten(run, model, refused, tmp_path):
 
 
 def test_an_error_after_a_save_says_that_it_can_go_on(run, model, tmp_path, monkeypatch):
-    monkeypatch.setattr("svdd.cli.runs.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("svdd.runs.running.SAVE_SECONDS", 0.0)
     model.write_text(
         model.read_text().replace('"call": -1', '"call": 3').replace("signal.raise_signal(signal.SIGINT)", "1 / 0")
     )

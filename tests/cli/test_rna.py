@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from svdd import locate
+from svdd import registry as locate
 
 FREE = "N" * 44
 

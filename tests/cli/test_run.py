@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 import svdd
-from svdd.algorithms import METHODS
-from svdd.cli import runs
+from svdd.method.table import METHODS
+from svdd.runs import running as runs
 
 pytestmark = pytest.mark.usefixtures("quick_report")
 
@@ -33,7 +33,7 @@ def test_every_method_runs(run, tmp_path, method):
 
 def test_the_folder_is_what_the_library_gives(run, model, tmp_path):
     assert run("--score", f"{model}:other", seed=3, temperature=0.2, steps=8).status == 0
-    process, score = svdd.load(f"{model}:model", steps=8), svdd.locate.load_reward(f"{model}:score")
+    process, score = svdd.load(f"{model}:model", steps=8), svdd.registry.load_reward(f"{model}:score")
     result = svdd.decode(process, score, samples=6, candidates=3, seed=3, temperature=0.2)
     written = pd.read_csv(tmp_path / "out" / "samples.csv")
     assert list(written.columns) == ["id", "chain", "sample", "reward", "valid", "other"]

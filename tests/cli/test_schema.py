@@ -5,10 +5,10 @@ import inspect
 import pytest
 import yaml
 
-from svdd.algorithms import METHODS
 from svdd.cli.flags import settings
-from svdd.cli.jobs import RENAMED, Job, make_job, read_settings
 from svdd.cli.main import run
+from svdd.method.table import METHODS
+from svdd.runs.job import RENAMED, Job, make_job, read_settings
 
 pytestmark = pytest.mark.usefixtures("quick_report")
 

@@ -13,13 +13,13 @@ import torch
 
 import svdd
 from exact.tools import assert_law, assert_mean, drive, estimates, first_designs, histogram
-from svdd import algorithms, diagnostics, loop, selectors, values
-from svdd.distributions import Categorical, Dirac, Normal
-from svdd.loop import begin
-from svdd.models import toy
-from svdd.models.enumeration import choice_law, place
-from svdd.process import Particles, Process
-from svdd.schedules import time_grid
+from svdd.chain.distributions import Categorical, Dirac, Normal
+from svdd.chain.process import Particles, Process
+from svdd.chain.schedules import time_grid
+from svdd.domains.toy import toy
+from svdd.domains.toy.enumeration import choice_law, place
+from svdd.method import algorithms, diagnostics, loop, selectors, values
+from svdd.method.loop import begin
 
 RESAMPLERS = ("multinomial", "residual", "stratified", "systematic", "ssp")
 

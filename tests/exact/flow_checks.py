@@ -5,9 +5,9 @@ import torch
 import svdd
 from exact.gaussian_flow import MEAN, STD, Flow, by_hand, chain_states, process_of, velocity_of
 from exact.tools import assert_mean
-from svdd import flows
-from svdd.models.toy import Quadratic
-from svdd.process import Particles
+from svdd.chain import flows
+from svdd.chain.process import Particles
+from svdd.domains.toy.toy import Quadratic
 
 ETAS = (0.0, 0.3, 0.7, 1.0)
 PAIRS = ((1.0, 0.8), (0.9, 0.5), (0.4, 0.1), (0.3, 0.0))

@@ -7,11 +7,11 @@ from itertools import pairwise
 import torch
 
 import svdd
-from svdd import flows
+from svdd.chain import flows
+from svdd.chain.process import Process
+from svdd.chain.schedules import time_grid
+from svdd.domains.toy.toy import Quadratic
 from svdd.fitting.rollouts import unguided
-from svdd.models.toy import Quadratic
-from svdd.process import Process
-from svdd.schedules import time_grid
 
 MEAN, STD = 0.7, 0.6
 

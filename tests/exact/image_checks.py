@@ -3,13 +3,13 @@
 import torch
 
 from svdd import decode
-from svdd.captions import captioned, encode_prompts
-from svdd.distributions import Normal
-from svdd.pixels import from_uint8, to_uint8
-from svdd.process import Process
-from svdd.rewards.image_reward import as_reward
-from svdd.schedules import time_grid, vp_cosine
-from svdd.transitions import ddim
+from svdd.chain.distributions import Normal
+from svdd.chain.process import Process
+from svdd.chain.schedules import time_grid, vp_cosine
+from svdd.chain.transitions import ddim
+from svdd.domains.image.pixels import from_uint8, to_uint8
+from svdd.domains.image.prompts import captioned, encode_prompts
+from svdd.domains.image.rewards.image_reward import as_reward
 
 PROMPTS = ["a", "photo", "of a horse"]
 SHADES = torch.tensor([0.2, 0.5, 0.8], dtype=torch.float64)

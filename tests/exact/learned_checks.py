@@ -8,12 +8,12 @@ from sklearn.linear_model import Ridge
 from torch import nn
 
 import svdd
-from svdd import billing
-from svdd.accounting import Usage
-from svdd.fingerprint import FingerprintError, take_fingerprint
+from svdd.cost.ledger import Usage
+from svdd.decoding import metering
+from svdd.domains.toy import toy
+from svdd.domains.toy.enumeration import place
 from svdd.fitting import LowTemperatureWarning
-from svdd.models import toy
-from svdd.models.enumeration import place
+from svdd.fitting.fingerprint import FingerprintError, take_fingerprint
 
 QUICK = {"held_out": 0, "candidates": 0}
 
@@ -71,8 +71,10 @@ def soft_q_is_the_bellman_solution(rollouts=1500):
 def equal_states_are_valued_once():
     m, usage = small(), Usage()
     calls = []
-    value = billing.accounted_value(svdd.learned(lambda x, t, c: calls.append(len(x)) or x.sum(1), m.reward), usage, {})
-    process, _ = billing.accounted(m.process, m.reward, Usage(), {})
+    value = metering.accounted_value(
+        svdd.learned(lambda x, t, c: calls.append(len(x)) or x.sum(1), m.reward), usage, {}
+    )
+    process, _ = metering.accounted(m.process, m.reward, Usage(), {})
     start = process.start(30, (), svdd.Rng(0, 30)).propose(4)
     distinct = len(start.x.unique(dim=0))
     assert torch.equal(value(start), start.x.sum(1).double())

@@ -8,10 +8,10 @@ import torch
 from exact import flow_checks
 from exact.gaussian_flow import MEAN, STD, Flow, chain_states
 from exact.tools import assert_mean, drive, estimates, grid_moments
-from svdd.models.toy import Quadratic
-from svdd.process import Particles
-from svdd.rng import Rng
-from svdd.values import posterior_mean
+from svdd.chain.process import Particles
+from svdd.chain.rng import Rng
+from svdd.domains.toy.toy import Quadratic
+from svdd.method.values import posterior_mean
 
 KINDS = [("cps", 0.4), ("cps", 1.0), ("sde", 0.7), ("posterior", 1.0)]
 REWARDS = {"linear": Quadratic(slope=1.0, constant=0.2), "quadratic": Quadratic.around(1.5, 3.0)}

@@ -9,7 +9,7 @@ import svdd
 from exact import learned_checks
 from exact.learned_checks import QUICK, errors, fitted, small
 from exact.tools import assert_law, histogram
-from svdd.models import toy
+from svdd.domains.toy import toy
 
 
 def test_the_soft_target_is_the_soft_value():

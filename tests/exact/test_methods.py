@@ -9,9 +9,10 @@ import torch
 
 import svdd
 from exact.tools import assert_law, drive, first_designs, histogram
-from svdd.algorithms import METHODS, OverTiltWarning
-from svdd.models import toy
-from svdd.models.enumeration import choice_law
+from svdd.domains.toy import toy
+from svdd.domains.toy.enumeration import choice_law
+from svdd.method.algorithms import OverTiltWarning
+from svdd.method.table import METHODS
 
 A = 0.5
 
@@ -131,7 +132,7 @@ def test_choosing_only_at_the_end_is_one_choice(method):
         step = drive(m, method, v, 6000, seed=14, every=m.process.steps, **options)
     if METHODS[method].returns == "all":
         return assert_law(histogram(m, first_designs(step)), law(p, m.rewards)[0])
-    select = svdd.selectors.top if METHODS[method].returns == "top" else svdd.selectors.multinomial
+    select = svdd.method.selectors.top if METHODS[method].returns == "top" else svdd.method.selectors.multinomial
     weights = step.value if METHODS[method].returns == "top" else step.log_w
     index = select(weights, 1, svdd.Rng(15, 6000)).ancestor[:, 0]
     x = step.particles.x.view(6000, -1, m.length)[torch.arange(6000), index]

@@ -8,8 +8,8 @@ import pytest
 
 import svdd
 from exact.tools import assert_mean, assert_variance, drive, estimates, first_designs
-from svdd.models import toy
-from svdd.models.toy_gaussian import Gaussian
+from svdd.domains.toy import toy
+from svdd.domains.toy.toy_gaussian import Gaussian
 
 STRENGTH, STEPS, TEMPERATURE = 0.3, 6, 0.7
 

@@ -8,9 +8,9 @@ import torch
 
 import svdd
 from exact.tools import entropy, grid_moments, kl, total_variation
-from svdd.models import enumeration, toy
-from svdd.models.enumeration import choice_law
-from svdd.process import Particles
+from svdd.chain.process import Particles
+from svdd.domains.toy import enumeration, toy
+from svdd.domains.toy.enumeration import choice_law
 
 INF = math.inf
 WIDTHS = (1, 2, 5, 10, 20, 50, INF)

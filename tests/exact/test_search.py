@@ -19,9 +19,9 @@ from exact.tools import (
     sampling_floor,
     total_variation,
 )
-from svdd.algorithms import OverTiltWarning
-from svdd.models import toy
-from svdd.process import Particles
+from svdd.chain.process import Particles
+from svdd.domains.toy import toy
+from svdd.method.algorithms import OverTiltWarning
 
 
 @lru_cache

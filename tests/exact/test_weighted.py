@@ -9,9 +9,9 @@ import torch
 import svdd
 from exact import checks
 from exact.tools import assert_mean, drive, estimates, histogram, total_variation
-from svdd import values
-from svdd.diagnostics import bellman_residual
-from svdd.models import toy
+from svdd.domains.toy import toy
+from svdd.method import values
+from svdd.method.diagnostics import bellman_residual
 
 
 @lru_cache
@@ -146,7 +146,7 @@ def test_resampling_always_costs_lineages():
     def value(particles):
         return particles.x[:, 0] * particles.step / process.steps
 
-    settings = {"particles": 8192, "ess": 1.0, "selector": svdd.selectors.multinomial}
+    settings = {"particles": 8192, "ess": 1.0, "selector": svdd.method.selectors.multinomial}
     step = svdd.run(svdd.smc(process, value, chains=2, rng=svdd.Rng(0, 2), **settings))
     assert float((step.value.mean(1) - 1).abs().max()) < 0.2
     assert len(step.value[0].unique()) < 1200

@@ -6,9 +6,9 @@ import torch
 from scipy import stats
 
 import svdd
-from svdd.algorithms import METHODS
-from svdd.models.enumeration import choice_law
-from svdd.process import Particles
+from svdd.chain.process import Particles
+from svdd.domains.toy.enumeration import choice_law
+from svdd.method.table import METHODS
 
 SMALLEST_P = 2 * stats.norm.sf(5)
 

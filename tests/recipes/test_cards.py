@@ -7,7 +7,7 @@ from jinja2 import UndefinedError
 
 from recipes.__main__ import CARDS, render_bundled
 from recipes.cards import Panel, render_card, training_curves
-from svdd.models.bundled import bundled
+from svdd.registry import bundled
 
 
 def numbers(name):

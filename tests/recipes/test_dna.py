@@ -15,9 +15,9 @@ from recipes.dna import card as cards
 from recipes.dna import data, oracles
 from recipes.dna.recipe import RECIPE
 from recipes.trainer import main
-from svdd.models.networks import SequenceClassifier, SequenceDenoiser
-from svdd.models.weight_files import load_network
-from svdd.training import TrainingSettings, isolated_randomness, train
+from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
+from svdd.networks.training import TrainingSettings, isolated_randomness, train
+from svdd.networks.weight_files import load_network
 
 CHROMOSOMES = [f"chr{name}" for name in (1, 2, 8, 9, 10, 11, 18, 21, 22)]
 SHAPE = {"channels": 16, "stages": 1, "kernel": 3, "stem_kernel": 5}

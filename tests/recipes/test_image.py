@@ -12,11 +12,11 @@ import torch
 
 from recipes.image import autoencoder, classifiers, data, denoiser, recipe, text
 from recipes.trainer import main
-from svdd.metrics.frechet import frechet
-from svdd.metrics.image_features import features_of, moments_of, read_moments, write_moments
-from svdd.models.image_classifier import ImageClassifier
-from svdd.models.weight_files import load_network, save_network
-from svdd.training import TrainingSettings, isolated_randomness
+from svdd.domains.image.classifier import ImageClassifier
+from svdd.domains.image.measures.features import features_of, moments_of, read_moments, write_moments
+from svdd.metrics.moments import frechet
+from svdd.networks.training import TrainingSettings, isolated_randomness
+from svdd.networks.weight_files import load_network, save_network
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 TINY_AUTOENCODER = {"block_out_channels": (8, 8, 8), "norm_num_groups": 4}

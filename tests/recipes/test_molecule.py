@@ -10,11 +10,11 @@ import torch
 from recipes import baselines
 from recipes.molecule import data, denoiser, recipe
 from recipes.trainer import main
-from svdd.models.molecule import molecule
-from svdd.models.networks import SequenceDenoiser
-from svdd.models.selfies_tokens import LONGEST, MASK, PAD, VOCABULARY, decode, encode
-from svdd.models.weight_files import load_network
-from svdd.training import TrainingSettings, isolated_randomness
+from svdd.domains.molecule.model import molecule
+from svdd.domains.molecule.selfies import LONGEST, MASK, PAD, VOCABULARY, decode, encode
+from svdd.networks.sequences import SequenceDenoiser
+from svdd.networks.training import TrainingSettings, isolated_randomness
+from svdd.networks.weight_files import load_network
 
 MOLECULES = [
     "CC(=O)Nc1ccc(O)cc1",

@@ -14,11 +14,11 @@ from recipes.rna import data as utrs
 from recipes.rna import oracles, stability, utr
 from recipes.rna import utr_card as cards
 from recipes.trainer import main
-from svdd.models.bundled import bundled
-from svdd.models.networks import SequenceClassifier, SequenceDenoiser
-from svdd.models.regressors import ConvolutionalRegressor
-from svdd.models.weight_files import load_network
-from svdd.training import TrainingSettings, isolated_randomness
+from svdd.networks.regressors import ConvolutionalRegressor
+from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
+from svdd.networks.training import TrainingSettings, isolated_randomness
+from svdd.networks.weight_files import load_network
+from svdd.registry import bundled
 
 ROWS, SHAPE = 280, {"channels": 8, "layers": 1, "kernel": 3, "hidden": 4}
 RUN = {"settings": {"steps": 2}, "best_step": 2, "history": [{"step": n, "loss": 2.0, "value": 2.0} for n in (1, 2)]}

@@ -10,7 +10,7 @@ from torch import nn
 from recipes.cards import Card, Panel
 from recipes.rna import uniform, utr
 from recipes.trainer import Options, Recipe, Step, main, option
-from svdd.training import TrainingSettings, isolated_randomness, train
+from svdd.networks.training import TrainingSettings, isolated_randomness, train
 
 
 class Interrupted(Exception):

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from svdd.cli.folders import as_json
 from svdd.cli.listing import show
 from svdd.cli.sentences import say
-from svdd.score_cache import ScoreCache
+from svdd.runs.folder import as_json
+from svdd.scoring.score_file import ScoreCache
 
 
 def show_cache(path: Path, prune: float | int | None, reward: str | None, json: bool) -> None:

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from svdd.cli.comparing import verdicts
-from svdd.cli.evaluating import Protocol, table
-from svdd.cli.folders import RunFolder, as_json
-from svdd.cli.jobs import Job, make_decoding, make_process
 from svdd.cli.listing import show
 from svdd.cli.progress import progress
 from svdd.cli.sentences import require
-from svdd.metrics.references import of_model
+from svdd.decoding.result import Result
+from svdd.domains.sequence.references import of_model
 from svdd.report.tables import readable
-from svdd.result import Result
+from svdd.runs.evaluation import Protocol, table
+from svdd.runs.folder import RunFolder, as_json
+from svdd.runs.job import Job, make_decoding, make_process
+from svdd.runs.verdicts import verdicts
 
 if TYPE_CHECKING:
     import pandas as pd

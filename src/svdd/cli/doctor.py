@@ -42,7 +42,7 @@ def _devices() -> list[_ENTRY]:
 
 
 def _bundled() -> list[_ENTRY]:
-    from svdd.locate import MODELS, REWARDS, load, load_reward, needed
+    from svdd.registry import MODELS, REWARDS, load, load_reward, needed
 
     def tried(kind: str, name: str) -> _ENTRY:
         try:
@@ -59,8 +59,8 @@ def _bundled() -> list[_ENTRY]:
 
 
 def _docking() -> list[_ENTRY]:
-    from svdd.rewards.autodock import tried_out
-    from svdd.rewards.receptors import TARGETS, receptor_file, receptors_folder
+    from svdd.domains.molecule.docking.autodock import tried_out
+    from svdd.domains.molecule.docking.receptors import TARGETS, receptor_file, receptors_folder
 
     try:
         works, says = True, f"AutoDock Vina {tried_out()} docks"

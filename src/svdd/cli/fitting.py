@@ -36,14 +36,14 @@ def fit(
         quiet: no progress.
         json: print the card as JSON.
     """
-    from svdd.cli.folders import as_json
-    from svdd.cli.job_rewards import make_reward
     from svdd.fitting import fit_value
     from svdd.fitting.card import as_text
     from svdd.fitting.settings import make_settings
     from svdd.fitting.value import check_folder
-    from svdd.locate import load
-    from svdd.pending import close
+    from svdd.registry import load
+    from svdd.runs.folder import as_json
+    from svdd.runs.make import make_reward
+    from svdd.scoring.reward import close
 
     reward_options = settings.pop("reward_options", {})
     make_settings(settings)

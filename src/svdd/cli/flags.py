@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
+from svdd.runs.pairs import pair
 
 LISTS = {"score": "scores"}
+
+
 PAIRS = {
     "model_option": "model_options",
     "reward_option": "reward_options",
@@ -33,25 +35,10 @@ def _setting(name: str, value: Any) -> Any:
     if name == "window":
         return _window(value)
     if name == "objective":
-        from svdd.cli.job_objectives import read_objective
+        from svdd.runs.objectives import read_objective
 
         return read_objective(value)
     return str(value) if isinstance(value, Path) else value
-
-
-def pair(flag: str, text: str) -> tuple[str, Any]:
-    """NAME=VALUE of a flag, the value as YAML reads it.
-
-    Raises:
-        ValueError: for other text.
-    """
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise ValueError(f"--{flag.replace('_', '-')} takes NAME=VALUE, got {text!r}")
-    try:
-        return name, yaml.safe_load(value)
-    except yaml.YAMLError:
-        return name, value
 
 
 def _window(text: str) -> list[float]:

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from svdd.cli.folders import as_json
+from svdd.runs.folder import as_json
 
 Row = dict[str, Any]
 
@@ -36,7 +36,7 @@ def _cell(value: Any) -> str:
 
 
 def _bundled(kind: str, names: Mapping[str, str]) -> list[Row]:
-    from svdd.locate import locate
+    from svdd.registry import locate
 
     rows = []
     for name in names:
@@ -52,7 +52,7 @@ def _first_line(function: Callable[..., Any]) -> str:
 
 def models() -> list[Row]:
     """The bundled models, and the kinds of checkpoints of other projects."""
-    from svdd.locate import MODELS, SCHEMES
+    from svdd.registry import MODELS, SCHEMES
 
     foreign = [
         row | {"name": f"{row['name']}:PATH", "options": row["options"][1:]} for row in _bundled("model", SCHEMES)
@@ -62,15 +62,15 @@ def models() -> list[Row]:
 
 def rewards() -> list[Row]:
     """The bundled rewards."""
-    from svdd.locate import REWARDS
+    from svdd.registry import REWARDS
 
     return _bundled("reward", REWARDS)
 
 
 def methods() -> list[Row]:
     """The method table, with what a chain costs; T steps, M candidates, N particles."""
-    from svdd.algorithms import METHODS
-    from svdd.cli.jobs import RENAMED
+    from svdd.method.table import METHODS
+    from svdd.runs.job import RENAMED
 
     flags = {option: name for name, option in RENAMED.items()}
     return [

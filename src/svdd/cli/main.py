@@ -115,8 +115,8 @@ def run(
     """Decode a model towards a reward, and write designs, costs and a report into a folder."""
     given = {k: v for k, v in locals().items() if v is not None and k not in ("job", "force", "quiet", "json")}
     from svdd.cli.flags import settings
-    from svdd.cli.jobs import make_job, read_settings
-    from svdd.cli.runs import run_job
+    from svdd.runs.job import make_job, read_settings
+    from svdd.runs.running import run_job
 
     made = make_job((read_settings(job) if job else {}) | settings(given))
     _show_record(run_job(made, force, quiet), Path(made.out), json)
@@ -125,7 +125,7 @@ def run(
 @app.command()
 def resume(folder: Path, quiet: Quiet = False, json: Json = False) -> None:
     """Go on with a run that was stopped; the designs are those of a run that was not."""
-    from svdd.cli.runs import resume_job
+    from svdd.runs.running import resume_job
 
     _show_record(resume_job(folder, quiet), folder, json)
 
@@ -168,7 +168,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure runs: reward, held-out reward, naturalness, diversity, novelty and cost, with intervals."""
-    from svdd.cli.evaluating import evaluate as measure
+    from svdd.runs.evaluation import evaluate as measure
 
     measure(runs, out, reference=reference, judge=judge, model=model, force=force, json=json)
 
@@ -195,8 +195,8 @@ def compare(
     json: Json = False,
 ) -> None:
     """Compare methods at equal cost: quantiles, held-out reward, naturalness, diversity and costs, with intervals."""
-    from svdd.cli.compare import compare as run_all
-    from svdd.cli.compare_request import Request, method_options, numbers
+    from svdd.runs.compare_request import Request, method_options, numbers
+    from svdd.runs.comparison import compare as run_all
 
     names = [name.strip() for name in methods.split(",") if name.strip()]
     swept, options = numbers(temperatures), method_options(option or [])
@@ -288,8 +288,8 @@ def _show(what: str, json: bool) -> None:
 @app.command()
 def cite(method: str, json: Json = False) -> None:
     """Print what to cite for a method."""
-    from svdd.cite import citations
-    from svdd.cli.folders import as_json
+    from svdd.method.table import citations
+    from svdd.runs.folder import as_json
 
     papers = citations(method)
     print(as_json(papers) if json else "\n".join(papers) or f"{method} needs no citation")
@@ -308,8 +308,8 @@ def doctor(json: Json = False) -> None:
 
 
 def _show_record(record: dict[str, Any], folder: Path, json: bool) -> None:
-    from svdd.cli.folders import as_json
     from svdd.cli.summary import summary
+    from svdd.runs.folder import as_json
 
     print(as_json(record | {"folder": str(folder)}) if json else summary(record, folder))
 

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from svdd.accounting import Usage
 from svdd.cli.sentences import say
-from svdd.loop import Step
+from svdd.cost.ledger import Usage
+from svdd.method.loop import Step
 
 Show = Callable[[int, Step], None]
 LINE_SECONDS = 15.0

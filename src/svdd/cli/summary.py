@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from svdd.outcomes import told
+from svdd.scoring.policy import told
 
 
 def summary(record: dict[str, Any], folder: Path) -> str:

@@ -1,3 +1,5 @@
 """Many machines: the chains and the rewards of a run on a Ray cluster."""
 
-from svdd.clusters.runs import decode_on_ray as decode_on_ray
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -11,15 +11,14 @@ from typing import Any
 
 import torch
 
-from svdd.accounting import Cost, Outcomes, Usage
-from svdd.breakdown import Breakdown
+from svdd.chain.process import Process
 from svdd.clusters.actors import ONE_CORE, Actors, Resources, answer_of, connect, ray_module
-from svdd.clusters.rewards import reward_on_ray
-from svdd.decoding import Decoding
-from svdd.locate import load_reward
-from svdd.process import Process
-from svdd.result import Result
-from svdd.values import Reward
+from svdd.clusters.remote_reward import reward_on_ray
+from svdd.cost.ledger import Breakdown, Cost, Outcomes, Usage
+from svdd.decoding.decoding import Decoding
+from svdd.decoding.result import Result
+from svdd.registry import load_reward
+from svdd.scoring.reward import Reward
 
 Model = Process | Callable[[], Process]
 Make = Callable[[], Decoding]

@@ -1,6 +1,5 @@
 """Learned values: fitted to a process's own roll-outs, measured, saved and read back for the process they belong to."""
 
-from svdd.fitting.fit import LowTemperatureWarning, fit_value
-from svdd.fitting.value import FittedValue, load_value
+import lazy_loader
 
-__all__ = ["FittedValue", "LowTemperatureWarning", "fit_value", "load_value"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

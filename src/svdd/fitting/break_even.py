@@ -4,10 +4,11 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from svdd.accounting import Usage
-from svdd.decoding import decode
-from svdd.process import Process
-from svdd.values import Learned, Reward
+from svdd.chain.process import Process
+from svdd.cost.ledger import Usage
+from svdd.decoding.decoding import decode
+from svdd.method.learned_values import Learned
+from svdd.scoring.reward import Reward
 
 DESIGNS = 8
 

@@ -2,33 +2,43 @@
 
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from svdd.accounting import Usage
-from svdd.features import table
-from svdd.fingerprint import Fingerprint, take_fingerprint
-from svdd.fitting.asking import asked, counted, counting
+from svdd.chain.process import Process
+from svdd.chain.rng import Rng
+from svdd.chain.tree import leaves, rows, take
+from svdd.cost.ledger import Usage
+from svdd.decoding.metering import accounted
 from svdd.fitting.break_even import DESIGNS, break_even
 from svdd.fitting.card import FORMAT, plain
+from svdd.fitting.fingerprint import Fingerprint, take_fingerprint
 from svdd.fitting.losses import effective
 from svdd.fitting.predictors import AUTOMATIC, NETWORKS, build, of_network, suited, symbols_of
 from svdd.fitting.quality import measured
+from svdd.fitting.regression import fit_network, fit_regressor, renoised
 from svdd.fitting.rollouts import NOISE, TRAINING, Rollouts, Tell, roll_out, silent
 from svdd.fitting.settings import TARGETS, Settings, make_settings
-from svdd.fitting.training import fit_network, fit_regressor, renoised
 from svdd.fitting.value import FittedValue
-from svdd.process import Process
-from svdd.rng import Rng
-from svdd.training import isolated_randomness
-from svdd.tree import leaves, rows, take
-from svdd.values import Learned, Reward
+from svdd.method.features import table
+from svdd.method.learned_values import Learned
+from svdd.networks.training import isolated_randomness
+from svdd.scoring.components import apart
+from svdd.scoring.reward import Reward
+from svdd.scoring.scorer import make_terms
 
 _CARRIERS = 30  # fewer roll-outs than this carry no expectation
+
+
 _PROBES = 8
+
+
 _FORWARD = "each made again by forward noise from the end of its chain, not met by the chain"
 
 
@@ -49,7 +59,7 @@ def fit_value(process: Process, reward: Reward, **settings: Any) -> FittedValue:
         **settings: `target` (mean, soft or soft-q; mean), `temperature` (a, above 0, of soft and soft-q), `network`
             (convolutional, pooled, transformer, graph, image, a torch module of (x, t), or a regressor with fit and predict;
             by default graph for graphs, image for images and latents, convolutional for up to 64 letters, pooled for more),
-            `network_options` (sizes), `features` (of a regressor, `(x_t, t, cond)` to (n, d); `svdd.features.table`),
+            `network_options` (sizes), `features` (of a regressor, `(x_t, t, cond)` to (n, d); `svdd.method.features.table`),
             `rollouts` (2000), `states` kept of each at random steps (8), `train_steps` (1000), `batch` (128),
             `learning_rate` (2e-3), `children` K of soft-q (8), its `sweeps` (T), `cond` (rows of conditioning), `seed` (0),
             `forward_noise` (states by noising the roll-outs' designs again, masked models only; False), `held_out`
@@ -219,3 +229,31 @@ def _probes(process: Process, reward: Reward, rollouts: Rollouts) -> Fingerprint
     index = order[torch.linspace(0, len(order) - 1, _PROBES).long()]
     finished = take(rollouts.finished, torch.arange(min(_PROBES, len(rollouts.reward))))
     return take_fingerprint(process, reward, take(rollouts.x, index), rollouts.step[index], finished)
+
+
+@contextmanager
+def asked(process: Process, reward: Reward, usage: Usage, settings: Settings) -> Iterator[tuple[Process, Reward]]:
+    """The same process and reward: counted, in chunks, asked once for what is equal, now or in an earlier fit or run.
+
+    Args:
+        process: any process.
+        reward: any reward.
+        usage: where to count.
+        settings: of the fit; its `chunks` and `cache`.
+    """
+    terms = make_terms(reward, usage, 0, cache=settings.cache)
+    try:
+        remembered, _ = apart(reward, terms.remembered)
+        yield accounted(process, remembered, usage, settings.chunks, terms=terms)
+    finally:
+        terms.close()
+
+
+def counted(rewards: Float[Tensor, " n"], settings: Settings) -> Float[Tensor, " n"]:
+    """Rewards in which an invalid design, -inf, counts as the number that the settings give for it."""
+    return rewards if settings.invalid is None else rewards.masked_fill(rewards.isneginf(), float(settings.invalid))
+
+
+def counting(reward: Reward, settings: Settings) -> Reward:
+    """An asked reward of which `counted` is all that is seen."""
+    return lambda designs: counted(torch.as_tensor(reward(designs)), settings)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from svdd.values import log_mean_exp
+from svdd.method.values import log_mean_exp
 
 
 def squared(prediction: Float[Tensor, " n"], target: Float[Tensor, " n"], unit: float) -> Float[Tensor, ""]:

@@ -8,15 +8,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from svdd.accounting import in_full_batches
-from svdd.features import Features, predicted
-from svdd.models.attention import TransformerRegressor
-from svdd.models.graph_regressor import GraphRegressor
-from svdd.models.image_regressor import ImageRegressor
-from svdd.models.regressors import ConvolutionalRegressor, PooledRegressor
-from svdd.process import Process
-from svdd.tree import Tree, leaves, tree_map
-from svdd.values import Predictor
+from svdd.chain.process import Process
+from svdd.chain.tree import Tree, leaves, tree_map
+from svdd.cost.batches import in_full_batches
+from svdd.domains.image.regressor import ImageRegressor
+from svdd.domains.molecule.graph_regressor import GraphRegressor
+from svdd.method.features import Features, predicted
+from svdd.method.learned_values import Predictor
+from svdd.networks.attention import TransformerRegressor
+from svdd.networks.regressors import ConvolutionalRegressor, PooledRegressor
 
 NETWORKS: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "convolutional": (ConvolutionalRegressor, {"channels": 64, "layers": 2, "bins": 25, "hidden": 64, "dropout": 0.2}),

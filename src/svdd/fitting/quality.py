@@ -7,11 +7,13 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from svdd.chain.process import Particles, Process
+from svdd.chain.tree import leaves, take
 from svdd.fitting.rollouts import CONTINUATIONS, HELD_OUT, LOOK_AHEAD, Rollouts, Tell, at_steps, roll_out, unguided
 from svdd.fitting.settings import Settings
-from svdd.process import Particles, Process
-from svdd.tree import leaves, take
-from svdd.values import Learned, Reward, Value, evaluate, log_mean_exp, monte_carlo, posterior_mean
+from svdd.method.learned_values import Learned
+from svdd.method.values import Value, evaluate, log_mean_exp, monte_carlo, posterior_mean
+from svdd.scoring.reward import Reward
 
 DRAWS = 4  # of the sampled look-ahead
 _BINS, _STATES = 4, 4

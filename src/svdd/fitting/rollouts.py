@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from svdd.process import Particles, Process
-from svdd.rng import Rng
-from svdd.tree import Tree, concatenate, leaves, rows, take
-from svdd.values import Reward, evaluate
+from svdd.chain.process import Particles, Process
+from svdd.chain.rng import Rng
+from svdd.chain.tree import Tree, concatenate, leaves, rows, take
+from svdd.method.values import evaluate
+from svdd.scoring.reward import Reward
 
 Tell: TypeAlias = Callable[[str, int, int], None]
 

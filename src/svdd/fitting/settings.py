@@ -6,10 +6,10 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from svdd.chain.tree import Tree
 from svdd.fitting.predictors import AUTOMATIC, NETWORKS
-from svdd.score_cache import ScoreCache
-from svdd.suggestions import unknown
-from svdd.tree import Tree
+from svdd.messages import unknown
+from svdd.scoring.score_file import ScoreCache
 
 TARGETS = {
     "mean": "E[r(x_0) | x_t], the mean reward; at most the soft value, at any temperature (Jensen)",

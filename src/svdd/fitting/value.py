@@ -6,13 +6,14 @@ from typing import Any
 
 from torch import nn
 
-from svdd.accounting import Usage
-from svdd.fingerprint import Fingerprint, load_fingerprint
+from svdd.chain.process import Process
+from svdd.cost.ledger import Usage
 from svdd.fitting.card import read_card, write_card
+from svdd.fitting.fingerprint import Fingerprint, load_fingerprint
 from svdd.fitting.predictors import of_network
-from svdd.models.weight_files import load_network, save_network
-from svdd.process import Process
-from svdd.values import Learned, Reward
+from svdd.method.learned_values import Learned
+from svdd.networks.weight_files import load_network, save_network
+from svdd.scoring.reward import Reward
 
 WEIGHTS, FINGERPRINT = "value.safetensors", "fingerprint.safetensors"
 FILES = (FINGERPRINT, WEIGHTS, "card.json", "card.md", "quality.svg")

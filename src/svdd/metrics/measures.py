@@ -1,6 +1,6 @@
 """Designs of runs, what is known of each, and rows of measures with intervals, whatever the designs are.
 
-`svdd.metrics.evaluation` says what is measured of sequences, `svdd.metrics.molecule_evaluation` of molecules.
+`svdd.domains.sequence.measures` says what is measured of sequences, `svdd.domains.molecule.measures.measures` of molecules.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import ArrayLike
 
-from svdd.accounting import Cost, chunked, count, metered, picked
+from svdd.cost.batches import chunked, count, picked
+from svdd.cost.ledger import Cost, metered
+from svdd.decoding.result import Result
 from svdd.metrics.intervals import Statistic, bootstrap_weights, interval, mean, quantile
-from svdd.result import Result
-from svdd.values import Reward, checked
+from svdd.scoring.reward import Reward, checked
 
 MOST = 256
 """Designs of a run, the first, whose likelihood, held-out reward and distances are computed."""

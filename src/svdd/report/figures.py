@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from svdd.locate import HELD_OUT
+from svdd.decoding.result import Result
 from svdd.metrics.measures import makes_images, makes_molecules
-from svdd.result import Result
+from svdd.registry import HELD_OUT
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from svdd.domains.molecule.poses import Poses
     from svdd.metrics.measures import Evaluation
-    from svdd.models.poses import Poses
 
 Figure = dict[str, str]
 """`title`, `says`, `source` (empty where words are all there is) and `kind` (`broad` for drawings as wide as the page)."""
@@ -130,7 +130,7 @@ def _of_designs(result: Result, baselines: Mapping[str, Result], poses: "Poses |
 
 def pictures(runs: Mapping[str, Result]) -> list[Figure]:
     """The images of runs side by side, by label; nothing for other designs."""
-    from svdd.report.images import side_by_side
+    from svdd.domains.image.figures import side_by_side
 
     made = side_by_side(runs)
     return [made] if made else []
@@ -156,7 +156,7 @@ def _designs(result: Result) -> list[Figure]:
 
 
 def _molecules(result: Result, baselines: Mapping[str, Result], poses: "Poses | None") -> list[Figure]:
-    from svdd.report.molecules import has_molecules, property_histograms
+    from svdd.domains.molecule.figures.drawings import has_molecules, property_histograms
 
     if not has_molecules(result):
         return []
@@ -166,8 +166,8 @@ def _molecules(result: Result, baselines: Mapping[str, Result], poses: "Poses | 
 
 
 def _poses(poses: "Poses") -> list[Figure]:
-    from svdd.report.poses import pose_drawing
-    from svdd.report.viewer import has_viewer
+    from svdd.domains.molecule.figures.poses import pose_drawing
+    from svdd.domains.molecule.figures.viewer import has_viewer
 
     says = "The best designs where they were docked (thick, green) and the residues within 5 Angstrom (grey), from two sides."
     more = (
@@ -180,7 +180,7 @@ def _structures(result: Result) -> str | None:
     """The folds of the best different designs, None unless they are RNA and ViennaRNA is there."""
     if result.about.get("domain") != "rna" or find_spec("RNA") is None:
         return None
-    from svdd.report.structure import structure_drawing
+    from svdd.domains.rna.figures import structure_drawing
 
     frame = result.to_frame().query("valid").sort_values("reward", ascending=False, kind="stable")
     best = frame.drop_duplicates("sample").head(DRAWN)

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from svdd.accounting import Cost, Usage
-from svdd.cite import citations
-from svdd.result import Result
+from svdd.cost.ledger import Cost, Usage
+from svdd.decoding.result import Result
+from svdd.method.table import citations
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from svdd.domains.molecule.poses import Poses
     from svdd.metrics.measures import Evaluation
-    from svdd.models.poses import Poses
 
 TOP = 10
 
@@ -77,7 +77,7 @@ def write_page(folder: str | Path, **contents: Any) -> Path:
     with named_extra():
         from jinja2 import Environment
 
-        from svdd.report.viewer import policy
+        from svdd.domains.molecule.figures.viewer import policy
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         files("svdd.report").joinpath("report.html.j2").read_text(encoding="utf-8")
     )
@@ -89,9 +89,9 @@ def write_page(folder: str | Path, **contents: Any) -> Path:
 
 def _of_molecules(result: Result, poses: "Poses | None") -> dict[str, Any]:
     """The best molecules, drawn, and the viewer of their poses."""
+    from svdd.domains.molecule.figures.drawings import best_drawn, has_molecules
+    from svdd.domains.molecule.figures.viewer import policy, viewer
     from svdd.report.figures import embedded
-    from svdd.report.molecules import best_drawn, has_molecules
-    from svdd.report.viewer import policy, viewer
 
     if not has_molecules(result):
         return {}
@@ -102,14 +102,14 @@ def _of_molecules(result: Result, poses: "Poses | None") -> dict[str, Any]:
 
 def _of_images(result: Result) -> dict[str, Any]:
     """The best images."""
-    from svdd.report.images import best_images, has_images
+    from svdd.domains.image.figures import best_images, has_images
 
     return {"images": best_images(result)} if has_images(result) else {}
 
 
 def _contents(result: Result, comparison: "pd.DataFrame | None", evaluation: "Evaluation | None") -> dict[str, Any]:
-    from svdd.outcomes import told
     from svdd.report.tables import measures, number, readable
+    from svdd.scoring.policy import told
 
     method = str(result.settings.get("method", ""))
     about = {f"model {key}": value for key, value in result.about.items()}

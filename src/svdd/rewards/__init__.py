@@ -1,17 +1,19 @@
-"""Rewards: callables from decoded samples to one number each."""
+"""Rewards of no domain: in worker processes, programs, HTTP addresses, several components in one.
 
-from typing import TYPE_CHECKING, Any
+Kinds of rewards that a domain brings, such as `docking`, are names of this room too.
+"""
 
-if TYPE_CHECKING:
-    from svdd.rewards.docking_reward import docking as docking
+from typing import Any
 
-__all__ = ["docking"]
+import lazy_loader
+
+from svdd import registry
+
+_of_this_room, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ += ["docking"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imported when it is first used: docking brings processes and chemistry."""
-    if name not in __all__:
-        raise AttributeError(f"module 'svdd.rewards' has no attribute {name!r}")
-    from svdd.rewards.docking_reward import docking
-
-    return docking
+    if name in registry.REWARD_SCHEMES and name not in __all__[:-1]:
+        return registry.locate("reward", name, registry.REWARD_SCHEMES)
+    return _of_this_room(name)

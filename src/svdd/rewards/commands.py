@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from svdd.values import RewardError
+from svdd.scoring.reward import RewardError
 
 Row = dict[str, Any]
 FORMATS = ("{input}", "{input.csv}", "{input.txt}")
@@ -121,8 +121,8 @@ def _of_designs(designs: Sequence[Any]) -> list[Row]:
 
 
 def _of_images(designs: Any, folder: Path) -> list[Row]:
-    from svdd.captions import images_of, prompts_of
-    from svdd.pixels import from_any, write_images
+    from svdd.domains.image.pixels import from_any, write_images
+    from svdd.domains.image.prompts import images_of, prompts_of
 
     images = from_any(images_of(designs))
     files = write_images(folder, [str(i) for i in range(len(images))], images)

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from svdd.accounting import count
-from svdd.components import listed
-from svdd.invalid import Invalid
-from svdd.pending import Reward
-from svdd.reward_identity import reward_identity, source_of
+from svdd.cost.batches import count
+from svdd.scoring.components import listed
+from svdd.scoring.identity import reward_identity, source_of
+from svdd.scoring.reward import Invalid, Reward
 
 Number = int | float
 Shape = Callable[[float], float]

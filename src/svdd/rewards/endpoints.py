@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from svdd.values import RewardError
+from svdd.scoring.reward import RewardError
 
 _LATER = (429, 500, 502, 503, 504)
 
@@ -134,8 +134,8 @@ def _of_designs(designs: Sequence[Any]) -> dict[str, list[Any]]:
 
 
 def _of_images(designs: Any) -> dict[str, list[Any]]:
-    from svdd.captions import images_of, prompts_of
-    from svdd.pixels import from_any, to_png
+    from svdd.domains.image.pixels import from_any, to_png
+    from svdd.domains.image.prompts import images_of, prompts_of
 
     prompts = prompts_of(designs)
     pngs = [base64.b64encode(png).decode() for png in to_png(from_any(images_of(designs)))]

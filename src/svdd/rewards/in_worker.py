@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from svdd.invalid import Invalid
+from svdd.scoring.reward import Invalid
 
 RECYCLED = 84
 """The exit status of a worker that wants its batch to be given to a fresh one."""
@@ -59,7 +59,7 @@ def start(
 
 
 def _named(name: str, options: dict[str, Any]) -> Callable[[Any], Any]:
-    from svdd.locate import load_reward
+    from svdd.registry import load_reward
 
     return load_reward(name, **options)
 

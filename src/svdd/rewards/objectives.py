@@ -15,12 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from svdd.accounting import count, picked
-from svdd.components import Ask, Composite, answered, table_of
-from svdd.invalid import Invalid
-from svdd.outcomes import Failure
-from svdd.pending import Reward, close, is_groupwise
-from svdd.reward_identity import reward_identity, source_of
+from svdd.cost.batches import count, picked
 from svdd.rewards.desirability import (
     Desirability,
     Number,
@@ -31,6 +26,9 @@ from svdd.rewards.desirability import (
     ramp,
     sigmoid,
 )
+from svdd.scoring.components import Ask, Composite, answered, table_of
+from svdd.scoring.identity import reward_identity, source_of
+from svdd.scoring.reward import Failure, Invalid, Reward, close, is_groupwise
 
 __all__ = [
     "Objective",

@@ -1,0 +1,166 @@
+"""Distributions: what a denoiser and a transition return.
+
+One object holds `n` independent distributions, one a row. Returning a distribution instead of a sample is what lets
+`m` candidates share one network call. A new state space needs four methods: `mode`, `sample`, `log_prob`, `__getitem__`.
+Every distribution is a frozen dataclass and so a tree (`svdd.chain.tree`): it is gathered, chunked and cached like a state.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, TypeVar, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from svdd.chain.rng import Rng
+from svdd.chain.tree import Tree, leaves, repeat, take, tree_map
+
+D = TypeVar("D")
+
+
+@runtime_checkable
+class Distribution(Protocol):
+    """`n` independent distributions over one state space."""
+
+    def mode(self) -> Tree:
+        """The point estimate of every row: (n, ...)."""
+
+    def sample(self, m: int, rng: Rng) -> Tree:
+        """`m` draws of every row, siblings adjacent: (n * m, ...)."""
+
+    def log_prob(self, x: Tree) -> Float[Tensor, " n"]:
+        """The log density or mass of row `i` of `x` under row `i`."""
+
+    def __getitem__(self: D, index: Int64[Tensor, " r"]) -> D:
+        """The rows `index`."""
+
+
+def is_deterministic(distribution: Distribution) -> bool:
+    """Whether every draw of a row is the same, so that candidates of one parent could not differ."""
+    return bool(getattr(distribution, "deterministic", False))
+
+
+def _row_sum(x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+    return x.flatten(1).sum(1) if x.ndim > 1 else x
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Independent normals with the given mean and standard deviation.
+
+    Args:
+        mean: (n, ...).
+        std: a number, or a tensor that broadcasts against `mean` with one row or `n`.
+    """
+
+    mean: Float[Tensor, "n ..."]
+    std: Float[Tensor, "..."] | float = 0.0
+
+    def __post_init__(self) -> None:
+        """Gives `std` a leading axis of its own, so that rows of mean and std are gathered together."""
+        std = torch.as_tensor(self.std, dtype=self.mean.dtype, device=self.mean.device)
+        std = std.reshape(*[1] * (self.mean.ndim - std.ndim), *std.shape)
+        object.__setattr__(self, "std", std.expand(len(self.mean), *std.shape[1:]))
+
+    @property
+    def deterministic(self) -> bool:
+        return not bool(torch.as_tensor(self.std).any())
+
+    def mode(self) -> Float[Tensor, "n ..."]:
+        return self.mean
+
+    def sample(self, m: int, rng: Rng) -> Float[Tensor, "..."]:
+        mean = repeat(self.mean, m)
+        noise = rng.normal(mean.shape, dtype=mean.dtype, device=mean.device)
+        return mean + repeat(self.std, m) * noise
+
+    def log_prob(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        normal = torch.distributions.Normal(self.mean, self.std, validate_args=False)
+        return _row_sum(normal.log_prob(x))
+
+    def __getitem__(self, index: Int64[Tensor, " r"]) -> "Normal":
+        return take(self, index)
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """Independent tokens at every site.
+
+    Args:
+        log_p: (n, ..., V), log-probabilities up to a constant a site.
+    """
+
+    log_p: Float[Tensor, "n ... V"]
+
+    def mode(self) -> Int64[Tensor, "n ..."]:
+        return self.log_p.argmax(-1)
+
+    def sample(self, m: int, rng: Rng) -> Int64[Tensor, "..."]:
+        """Inverts the cumulative distribution: one uniform a site, the cumulative sum once a parent.
+
+        Raises:
+            ValueError: if some site forbids every token.
+        """
+        log_p = self.log_p.float() if self.log_p.dtype.itemsize < 4 else self.log_p
+        cdf = log_p.softmax(-1).cumsum(-1)
+        if not bool(torch.isfinite(cdf[..., -1]).all()):
+            bad = (~torch.isfinite(cdf[..., -1])).nonzero()[0].tolist()
+            raise ValueError(f"every token is forbidden (or a log-probability is NaN) at row, site {bad}")
+        n, sites = len(cdf), cdf.shape[1:-1]
+        u = rng.uniform((n * m, *sites), dtype=cdf.dtype, device=cdf.device)
+        u = u.reshape(n, m, *sites).movedim(1, -1).contiguous()
+        drawn = torch.searchsorted(cdf / cdf[..., -1:], u, right=True)
+        return drawn.movedim(-1, 1).reshape(n * m, *sites)
+
+    def log_prob(self, x: Int64[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+        return _row_sum(self.log_p.log_softmax(-1).gather(-1, x[..., None])[..., 0])
+
+    def __getitem__(self, index: Int64[Tensor, " r"]) -> "Categorical":
+        return take(self, index)
+
+
+@dataclass(frozen=True)
+class Dirac:
+    """All mass on one state: what a denoiser that only gives E[x_0 | x_t] knows."""
+
+    x: Tree
+
+    @property
+    def deterministic(self) -> bool:
+        return True
+
+    def mode(self) -> Tree:
+        return self.x
+
+    def sample(self, m: int, rng: Rng) -> Tree:
+        return repeat(self.x, m)
+
+    def log_prob(self, x: Tree) -> Float[Tensor, " n"]:
+        same = tree_map(lambda mine, theirs: (mine == theirs).reshape(len(mine), -1).all(1), self.x, x)
+        return torch.where(torch.stack(leaves(same)).all(0), 0.0, -torch.inf)
+
+    def __getitem__(self, index: Int64[Tensor, " r"]) -> "Dirac":
+        return take(self, index)
+
+
+@dataclass(frozen=True)
+class Product:
+    """Independent parts of one state, such as the nodes and edges of a graph."""
+
+    parts: dict[str, Distribution]
+
+    @property
+    def deterministic(self) -> bool:
+        return all(map(is_deterministic, self.parts.values()))
+
+    def mode(self) -> Tree:
+        return {k: part.mode() for k, part in self.parts.items()}
+
+    def sample(self, m: int, rng: Rng) -> Tree:
+        return {k: part.sample(m, rng) for k, part in self.parts.items()}
+
+    def log_prob(self, x: Tree) -> Float[Tensor, " n"]:
+        return torch.stack([part.log_prob(x[k]) for k, part in self.parts.items()]).sum(0)
+
+    def __getitem__(self, index: Int64[Tensor, " r"]) -> "Product":
+        return take(self, index)

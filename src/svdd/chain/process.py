@@ -1,0 +1,191 @@
+r"""Process and particles: a pretrained diffusion model seen as a finite Markov chain.
+
+A *process* is the chain $x_T \sim p_T$, $x_s \sim p(x_s | x_t)$ over a decreasing grid of times that ends in a sample $x_0$.
+*Particles* are rows of that chain at one time. They own their state, their conditioning, what values remember along
+their path, and the network's answer once it has been paid for; indexing gathers all of it together.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, TypeAlias, cast
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from svdd.chain.denoisers import Denoiser
+from svdd.chain.distributions import Distribution
+from svdd.chain.rng import Rng
+from svdd.chain.transitions import Transition
+from svdd.chain.tree import Tree, leaves, repeat, rows, take
+
+Move: TypeAlias = Callable[[Tree, Distribution, Tensor, Rng], Tree]
+
+
+def identity(x: Tree) -> Any:
+    """The state itself."""
+    return x
+
+
+@dataclass(frozen=True)
+class Process:
+    """A pretrained diffusion model, seen as a Markov chain from x_T to x_0.
+
+    Args:
+        prior: `(n, rng)` to n rows of x_T.
+        denoiser: `(x_t, t, cond)` to q(x_0 | x_t); the only network call.
+        transition: `(x_t, posterior, t, s)` to p(x_s | x_t); cheap.
+        times: (T + 1,), decreasing.
+        decode: clean states to the designs that a reward is given (strings, images, molecules).
+        adapt: any reward to one of these designs, such as a function of PIL images.
+        attach: `(designs, cond)` to designs that carry what a reward may ask of their conditioning, such as a prompt.
+        rows_each: network rows a state costs, 2 under classifier-free guidance.
+        rows_at_once: states that the network computes as one batch, padded if there are fewer.
+        time_independent: whether the denoiser ignores t, so that equal states share one answer for ever.
+        move: `(x_t, q(x_0 | x_t), t, rng)` to x_t', a random move at the particles' own time, such as a Langevin corrector,
+            made once before their children are proposed from x_t'; it costs one more network row a particle and step.
+        move_each: whether every child makes its own move instead, so that candidates are independent draws of the whole
+            step, for two network rows each. With a shared move only the kernel after it is tilted by a choice of children.
+        export: writes designs, their names and their numbers (`reward`, then one column a further score) into a folder in
+            the domain's own format.
+        about: facts for people and files, such as `name`, `domain` and `alphabet`.
+
+    Raises:
+        ValueError: if the times do not decrease.
+    """
+
+    prior: Callable[[int, Rng], Tree]
+    denoiser: Denoiser
+    transition: Transition
+    times: Float[Tensor, " T1"]
+    decode: Callable[[Tree], Any] = identity
+    adapt: Callable[[Callable[[Any], Any]], Callable[[Any], Any]] = identity
+    attach: Callable[[Any, Tree], Any] | None = None
+    rows_each: int = 1
+    rows_at_once: int = 1
+    time_independent: bool = False
+    move: Move | None = None
+    move_each: bool = False
+    export: Callable[[Any, Any, Any, Any], None] | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.times.ndim != 1 or len(self.times) < 2 or not bool((self.times.diff() < 0).all()):
+            raise ValueError(f"times must decrease from noise to data, got {self.times.tolist()!r:.80}")
+
+    @property
+    def steps(self) -> int:
+        """T, the number of reverse steps."""
+        return len(self.times) - 1
+
+    def designs(self, x0: Tree, cond: Tree) -> Any:
+        """The designs of clean states.
+
+        Args:
+            x0: as many rows as `cond`, or as many times more, siblings adjacent.
+            cond: the conditioning they were made with.
+        """
+        designs = self.decode(x0)
+        return designs if self.attach is None else self.attach(designs, repeat(cond, rows(x0) // rows(cond)))
+
+    def start(self, n: int, cond: Tree, rng: Rng) -> "Particles":
+        """`n` particles at x_T; `cond` has one row for each."""
+        x = self.prior(n, rng)
+        if rows(x) != n or (leaves(cond) and rows(cond) != n):
+            raise ValueError(
+                f"{n} particles need {n} rows of state and conditioning, got a prior of {rows(x)} rows"
+                + (f" and conditioning of {rows(cond)}" if leaves(cond) else "")
+            )
+        return Particles(self, 0, x, cond, rng=rng)
+
+
+@dataclass(frozen=True)
+class Particles:
+    """Particles at one time of a process.
+
+    Args:
+        process: the chain they move along.
+        step: how many reverse steps they have taken.
+        x: their states.
+        cond: their conditioning, one row each.
+        memory: what values keep along a path (a running maximum, say), one row each.
+        rng: the streams of their chains.
+    """
+
+    process: Process
+    step: int
+    x: Tree
+    cond: Tree = ()
+    memory: dict[str, Tensor] = field(default_factory=dict)
+    rng: Rng | None = None
+
+    def __len__(self) -> int:
+        return rows(self.x)
+
+    @property
+    def t(self) -> Float[Tensor, ""]:
+        """The particles' own time."""
+        return self.process.times[self.step]
+
+    @property
+    def final(self) -> bool:
+        """Whether x is the finished sample x_0."""
+        return self.step == self.process.steps
+
+    @cached_property
+    def posterior(self) -> Distribution:
+        """q(x_0 | x_t): the network's only call, at most once a particle and time."""
+        posterior = self.process.denoiser(self.x, self.t, self.cond)
+        if rows(posterior) != len(self):
+            raise ValueError(
+                f"the denoiser was given {len(self)} rows and answered {rows(posterior)}; "
+                "it must return one row for each"
+            )
+        for leaf in leaves(posterior):
+            if leaf.is_floating_point() and bool(leaf.isnan().any()):
+                row = int(leaf.isnan().reshape(len(leaf), -1).any(1).nonzero()[0])
+                raise ValueError(f"the denoiser returned NaN at row {row}, t = {float(self.t):.4g}")
+        return posterior
+
+    @property
+    def x0(self) -> Tree:
+        """The look-ahead: the mode of q(x_0 | x_t), and the state itself at the end."""
+        return self.x if self.final else self.posterior.mode()
+
+    @property
+    def moved(self) -> "Particles":
+        """The same particles after the process's move at their own time, drawn once; without a move they themselves."""
+        return self if self.process.move is None else self._moved
+
+    @cached_property
+    def _moved(self) -> "Particles":
+        move = cast(Move, self.process.move)
+        x = move(self.x, self.posterior, self.t, cast(Rng, self.rng))
+        return replace(self, process=replace(self.process, move=None), x=x)
+
+    @cached_property
+    def kernel(self) -> Distribution:
+        """p(x_s | x_t) for the next time s, from where the move has led."""
+        s, here = self.process.times[self.step + 1], self.moved
+        return self.process.transition(here.x, here.posterior, self.t, s)
+
+    def propose(self, m: int) -> "Particles":
+        """`m` children of every particle, siblings adjacent, each with its parent's conditioning and memory."""
+        if self.process.move is not None and self.process.move_each and m > 1:
+            index = torch.arange(len(self)).repeat_interleave(m)
+            siblings = self[index]
+            siblings.__dict__["posterior"] = self.posterior[index]  # of the parent, asked once
+            return siblings.propose(1)
+        x = self.kernel.sample(m, cast(Rng, self.rng))
+        cond, memory = repeat(self.cond, m), dict(repeat(self.memory, m))  # values write into a child's own memory
+        return Particles(self.process, self.step + 1, x, cond, memory, self.rng)
+
+    def __getitem__(self, index: Int64[Tensor, " r"]) -> "Particles":
+        x, cond, memory = (take(tree, index) for tree in (self.x, self.cond, self.memory))
+        chosen = replace(self, x=x, cond=cond, memory=memory)
+        if "posterior" in self.__dict__:  # already paid for
+            chosen.__dict__["posterior"] = self.posterior[index]
+        if "_moved" in self.__dict__:  # already drawn
+            chosen.__dict__["_moved"] = self._moved[index]
+        return chosen

@@ -1,0 +1,1 @@
+from .runs import decode_on_ray as decode_on_ray

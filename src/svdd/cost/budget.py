@@ -1,0 +1,124 @@
+"""Budgets: what a run may spend, in reward calls, network rows or seconds, and the guard that stops it in time."""
+
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from svdd.chain.denoisers import Denoiser
+from svdd.chain.tree import Tree, rows
+from svdd.cost.batches import count
+from svdd.cost.ledger import Usage
+from svdd.messages import unknown
+from svdd.scoring.reward import Reward, staged
+
+
+class BudgetSpent(ValueError):
+    """The next call would go beyond the budget."""
+
+
+class BudgetWarning(UserWarning):
+    """A run was planned smaller than asked, or stopped, to stay within its budget."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a run may spend at most.
+
+    Args:
+        rewards: designs that the reward is computed for.
+        rows: states that the network is computed for.
+        seconds: wall time, kept to within one call; sizes are not planned for it.
+
+    Raises:
+        ValueError: for nothing, or numbers that are not positive.
+    """
+
+    rewards: int | None = None
+    rows: int | None = None
+    seconds: float | int | None = None
+
+    def __post_init__(self) -> None:
+        given = self.record()
+        if not given or not all(isinstance(v, int | float) and v > 0 for v in given.values()):
+            raise ValueError(
+                f"a budget is some of rewards=..., rows=... and seconds=..., all above 0, got {given or 'none'}"
+            )
+
+    @classmethod
+    def of(cls, given: "Budget | Mapping[str, Any]") -> "Budget":
+        """A budget from its parts.
+
+        Raises:
+            ValueError: for an unknown part.
+        """
+        if isinstance(given, Budget):
+            return given
+        for name in given:
+            if name not in cls.__dataclass_fields__:
+                raise ValueError(unknown("part of a budget", name, cls.__dataclass_fields__))
+        return cls(**given)
+
+    def record(self) -> dict[str, int | float]:
+        """The parts that are given."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def __str__(self) -> str:
+        words = {"rewards": "reward calls", "rows": "network rows", "seconds": "seconds"}
+        return " and ".join(f"{value:,} {words[name]}" for name, value in self.record().items())
+
+
+class Spending:
+    """Keeps a run within its budget: asks before every call.
+
+    Args:
+        budget: what may be spent.
+        usage: what has been.
+    """
+
+    def __init__(self, budget: Budget, usage: Usage) -> None:
+        self.budget, self.usage = budget, usage
+        self._on_the_way, self._until = 0, float("inf")
+
+    def start(self) -> None:
+        """The clock runs from here, less what an earlier part of the run took."""
+        if self.budget.seconds is not None:
+            self._until = time.monotonic() + self.budget.seconds - self.usage.seconds
+
+    def reward(self, reward: Reward) -> Reward:
+        """`reward` within the budget.
+
+        Raises:
+            BudgetSpent: where a call would go beyond.
+        """
+
+        def stage(designs: Any) -> Generator[Any, Any, Any]:
+            n = count(designs)
+            self._check("rewards", self.usage.reward.rows + self._on_the_way + n)
+            self._on_the_way += n
+            try:
+                return (yield designs)
+            finally:
+                self._on_the_way -= n
+
+        return staged(reward, stage)
+
+    def network(self, denoiser: Denoiser, rows_each: int) -> Denoiser:
+        """`denoiser` within the budget; raises as `reward` does."""
+
+        def wrapper(x: Tree, t: Tensor, cond: Tree) -> Any:
+            self._check("rows", self.usage.network.rows + rows(x) * rows_each)
+            return denoiser(x, t, cond)
+
+        return wrapper
+
+    def _check(self, part: str, then: int) -> None:
+        limit = getattr(self.budget, part)
+        if (limit is not None and then > limit) or time.monotonic() > self._until:
+            usage = self.usage
+            raise BudgetSpent(
+                f"the budget of {self.budget} is spent: {usage.reward.rows:,} reward calls "
+                f"and {usage.network.rows:,} network rows"
+            )

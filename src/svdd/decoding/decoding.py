@@ -1,0 +1,330 @@
+"""Decoding: a process, a reward and a method in; designs, rewards and the bill out.
+
+`decode` is the front door. `Decoding` is the same run as an iterator of steps that can be saved and resumed; the command
+line drives it. Both only put wrappers round a process and a reward, choose a row of `METHODS` and drive `search`.
+"""
+
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from svdd.chain.process import Process
+from svdd.chain.rng import Rng
+from svdd.chain.tree import Tree, leaves, rows, take
+from svdd.cost.batches import count
+from svdd.cost.budget import Budget, BudgetSpent, BudgetWarning
+from svdd.cost.ledger import Usage
+from svdd.decoding.metering import accounted, accounted_value
+from svdd.decoding.planning import plan
+from svdd.decoding.result import Result, check_columns, join
+from svdd.decoding.returned import filled_up, returned
+from svdd.decoding.saving import step_from, step_state, write_state
+from svdd.decoding.trace import Trace
+from svdd.method.learned_values import Learned
+from svdd.method.loop import Step
+from svdd.method.table import make_method as make_method
+from svdd.method.values import Value
+from svdd.method.values_by_name import make_value as make_value
+from svdd.method.values_by_name import rehearsed
+from svdd.scoring.components import apart
+from svdd.scoring.memory import Key
+from svdd.scoring.policy import Policy
+from svdd.scoring.reward import Reward, checked
+from svdd.scoring.score_file import ScoreCache
+from svdd.scoring.scorer import Journal, make_terms
+
+
+class DegenerateProposalWarning(UserWarning):
+    """Candidates of one parent are mostly equal, so there is little to choose from."""
+
+
+class TemperatureWarning(UserWarning):
+    """A run weighs with another temperature than its soft value was fitted for."""
+
+
+@dataclass
+class _Position:
+    """How far a run has come: finished batches, and the step inside the next."""
+
+    batch: int = 0
+    step: Step | None = None
+
+
+class Decoding:
+    """One run, as an iterator of steps; arguments as `decode`.
+
+    `state` and `resume` carry it over an interruption, and `result` is there at the end.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        reward: Reward,
+        *,
+        method: str = "svdd",
+        samples: int = 64,
+        seed: int = 0,
+        value: str | Value = "posterior-mean",
+        cond: Tree = (),
+        scores: Mapping[str, Reward] | None = None,
+        batch: int | None = None,
+        chunks: Mapping[str, int] | None = None,
+        share: bool = True,
+        on_failure: Policy | Mapping[str, Any] | None = None,
+        cache: ScoreCache | str | Path | None = None,
+        journal: Journal | None = None,
+        budget: Budget | Mapping[str, Any] | None = None,
+        key: Key | None = None,
+        **options: Any,
+    ) -> None:
+        self.samples = samples
+        self.method, self.plan, limit = make_method(method, options), None, None
+        if budget is not None:
+            limit = Budget.of(budget)
+            self.plan = plan(limit, self.method, options, process, rehearsed(value, options), samples)
+            options = self.plan.options
+        reward = process.adapt(reward)
+        self.usage, self.scores = Usage(), {name: process.adapt(score) for name, score in (scores or {}).items()}
+        check_columns(reward, self.scores)
+        for option in self.method.missing(options):
+            raise ValueError(f"{method} needs {option}, such as {option}=10")
+        settings = self.method.defaults() | options
+        temperature = float(settings.get("temperature", 0.0))
+        self.trace = Trace(temperature)
+        self.plain, self.given, self.cond, self.seed, self.options = process, reward, cond, seed, options
+        self.terms = make_terms(
+            reward,
+            self.usage,
+            samples,
+            on_failure=on_failure,
+            cache=cache,
+            journal=journal,
+            budget=limit,
+            key=key,
+        )
+        self._scores = {name: self.terms.score(name, score) if share else score for name, score in self.scores.items()}
+        asked, self.columns = apart(reward, self.terms.remembered if share else lambda name, component: component)
+        self.process, self.reward = accounted(process, asked, self.usage, chunks or {}, share, self.terms)
+        made = make_value(value, self.reward, temperature)
+        self.value = accounted_value(made, self.usage, chunks or {}, share)
+        _warn_if_temperatures_differ(made, temperature)
+        self.batches = self._every = self._batches(samples, batch)
+        self.settings = {"method": method, "samples": samples, "seed": seed, "steps": process.steps} | settings
+        if self.plan is not None and limit is not None:
+            self.settings |= {"budget": limit.record(), "plan": self.plan.sentence}
+        self._position, self._finished = _Position(), list[Result]()
+        self.stopped: str | None = None
+        """Why the run ended early, if it did."""
+
+    def _batches(self, samples: int, batch: int | None) -> list[range]:
+        each = self.options.get("particles", 1) if self.method.returns == "all" else 1
+        whole = all(isinstance(size, int) for size in (each, samples, 1 if batch is None else batch))
+        if not whole or each < 1 or samples < 1 or samples % each or (batch is not None and batch < 1):
+            raise ValueError(
+                f"samples must be a positive multiple of {each} (designs a chain) and batch positive, "
+                f"got samples={samples}, batch={batch}"
+            )
+        chains = samples // each
+        if leaves(self.cond) and rows(self.cond) != chains:
+            raise ValueError(f"conditioning has {rows(self.cond)} rows, but there are {chains} chains")
+        size = batch or chains
+        return [range(i, min(i + size, chains)) for i in range(0, chains, size)]
+
+    def batched(self, size: int) -> "Decoding":
+        """This run, not started, in batches of `size` chains."""
+        self.batches = self._every = self._batches(self.samples, size)
+        return self
+
+    def only(self, number: int) -> "Decoding":
+        """This run as its batch `number` alone, from the start; answers paid for before stay known, but are not counted."""
+        self.batches = [self._every[number]]
+        self._position, self._finished = _Position(), list[Result]()
+        self.trace = Trace(self.trace.temperature)
+        self.usage.restore(Usage())
+        self.terms.breakdown.restore({})
+        return self
+
+    def __len__(self) -> int:
+        """Steps in the whole run."""
+        return len(self.batches) * self.process.steps
+
+    @torch.no_grad()
+    def __iter__(self) -> Iterator[Step]:
+        if self.terms.spending is not None:
+            self.terms.spending.start()
+        try:
+            yield from self._all_steps()
+        except BudgetSpent as spent:
+            self.stopped = self.settings["stopped"] = str(spent)
+            warnings.warn(f"{spent}; the result holds the best designs so far", BudgetWarning, stacklevel=2)
+
+    def _all_steps(self) -> Iterator[Step]:
+        while self._position.batch < len(self.batches):
+            ids = self.batches[self._position.batch]
+            yield from self._steps(ids)
+            self._finish(ids)
+            self._position = _Position(self._position.batch + 1)
+
+    def _steps(self, ids: range) -> Iterator[Step]:
+        cond = take(self.cond, torch.tensor(ids))
+        start = self._position.step
+        rng = start.particles.rng if start is not None else None
+        self._rng = rng if rng is not None else Rng(self.seed, ids)
+        steps = self.method.function(
+            self.process, self.value, chains=len(ids), cond=cond, rng=self._rng, start=start, **self.options
+        )
+        started = time.perf_counter()
+        for step in steps:
+            self.usage.seconds += time.perf_counter() - started
+            self._position.step = step
+            self.trace.add(step, ids)
+            yield step
+            started = time.perf_counter()
+
+    def _finish(self, ids: range) -> None:
+        assert self._position.step is not None, "a batch has at least one step"
+        designs = returned(self._position.step, self.method, ids, self.process, self._rng, self._further)
+        self._finished.append(designs)
+
+    def _further(self, designs: Any) -> dict[str, Tensor]:
+        """The columns of designs beside their reward: its components, and further scores."""
+        scores = {
+            name: checked(f(designs), designs, count(designs), f"score {name}") for name, f in self._scores.items()
+        }
+        return self.columns(designs) | scores
+
+    def result(self) -> Result:
+        """The designs so far, with the bill; after a budget was spent, the best of all that were scored fill up the rest.
+
+        Raises:
+            RuntimeError: if no batch has finished yet.
+            BudgetSpent: if that was so before any design was scored.
+        """
+        finished = self._finished
+        if self.stopped and self.terms.best is not None:
+            finished = filled_up(finished, self.terms.best, self.samples, self._further)
+        if not finished and self.stopped:
+            raise BudgetSpent(f"{self.stopped}, and no design was scored yet")
+        if not finished:
+            raise RuntimeError("the run has not finished a batch yet; iterate over it first")
+        self.usage.note_memory()
+        self._warn_if_degenerate()
+        return join(
+            finished,
+            usage=self.usage,
+            breakdown=self.terms.breakdown,
+            trace=self.trace,
+            settings=self.settings,
+            about=dict(self.plain.about),
+            export=self.plain.export,
+        )
+
+    def close(self) -> None:
+        """Closes the files of scores that the run opened."""
+        self.terms.close()
+
+    def _warn_if_degenerate(self) -> None:
+        distinct = self.trace.mean_distinct()
+        if distinct is not None and distinct < 1.5:
+            warnings.warn(
+                f"only {distinct:.2f} distinct candidates a parent on average: there is little to choose from; "
+                "use fewer steps, more noise or choose less often (every=...)",
+                DegenerateProposalWarning,
+                stacklevel=3,
+            )
+
+    def state(self) -> dict[str, Any]:
+        """Plain tensors, numbers and lists from which `resume` goes on bit for bit."""
+        step = self._position.step
+        return {
+            "batch": self._position.batch,
+            "step": None if step is None else step_state(step),
+            "usage": self.usage.as_dict(),
+            "trace": self.trace.rows(),
+            "finished": [result.state() for result in self._finished],
+            "best": self.terms.best.state() if self.terms.best is not None else {},
+            "breakdown": self.terms.breakdown.as_dict(),
+        }
+
+    def resume(self, state: dict[str, Any]) -> "Decoding":
+        """Goes on from a `state` of the same run."""
+        step = state["step"]
+        self._position = _Position(state["batch"], None if step is None else step_from(step, self.process))
+        self.usage.restore(Usage.from_dict(state["usage"]))
+        self.terms.resume(self.usage, state["best"], state["breakdown"])
+        self.trace.resume(state["trace"])
+        self._finished = [Result.from_state(r) for r in state["finished"]]
+        return self
+
+    def save(self, path: Path) -> None:
+        """Writes `state` to a file, whole or not at all."""
+        write_state(self.state(), path)
+
+
+def _warn_if_temperatures_differ(value: Value, temperature: float) -> None:
+    fitted = value.temperature if isinstance(value, Learned) else None
+    if fitted is not None and temperature not in (0.0, fitted):  # the argmax has no temperature to match
+        warnings.warn(
+            f"the value was fitted for temperature {fitted:g}, but the run weighs at {temperature:g}: its law is not the "
+            "tilted law of either; fit a value for the run's temperature",
+            TemperatureWarning,
+            stacklevel=4,
+        )
+
+
+def run(steps: Iterator[Step]) -> Step:
+    """Drives an algorithm to its end, without gradients, and returns the last step.
+
+    Raises:
+        ValueError: if there was no step to take.
+    """
+    last: Step | None = None
+    with torch.no_grad():
+        for step in steps:
+            last = step
+    if last is None:
+        raise ValueError("the iterator gave no step: it started from a finished one")
+    return last
+
+
+def decode(process: Process, reward: Reward, **settings: Any) -> Result:
+    r"""Decodes a pretrained model towards a reward.
+
+    Every chain is an independent run of the method and returns one design (all N for svdd-r); chain i depends on
+    (seed, i) alone.
+
+    Args:
+        process: a pretrained model, from `svdd.load` or your own.
+        reward: a list of designs (or a tensor of states) in, one number each out; higher is better, -inf is invalid.
+        **settings: `method` (a name of `METHODS`, svdd), `samples` (64), `seed` (0), `value` (a name of `VALUES`,
+            with options as in "log-mean-exp,samples=8", or a function of particles, used until the end, such as
+            `svdd.learned` and `svdd.load_value` make; posterior-mean),
+            `cond` (one row a chain), `scores` (further rewards, as columns), `batch` (chains at once), `chunks` (rows at a
+            time of `network`, `decode`, `reward` and, if learned, `value`), `share` (equal states and designs share an
+            answer; True), `on_failure` (a `svdd.Policy`, or some of its settings), `cache` (a file of scores, shared with
+            other runs), `budget` (some of `rewards`, `rows` and `seconds`), `key` (of a design that is not text, what it is
+            told by), and the method's own: `candidates`, `particles`, ...
+
+    Returns:
+        Designs, rewards, usage; `to_frame()` and `save(folder)`.
+
+    Raises:
+        ValueError: for an unknown setting, method or value, and for sizes that make no sense.
+        RewardError: if the reward does not answer with one usable number a design.
+
+    Cost:
+        as the method's: see `METHODS` and `Result.usage`.
+    """
+    decoding = Decoding(process, reward, **settings)
+    try:
+        for _ in decoding:
+            pass
+        return decoding.result()
+    finally:
+        decoding.close()

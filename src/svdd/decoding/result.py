@@ -1,0 +1,203 @@
+"""Results: designs, their rewards, and everything about how they were made; as a table and as files."""
+
+import json
+import math
+import platform
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from svdd.chain.tree import concatenate
+from svdd.cost.batches import count
+from svdd.cost.ledger import Breakdown, Usage
+from svdd.domains.image.prompts import prompts_of
+from svdd.scoring.reward import Reward
+
+if TYPE_CHECKING:
+    import pandas as pd
+from svdd.decoding.trace import Trace
+from svdd.scoring.components import names_of
+
+Export = Callable[[Any, Sequence[str], Mapping[str, "np.ndarray[Any, Any]"], Path], None]
+
+
+COLUMNS = ("id", "chain", "sample", "reward", "valid")
+"""The columns that samples.csv has whatever the scores."""
+
+
+@dataclass
+class Result:
+    """The designs of a run.
+
+    Args:
+        samples: one design each: strings, a tensor of states, or what the process decodes to.
+        rewards: (r,), the true reward of each; -inf where invalid.
+        chain: the chain each came from.
+        scores: further rewards of the same designs, and components of the reward, NaN where one was not asked.
+        log_z: an estimate of log E[exp(r/a)] a chain, for weighted methods.
+        usage: what was paid.
+        breakdown: why designs were invalid, and what each component of the reward cost.
+        trace: what every step chose from.
+        settings: method, sizes, seed.
+        about: the model.
+        export: writes the domain's own file.
+    """
+
+    samples: Any
+    rewards: Float[Tensor, " r"]
+    chain: list[int]
+    scores: dict[str, Float[Tensor, " r"]] = field(default_factory=dict)
+    log_z: list[float] | None = None
+    usage: Usage = field(default_factory=Usage)
+    breakdown: Breakdown = field(default_factory=Breakdown)
+    trace: Trace = field(default_factory=Trace)
+    settings: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
+    export: Export | None = None
+
+    def __len__(self) -> int:
+        """The number of designs."""
+        return len(self.chain)
+
+    @property
+    def ids(self) -> list[str]:
+        """A name for every design: method, chain, and its place in the chain where there are several.
+
+        The best designs of a run that was stopped are in no chain, and are called `best`.
+        """
+        method, seen, names = self.settings.get("method", "design"), dict[int, int](), []
+        chains = [chain for chain in self.chain if chain >= 0]
+        several = len(set(chains)) < len(chains)
+        for chain in self.chain:
+            seen[chain] = seen.get(chain, -1) + 1
+            whole = f"{method}-{chain:04d}" + (f"-{seen[chain]:03d}" if several else "")
+            names.append(whole if chain >= 0 else f"best-{seen[chain]:04d}")
+        return names
+
+    def to_frame(self) -> "pd.DataFrame":
+        """A table with columns `id, chain, sample, reward, valid` and one for each further score.
+
+        In `sample` an image has the name of its file, and further designs that are not text are numbered, and kept in
+        `samples.safetensors`. Images that were made from prompts have these in one more column, `prompt`.
+        """
+        import pandas as pd
+
+        prompts = prompts_of(self.samples)
+        columns = {
+            "id": self.ids,
+            "chain": self.chain,
+            "sample": self._shown(),
+            **({} if prompts is None else {"prompt": prompts}),
+            "reward": self.rewards.numpy(),
+            "valid": (~self.rewards.isneginf()).numpy(),
+        }
+        return pd.DataFrame(columns | {k: v.numpy() for k, v in self.scores.items()})
+
+    def _shown(self) -> Any:
+        """Designs as a table can hold them."""
+        if self._are_images:
+            return [f"{name}.png" for name in self.ids]
+        text = isinstance(self.samples, list) and all(isinstance(s, str) for s in self.samples)
+        return self.samples if text else range(len(self))
+
+    @property
+    def _are_images(self) -> bool:
+        return bool(self.about.get("domain") == "image")
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes samples.csv, samples.parquet, steps.parquet, run.json and the domain's own file.
+
+        Raises:
+            FileExistsError: if the folder already holds a run.
+        """
+        path = Path(folder)
+        if (path / "samples.csv").exists():
+            raise FileExistsError(f"{path} already holds a run; choose another folder or remove it first")
+        path.mkdir(parents=True, exist_ok=True)
+        frame = self.to_frame()
+        frame.to_csv(path / "samples.csv", index=False, lineterminator="\n")
+        frame.to_parquet(path / "samples.parquet", index=False)
+        self.trace.to_frame().to_parquet(path / "steps.parquet", index=False)
+        (path / "run.json").write_text(json.dumps(self.record(), indent=2, default=str) + "\n", encoding="utf-8")
+        tensors = self.samples if isinstance(self.samples, dict) else {"samples": self.samples}
+        if not self._are_images and all(isinstance(v, Tensor) for v in tensors.values()):
+            from safetensors.torch import save_file
+
+            save_file({k: v.contiguous() for k, v in tensors.items()}, path / "samples.safetensors")
+        if self.export is not None:
+            numbers = {"reward": self.rewards} | self.scores
+            self.export(self.samples, self.ids, {name: column.numpy() for name, column in numbers.items()}, path)
+        return path
+
+    def record(self) -> dict[str, Any]:
+        """All settings, versions and the bill, for run.json."""
+        versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
+        return {
+            "settings": self.settings,
+            "model": self.about,
+            "versions": versions | {"svdd": _version()},
+            "usage": self.usage.as_dict(),
+            "breakdown": self.breakdown.as_dict(),
+            "log_z": self.log_z and [z if math.isfinite(z) else None for z in self.log_z],
+        }
+
+    def state(self) -> dict[str, Any]:
+        """What `from_state` needs, in plain types and tensors."""
+        return {k: getattr(self, k) for k in ("samples", "rewards", "chain", "scores", "log_z")}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "Result":
+        """The inverse of `state`."""
+        return cls(**state)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("svdd")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def join(results: Sequence[Result], **shared: Any) -> Result:
+    """The batches of one run as one result; `shared` are the fields that belong to the whole."""
+    samples = results[0].samples
+    if isinstance(samples, list):
+        samples = [sample for result in results for sample in result.samples]
+    else:
+        samples = concatenate([result.samples for result in results])
+    assert count(samples) == sum(map(len, results)), "one sample a row"
+    log_z = [z for result in results for z in result.log_z or ()]
+    return Result(
+        samples,
+        torch.cat([result.rewards for result in results]),
+        [chain for result in results for chain in result.chain],
+        {k: torch.cat([result.scores[k] for result in results]) for k in results[0].scores},
+        log_z or None,
+        **shared,
+    )
+
+
+def check_columns(reward: Reward, scores: Iterable[str]) -> None:
+    """Looks whether components and further scores have names of their own.
+
+    Raises:
+        ValueError: for a name that another column has.
+    """
+    components = names_of(reward)
+    for name in (*components, *scores):
+        if name in COLUMNS:
+            what = "component" if name in components else "score"
+            raise ValueError(f"a {what} cannot be named {name!r}: every result has that column already")
+    for name in scores:
+        if name in components:
+            raise ValueError(
+                f"a score cannot be named {name!r}: it is a component of the reward, which has that column"
+            )

@@ -1,0 +1,54 @@
+"""Designs: what a run returns, of its last step or, if it was stopped, of everything it scored."""
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from svdd.chain.process import Process
+from svdd.chain.rng import Rng
+from svdd.chain.tree import take
+from svdd.cost.batches import picked
+from svdd.decoding.result import Result
+from svdd.method.loop import Step
+from svdd.method.selectors import log_mean, multinomial, top
+from svdd.method.table import Method
+from svdd.scoring.best_designs import Best
+from svdd.scoring.components import Columns
+
+
+def returned(step: Step, method: Method, ids: range, process: Process, rng: Rng, further: Columns) -> Result:
+    """The designs of a batch.
+
+    Args:
+        step: its last.
+        method: says which particles of a chain are its designs.
+        ids: the numbers of its chains.
+        process: decodes.
+        rng: the streams of the chains.
+        further: what there is to say of designs beside their reward.
+    """
+    index = _chosen(step, method, rng)
+    row = (torch.arange(len(ids))[:, None] * step.value.shape[1] + index).flatten()
+    designs = process.designs(take(step.particles.x, row), take(step.particles.cond, row))
+    rewards = step.value.gather(1, index).flatten()
+    chain = [i for i in ids for _ in range(index.shape[1])]
+    log_z = log_mean(step.log_w).tolist() if method.weighted else None
+    return Result(designs, rewards, chain, further(designs), log_z=log_z)
+
+
+def _chosen(step: Step, method: Method, rng: Rng) -> Int64[Tensor, "b r"]:
+    if method.returns == "all":
+        return torch.arange(step.value.shape[1]).expand(step.value.shape)
+    if method.returns == "top":
+        return top(step.value, 1, rng).ancestor
+    return multinomial(step.log_w, 1, rng).ancestor
+
+
+def filled_up(finished: list[Result], best: Best, samples: int, further: Columns) -> list[Result]:
+    """The finished designs and, up to `samples`, the best that were scored; these are in no chain, -1."""
+    designs, rewards = best.top(samples)
+    taken = [design for result in finished for design in result.samples] if isinstance(designs, list) else []
+    missing = samples - sum(map(len, finished))
+    index = [i for i in range(len(rewards)) if not taken or designs[i] not in taken][:missing]
+    designs, n = picked(designs, index), len(index)
+    return finished + ([Result(designs, rewards[index], [-1] * n, further(designs))] if n else [])

@@ -1,0 +1,59 @@
+"""Saving: a step of a run as plain tensors and numbers, and back; states in files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from svdd.chain.process import Particles, Process
+from svdd.chain.rng import Rng
+from svdd.method.loop import Step
+
+
+def step_state(step: Step) -> dict[str, Any]:
+    """A step as plain tensors and numbers."""
+    particles = step.particles
+    assert particles.rng is not None, "particles of a run carry their streams"
+    return {
+        "number": particles.step,
+        "x": particles.x,
+        "cond": particles.cond,
+        "memory": particles.memory,
+        "rng": particles.rng.state(),
+        "value": step.value,
+        "log_w": step.log_w,
+        "ancestor": step.ancestor,
+    }
+
+
+def step_from(state: dict[str, Any], process: Process) -> Step:
+    """The inverse of `step_state`."""
+    rng = Rng.from_state(state["rng"])
+    particles = Particles(process, state["number"], state["x"], state["cond"], state["memory"], rng)
+    return Step(particles, state["value"], state["log_w"], state["ancestor"])
+
+
+def write_state(state: dict[str, Any], path: Path) -> None:
+    """Writes plain tensors, numbers and lists to a file, whole or not at all."""
+    partial = path.with_suffix(".part")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def read_state(path: Path, remedy: str, names: Sequence[str] = ()) -> dict[str, Any]:
+    """What `write_state` wrote.
+
+    Args:
+        path: the file.
+        remedy: what removing the file leads to, for the message.
+        names: what it must hold, if more than anything.
+
+    Raises:
+        ValueError: if it is damaged.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        return {name: state[name] for name in names or state}
+    except Exception as error:  # damage shows as any of several errors of pickle, zip and torch
+        raise ValueError(f"{path} is damaged ({type(error).__name__}); remove it to {remedy}") from error

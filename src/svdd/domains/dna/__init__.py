@@ -1,0 +1,1 @@
+"""DNA: a bundled enhancer model and its rewards."""

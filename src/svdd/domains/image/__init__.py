@@ -1,0 +1,1 @@
+"""Images: the bundled pipeline, diffusers' pipelines and checkpoints, rewards, measures, files."""

@@ -1,0 +1,125 @@
+"""Pipelines in diffusers' folder format, from a local folder or the hub: safetensors only, and no code of the folder's own."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from svdd.messages import unknown
+
+__all__ = ["PRECISIONS", "load_pipeline"]
+
+PIXELS, LATENTS = ("DDPMPipeline", "DDIMPipeline"), ("StableDiffusionPipeline",)
+PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+_LIBRARIES = ("diffusers", "transformers", "stable_diffusion")
+_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_UNUSED = {"safety_checker": None, "feature_extractor": None, "image_encoder": None, "requires_safety_checker": False}
+
+
+def load_pipeline(
+    path: str, precision: str = "float32", device: torch.device | str | None = None, variant: str | None = None
+) -> Any:
+    """A diffusers pipeline of pixels or of Stable Diffusion's kind, in evaluation mode and without its safety checker.
+
+    Args:
+        path: a folder that `save_pretrained` wrote, for which no network is used; or the id of a repository, OWNER/NAME.
+        precision: of the weights, a name of `PRECISIONS`.
+        device: where to.
+        variant: of the files, such as `fp16`.
+
+    Raises:
+        ImportError: without diffusers; it names the extra.
+        ValueError: for what is not such a pipeline, wants code of its own to be run, or has weights that are not safetensors.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(unknown("precision", precision, PRECISIONS))
+    local, library = _is_local(path), _diffusers()
+    name = _class_name(path, _index(library, path, local))
+    how = {"torch_dtype": PRECISIONS[precision], "variant": variant} | (_UNUSED if name in LATENTS else {})
+    try:
+        with _quiet(library):
+            made = getattr(library, name)
+            pipe = made.from_pretrained(path, use_safetensors=True, local_files_only=local, **how)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be loaded as a {name} with safetensors: {error}") from error
+    for module in pipe.components.values():
+        if isinstance(module, torch.nn.Module):
+            module.eval().requires_grad_(False)
+    return pipe.to(torch.device(device or "cpu"))
+
+
+@contextmanager
+def _quiet(library: Any) -> Iterator[None]:
+    """Without bars, notes and draws from the global generator: modules are initialised before their weights are read."""
+    import transformers
+
+    logs = [package.utils.logging for package in (library, transformers)]
+    before = [(log.get_verbosity(), log.is_progress_bar_enabled()) for log in logs]
+    for log in logs:
+        log.set_verbosity_error()
+        log.disable_progress_bar()
+    try:
+        with torch.random.fork_rng(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for log, (verbosity, bars) in zip(logs, before, strict=True):
+            log.set_verbosity(verbosity)
+            if bars:
+                log.enable_progress_bar()
+
+
+def _diffusers() -> Any:
+    try:
+        import diffusers
+    except ImportError as error:
+        raise ImportError("diffusers pipelines need diffusers: pip install 'svdd[images]'", name="diffusers") from error
+    return diffusers
+
+
+def _is_local(path: str) -> bool:
+    """Whether a folder is meant.
+
+    Raises:
+        ValueError: for a folder that is not there.
+    """
+    if Path(path).exists():
+        return True
+    if _ID.fullmatch(path):
+        return False
+    raise ValueError(f"there is no folder {path}, and the id of a repository is OWNER/NAME")
+
+
+def _index(library: Any, path: str, local: bool) -> Mapping[str, Any]:
+    """The pipeline's list of its components."""
+    try:
+        return library.DiffusionPipeline.load_config(path, local_files_only=local)  # type: ignore[no-any-return]
+    except OSError as error:
+        where = "holds no diffusers pipeline" if local else "is no folder here, and no pipeline that the hub gave"
+        raise ValueError(f"{path} {where}: {error}") from error
+
+
+def _class_name(path: str, index: Mapping[str, Any]) -> str:
+    """The class of a pipeline, once nothing in its list would run code that came with it.
+
+    Raises:
+        ValueError: for another class or library.
+    """
+    name = index.get("_class_name")
+    if name not in (*PIXELS, *LATENTS):
+        raise ValueError(
+            f"{path} is a {name}; known here are {', '.join((*PIXELS, *LATENTS))}; svdd.steer takes any other pipeline"
+        )
+    for part, told in index.items():
+        if isinstance(told, list | tuple) and len(told) == 2 and told[0] not in (*_LIBRARIES, None):
+            raise ValueError(
+                f"{path} wants its {part} from {told[0]!r}, and only {', '.join(_LIBRARIES)} are used: code in a folder is "
+                "not run"
+            )
+    return str(name)

@@ -1,0 +1,116 @@
+r"""Families: how a pipeline's clean latents become images.
+
+Pixel models hold images from -1 to 1. Latent models scale and shift what their autoencoder made, some upcast it, and Flux packs
+two by two latents into a token. What a pipeline's own code does at its end is done here for any rows of look-aheads.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from svdd.domains.image.pixels import Images, checked_images
+
+Decoder = Callable[[Tensor], Images]
+
+
+def image_decoder(
+    pipe: Any, height: int | None = None, width: int | None = None, autoencoder: Any | None = None
+) -> Decoder:
+    """Clean latents to images, as the pipeline itself makes them.
+
+    Args:
+        pipe: a diffusers pipeline of pixels (no autoencoder), or of latents with an autoencoder of images.
+        height: of the images in pixels, where latents are packed; the pipeline's default unless given.
+        width: likewise.
+        autoencoder: another than the pipeline's own, such as `diffusers.AutoencoderTiny`, for the same latents.
+
+    Returns:
+        `(n, ...)` latents to (n, 3, H, W) images from 0 to 1 (`svdd.domains.image.pixels`).
+
+    Raises:
+        ValueError: when latents of another form are decoded, or images are NaN.
+    """
+    autoencoder = autoencoder or getattr(pipe, "vae", None) or getattr(pipe, "vqvae", None)
+
+    def decode(latents: Float[Tensor, "n ..."]) -> Images:
+        x = latents if latents.ndim != 3 else _unpacked(pipe, latents, height, width)
+        if x.ndim != 4:
+            raise ValueError(
+                f"{type(pipe).__name__} has latents of shape {tuple(latents.shape)}, which are not images of a known "
+                "family; give decode=, a function of latents to images (n, 3, H, W) from 0 to 1"
+            )
+        return images_of_model(x if autoencoder is None else _decoded(autoencoder, x, _upcasts(pipe)))
+
+    return decode
+
+
+def images_of_model(x: Float[Tensor, "n channels h w"]) -> Images:
+    """Images from what models make, -1 to 1 and sometimes beyond; one channel is grey.
+
+    Raises:
+        ValueError: for NaN, and for neither 1 nor 3 channels.
+    """
+    images = (x.float() / 2 + 0.5).clamp(0, 1)  # NaN stays NaN
+    return checked_images(images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images)
+
+
+def _decoded(autoencoder: Any, latents: Float[Tensor, "n channels h w"], upcasts: bool) -> Float[Tensor, "n rgb H W"]:
+    """The autoencoder's images of scaled latents."""
+    config = autoencoder.config
+    mean, std = (getattr(config, name, None) for name in ("latents_mean", "latents_std"))
+    x = latents
+    if mean is not None and std is not None:
+        x = x * x.new_tensor(std).view(1, -1, 1, 1)
+    x = x / (getattr(config, "scaling_factor", None) or 1.0) + (getattr(config, "shift_factor", None) or 0.0)
+    if mean is not None and std is not None:
+        x = x + x.new_tensor(mean).view(1, -1, 1, 1)
+    with _precise(autoencoder, upcasts):
+        x = x.to(autoencoder.dtype)
+        if not (
+            hasattr(autoencoder, "_hf_hook") or hasattr(autoencoder, "_diffusers_hook")
+        ):  # which move it themselves
+            x = x.to(autoencoder.device)
+        return autoencoder.decode(x, return_dict=False)[0].to(latents.device)
+
+
+def _upcasts(pipe: Any) -> bool:
+    """Whether a pipeline heeds `force_upcast`, which autoencoders have by default and most families ignore."""
+    return hasattr(type(pipe), "upcast_vae") or "StableDiffusionXL" in type(pipe).__name__
+
+
+@contextmanager
+def _precise(autoencoder: Any, upcasts: bool) -> Iterator[None]:
+    """An autoencoder that overflows in float16 decodes in float32 where its family does so, and is as it was afterwards."""
+    if autoencoder.dtype != torch.float16 or not (upcasts and getattr(autoencoder.config, "force_upcast", False)):
+        yield
+        return
+    torch.nn.Module.to(autoencoder, torch.float32)  # its own `to` warns every time
+    try:
+        yield
+    finally:
+        torch.nn.Module.to(autoencoder, torch.float16)
+
+
+def _unpacked(
+    pipe: Any, latents: Float[Tensor, "n tokens four_channels"], height: int | None, width: int | None
+) -> Float[Tensor, "n channels h w"]:
+    """Flux's tokens back on their grid; a token is two by two latents."""
+    tokens, channels = latents.shape[1:]
+    if not type(pipe).__name__.startswith("Flux") or type(pipe).__name__.startswith("Flux2"):
+        raise ValueError(
+            f"{type(pipe).__name__} has packed latents of shape {tuple(latents.shape)}, which svdd cannot unpack; give "
+            "decode=, a function of latents to images (n, 3, H, W) from 0 to 1"
+        )
+    default = pipe.default_sample_size * pipe.vae_scale_factor
+    h, w = (int(size or default) // (2 * pipe.vae_scale_factor) for size in (height, width))
+    if h * w != tokens:
+        raise ValueError(
+            f"{tokens} tokens are not the {h} x {w} of images {height or default} pixels high and {width or default} wide; "
+            "give the height and width of the call"
+        )
+    x = latents.view(-1, h, w, channels // 4, 2, 2).permute(0, 3, 1, 4, 2, 5)
+    return x.reshape(-1, channels // 4, 2 * h, 2 * w)

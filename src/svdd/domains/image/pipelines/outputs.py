@@ -1,0 +1,64 @@
+"""Outputs: what a pipeline returned for some of its prompts, put together and given its rewards."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from svdd.decoding.result import Result
+
+
+class SafetyCheckerWarning(UserWarning):
+    """The pipeline's safety checker blanked some of the images that were chosen."""
+
+
+def joined_outputs(outputs: Sequence[Any]) -> Any:
+    """The outputs of several calls as if they had been one."""
+    first = outputs[0]
+    if len(outputs) == 1:
+        return first
+    if isinstance(first, tuple):
+        return tuple(_joined(parts) for parts in zip(*outputs, strict=True))
+    names = [field.name for field in fields(first)]
+    return type(first)(**{name: _joined([getattr(output, name) for output in outputs]) for name in names})
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    first = parts[0]
+    if isinstance(first, list):
+        return [one for part in parts for one in part]
+    if isinstance(first, Tensor):
+        return torch.cat(list(parts))
+    return np.concatenate(parts) if isinstance(first, np.ndarray) else first
+
+
+def with_result(output: Any, result: Result) -> Any:
+    """The pipeline's output with `rewards`, `usage`, `trace` and `result` beside its images.
+
+    A plain tuple (`return_dict=False`) gets the result as its last entry.
+    """
+    designs = dict(result.samples)
+    del designs["latents"]
+    result = replace(result, samples=designs if "prompt" in designs else designs["images"])
+    if isinstance(output, tuple):
+        return (*output, result)
+    for name in ("rewards", "usage", "trace"):
+        setattr(output, name, getattr(result, name))
+    output.result = result
+    _warn_of_blanked(getattr(output, "nsfw_content_detected", None))
+    return output
+
+
+def _warn_of_blanked(flags: Sequence[bool] | None) -> None:
+    blanked = sum(map(bool, flags or ()))
+    if blanked:
+        warnings.warn(
+            f"the safety checker blanked {blanked} of {len(flags or ())} images, whose rewards are those of what it hid; a "
+            "pipeline loaded with safety_checker=None has none",
+            SafetyCheckerWarning,
+            stacklevel=5,
+        )

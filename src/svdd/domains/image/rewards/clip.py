@@ -1,0 +1,177 @@
+"""CLIP: images and texts as unit vectors of one space, by the classes of transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from svdd.domains.image.pixels import Images
+from svdd.domains.image.rewards.inputs import ImageInputs
+from svdd.domains.image.rewards.weights import (
+    Rules,
+    blank,
+    fill,
+    loaded,
+    loaded_config,
+    loaded_tokenizer,
+    named_type,
+    read_weights,
+    renamed,
+    transformers,
+)
+
+__all__ = ["Clip", "clip_inputs", "from_open_clip"]
+
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+_BLOCK: Rules = [
+    (r"transformer\.resblocks\.", "encoder.layers."),
+    (r"\.ln_([12])\.", r".layer_norm\1."),
+    (r"\.attn\.", ".self_attn."),
+    (r"\.c_fc\.", ".fc1."),
+    (r"\.c_proj\.", ".fc2."),
+]
+_IMAGE: Rules = [
+    (r"^class_embedding$", "embeddings.class_embedding"),
+    (r"^positional_embedding$", "embeddings.position_embedding.weight"),
+    (r"^conv1\.", "embeddings.patch_embedding."),
+    (r"^ln_pre\.", "pre_layrnorm."),
+    (r"^ln_post\.", "post_layernorm."),
+    *_BLOCK,
+]
+_TEXT: Rules = [
+    (r"^positional_embedding$", "embeddings.position_embedding.weight"),
+    (r"^token_embedding\.", "embeddings.token_embedding."),
+    (r"^ln_final\.", "final_layer_norm."),
+    *_BLOCK,
+]
+
+
+class Clip:
+    """A CLIP model.
+
+    Args:
+        path: a local folder or a hub id, in the format of transformers.
+        processor: likewise, where the tokenizer and the configuration of the images are; `path` unless given.
+        weights: a file to take the weights from instead, in the names of open_clip (`read_weights`).
+        device: where it computes; where the images are unless given.
+        dtype: it computes in; its vectors are float32.
+        batch: images at a time.
+        texts: whether it will be asked for texts.
+
+    Raises:
+        ImportError: without transformers; it names the extra.
+        ValueError: for what cannot be loaded, and for what is no CLIP model.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        processor: str | None = None,
+        weights: str | None = None,
+        device: str | None = None,
+        dtype: str | torch.dtype = "float32",
+        batch: int = 32,
+        texts: bool = True,
+    ) -> None:
+        if batch < 1:
+            raise ValueError(f"a batch has at least 1 image, got {batch}")
+        library, home = transformers(), processor or path
+        config = loaded_config(path, "clip")
+        if weights is None:
+            self.model = loaded(library.CLIPModel.from_pretrained, path, "a CLIP model")
+        else:
+            with blank():
+                self.model = library.CLIPModel(config)
+            fill(self.model, from_open_clip(read_weights(weights)), weights)
+        self.model = self.model.eval().requires_grad_(False).to(named_type(dtype))
+        self.inputs = clip_inputs(home, config.vision_config.image_size)
+        self.device, self.batch = device, batch
+        size = config.text_config.vocab_size
+        what = "the tokenizer of a CLIP model (processor=)"
+        self.tokenizer: Any = loaded_tokenizer(home, size, what) if texts else None
+
+    @property
+    def scale(self) -> float:
+        """What the model multiplies cosines by."""
+        return float(self.model.logit_scale.float().exp())
+
+    def images(self, images: Images) -> Float[Tensor, "n d"]:
+        """A unit vector of every image."""
+        images = images if self.device is None else images.to(self.device)
+        model = self.model.to(images.device)
+        parts = [
+            _vectors(model.get_image_features(pixel_values=self.inputs(part).to(model.dtype)))
+            for part in images.split(self.batch)
+        ]
+        return functional.normalize(torch.cat(parts), dim=-1)
+
+    def texts(self, texts: Sequence[str]) -> Float[Tensor, "n d"]:
+        """A unit vector of every text, where the images were last; equal texts are read once."""
+        unique = list(dict.fromkeys(texts))
+        asked = self._tokens(unique)
+        parts = [
+            _vectors(self.model.get_text_features(**{name: one[i : i + self.batch] for name, one in asked.items()}))
+            for i in range(0, len(unique), self.batch)
+        ]
+        row = {text: i for i, text in enumerate(unique)}
+        return functional.normalize(torch.cat(parts), dim=-1)[[row[text] for text in texts]]
+
+    def cosines(self, images: Images, texts: Sequence[str]) -> Float[Tensor, " n"]:
+        """The cosine of each image with its own text."""
+        return (self.images(images) * self.texts(texts)).sum(-1)
+
+    def _tokens(self, texts: list[str]) -> Mapping[str, Tensor]:
+        most = self.model.config.text_config.max_position_embeddings
+        asked = self.tokenizer(texts, padding=True, truncation=True, max_length=most, return_tensors="pt")
+        return {name: asked[name].to(self.model.device) for name in ("input_ids", "attention_mask")}
+
+
+def clip_inputs(home: str, size: int) -> ImageInputs:
+    """How the images of a model are prepared: as its processor says, or CLIP's way where none is there.
+
+    Args:
+        home: the folder or hub id of the processor.
+        size: of the network's input.
+    """
+    from transformers.image_processing_base import ImageProcessingMixin
+
+    try:
+        said, _ = ImageProcessingMixin.get_image_processor_dict(home)
+    except (OSError, ValueError):  # models fine-tuned from CLIP are often published without
+        return ImageInputs(size, (size, size), MEAN, STD)
+    return ImageInputs.of({"image_mean": MEAN, "image_std": STD} | said)
+
+
+def from_open_clip(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights by the names that transformers has for them, from those of open_clip."""
+    plain = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
+    image = {name.removeprefix("visual."): one for name, one in plain.items() if name.startswith("visual.")}
+    rest = {name: one for name, one in plain.items() if not name.startswith("visual.")}
+    made = {"logit_scale": rest.pop("logit_scale", torch.tensor(0.0))}
+    for half, matrix, into in ((image, "proj", "visual_projection"), (rest, "text_projection", "text_projection")):
+        if matrix in half:
+            made[f"{into}.weight"] = half.pop(matrix).T.contiguous()
+    made |= {f"vision_model.{name}": one for name, one in _apart(renamed(image, _IMAGE)).items()}
+    return made | {f"text_model.{name}": one for name, one in _apart(renamed(rest, _TEXT)).items()}
+
+
+def _apart(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The one matrix of queries, keys and values as three."""
+    made: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        home, joined, kind = name.partition("in_proj_")
+        if joined:
+            made |= {f"{home}{part}_proj.{kind}": one for part, one in zip("qkv", tensor.chunk(3), strict=True)}
+        else:
+            made[name] = tensor
+    return made
+
+
+def _vectors(answer: Any) -> Float[Tensor, "n d"]:
+    """The projected features, which releases of transformers hand over in two ways."""
+    return (answer if isinstance(answer, Tensor) else answer.pooler_output).float()

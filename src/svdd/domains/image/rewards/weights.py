@@ -1,0 +1,208 @@
+"""Networks of image rewards: found in a folder, a file or a hub that the user names, and never anywhere else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from svdd.messages import module_of
+
+__all__ = [
+    "Rules",
+    "blank",
+    "fill",
+    "linear_head",
+    "loaded",
+    "loaded_config",
+    "loaded_tokenizer",
+    "named_type",
+    "read_weights",
+    "renamed",
+    "transformers",
+]
+
+Rules = list[tuple[str, str]]
+_BUFFERS = ("position_ids", "attn_mask")
+"""Endings of names of what is no weight, but is in some files."""
+
+
+def transformers() -> Any:
+    """The module `transformers`.
+
+    Raises:
+        ImportError: without it; names the extra.
+    """
+    return module_of("images", "transformers", "learned image rewards need transformers")
+
+
+def loaded(load: Callable[..., Any], path: str, what: str, **options: Any) -> Any:
+    """What `load(path)` gives, from a local folder or a hub.
+
+    Args:
+        load: such as `from_pretrained` of a class.
+        path: as the user gave it.
+        what: it is, for messages.
+        **options: of `load`.
+
+    Raises:
+        ValueError: if there is no such thing.
+    """
+    try:
+        return load(path, **options)
+    except (OSError, ValueError, KeyError) as error:  # what transformers and the hub raise
+        first = str(error).strip().splitlines()
+        raise ValueError(
+            f"{what} cannot be loaded from {path}: {first[0] if first else type(error).__name__}"
+        ) from error
+
+
+def loaded_config(path: str, kind: str) -> Any:
+    """The configuration of a model of one kind.
+
+    Args:
+        path: a local folder or a hub id.
+        kind: the type of transformers, `clip` or `blip`.
+
+    Raises:
+        ValueError: if there is none, or of another type.
+    """
+    found = loaded(transformers().AutoConfig.from_pretrained, path, f"a {kind.upper()} model")
+    if found.model_type != kind:
+        raise ValueError(f"{path} is a model of the type {found.model_type!r}, not {kind!r}")
+    return found
+
+
+def loaded_tokenizer(path: str, size: int, what: str) -> Any:
+    """A tokenizer, if it has a vocabulary: some releases of transformers make an empty one where there are no files.
+
+    Args:
+        path: a local folder or a hub id.
+        size: of the vocabulary that the network knows.
+        what: it is, for messages.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    found = loaded(transformers().AutoTokenizer.from_pretrained, path, what)
+    if len(found) < size // 2:
+        raise ValueError(f"{what} cannot be loaded from {path}: it would have {len(found)} tokens of {size}")
+    return found
+
+
+@contextmanager
+def blank() -> Iterator[None]:
+    """Networks made inside have weights that are about to be replaced; random numbers of others stay as they are."""
+    with torch.random.fork_rng(devices=[]):
+        yield
+
+
+def read_weights(path: str) -> dict[str, Tensor]:
+    """The tensors of a file, as data only: nothing in it is run.
+
+    Args:
+        path: a `.safetensors` file or one of torch (`.pt`, `.pth`, `.bin`), local, or in a hub as `owner/repository/file`. A
+            dictionary inside under `state_dict` or `model` is taken for the weights.
+
+    Raises:
+        ValueError: if there is no such file, or it holds something else.
+    """
+    file = Path(path) if Path(path).is_file() else Path(_from_hub(path))
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(file)
+        found = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # damage shows as any of several errors of pickle, zip, safetensors and torch
+        raise ValueError(f"{path} holds no weights that can be read without running code: {error!r:.160}") from error
+    for key in ("state_dict", "model"):
+        found = found[key] if isinstance(found, Mapping) and isinstance(found.get(key), Mapping) else found
+    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise ValueError(f"{path} holds a {type(found).__name__}, not named tensors")
+    return dict(found)
+
+
+def linear_head(weights: Mapping[str, Tensor], path: str) -> nn.Sequential:
+    """A stack of linear layers without activations, of whatever sizes the weights have.
+
+    Args:
+        weights: with names that end in `N.weight` and `N.bias`, N the layer's place; others are left alone.
+        path: where they are from, for messages.
+
+    Raises:
+        ValueError: if they are no such stack that ends in one number.
+    """
+    places = sorted((int(found[1]), name) for name in weights if (found := re.search(r"(\d+)\.weight$", name)))
+    matrices = [weights[name] for _, name in places if weights[name].ndim == 2]
+    layers = [nn.utils.skip_init(nn.Linear, *reversed(matrix.shape)) for matrix in matrices]
+    joined = all(one.out_features == two.in_features for one, two in pairwise(layers))
+    if not layers or len(layers) != len(places) or not joined or layers[-1].out_features != 1:
+        shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+        raise ValueError(f"{path} is no stack of linear layers that ends in one number: {shapes!r:.160}")
+    with torch.no_grad():
+        for layer, (_, name) in zip(layers, places, strict=True):
+            layer.weight.copy_(weights[name])
+            layer.bias.copy_(weights[name.removesuffix("weight") + "bias"])
+    return nn.Sequential(*layers)
+
+
+def renamed(weights: Mapping[str, Tensor], rules: Rules) -> dict[str, Tensor]:
+    """The same weights, every rule (a pattern and what takes its place) applied to every name in turn."""
+    made = {}
+    for name, tensor in weights.items():
+        for pattern, other in rules:
+            name = re.sub(pattern, other, name)
+        made[name] = tensor
+    return made
+
+
+def fill(model: nn.Module, weights: Mapping[str, Tensor], path: str, unused: tuple[str, ...] = ()) -> None:
+    """Puts weights into a model, all that it has and no others.
+
+    Args:
+        model: it has random ones.
+        weights: by the model's names.
+        path: where they are from, for messages.
+        unused: beginnings of names of the model that nobody asks for.
+
+    Raises:
+        ValueError: if names or shapes differ.
+    """
+    own = {name: tuple(one.shape) for name, one in model.state_dict().items()}
+    own = {name: shape for name, shape in own.items() if not name.startswith(unused) and not name.endswith(_BUFFERS)}
+    theirs = {name: tuple(one.shape) for name, one in weights.items() if not name.endswith(_BUFFERS)}
+    wrong = sorted(name for name in own.keys() | theirs.keys() if own.get(name) != theirs.get(name))
+    if wrong:
+        raise ValueError(
+            f"the weights of {path} do not fit the model: {len(wrong)} differ, such as {wrong[0]}, "
+            f"{theirs.get(wrong[0], 'not there')} in the file and {own.get(wrong[0], 'not there')} in the model"
+        )
+    model.load_state_dict({name: weights[name] for name in own}, strict=False)
+
+
+def named_type(dtype: str | torch.dtype) -> torch.dtype:
+    """A floating-point type by its name in torch.
+
+    Raises:
+        ValueError: for another one.
+    """
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise ValueError(f"dtype is float32, float16 or bfloat16, got {dtype!r}")
+    return found
+
+
+def _from_hub(path: str) -> str:
+    parts = path.split("/", 2)
+    if len(parts) < 3 or path.startswith(("/", ".")):
+        raise ValueError(f"there is no file {path}; a file of a hub is given as owner/repository/file")
+    from huggingface_hub import hf_hub_download
+
+    return str(loaded(lambda _: hf_hub_download("/".join(parts[:2]), parts[2]), path, "a file of weights"))

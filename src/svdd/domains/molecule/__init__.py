@@ -1,0 +1,1 @@
+"""Molecules: the bundled model, GDSS, docking, properties, files, pictures."""

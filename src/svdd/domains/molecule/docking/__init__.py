@@ -1,0 +1,1 @@
+"""Docking: AutoDock Vina as a reward."""

@@ -1,0 +1,288 @@
+"""Docking: how well a molecule binds a protein, by AutoDock Vina in worker processes."""
+
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from svdd.domains.molecule.docking.autodock import Docker, Request, Search, check_installed
+from svdd.domains.molecule.docking.ligands import posed
+from svdd.domains.molecule.docking.receptors import Receptor, find_receptor
+from svdd.domains.molecule.rewards.molecule_reward import read
+from svdd.rewards.worker_pool import workers as in_workers
+from svdd.scoring.components import answered
+from svdd.scoring.policy import IN_WORKERS, Policy, judged
+from svdd.scoring.reward import Failure, Invalid, Pending, Reward, handing_over, staged
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
+
+__all__ = ["Docking", "docking"]
+
+NAME = "vina"
+"""Of the column of scores."""
+_AT_ONCE = 16  # molecules a process; a killed run loses the scores of at most so many
+
+
+class VinaScores:
+    """Vina scores of molecules in worker processes (kcal/mol, lower is better); `Invalid` where one cannot be docked.
+
+    Args:
+        receptor: where to dock.
+        search: how hard to look.
+        processes: workers; 0 docks here, as does whoever is a worker already.
+        timeout: seconds a molecule may take.
+        memory_mb: memory that a worker may take beyond the maps.
+    """
+
+    groupwise = False
+    policy = IN_WORKERS
+
+    def __init__(
+        self, receptor: Receptor, search: Search, processes: int, timeout: float, memory_mb: float | None
+    ) -> None:
+        self.receptor, self.search, self._limits = receptor, search, (processes, timeout, memory_mb)
+        self._known: dict[str, float] = {}
+        self._asked: set[str] = set()
+        """Molecules of questions that are not answered yet."""
+        docker, self.pool = Docker(receptor, search), None
+        if multiprocessing.parent_process() is not None:
+            docker.start()  # before the first molecule's time runs
+        elif processes:
+            self.pool = in_workers(docker, processes, batch=1, timeout=timeout, memory_mb=memory_mb)
+            self.at_once = _AT_ONCE * processes
+        self._docker: Reward = self.pool or docker
+        self._answers = staged(self._docker, self._stage)
+
+    def __reduce__(self) -> Any:
+        return VinaScores, (self.receptor, self.search, *self._limits)
+
+    def __call__(self, designs: Sequence[str]) -> Any:
+        """A score for each molecule; failures are settled by the policy."""
+        return judged(self)(designs)
+
+    def submit(self, designs: Sequence[str]) -> Pending:
+        """Hands molecules over; `result()` is a list with a score, `Invalid`, or a `Failure` for each."""
+        return handing_over(self._answers)(designs)
+
+    @property
+    def identity(self) -> str:
+        """What decides a score: the receptor's atoms and box, the search, and the releases of all that takes part."""
+        releases = f"vina {check_installed()} meeko {version('meeko')} rdkit {version('rdkit')}"
+        return f"{releases} {self.receptor.identity} {self.search}"
+
+    @staticmethod
+    def key(design: str) -> Hashable:
+        """The canonical SMILES: however a molecule is written, it is docked once."""
+        smiles = _canonical(design)
+        return design if isinstance(smiles, Invalid) else smiles
+
+    def close(self) -> None:
+        """Ends the processes; a later call starts new ones."""
+        if self.pool is not None:
+            self.pool.close()
+
+    def poses(self, designs: Sequence[str]) -> "list[Mol | None]":
+        """See `Docking.poses`."""
+        with tempfile.TemporaryDirectory(prefix="svdd-") as folder:
+            given = [_canonical(design) for design in designs]
+            molecules = list(dict.fromkeys(one for one in given if isinstance(one, str)))
+            asked = [Request(smiles, str(Path(folder) / f"{row}.pdbqt")) for row, smiles in enumerate(molecules)]
+            scores = answered(self._docker, asked, NAME) if asked else []
+            found = {one.smiles: _pose(one, score) for one, score in zip(asked, scores, strict=True)}
+            return [found[one] if isinstance(one, str) else None for one in given]
+
+    def _stage(self, designs: Sequence[str]) -> Generator[Any, Any, list[Any]]:
+        """A molecule is asked for once, and nothing that is none.
+
+        What an earlier question, not answered yet, has asked for is mostly known when this answer is wanted.
+        """
+        given = [_canonical(design) for design in designs]
+        new = dict.fromkeys(one for one in given if isinstance(one, str) and one not in self._known)
+        fresh = [one for one in new if one not in self._asked]
+        answers = yield from self._docked(fresh)
+        if len(fresh) < len(new):
+            yield None  # until this answer is wanted
+            answers |= yield from self._docked([one for one in new if one not in self._known and one not in answers])
+        return [one if isinstance(one, Invalid) else self._known.get(one, answers.get(one)) for one in given]
+
+    def _docked(self, molecules: Sequence[str]) -> Generator[Any, Any, dict[str, Any]]:
+        """The scores of molecules; they are known from now on."""
+        if not molecules:
+            return {}
+        longest_first = sorted(molecules, key=len, reverse=True)  # so that processes end together
+        self._asked |= set(molecules)
+        try:
+            answers = dict(zip(longest_first, (yield longest_first), strict=True))
+        finally:
+            self._asked -= set(molecules)
+        self._known |= {smiles: answer for smiles, answer in answers.items() if isinstance(answer, float)}
+        return answers
+
+
+class Affinity:
+    """Minus the Vina score, at least 0, of scores that a run asks for in its own way.
+
+    Args:
+        scores: what it is made of, its one component.
+        ask: how they are asked for.
+    """
+
+    def __init__(self, scores: VinaScores, ask: Reward) -> None:
+        self._scores, self._ask = scores, ask
+        self.components: Mapping[str, Reward] = {NAME: scores}
+
+    def asking(self, ask: Callable[[str, Reward], Reward]) -> "Affinity":
+        """The same reward of scores that are asked for otherwise."""
+        return Affinity(self._scores, ask(NAME, self._ask))
+
+    def table(self, designs: Sequence[str]) -> dict[str, list[Any]]:
+        """The scores themselves, as a column."""
+        return {NAME: answered(self._ask, designs, NAME)}
+
+    def __call__(self, designs: Sequence[str]) -> Any:
+        """A number for each molecule, `Invalid` or a `Failure`."""
+        return [_reward(score) for score in answered(self._ask, designs, NAME)]
+
+
+class Docking(Affinity):
+    """A docking reward; see `docking`."""
+
+    groupwise = False
+    key = staticmethod(VinaScores.key)
+
+    def __init__(self, scores: VinaScores, policy: Policy) -> None:
+        super().__init__(scores, scores)
+        self.scores, self.policy, self.close = scores, policy, scores.close
+        self.submit: Callable[[Any], Pending] = staged(scores, _rewards).submit  # type: ignore[attr-defined]
+
+    def __reduce__(self) -> Any:
+        return Docking, (self.scores, self.policy)
+
+    def __repr__(self) -> str:
+        return f"docking({self.scores.receptor.name!r}, exhaustiveness={self.scores.search.exhaustiveness})"
+
+    def __call__(self, designs: Sequence[str]) -> Any:
+        """The rewards, one a molecule; failures are settled by the policy."""
+        return judged(self)(designs)
+
+    def __enter__(self) -> "Docking":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.close()
+
+    @property
+    def receptor(self) -> Receptor:
+        """Where molecules are docked."""
+        return self.scores.receptor
+
+    @property
+    def named(self) -> tuple[str, dict[str, Any]]:
+        """What it was made from."""
+        return f"docking:{self.scores.receptor.name}", vars(self.scores.search)
+
+    @property
+    def identity(self) -> str:
+        """What decides a reward."""
+        return f"docking {self.scores.identity}"
+
+    def poses(self, designs: Sequence[str]) -> "list[Mol | None]":
+        """The best pose of each molecule, with a property `score` (kcal/mol); None where there is none.
+
+        The molecules are docked once more, in the same processes and with the same seed, which gives the same pose.
+
+        Args:
+            designs: SMILES.
+        """
+        return self.scores.poses(designs)
+
+
+def docking(
+    receptor: str | Path,
+    center: Sequence[float | int] | None = None,
+    size: Sequence[float | int] | None = None,
+    exhaustiveness: int = 1,
+    seed: int = 0,
+    *,
+    max_torsions: int = 20,
+    receptors: str | Path | None = None,
+    workers: int | None = None,
+    timeout: float | int | None = None,
+    memory_mb: float | int | None = None,
+    policy: Policy | Mapping[str, Any] | None = None,
+) -> Docking:
+    r"""Predicted binding free energy of a molecule (kcal/mol, sign turned, at least 0; about 5 to 12 for drugs).
+
+    $$r(x) = \max(-s(x), 0), \qquad s(x) = \min_{\text{poses}} \text{Vina score}$$
+
+    It works in processes of its own. A molecule that cannot be docked is invalid (-inf).
+
+    Args:
+        receptor: `parp1`, `fa7`, `5ht1b`, `braf` or `jak2`, whose file is in the folder of receptors; `dockstring:EGFR`
+            and others that the package dockstring brings; or a .pdbqt file. `docking:` may stand before it.
+        center: of the box that is searched, three numbers in Angstrom; a file needs it.
+        size: edges of the box, likewise.
+        exhaustiveness: independent runs of the search, whose best pose counts.
+        seed: of the search; the same one gives the same score in any process.
+        max_torsions: rotatable bonds that a molecule may have.
+        receptors: the folder of receptors, or else $SVDD_RECEPTORS, or else ~/.local/share/svdd/receptors.
+        workers: processes; one a core unless given. 0 docks in this process, without a time-out.
+        timeout: seconds a molecule may take; 100 times the exhaustiveness unless given.
+        memory_mb: memory that a process may take beyond the maps.
+        policy: what failures mean; a molecule that fails is invalid and the run goes on, unless given.
+
+    Raises:
+        ValueError: for an unknown receptor, a box that is missing or holds no atom, and impossible settings.
+        FileNotFoundError: if the receptor's file is not there.
+        ImportError: without AutoDock Vina 1.2.7 or later, Meeko, RDKit.
+
+    Cost:
+        one docking for every different molecule, of seconds to tens of seconds; a process takes 0.5 to 0.7 GB.
+
+    References:
+        Eberhardt et al., AutoDock Vina 1.2.0, J. Chem. Inf. Model. 61:3891, 2021; the reward of Lee, Jo & Hwang, MOOD,
+        arXiv 2206.07632.
+    """
+    check_installed()
+    search = Search(exhaustiveness, seed, max_torsions)
+    found = find_receptor(str(receptor).removeprefix("docking:"), center, size, receptors)
+    processes = _cores() if workers is None else workers
+    if processes < 0:
+        raise ValueError(f"workers is 0 or more, got {workers}")
+    limit = 100.0 * exhaustiveness if timeout is None else float(timeout)
+    memory = None if memory_mb is None else float(memory_mb)
+    return Docking(VinaScores(found, search, processes, limit, memory), IN_WORKERS.changed(policy))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _canonical(design: str) -> str | Invalid:
+    """A molecule's canonical SMILES, the same however it is written."""
+    from rdkit.Chem import MolToSmiles
+
+    (molecule,) = read([design])
+    return molecule if isinstance(molecule, Invalid) else str(MolToSmiles(molecule))
+
+
+def _rewards(designs: Any) -> Generator[Any, Any, list[Any]]:
+    scores = yield designs
+    return [_reward(score) for score in scores]
+
+
+def _reward(answer: Any) -> Any:
+    return answer if isinstance(answer, Failure | Invalid) else max(-answer, 0.0)
+
+
+def _pose(asked: Request, score: Any) -> "Mol | None":
+    if isinstance(score, Failure | Invalid):
+        return None
+    molecule = posed(Path(asked.path).read_text(encoding="utf-8"))
+    if molecule is not None:
+        molecule.SetDoubleProp("score", score)
+    return molecule

@@ -1,0 +1,1 @@
+"""GDSS: checkpoints of a graph diffusion of molecules."""

@@ -1,0 +1,167 @@
+"""Rewards of molecules that compare: with others by fingerprints, with patterns, and with catalogues of alerts, by RDKit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from svdd.domains.molecule.chemistry import catalogues, chem, fingerprinter, rules_of
+from svdd.domains.molecule.files import read_molecules
+from svdd.domains.molecule.rewards.molecule_reward import MoleculeReward, read
+from svdd.messages import unknown
+from svdd.scoring.identity import source_of
+from svdd.scoring.reward import Invalid
+
+__all__ = ["Similarity", "has_substructure", "lacks_substructure", "passes_filters", "similarity"]
+
+
+def has_substructure(smarts: str) -> MoleculeReward:
+    """Whether a molecule has a pattern (1 or 0). Needs RDKit.
+
+    Args:
+        smarts: The pattern, as SMARTS.
+
+    Raises:
+        ValueError: If it is no SMARTS.
+    """
+    _pattern(_text("smarts", smarts))
+    return MoleculeReward("has-substructure", partial(_has, smarts), smarts=smarts)
+
+
+def lacks_substructure(smarts: str) -> MoleculeReward:
+    """Whether a molecule does not have a pattern (1 or 0). Needs RDKit.
+
+    Args:
+        smarts: The pattern, as SMARTS.
+
+    Raises:
+        ValueError: If it is no SMARTS.
+    """
+    _pattern(_text("smarts", smarts))
+    return MoleculeReward("lacks-substructure", partial(_lacks, smarts), smarts=smarts)
+
+
+def passes_filters(catalogs: str | Sequence[str] = ("PAINS", "BRENK"), *more: str) -> MoleculeReward:
+    """Whether a molecule has none of the alerts of catalogues of RDKit (1 or 0). Needs RDKit.
+
+    Args:
+        catalogs: Names, such as PAINS, BRENK, NIH, ZINC or CHEMBL; a list of them, or text with commas.
+        *more: Further names.
+
+    Raises:
+        ValueError: If a catalogue is unknown, or none is given.
+
+    References:
+        Baell & Holloway, J. Med. Chem. 53:2719, 2010 (PAINS); Brenk et al., ChemMedChem 3:435, 2008 (BRENK).
+    """
+    given = catalogs.split(",") if isinstance(catalogs, str) else catalogs
+    names = tuple(name.strip() for name in (*given, *more))
+    _check_catalogues(names)
+    return MoleculeReward("passes-filters", partial(_passes, names), catalogs=names)
+
+
+class Similarity:
+    """Similarity of molecules to the nearest of some; see `similarity`."""
+
+    def __init__(self, references: Sequence[str], direction: str) -> None:
+        chem()
+        if direction not in ("up", "down"):
+            raise ValueError(f"direction is up (be like them) or down (be different), got {direction!r}")
+        molecules = read(references)
+        for smiles, molecule in zip(references, molecules, strict=True):
+            if isinstance(molecule, Invalid):
+                raise ValueError(f"cannot compare with {smiles!r}, neither a molecule ({molecule.why}) nor a file")
+        if not references:
+            raise ValueError("similarity needs at least 1 molecule to compare with, got none")
+        self.references, self.direction = tuple(references), direction
+        self._fingerprints = [_fingerprint(molecule) for molecule in molecules]
+
+    def __call__(self, designs: Sequence[str]) -> list[float]:
+        """A number a design, `Invalid` where there is none."""
+        return [one if isinstance(one, Invalid) else self._of(one) for one in read(designs)]
+
+    def _of(self, molecule: Any) -> float:
+        from rdkit.DataStructs import BulkTanimotoSimilarity
+
+        nearest = float(max(BulkTanimotoSimilarity(_fingerprint(molecule), self._fingerprints)))
+        return nearest if self.direction == "up" else 1.0 - nearest
+
+    def __repr__(self) -> str:
+        return f"similarity to {len(self.references)} molecules, {self.direction}"
+
+    @property
+    def identity(self) -> str:
+        """What decides its numbers: also what is in a file of references."""
+        references = hashlib.sha256("\n".join(self.references).encode()).hexdigest()
+        return f"similarity {self.direction} {references} {source_of(Similarity)}"
+
+
+def similarity(to: str | Path | Sequence[str], direction: str = "up") -> Similarity:
+    """Tanimoto similarity to the nearest of some molecules (0 to 1), or 1 less it; of ECFP4, 1024 bits. Needs RDKit.
+
+    Args:
+        to: A SMILES, a list of them, or a file: one first on each line, or a table with a column `smiles`; also as .gz.
+        direction: `up` rewards being like one of them, `down` being different from all: 1 - similarity.
+
+    Raises:
+        ValueError: If there is none, one is no molecule, or the direction is another word.
+
+    References:
+        Rogers & Hahn, J. Chem. Inf. Model. 50:742, 2010.
+    """
+    if isinstance(to, str | Path):
+        to = read_molecules(Path(to)) if _is_file(to) else str(to).split()[:1]
+    return Similarity(to, direction)
+
+
+def _is_file(text: str | Path) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # a SMILES too long to be a name
+        return False
+
+
+def _fingerprint(molecule: Any) -> Any:
+    return fingerprinter().GetFingerprint(molecule)
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} is text, got {value!r}; quote one that begins with a bracket: {name}='\"[#7]\"'")
+    return value
+
+
+@lru_cache(maxsize=64)
+def _pattern(smarts: str) -> Any:
+    chemistry = chem()
+    from rdkit import rdBase
+
+    with rdBase.BlockLogs():
+        pattern = chemistry.MolFromSmarts(smarts)
+    if pattern is None:
+        raise ValueError(f"{smarts!r} is no SMARTS")
+    return pattern
+
+
+def _has(smarts: str, molecule: Any) -> bool:
+    return molecule.HasSubstructMatch(_pattern(smarts))
+
+
+def _lacks(smarts: str, molecule: Any) -> bool:
+    return not _has(smarts, molecule)
+
+
+def _check_catalogues(names: tuple[str, ...]) -> None:
+    known = catalogues()
+    if not names:
+        raise ValueError(f"give at least 1 catalogue of alerts; known are {', '.join(sorted(known))}")
+    for name in names:
+        if name not in known:
+            raise ValueError(unknown("catalogue of alerts", name, known))
+
+
+def _passes(names: tuple[str, ...], molecule: Any) -> bool:
+    return not rules_of(names).HasMatch(molecule)

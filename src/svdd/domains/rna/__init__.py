@@ -1,0 +1,1 @@
+"""RNA: bundled models of 5'UTRs, folding, rewards and measures."""

@@ -1,0 +1,1 @@
+"""What DNA, RNA and proteins share: alphabets, masked and uniform models, distances, motifs, FASTA."""

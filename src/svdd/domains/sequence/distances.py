@@ -1,0 +1,180 @@
+"""Statistics of sets of sequences: composition, diversity and novelty.
+
+All functions take lists of strings and none changes its input. Motif content is in
+`svdd.domains.sequence.motifs`, intervals are in `svdd.metrics.intervals`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy
+from numpy.typing import NDArray
+
+__all__ = [
+    "gc_fraction",
+    "homopolymer_rate",
+    "kmer_correlation",
+    "kmer_counts",
+    "longest_homopolymer",
+    "nearest_edit_distance",
+    "pairwise_distances",
+    "pairwise_diversity",
+    "unique_fraction",
+]
+
+
+def kmer_counts(sequences: Sequence[str], k: int, *, alphabet: str = "ACGT") -> NDArray[numpy.int64]:
+    """Count the words of length k, in alphabetical order of the alphabet given.
+
+    Args:
+        sequences: Sequences of any lengths; those shorter than k add nothing.
+        k: Word length.
+        alphabet: Allowed letters.
+
+    Returns:
+        Counts, shape (len(alphabet) ** k,).
+
+    Raises:
+        ValueError: If k is not positive or a letter is not in the alphabet.
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    size = len(alphabet)
+    # The letter after the alphabet stands for a gap, so that no word spans two sequences.
+    codes = _codes("\n".join(sequences), alphabet)
+    windows = len(codes) - k + 1
+    if windows < 1:
+        return numpy.zeros(size**k, dtype=numpy.int64)
+    words = numpy.zeros(windows, dtype=numpy.int64)
+    whole = numpy.ones(windows, dtype=bool)
+    for offset in range(k):
+        letters = codes[offset : offset + windows]
+        words = words * size + letters
+        whole &= letters < size
+    return numpy.bincount(words[whole], minlength=size**k)
+
+
+def kmer_correlation(
+    sequences: Sequence[str],
+    reference: Sequence[str] | NDArray[numpy.int64],
+    k: int,
+    *,
+    alphabet: str = "ACGT",
+) -> float:
+    """Pearson correlation of k-mer frequencies with those of a reference, between -1 and 1.
+
+    Args:
+        sequences: Sequences to judge.
+        reference: Reference sequences, or their `kmer_counts`.
+        k: Word length.
+        alphabet: Allowed letters.
+
+    Raises:
+        ValueError: If the reference counts are not of words of length k.
+    """
+    counts = kmer_counts(sequences, k, alphabet=alphabet)
+    if not isinstance(reference, numpy.ndarray):
+        reference = kmer_counts(reference, k, alphabet=alphabet)
+    if reference.shape != counts.shape:
+        raise ValueError(f"reference has {reference.shape} counts, {k}-mers are {counts.shape}")
+    return float(numpy.corrcoef(counts, reference)[0, 1])
+
+
+def gc_fraction(sequences: Sequence[str]) -> NDArray[numpy.float64]:
+    """Share of G and C in each sequence, between 0 and 1.
+
+    Raises:
+        ValueError: If a sequence is empty.
+    """
+    _refuse_empty(sequences)
+    return numpy.array([(text.count("G") + text.count("C")) / len(text) for text in sequences])
+
+
+def longest_homopolymer(sequences: Sequence[str]) -> NDArray[numpy.int64]:
+    """Length of the longest run of one letter in each sequence, in letters."""
+    longest = (max((sum(1 for _ in run) for _, run in groupby(t)), default=0) for t in sequences)
+    return numpy.array(list(longest), dtype=numpy.int64)
+
+
+def homopolymer_rate(sequences: Sequence[str], *, length: int = 8) -> float:
+    """Share of sequences with a run of one letter of at least `length`, between 0 and 1."""
+    return float((longest_homopolymer(sequences) >= length).mean())
+
+
+def unique_fraction(sequences: Sequence[str]) -> float:
+    """Number of distinct sequences over number of sequences, between 0 and 1."""
+    return len(set(sequences)) / len(sequences)
+
+
+def pairwise_distances(sequences: Sequence[str]) -> NDArray[numpy.float32]:
+    """Edit distance of every two sequences over the longer length, between 0 and 1, shape (n, n).
+
+    Takes time and memory in the square of the number of sequences: pass a subset of a
+    thousand or so.
+
+    Raises:
+        ImportError: If rapidfuzz is not installed.
+    """
+    process, levenshtein = _rapidfuzz()
+    scorer = levenshtein.normalized_distance
+    distances: NDArray[numpy.float32] = process.cdist(sequences, sequences, scorer=scorer, dtype=numpy.float32)
+    return distances
+
+
+def pairwise_diversity(sequences: Sequence[str]) -> float:
+    """Mean of `pairwise_distances` over two different rows, between 0 and 1.
+
+    Raises:
+        ImportError: If rapidfuzz is not installed.
+        ValueError: If there are fewer than two sequences.
+    """
+    if len(sequences) < 2:
+        raise ValueError(f"diversity needs at least 2 sequences, got {len(sequences)}")
+    total = float(pairwise_distances(sequences).sum(dtype=numpy.float64))
+    return total / (len(sequences) * (len(sequences) - 1))
+
+
+def nearest_edit_distance(sequences: Sequence[str], reference: Sequence[str]) -> NDArray[numpy.int64]:
+    """Edit distance of each sequence to its nearest reference sequence, in letters.
+
+    Raises:
+        ImportError: If rapidfuzz is not installed.
+        ValueError: If there is no reference sequence.
+    """
+    if not len(reference):
+        raise ValueError("nearest distance needs at least 1 reference sequence, got 0")
+    process, levenshtein = _rapidfuzz()
+    nearest = [
+        process.cdist([text], reference, scorer=levenshtein.distance, dtype=numpy.int32).min() for text in sequences
+    ]
+    return numpy.array(nearest, dtype=numpy.int64)
+
+
+def _rapidfuzz() -> tuple[Any, Any]:
+    try:
+        from rapidfuzz import process
+        from rapidfuzz.distance import Levenshtein
+    except ImportError as error:
+        raise ImportError("edit distances need rapidfuzz: pip install 'svdd[sequences]'") from error
+    return process, Levenshtein
+
+
+def _codes(text: str, alphabet: str) -> NDArray[numpy.uint8]:
+    """Number the letters of a text by the alphabet, and line ends by the number after it."""
+    table = numpy.full(256, 255, dtype=numpy.uint8)
+    for code, letter in enumerate(alphabet + "\n"):
+        table[ord(letter)] = code
+    codes = table[numpy.frombuffer(text.encode("latin-1", "replace"), dtype=numpy.uint8)]
+    if (codes == 255).any():
+        letter = text[int((codes == 255).argmax())]
+        raise ValueError(f"found {letter!r}; the alphabet is {alphabet}")
+    return codes
+
+
+def _refuse_empty(sequences: Sequence[str]) -> None:
+    for row, sequence in enumerate(sequences):
+        if not sequence:
+            raise ValueError(f"sequence {row} is empty")

@@ -1,0 +1,1 @@
+"""Toy processes whose exact answers are known."""

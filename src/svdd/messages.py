@@ -1,0 +1,33 @@
+"""Sentences about unknown names and missing packages."""
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from typing import Any
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """`unknown KIND 'NAME'`, the nearest known names, or all of them if none is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if near:
+        return f"unknown {kind} {name!r}; did you mean {' or '.join(near)}?"
+    return f"unknown {kind} {name!r}; known are {', '.join(names) or 'none'}"
+
+
+def module_of(extra: str, module: str, need: str) -> Any:
+    """A module that comes with an extra.
+
+    Args:
+        extra: its name.
+        module: its full name.
+        need: the beginning of the sentence that says what needs which package.
+
+    Raises:
+        ImportError: without it; it names the extra.
+    """
+    try:
+        importlib.import_module(module.partition(".")[0])  # a part of it may be known where the whole is not
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ImportError(f"{need}: pip install 'svdd[{extra}]'") from error

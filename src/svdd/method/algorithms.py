@@ -1,0 +1,321 @@
+"""Algorithms: named settings of the one loop, one small function each.
+
+Every function takes `(process, value, *, ..., chains, rng, cond, start)` and iterates over `Step`s. `METHODS` is the table
+that the command line, the docs, the exact tests and `svdd cite` read; a new algorithm is a function and a row in it.
+All share a cadence: they choose at every `every`-th step, counted back from the last, and only where the child's time lies
+within `window`; the last step always values the finished design. Network rows are those of a process without a move;
+`Process.move` adds one a particle and step, or one a candidate where every child makes its own move.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+from svdd.chain.process import Process
+from svdd.method.loop import Count, Step, begin, search, tilt
+from svdd.method.selectors import (
+    Selector,
+    adaptive,
+    keep,
+    multinomial,
+    nested,
+    share,
+    systematic,
+    top,
+    twice_tilted,
+)
+from svdd.method.values import Value, running_max, running_sum
+
+Steps = Iterator[Step]
+
+
+Window = tuple[float, float]
+
+
+EVERYWHERE: Window = (float("inf"), 0.0)
+
+
+class OverTiltWarning(UserWarning):
+    """The method tilts towards the reward twice and does not sample the target law."""
+
+
+def _guided(process: Process, every: int, window: Window) -> Callable[[int], bool]:
+    """Which steps choose."""
+    if every < 1:
+        raise ValueError(f"every must be at least 1 step, got {every}")
+    times, last = process.times.tolist(), process.steps - 1
+    chosen = {k for k in range(last + 1) if (last - k) % every == 0 and window[1] <= times[k + 1] <= window[0]}
+    if not chosen:
+        raise ValueError(
+            f"window {tuple(window)} (from, to, with from >= to) with every={every} chooses nowhere; "
+            f"times run from {times[0]:.4g} to {times[-1]:.4g}"
+        )
+    return chosen.__contains__
+
+
+def _last(process: Process) -> Callable[[int], bool]:
+    return lambda step: step == process.steps - 1
+
+
+def _run(
+    process: Process,
+    value: Value,
+    select: Selector,
+    *,
+    children: Count = 1,
+    particles: Count = 1,
+    every: int = 1,
+    window: Window = EVERYWHERE,
+    **kwargs: Any,
+) -> Steps:
+    """`search` under a cadence: unguided steps have one child, and only the last of them is scored."""
+    guided, last = _guided(process, every, window), _last(process)
+
+    def offspring(step: int) -> int:
+        return (children(step) if callable(children) else children) if guided(step) else 1
+
+    return search(
+        process,
+        value,
+        select,
+        children=offspring,
+        particles=particles,
+        scored=lambda step: guided(step) or last(step),
+        **kwargs,
+    )
+
+
+def _argmax_at_zero(temperature: float) -> tuple[Selector, float]:
+    """Temperature 0 is the exact argmax, never a division by something small."""
+    if temperature < 0:
+        raise ValueError(f"temperature must be 0 or larger, got {temperature}")
+    return (multinomial, temperature) if temperature else (top, 1.0)
+
+
+def _positive(temperature: float, method: str) -> float:
+    if not temperature > 0:
+        raise ValueError(
+            f"{method} weighs particles by exp(value / temperature) and needs temperature > 0, got {temperature}"
+        )
+    return temperature
+
+
+def pretrained(process: Process, value: Value, **kwargs: Any) -> Steps:
+    """The pretrained sampler, its finished designs scored once.
+
+    Cost:
+        T network rows and 1 reward row a chain.
+    """
+    return search(process, value, keep, scored=_last(process), **kwargs)
+
+
+def best_of_n(process: Process, value: Value, *, particles: int, temperature: float = 1.0, **kwargs: Any) -> Steps:
+    r"""Draws N full samples a chain and keeps the best: $P(v \le a) = F(a)^N$.
+
+    Weights are $\exp(r/a)$, so that log Z and weighted averages come with it.
+
+    Cost:
+        N T network rows and N reward rows a chain.
+    """
+    weigh = _positive(temperature, "best-of-n")
+    return search(process, value, keep, particles=particles, temperature=weigh, scored=_last(process), **kwargs)
+
+
+def svdd(
+    process: Process,
+    value: Value,
+    *,
+    candidates: Count,
+    temperature: float = 0.0,
+    prior_candidates: int = 1,
+    **kwargs: Any,
+) -> Steps:
+    r"""Soft value-based decoding: picks one of M candidates with probability $softmax_m(v(x_s^m)/a)$.
+
+    With the exact soft value its law tends to $p_a \propto p \exp(r/a)$ like 1/M; a wrong value leaves a bias that M does not
+    remove. Temperature 0 is the argmax.
+
+    Args:
+        process: the pretrained chain.
+        value: a look-ahead.
+        candidates: M, or a function of the step.
+        temperature: a.
+        prior_candidates: draws as many initial noises and selects one of them too (Theorem 1); 1 does not.
+        **kwargs: `chains`, `rng`, `cond`, `start`, `every`, `window`.
+
+    Cost:
+        1 + (T - 1) M network rows and T M reward rows a chain with the posterior mean; T network rows with a learned value.
+
+    References:
+        Li et al., Derivative-free guidance in continuous and discrete diffusion models with soft value-based decoding,
+        arXiv 2408.08252.
+    """
+    select, weigh = _argmax_at_zero(temperature)
+    kwargs = _tilted(process, value, select, weigh, 1, prior_candidates, kwargs)
+    return _run(process, value, select, children=candidates, temperature=weigh, **kwargs)
+
+
+def _tilted(
+    process: Process,
+    value: Value,
+    select: Selector,
+    temperature: float,
+    particles: int,
+    noises: int,
+    kwargs: dict[str, Any],
+) -> dict[str, Any]:
+    if noises < 1:
+        raise ValueError(f"prior_candidates must be at least 1, got {noises}")
+    if noises == 1 or kwargs.get("start") is not None:
+        return kwargs
+    given = {"cond": kwargs.get("cond", ()), "chains": kwargs["chains"], "rng": kwargs["rng"]}
+    start = begin(process, particles=particles, **given)
+    return kwargs | {"start": tilt(start, value, select, candidates=noises, temperature=temperature)}
+
+
+def svdd_r(
+    process: Process,
+    value: Value,
+    *,
+    particles: int,
+    candidates: Count,
+    temperature: float = 0.0,
+    replace: float | None = 0.05,
+    **kwargs: Any,
+) -> Steps:
+    r"""SVDD with a second, global resampling over the N particles of one chain (one prompt).
+
+    `replace=None` resamples all N by $\exp(v/a)$ after every local choice; a fraction replaces only the lowest. Neither
+    samples $p_a$: the tilt is applied locally and again globally. It buys reward with diversity; compare with SVDD at a
+    lower temperature and with `nested_is`. At temperature 0 the local choice is the argmax and the global weights exp(v).
+
+    Cost:
+        N (1 + (T - 1) M) network rows and N T M reward rows a chain, for N designs.
+
+    References:
+        Li et al., arXiv 2408.08252, NeurIPS version.
+    """
+    if replace is not None and share(replace, particles) < 1:
+        raise ValueError(
+            f"replace={replace} of {particles} particles is none of them; raise either, or use replace=None"
+        )
+    warnings.warn(
+        "SVDD-R tilts towards the reward twice and does not sample p exp(reward / temperature); "
+        "nested-is does, at the same cost",
+        OverTiltWarning,
+        stacklevel=2,
+    )
+    pick, weigh = _argmax_at_zero(temperature)
+    select = twice_tilted(pick, replace)
+    return _run(process, value, select, particles=particles, children=candidates, temperature=weigh, **kwargs)
+
+
+def smc(
+    process: Process,
+    value: Value,
+    *,
+    particles: int,
+    temperature: float = 1.0,
+    potential: Literal["difference", "max", "sum"] = "difference",
+    ess: float = 0.5,
+    selector: Selector = systematic,
+    **kwargs: Any,
+) -> Steps:
+    r"""Sequential Monte Carlo (Feynman-Kac steering): N particles a chain, weighted by $\exp(\Delta U)$, resampled inside it.
+
+    `potential` chooses the intermediate targets; the last weight always makes the target $p_a$, with an unbiased Z.
+
+    Args:
+        process: the pretrained chain.
+        value: a look-ahead; biased is fine.
+        particles: N.
+        temperature: a.
+        potential: `difference` $U_t = v_t$, `max` or `sum` (`running_max`, `running_sum`).
+        ess: resample a chain when its effective sample size falls below this part of N.
+        selector: the resampler.
+        **kwargs: `chains`, `rng`, `cond`, `start`, `every`, `window`.
+
+    Cost:
+        N T network rows and N T / every reward rows a chain.
+
+    References:
+        Singhal et al., arXiv 2501.06848; Wu et al., arXiv 2306.17775.
+    """
+    wrappers: dict[str, Callable[[Value], Value]] = {"difference": lambda v: v, "max": running_max, "sum": running_sum}
+    if potential not in wrappers:
+        raise ValueError(f"potential must be one of {sorted(wrappers)}, got {potential!r}")
+    temperature = _positive(temperature, "smc")
+    select = adaptive(selector, ess)
+    return _run(process, wrappers[potential](value), select, particles=particles, temperature=temperature, **kwargs)
+
+
+def nested_is(
+    process: Process,
+    value: Value,
+    *,
+    particles: int,
+    candidates: Count,
+    temperature: float = 1.0,
+    ess: float = 0.5,
+    prior_candidates: int = 1,
+    selector: Selector = systematic,
+    **kwargs: Any,
+) -> Steps:
+    r"""The properly weighted SVDD: the local choice of M, and the outer weight that SVDD drops.
+
+    $\log W \mathrel{+}= \log\frac1M\sum_m e^{v(x_s^m)/a} - v(x_t)/a$, resampled over N particles when the effective sample
+    size falls. Consistent as N grows for any M and any value, with an unbiased Z.
+
+    Cost:
+        N (1 + (T - 1) M) network rows and N T M reward rows a chain.
+
+    References:
+        Naesseth et al., Nested sequential Monte Carlo methods, 2015; Li et al., arXiv 2408.08252.
+    """
+    temperature = _positive(temperature, "nested-is")
+    select = nested(adaptive(selector, ess))
+    kwargs = _tilted(process, value, select, temperature, particles, prior_candidates, kwargs)
+    return _run(process, value, select, particles=particles, children=candidates, temperature=temperature, **kwargs)
+
+
+def beam(process: Process, value: Value, *, width: Count, candidates: Count, **kwargs: Any) -> Steps:
+    """Beam search: the `width` best of width * M candidates a chain; a search for the maximum, with no target law.
+
+    Cost:
+        n (1 + (T - 1) M) network rows and n T M reward rows a chain, n the width.
+
+    References:
+        Guo et al., Training-free guidance beyond differentiability (TreeG), arXiv 2502.11420.
+    """
+    return _run(process, value, top, particles=width, children=candidates, **kwargs)
+
+
+def blocks(
+    process: Process, value: Value, *, candidates: int, length: int, temperature: float = 0.0, **kwargs: Any
+) -> Steps:
+    """Block decoding (CoDe): M partial trajectories run side by side and one is chosen every `length` steps.
+
+    length 1 is SVDD; length T is best-of-M.
+
+    Raises:
+        ValueError: for a length below 1.
+
+    Cost:
+        about T M network rows and M T / length reward rows a chain.
+
+    References:
+        Singh et al., CoDe: blockwise control for denoising diffusion models, 2025.
+    """
+    if length < 1:
+        raise ValueError(f"length must be at least 1 step, got {length}")
+    select, weigh = _argmax_at_zero(temperature)
+    last = process.steps - 1
+    return search(
+        process,
+        value,
+        select,
+        children=lambda step: candidates if step % length == 0 else 1,
+        scored=lambda step: (step + 1) % length == 0 or step == last,
+        temperature=weigh,
+        **kwargs,
+    )

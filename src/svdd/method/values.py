@@ -1,0 +1,188 @@
+r"""Values: estimates, for a noisy state, of the reward it will lead to.
+
+The soft value is $v_t(x_t) = a \log E[\exp(r(x_0)/a) | x_t]$ with temperature $a$; a `Value` maps `Particles` to one number a
+row, an estimate of it. At the end, $v_0 = r$: every value here returns the true reward of the finished design, so the
+last selection never uses an estimate. `-inf` means an invalid design; NaN and `+inf` are errors.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from svdd.chain.distributions import is_deterministic
+from svdd.chain.process import Particles
+from svdd.chain.tree import Tree, rows
+from svdd.method.overlap import rewards_meanwhile
+from svdd.scoring.reward import Reward, checked, in_background
+
+Value: TypeAlias = Callable[[Particles], Tensor]
+
+
+def evaluate(reward: Reward, particles: Particles, x0: Tree) -> Float[Tensor, " n"]:
+    """The reward of clean states, decoded: 1 decoder row and 1 reward row each."""
+    designs = particles.process.designs(x0, particles.cond)
+    return checked(reward(designs), designs, rows(x0))
+
+
+def zero(reward: Reward) -> Value:
+    """No look-ahead at all: 0 until the end, then the reward (best-of-N, plain importance sampling)."""
+
+    def value(particles: Particles) -> Float[Tensor, " n"]:
+        if particles.final:
+            return evaluate(reward, particles, particles.x)
+        return torch.zeros(len(particles), dtype=torch.float64)
+
+    return value
+
+
+def posterior_mean(reward: Reward) -> Value:
+    r"""SVDD-PM: $v(x_t) = r(\hat x_0(x_t))$, for discrete states the most likely token at every masked site.
+
+    Biased: $a \log E e^{r/a} \to E\,r \to r(E x_0)$. Exact up to a constant of time for linear rewards on Gaussians.
+
+    Args:
+        reward: designs to one number each, higher is better.
+
+    Cost:
+        1 network row (shared with the next step), 1 decoder row and 1 reward row a state. A reward that works in the
+        background does so while the network makes the next look-aheads.
+
+    References:
+        Li et al., arXiv 2408.08252.
+    """
+
+    def value(particles: Particles) -> Float[Tensor, " n"]:
+        if particles.final or not in_background(reward):
+            return evaluate(reward, particles, particles.x0)
+        return rewards_meanwhile(reward, particles)
+
+    return value
+
+
+def log_mean_exp(v: Float[Tensor, "*n K"], temperature: float) -> Float[Tensor, "*n"]:
+    r"""$a \log \frac1K \sum_k e^{v_k/a}$ along the last axis; the maximum at temperature 0."""
+    if temperature == 0:
+        return v.amax(-1)
+    return temperature * ((v / temperature).logsumexp(-1) - math.log(v.shape[-1]))
+
+
+def monte_carlo(reward: Reward, samples: int = 4, temperature: float = 1.0) -> Value:
+    r"""K-sample log-mean-exp: $v(x_t) = a \log \frac1K \sum_k \exp(r(x_0^k)/a)$, $x_0^k \sim q(x_0 | x_t)$.
+
+    Unbiased for $E_q\,e^{r/a}$ before the logarithm; what remains is the factorisation of q. docs/exactness.md compares its
+    floor with the posterior mean's.
+
+    Args:
+        reward: designs to one number each.
+        samples: K.
+        temperature: a; give the same as to the algorithm. 0 takes the best of K.
+
+    Raises:
+        ValueError: for K < 1 or a negative temperature.
+
+    Cost:
+        1 network row (shared), K decoder rows and K reward rows a state.
+    """
+    if samples < 1 or temperature < 0:
+        raise ValueError(f"need samples >= 1 and temperature >= 0, got {samples} and {temperature}")
+
+    def value(particles: Particles) -> Float[Tensor, " n"]:
+        if particles.final:
+            return evaluate(reward, particles, particles.x)
+        assert particles.rng is not None, "particles made by a process carry their streams"
+        draws = 1 if is_deterministic(particles.posterior) else samples  # of equal draws one says it all
+        x0 = particles.posterior.sample(draws, particles.rng)
+        return log_mean_exp(evaluate(reward, particles, x0).view(-1, draws), temperature)
+
+    return value
+
+
+def rollout(reward: Reward, steps: int = 4, samples: int = 1, temperature: float = 1.0) -> Value:
+    r"""Looks ahead along the chain itself: K roll-outs of a few coarse steps each, then log-mean-exp.
+
+    The times of a roll-out are at most `steps` of those left, evenly spread, so it ends at $x_0$. With all steps left it is
+    unbiased for $E\,e^{r/a}$ under the chain.
+
+    Args:
+        reward: designs to one number each.
+        steps: coarse steps from any state to the end.
+        samples: K.
+        temperature: a; 0 takes the best of K.
+
+    Raises:
+        ValueError: for fewer than one step or sample, or a negative temperature.
+
+    Cost:
+        1 network row (shared) and K (steps - 1) more, K decoder rows and K reward rows a state.
+    """
+    if steps < 1 or samples < 1 or temperature < 0:
+        raise ValueError(f"need steps >= 1, samples >= 1, temperature >= 0, got {steps}, {samples}, {temperature}")
+
+    def value(particles: Particles) -> Float[Tensor, " n"]:
+        if particles.final:
+            return evaluate(reward, particles, particles.x)
+        left = particles.process.times[particles.step :]
+        jumps = torch.linspace(0, len(left) - 1, min(steps, len(left) - 1) + 1).round().long()
+        ahead = replace(particles, process=replace(particles.process, times=left[jumps]), step=0, memory={})
+        ahead.__dict__["posterior"] = particles.posterior
+        ahead = ahead.propose(samples)
+        while not ahead.final:
+            ahead = ahead.propose(1)
+        return log_mean_exp(evaluate(reward, ahead, ahead.x).view(-1, samples), temperature)
+
+    return value
+
+
+def tempered(value: Value, strength: Callable[[float], float]) -> Value:
+    r"""Trusts early look-aheads less: $\lambda(t) \, v(x_t)$, and the untouched reward at the end.
+
+    Args:
+        value: any value.
+        strength: t in (0, 1] to $\lambda$, usually rising towards 1 as t falls.
+    """
+
+    def wrapped(particles: Particles) -> Float[Tensor, " n"]:
+        v = value(particles)
+        return v if particles.final else v * strength(float(particles.t))
+
+    return wrapped
+
+
+def _accumulated(value: Value, name: str, merge: Callable[[Tensor, Tensor], Tensor]) -> Value:
+    """The Feynman-Kac potential whose log is the sum over past checks of a running statistic of the look-ahead."""
+
+    def wrapped(particles: Particles) -> Float[Tensor, " n"]:
+        v = value(particles)
+        if particles.final:
+            return v
+        valid, memory = ~v.isneginf(), particles.memory
+        statistic = merge(memory[name], v) if name in memory else v
+        statistic = torch.where(valid, statistic, memory.get(name, torch.zeros_like(v)))
+        total = memory.get(name + " total", torch.zeros_like(v)) + statistic
+        memory.update({name: statistic, name + " total": total})
+        return torch.where(valid, total, -torch.inf)
+
+    return wrapped
+
+
+def running_max(value: Value) -> Value:
+    r"""The `max` potential of FK steering: $U_t = \sum_{s \ge t} \max_{u \ge s} \hat r_u$, and $U_0 = r$ exactly.
+
+    References:
+        Singhal et al., A general framework for inference-time scaling and steering of diffusion models, arXiv 2501.06848.
+    """
+    return _accumulated(value, "running max", torch.maximum)
+
+
+def running_sum(value: Value) -> Value:
+    r"""The `sum` potential of FK steering: $U_t = \sum_{s \ge t} \sum_{u \ge s} \hat r_u$, and $U_0 = r$ exactly.
+
+    References:
+        Singhal et al., arXiv 2501.06848.
+    """
+    return _accumulated(value, "running sum", torch.add)

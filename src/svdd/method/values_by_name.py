@@ -1,0 +1,79 @@
+"""Values and methods by name, as `decode` and the command line take them."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from svdd.chain.process import Particles
+from svdd.chain.tree import rows
+from svdd.messages import unknown
+from svdd.method.learned_values import Learned
+from svdd.method.values import Value, evaluate, monte_carlo, posterior_mean, rollout, zero
+from svdd.scoring.reward import Reward
+
+VALUES: dict[str, Callable[..., Value]] = {
+    "posterior-mean": lambda reward, temperature: posterior_mean(reward),
+    "log-mean-exp": lambda reward, temperature, samples=4: monte_carlo(reward, samples, temperature),
+    "rollout": lambda reward, temperature, steps=4, samples=1: rollout(reward, steps, samples, temperature),
+    "zero": lambda reward, temperature: zero(reward),
+}
+"""What makes a value of a reward and a temperature; what else it takes may follow its name, `log-mean-exp,samples=8`."""
+
+
+def names_value(text: str) -> bool:
+    """Whether a text is a name of `VALUES`, alone or with options."""
+    return text.partition(",")[0] in VALUES
+
+
+def read_value(text: str) -> tuple[str, dict[str, int]]:
+    """A value's name and the options behind it, `NAME,OPTION=NUMBER,...`.
+
+    Raises:
+        ValueError: for an unknown name or option, and for what is no whole number; it lists the nearest.
+    """
+    name, *given = text.split(",")
+    if name not in VALUES:
+        raise ValueError(unknown("value", name, VALUES))
+    known = [option for option in inspect.signature(VALUES[name]).parameters if option not in ("reward", "temperature")]
+    options = dict[str, int]()
+    for one in given:
+        option, _, number = (part.strip() for part in one.partition("="))
+        if option not in known:
+            raise ValueError(unknown(f"option of {name}", option, known))
+        if not number.isdecimal() or option in options:
+            raise ValueError(f"value {text!r}: {option} is one whole number, such as {name},{option}=8")
+        options[option] = int(number)
+    return name, options
+
+
+def make_value(value: str | Value, reward: Reward, temperature: float) -> Value:
+    """A value by name and options, a learned one, or a function of particles; `reward` at the end in any case.
+
+    Raises:
+        ValueError: for an unknown name or option; it lists the nearest.
+    """
+    if isinstance(value, Learned):
+        return Learned(value.predictor, reward, value.temperature)
+    if not isinstance(value, str):
+        return true_at_the_end(value, reward)
+    name, options = read_value(value)
+    return VALUES[name](reward, temperature, **options)
+
+
+def rehearsed(value: str | Value, options: Mapping[str, Any]) -> Callable[[Reward], Value]:
+    """The value as far as its cost goes: a learned one asks nothing, one of your own is taken for the posterior mean."""
+    if isinstance(value, Learned):
+        return lambda reward: Learned(lambda x, t, cond: torch.zeros(rows(x)), reward)
+    name = value if isinstance(value, str) else "posterior-mean"
+    return lambda reward: make_value(name, reward, float(options.get("temperature", 0.0)))
+
+
+def true_at_the_end(value: Value, reward: Reward) -> Value:
+    """`value` until the end, then `reward`: whatever looks ahead, the finished design is scored by the run's own reward."""
+
+    def wrapper(particles: Particles) -> Any:
+        return evaluate(reward, particles, particles.x) if particles.final else value(particles)
+
+    return wrapper

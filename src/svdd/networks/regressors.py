@@ -1,0 +1,209 @@
+"""Networks that read a number off a whole token sequence: oracles of clean sequences, values of noisy ones."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from svdd.networks.sequences import check_odd, check_sizes, one_hot
+
+__all__ = ["ConvolutionalRegressor", "PooledRegressor"]
+
+_WAVES = 4
+
+
+class ConvolutionalRegressor(nn.Module):
+    """Reads numbers off sequences of one length with position-aware convolutions.
+
+    output = scale * network(sequence, t) + shift
+
+    where `scale` and `shift` are buffers set after training (the units of the target) and saved with the weights. Every
+    site has its own learned offset and the head sees the sites in order, so a reading frame can matter.
+
+    Args:
+        vocabulary: Number of clean tokens; token `vocabulary` is the mask.
+        length: Sites.
+        outputs: Numbers per sequence.
+        channels: Width of the convolutions.
+        layers: Convolutions after the first.
+        kernel: Odd width of the convolutions.
+        bins: Equal stretches that sites are averaged over before the head; `length` or more keeps every site.
+        hidden: Width of the head.
+        dropout: Probability of dropping a hidden number while training.
+        timed: Whether `forward` takes the noise time.
+
+    Raises:
+        ValueError: If a size is not positive or the kernel is even.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(
+        self,
+        vocabulary: int = 4,
+        length: int = 50,
+        outputs: int = 1,
+        *,
+        channels: int = 96,
+        layers: int = 3,
+        kernel: int = 7,
+        bins: int = 50,
+        hidden: int = 64,
+        dropout: float = 0.0,
+        timed: bool = False,
+    ) -> None:
+        super().__init__()
+        check_sizes(vocabulary=vocabulary, length=length, outputs=outputs, channels=channels, layers=layers)
+        check_sizes(bins=bins, hidden=hidden)
+        check_odd(kernel=kernel)
+        self.config: dict[str, Any] = {
+            "vocabulary": vocabulary,
+            "length": length,
+            "outputs": outputs,
+            "channels": channels,
+            "layers": layers,
+            "kernel": kernel,
+            "bins": bins,
+            "hidden": hidden,
+            "dropout": dropout,
+            "timed": timed,
+        }
+        self.vocabulary, self.length, self.timed = vocabulary, length, timed
+        self.stem = nn.Conv1d(vocabulary + 1, channels, kernel, padding=kernel // 2)
+        self.place = nn.Parameter(torch.zeros(channels, length))
+        self.clock = time_embedding(channels) if timed else None
+        self.layers = nn.ModuleList(nn.Conv1d(channels, channels, kernel, padding=kernel // 2) for _ in range(layers))
+        self.bins = min(bins, length)
+        self.head = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(channels * self.bins, hidden),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, outputs),
+        )
+        self.register_buffer("scale", torch.ones(outputs))
+        self.register_buffer("shift", torch.zeros(outputs))
+
+    def forward(self, tokens: Tensor, t: Tensor | None = None) -> Tensor:
+        """Return outputs (n, outputs) for tokens (n, L) and, of a timed network, times in [0, 1], one or n of them.
+
+        Raises:
+            ValueError: If the sequences have another length, or `t` is missing or not wanted.
+        """
+        check_input(tokens, t, self.length, self.timed)
+        hidden = self.stem(one_hot(tokens, self.vocabulary + 1, self.stem.weight)) + self.place
+        if self.clock is not None and t is not None:
+            hidden = hidden + self.clock(waves(t.to(hidden)))[..., None]
+        hidden = functional.gelu(hidden)
+        for layer in self.layers:
+            hidden = hidden + functional.gelu(layer(hidden))
+        if self.bins < self.length:
+            hidden = functional.adaptive_avg_pool1d(hidden, self.bins)
+        return self.head(hidden.flatten(1)) * self.scale + self.shift
+
+
+class PooledRegressor(nn.Module):
+    """Reads numbers off sequences by what motifs they hold, wherever those are.
+
+    output = scale * network(sequence, t) + shift
+
+    with `scale` and `shift` as in `ConvolutionalRegressor`. One wide convolution finds motifs, and the head sees the mean
+    and the maximum of each over the sequence.
+
+    Args:
+        vocabulary: Number of clean tokens; token `vocabulary` is the mask.
+        length: Sites.
+        outputs: Numbers per sequence.
+        channels: Motifs.
+        kernel: Odd width of a motif.
+        stretch: Sites whose largest response counts as one.
+        dropout: Probability of dropping a hidden number while training.
+        timed: Whether `forward` takes the noise time.
+
+    Raises:
+        ValueError: If a size is not positive or the kernel is even.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(
+        self,
+        vocabulary: int = 4,
+        length: int = 200,
+        outputs: int = 1,
+        *,
+        channels: int = 96,
+        kernel: int = 9,
+        stretch: int = 4,
+        dropout: float = 0.0,
+        timed: bool = False,
+    ) -> None:
+        super().__init__()
+        check_sizes(vocabulary=vocabulary, length=length, outputs=outputs, channels=channels, stretch=stretch)
+        check_odd(kernel=kernel)
+        self.config: dict[str, Any] = {
+            "vocabulary": vocabulary,
+            "length": length,
+            "outputs": outputs,
+            "channels": channels,
+            "kernel": kernel,
+            "stretch": stretch,
+            "dropout": dropout,
+            "timed": timed,
+        }
+        self.vocabulary, self.length, self.timed, self.stretch = vocabulary, length, timed, stretch
+        self.stem = nn.Conv1d(vocabulary + 1, channels, kernel, padding=kernel // 2)
+        self.clock = time_embedding(channels) if timed else None
+        self.head = nn.Sequential(
+            nn.LayerNorm(2 * channels),
+            nn.Dropout(dropout),
+            nn.Linear(2 * channels, channels),
+            nn.GELU(),
+            nn.Linear(channels, outputs),
+        )
+        self.register_buffer("scale", torch.ones(outputs))
+        self.register_buffer("shift", torch.zeros(outputs))
+
+    def forward(self, tokens: Tensor, t: Tensor | None = None) -> Tensor:
+        """Return outputs (n, outputs) for tokens (n, L) and, of a timed network, times in [0, 1], one or n of them.
+
+        Raises:
+            ValueError: If the sequences have another length, or `t` is missing or not wanted.
+        """
+        check_input(tokens, t, self.length, self.timed)
+        hidden = self.stem(one_hot(tokens, self.vocabulary + 1, self.stem.weight))
+        if self.clock is not None and t is not None:
+            hidden = hidden + self.clock(waves(t.to(hidden)))[..., None]
+        # The largest response first: the activation is cheaper by the length of a stretch.
+        hidden = functional.gelu(functional.max_pool1d(hidden, self.stretch, ceil_mode=True))
+        return self.head(torch.cat([hidden.mean(2), hidden.amax(2)], 1)) * self.scale + self.shift
+
+
+def time_embedding(channels: int) -> nn.Module:
+    """From `waves` of the time to one offset a channel."""
+    return nn.Sequential(nn.Linear(2 * _WAVES + 1, channels), nn.GELU(), nn.Linear(channels, channels))
+
+
+def waves(t: Tensor) -> Tensor:
+    """Features of times in [0, 1], shape (n, 9): the time itself, and sines and cosines of its multiples."""
+    angles = t.reshape(-1, 1) * math.pi * 2.0 ** torch.arange(_WAVES, device=t.device, dtype=t.dtype)
+    return torch.cat([t.reshape(-1, 1), angles.sin(), angles.cos()], dim=1)
+
+
+def check_input(tokens: Tensor, t: Tensor | None, length: int, timed: bool) -> None:
+    """Raise if tokens or times are not what a network was made for."""
+    if tokens.ndim != 2 or tokens.shape[1] != length:
+        raise ValueError(f"the network reads {length} sites, got tokens of shape {tuple(tokens.shape)}")
+    check_time(t, timed)
+
+
+def check_time(t: Tensor | None, timed: bool) -> None:
+    """Raise if a timed network is given no times, or another one is."""
+    if timed != (t is not None):
+        raise ValueError("the network needs times t" if timed else "the network takes no times t")

@@ -1,0 +1,94 @@
+"""Weight files: a network as safetensors with its class and sizes, read without running anything from the file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from svdd.domains.image.classifier import ImageClassifier
+from svdd.domains.image.regressor import ImageRegressor
+from svdd.domains.molecule.graph_regressor import GraphRegressor
+from svdd.networks.attention import TransformerRegressor
+from svdd.networks.regressors import ConvolutionalRegressor, PooledRegressor
+from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
+from svdd.networks.timed import TimedSequenceDenoiser
+
+__all__ = ["load_network", "save_network"]
+
+_FORMAT = "svdd-network-1"
+_CLASSES: dict[str, type[Any]] = {
+    one.__name__: one
+    for one in (
+        SequenceClassifier,
+        SequenceDenoiser,
+        TimedSequenceDenoiser,
+        ConvolutionalRegressor,
+        PooledRegressor,
+        TransformerRegressor,
+        GraphRegressor,
+        ImageClassifier,
+        ImageRegressor,
+    )
+}
+
+
+def save_network(network: nn.Module, path: str | Path) -> None:
+    """Write weights, class name and constructor arguments to one safetensors file.
+
+    Raises:
+        ValueError: If the class of `network` is not one that `load_network` would accept.
+    """
+    name = type(network).__name__
+    if _CLASSES.get(name) is not type(network):
+        raise ValueError(f"cannot save a {name}; savable are: {', '.join(sorted(_CLASSES))}")
+    state = network.state_dict()
+    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    metadata = {"format": _FORMAT, "class": name, "config": json.dumps(network.config)}
+    save_file(tensors, str(path), metadata=metadata)
+
+
+def load_network(path: str | Path) -> nn.Module:
+    """Read a network that `save_network` wrote, in evaluation mode on the CPU.
+
+    Raises:
+        FileNotFoundError: If there is no file at `path`.
+        ValueError: If the file is corrupt, or was not written by `save_network`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no network file at {path}")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            # The copy releases the file, which tensors would otherwise stay mapped to.
+            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is not a readable safetensors file: {error}") from error
+    network = _rebuild(metadata, path)
+    try:
+        network.load_state_dict(tensors, assign=True)
+    except RuntimeError as error:
+        raise ValueError(f"the weights in {path} do not fit its own config: {error}") from error
+    return network.eval().requires_grad_(False)
+
+
+def _rebuild(metadata: dict[str, str], path: Path) -> nn.Module:
+    """Construct the network that the metadata of a file describes."""
+    name = metadata.get("class", "")
+    if metadata.get("format") != _FORMAT or name not in _CLASSES:
+        raise ValueError(
+            f"{path} was not written by save_network: format {metadata.get('format')!r}, "
+            f"class {name!r}; accepted classes are: {', '.join(sorted(_CLASSES))}"
+        )
+    try:
+        # The meta device skips initial weights, which would draw global random numbers.
+        with torch.device("meta"):
+            return _CLASSES[name](**json.loads(metadata["config"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the config in {path} cannot be used: {error}") from error

@@ -1,0 +1,264 @@
+"""Workers: slow or fragile rewards in processes of their own.
+
+The reward is loaded once in each process. A design that hangs, crashes or eats up its process costs that design alone: the
+process is replaced, and a batch that fails is asked for again design by design. Answers come back in the order of the
+designs; meanwhile the run goes on.
+"""
+
+import concurrent.futures
+import multiprocessing
+import pickle
+import signal
+import sys
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from svdd.chain.tree import tree_map
+from svdd.cost.batches import between, count
+from svdd.registry import load_reward
+from svdd.rewards import in_worker
+from svdd.scoring.policy import IN_WORKERS, Policy, judged
+from svdd.scoring.reward import Failure, Reward, RewardError, is_groupwise
+
+Change = Callable[[Reward], Reward]
+
+
+@dataclass
+class _Task:
+    """A batch on its way to an answer."""
+
+    designs: Any
+    timeout: float
+    fresh: bool = False
+    breaks: int = 0  # of the pool, with this batch and nothing else on its way
+    future: Any = None
+    pool: Any = None
+
+
+class Workers:
+    """A reward in worker processes; see `workers`."""
+
+    def __init__(
+        self,
+        reward: Reward | str,
+        workers: int,
+        *,
+        batch: int,
+        timeout: float | int,
+        memory_mb: float | int | None,
+        policy: Policy,
+        options: dict[str, Any],
+    ) -> None:
+        if workers < 1 or batch < 1:
+            raise ValueError(f"a reward needs at least 1 worker and 1 design a batch, got {workers} and {batch}")
+        if not timeout > 0 or (memory_mb is not None and not memory_mb > 0):
+            raise ValueError(f"timeout and memory_mb are positive, got {timeout} s and {memory_mb} MB")
+        self.reward, self.workers, self.batch, self.policy, self.options = reward, workers, batch, policy, options
+        self.timeout, self.memory_mb, self.at_once = float(timeout), memory_mb, batch * workers
+        self.groupwise = is_groupwise(load_reward(reward, **options) if isinstance(reward, str) else reward)
+        self._load = (reward, options) if isinstance(reward, str) else _pickled(reward, options)
+        self._pool: Any = None
+        self._change: Change | None = None
+
+    @property
+    def named(self) -> tuple[Any, dict[str, Any]]:
+        """What is in the processes."""
+        return self.reward, self.options
+
+    def inside(self, change: "Change") -> "Workers":
+        """The same workers, the reward in them changed; `change` is a function of a module."""
+        self.close()
+        self._change = change
+        return self
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.close()
+
+    def __call__(self, designs: Any) -> Any:
+        """The rewards, one a design; failures are settled by the policy."""
+        return judged(self)(designs)
+
+    def submit(self, designs: Any) -> "_Answers":
+        """Hands designs over at once; `result()` is a list with a number, or a `svdd.scoring.Failure`, for each."""
+        n = count(designs)
+        size = n if self.groupwise else self.batch
+        parts = [between(designs, i, min(i + size, n)) for i in range(0, n, max(size, 1))]
+        each = [_Task(part, self.timeout * (1 if self.groupwise else count(part))) for part in parts]
+        return _Answers(self, [self._send(task) for task in each])
+
+    def close(self) -> None:
+        """Ends the processes, whatever they do; a later call starts new ones."""
+        if self._pool is not None:
+            self._end()
+            self._pool = None
+
+    def _send(self, task: _Task) -> _Task:
+        data = pickle.dumps(_alone(task.designs), protocol=pickle.HIGHEST_PROTOCOL)
+        try:
+            task.future = self._scheduled(in_worker.answer, data, task.fresh, timeout=task.timeout)
+        except RuntimeError:  # a process died since, and took the pool with it
+            self.close()
+            task.future = self._scheduled(in_worker.answer, data, task.fresh, timeout=task.timeout)
+        task.pool = self._pool
+        return task
+
+    def _scheduled(self, function: Any, *arguments: Any, timeout: float) -> Any:
+        if self._pool is None:
+            self._pool = _started(self.workers, (self._load, self.memory_mb, self._change))
+            self._end = weakref.finalize(self, _stopped, self._pool)
+        return self._pool.schedule(function, args=arguments, timeout=timeout)
+
+    def _after_a_break(self, task: _Task, error: Exception) -> list[Any]:
+        """A process died before it was seen with a batch: with one batch at a time it is known which one kills.
+
+        Raises:
+            RewardError: if processes die without any.
+        """
+        if task.pool is self._pool:
+            self.close()
+        n = count(task.designs)
+        size = n if self.groupwise else 1
+        if n > size or task.breaks == 0:
+            parts = [_Task(between(task.designs, i, i + size), self.timeout, breaks=1) for i in range(0, n, size)]
+            return [answer for part in parts for answer in self._answers(self._send(part))]
+        if task.breaks == 1:  # a process that has used up its memory may have gone without being seen, too
+            task.breaks = 2
+            return self._answers(self._send(task))
+        self._check_that_processes_live(error)
+        return [Failure("error", "its process died")] * n
+
+    def _check_that_processes_live(self, error: Exception) -> None:
+        from pebble import ProcessExpired
+
+        try:
+            self._scheduled(in_worker.alive, timeout=self.timeout).result()
+        except (ProcessExpired, RuntimeError):
+            raise RewardError(
+                "worker processes die before they can start: a script that uses workers keeps what it runs under "
+                "if __name__ == '__main__', and a reward that takes its process down does so when it is imported, too"
+            ) from error
+
+    def _answers(self, task: _Task) -> list[Any]:
+        """A number or a failure for every design of a batch."""
+        from pebble import ProcessExpired
+
+        try:
+            said = task.future.result()
+        except ProcessExpired as error:
+            if error.exitcode == in_worker.RECYCLED:
+                return self._again(task)
+            return self._apart(task, Failure("error", _died(error.exitcode)))
+        except concurrent.futures.TimeoutError:
+            return self._apart(task, Failure("timeout", f"{task.timeout:g} s"))
+        except (RuntimeError, concurrent.futures.CancelledError) as error:
+            return self._after_a_break(task, error)
+        if said.unusable is not None:
+            raise RewardError(said.unusable)
+        return said.numbers if said.failed is None else self._apart(task, Failure(*said.failed))
+
+    def _again(self, task: _Task) -> list[Any]:
+        """A worker had no memory left: each design gets one that has used none."""
+        if count(task.designs) == 1 or self.groupwise:
+            task.fresh = True
+            return self._answers(self._send(task))
+        return self._one_by_one(task)
+
+    def _apart(self, task: _Task, failed: Failure) -> list[Any]:
+        """A batch failed: which of its designs does?"""
+        n = count(task.designs)
+        return [failed] * n if n == 1 or self.groupwise else self._one_by_one(task)
+
+    def _one_by_one(self, task: _Task) -> list[Any]:
+        n = count(task.designs)
+        ones = [self._send(_Task(between(task.designs, i, i + 1), self.timeout)) for i in range(n)]
+        return [answer for one in ones for answer in self._answers(one)]
+
+
+class _Answers:
+    """Answers of several batches, in their order."""
+
+    def __init__(self, pool: Workers, tasks: Sequence[_Task]) -> None:
+        self._pool, self._tasks = pool, tasks
+
+    def result(self) -> list[Any]:
+        return [answer for task in self._tasks for answer in self._pool._answers(task)]
+
+
+def _pickled(reward: Reward, options: dict[str, Any]) -> bytes:
+    if options:
+        raise ValueError(f"options are for rewards given by name, got {sorted(options)}")
+    interactive = getattr(reward, "__module__", "") == "__main__" and not hasattr(sys.modules["__main__"], "__file__")
+    try:
+        if not interactive:
+            return pickle.dumps(reward)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        pass
+    raise ValueError(
+        f"the reward {reward!r:.80} cannot be sent to a worker process; give it by name, module:function or file.py:function"
+    )
+
+
+def _alone(designs: Any) -> Any:
+    """Tensors on the CPU and without the rows beside them, which would travel too."""
+    return designs if isinstance(designs, list) else tree_map(lambda leaf: leaf.detach().cpu().clone(), designs)
+
+
+def _died(status: int | None) -> str:
+    if status is not None and status < 0:
+        return f"its process was killed by {signal.Signals(-status).name}"
+    return f"its process ended with status {status}"
+
+
+def _started(workers: int, given: tuple[Any, ...]) -> Any:
+    from pebble import ProcessPool
+
+    return ProcessPool(
+        max_workers=workers,
+        initializer=in_worker.start,
+        initargs=given,
+        context=multiprocessing.get_context("spawn"),  # a fork would lack the threads that torch counts on
+    )
+
+
+def _stopped(pool: Any) -> None:
+    pool.stop()
+    for process in list(pool._pool_manager.worker_manager.workers.values()):
+        process.kill()  # one that is just starting would tell of locks that are gone
+    pool.join()
+
+
+def workers(
+    reward: Reward | str,
+    workers: int = 2,
+    *,
+    batch: int = 8,
+    timeout: float | int = 60.0,
+    memory_mb: float | int | None = None,
+    policy: Policy | Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Workers:
+    """A reward in `workers` processes of its own, for rewards that are slow, hang or crash.
+
+    Close it when done (`with svdd.workers(...) as reward:`); the end of the program does so too.
+
+    Args:
+        reward: a name, as `svdd.load_reward` takes it, or a callable that can be pickled; loaded once in each process.
+        workers: processes.
+        batch: designs that a process is given at a time.
+        timeout: seconds a design may take; a batch may take as many times that.
+        memory_mb: memory that a process may take beyond what the loaded reward needs; a process that leaks is replaced
+            (Linux).
+        policy: what failures mean, a `Policy` or some of its settings; a design that fails is invalid and the run goes on,
+            but NaN stops it, unless given.
+        **options: of a reward given by name.
+
+    Raises:
+        ValueError: for sizes that make no sense, and for a reward that cannot be sent to a process.
+    """
+    made = IN_WORKERS.changed(policy)
+    return Workers(reward, workers, batch=batch, timeout=timeout, memory_mb=memory_mb, policy=made, options=options)

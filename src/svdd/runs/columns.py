@@ -1,0 +1,80 @@
+"""Further rewards of a job, `--score`: each a column of the result, with a title and options where they are given."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from svdd.runs.pairs import pair
+from svdd.runs.make import make_reward, makes_processes
+from svdd.registry import REWARDS
+from svdd.scoring.reward import Reward
+from svdd.decoding.result import COLUMNS
+
+if TYPE_CHECKING:
+    from svdd.runs.job import Job
+
+_TITLE = re.compile(r"([A-Za-z_][\w-]*)=(.+)", re.DOTALL)
+_OPTIONS = re.compile(r",(?=\s*[A-Za-z_]\w*=)")
+_WHOLE = ("cmd:", "http:", "https:")
+
+
+@dataclass(frozen=True)
+class Score:
+    """A column.
+
+    Args:
+        title: its name.
+        reward: what is asked, a name as of the guiding reward.
+        options: of a bundled reward or a docking.
+    """
+
+    title: str
+    reward: str
+    options: dict[str, Any]
+
+    @classmethod
+    def read(cls, text: str) -> "Score":
+        """`REWARD`, `TITLE=REWARD` or `TITLE=REWARD,NAME=VALUE,...`; a program and an address are taken as they are.
+
+        Raises:
+            ValueError: for an option that is not NAME=VALUE.
+        """
+        given = _TITLE.fullmatch(text)
+        title, text = given.groups() if given else ("", text)
+        reward, *options = [text] if text.startswith(_WHOLE) else _OPTIONS.split(text)
+        own = reward if reward in REWARDS else reward.rpartition(":")[2]
+        return cls(title or own, reward, dict(pair("score", option.strip()) for option in options))
+
+
+def renamed(text: str, change: Callable[[str], str]) -> str:
+    """A score whose reward is called differently."""
+    reward = Score.read(text).reward
+    start = text.index(reward, text.index("=") + 1 if _TITLE.fullmatch(text) else 0)
+    return text[:start] + change(reward) + text[start + len(reward) :]
+
+
+def read_scores(texts: Sequence[str]) -> list[Score]:
+    """The columns, under different titles.
+
+    Raises:
+        ValueError: if two scores, or a score and a column there always is, would share a title.
+    """
+    scores = [Score.read(text) for text in texts]
+    titles = [score.title for score in scores]
+    for title in titles:
+        if titles.count(title) > 1 or title in COLUMNS:
+            raise ValueError(f"the column {title!r} is taken; give the score a title of its own, TITLE=REWARD")
+    return scores
+
+
+def score_reward(score: Score, job: "Job") -> Reward:
+    """The reward of a column: in processes of its own where the job has workers, unless it came with the package."""
+    if makes_processes(score.reward):
+        return make_reward(score.reward, ({"workers": job.workers} if job.workers else {}) | score.options)
+    if job.workers is None or score.reward in REWARDS or score.options:
+        return make_reward(score.reward, score.options)
+    from svdd.rewards.worker_pool import workers
+
+    limits: dict[str, Any] = {"batch": job.reward_batch, "timeout": job.reward_timeout, "memory_mb": job.reward_memory}
+    return workers(score.reward, job.workers, **{k: v for k, v in limits.items() if v is not None})

@@ -1,0 +1,290 @@
+"""The evaluation of sequences, molecules and images: of one run while it is written, and of finished runs beside each other."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from svdd.domains.sequence.fasta import read_fasta
+from svdd.runs.reading import FinishedRun, grouped, labels
+from svdd.runs.folder import as_json
+from svdd.runs.job import BEGUN, Job, make_process, make_reward
+from svdd.cli.listing import show
+from svdd.cli.sentences import say
+from svdd.registry import HELD_OUT, JUDGES
+from svdd.domains.sequence.measures import has_alphabet, measured, record
+from svdd.metrics.measures import Designs, Evaluation, makes_images, makes_molecules, scored
+from svdd.domains.sequence.references import Reference, natural, of_model
+from svdd.chain.process import Process
+from svdd.decoding.result import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from svdd.domains.image.measures.distances import ImageReference
+    from svdd.domains.molecule.measures.reference import MoleculeReference
+
+    AnyReference = Reference | MoleculeReference | ImageReference
+
+_ONLY_REWARDS = "no naturalness and no diversity: the model names no alphabet"
+FILES = ("evaluation.csv", "evaluation.json", "report.html")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What runs are measured with; the same for all that are compared.
+
+    Args:
+        process: the pretrained model.
+        judge: name of the reward that did not guide, empty if there is none.
+        reference: natural sequences, known molecules or photographs.
+        chunks: rows at a time of network and reward.
+    """
+
+    process: Process
+    judge: str = ""
+    reference: "AnyReference | None" = None
+    chunks: Mapping[str, int] | None = None
+
+    def designs(self, result: Result) -> Designs:
+        """The designs of a run, measured; those that are no text by their rewards alone."""
+        about = self.process.about
+        if not is_measured(about):
+            return scored(result, None, self.judge, note=_ONLY_REWARDS)
+        asked = make_reward(self.judge) if self.judge and self.judge not in result.scores else None
+        if makes_images(about):
+            from svdd.domains.image.measures.measures import measured_images
+            from svdd.domains.image.measures.distances import bundled_features
+
+            judge = None if asked is None else self.process.adapt(asked)
+            return measured_images(result, bundled_features(), judge, self.judge, self.chunks)
+        if makes_molecules(about):
+            from svdd.domains.molecule.measures.measures import measured_molecules
+
+            return measured_molecules(result, self.process, asked, self.judge, self.chunks)
+        return measured(result, self.process, asked, self.judge, self.chunks)
+
+    def evaluation(self, designs: Designs) -> Evaluation:
+        """The row of designs, with what they were measured with."""
+        made = self._row(designs)
+        names = {"judge": self.judge, "reference": self.reference.name if self.reference else ""}
+        return Evaluation(
+            names | made.row | {"elbo_rows": designs.elbo_rows, "judge_rows": designs.judge_rows}, made.notes, designs
+        )
+
+    def _row(self, designs: Designs) -> Evaluation:
+        about, reference = self.process.about, self.reference
+        if makes_images(about):
+            from svdd.domains.image.measures.measures import record_images
+
+            return record_images(designs, reference)  # type: ignore[arg-type]  # what images are compared with is images
+        if makes_molecules(about):
+            from svdd.domains.molecule.measures.measures import record_molecules
+
+            return record_molecules(designs, None if isinstance(reference, Reference) else reference)  # type: ignore[arg-type]
+        natural_ones = reference if isinstance(reference, Reference) else None
+        return record(designs, natural_ones, about["alphabet"] if has_alphabet(about) else "")
+
+
+def is_measured(about: Mapping[str, Any]) -> bool:
+    """Whether more than the rewards of a model's designs is measured: they are sequences, molecules or images."""
+    return has_alphabet(about) or makes_molecules(about) or makes_images(about)
+
+
+def _known(job: Job, process: Process) -> "AnyReference | None":
+    """The reference that came with a bundled model."""
+    if makes_images(process.about):
+        from svdd.domains.image.measures.distances import bundled_reference
+
+        return bundled_reference() if job.model == "image-small" else None
+    if not makes_molecules(process.about):
+        return of_model(job.model, job.reward)
+    from svdd.domains.molecule.measures.reference import of_molecule_model
+
+    return of_molecule_model(job.model)
+
+
+def held_out(reward: str) -> str:
+    """The bundled reward that judges what another guided, or nothing."""
+    return (JUDGES | HELD_OUT).get(reward, "")
+
+
+def evaluation_of(result: Result, process: Process, job: Job) -> Evaluation | None:
+    """The evaluation of a run's own designs, None unless there is more to measure; what fails is a note on stderr."""
+    text = isinstance(result.samples, list)
+    if any(getattr(job, name) for name in BEGUN):
+        process = make_process(job.model_copy(update=BEGUN))
+    if not is_measured(process.about) or not len(result) or text == makes_images(process.about):
+        return None
+    try:
+        protocol = Protocol(process, held_out(job.reward), _known(job, process), job.chunks)
+        return protocol.evaluation(protocol.designs(result))
+    except Exception as error:  # a finished run is not lost to a measure of it
+        say(f"note: no evaluation of the designs, {type(error).__name__}: {error}")
+        return None
+
+
+def costs(results: Sequence[Result]) -> dict[str, int | float]:
+    """Rows asked and computed and seconds, summed over runs."""
+    row: dict[str, int | float] = {}
+    for part in ("network", "value", "reward"):
+        spent = [getattr(result.usage, part) for result in results]
+        row[f"{part}_rows_asked"] = sum(cost.asked for cost in spent)
+        row[f"{part}_rows_computed"] = sum(cost.rows for cost in spent)
+    return row | {"seconds": sum(result.usage.seconds for result in results)}
+
+
+def table(
+    rows: Mapping[str, Sequence[Result]], protocol: Protocol, progress: Callable[[str], None] = lambda name: None
+) -> tuple["pd.DataFrame", list[str]]:
+    """A row for each label, of one or more runs, and the notes of all."""
+    import pandas as pd
+
+    made, notes = [], dict[str, None]()
+    for label, results in rows.items():
+        progress(label)
+        measured_ones = [protocol.designs(result) for result in results]
+        found = protocol.evaluation(type(measured_ones[0]).pooled(measured_ones))
+        made.append({"label": label} | found.row | costs(results))
+        notes |= dict.fromkeys(found.notes)
+    return pd.DataFrame(made), list(notes)
+
+
+def check_out(out: Path, force: bool) -> None:
+    """Looks whether an evaluation may be written to a folder.
+
+    Raises:
+        FileExistsError: if it holds something else, or an evaluation and `force` is not given.
+        NotADirectoryError: if it is not a folder.
+    """
+    if not out.exists() or not any(out.iterdir()):
+        return
+    if not (out / "evaluation.json").is_file():
+        raise FileExistsError(f"{out} holds files that are not an evaluation; choose another folder with --out")
+    if not force:
+        raise FileExistsError(f"{out} already holds an evaluation; choose another folder, or replace it with --force")
+
+
+def _reference(path: Path, process: Process) -> "AnyReference":
+    about = process.about
+    if makes_images(about):
+        from svdd.domains.image.measures.distances import ImageReference, bundled_features
+        from svdd.domains.image.files import read_images
+
+        return ImageReference.of(read_images(path), path.name, bundled_features())
+    if makes_molecules(about):
+        from svdd.domains.molecule.measures.reference import MoleculeReference
+        from svdd.domains.molecule.files import read_molecules
+
+        return MoleculeReference.of(read_molecules(path), path.name)
+    from svdd.domains.sequence.alphabets import Alphabet
+
+    letters = Alphabet(about["alphabet"], synonyms=about.get("synonyms", ""))
+    given = read_fasta(path)
+    try:
+        tokens = letters.encode(given)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if tokens.shape[1] != about["length"]:
+        raise ValueError(f"{path} has sequences of {tokens.shape[1]} letters, but the designs have {about['length']}")
+    return natural(path.name, letters.decode(tokens), about["alphabet"])
+
+
+def protocol_of(
+    runs: Sequence[FinishedRun], reference: Path | None = None, judge: str | None = None, model: str | None = None
+) -> Protocol:
+    """What runs are measured with; arguments as `evaluate`.
+
+    Raises:
+        ValueError: for a judge that guided, and a model that makes something else.
+    """
+    first = runs[0].job
+    if judge in first.guides():
+        raise ValueError(f"{judge} guided these runs, so it cannot judge them; give --judge another reward")
+    process = make_process(first.model_copy(update=BEGUN | ({"model": model} if model else {})))
+    if not _same_kind(process.about, runs[0].result):
+        what = "images" if makes_images(runs[0].result.about) else "sequences"
+        raise ValueError(f"{model or first.model} does not make {what} of the kind that {runs[0].path} holds")
+    compared = _reference(reference, process) if reference else _known(first, process)
+    return Protocol(process, held_out(first.reward) if judge is None else judge, compared, first.chunks)
+
+
+def _same_kind(about: Mapping[str, Any], result: Result) -> bool:
+    for kind in (makes_molecules, makes_images):
+        if kind(result.about) or kind(about):
+            return kind(result.about) and kind(about)
+    return has_alphabet(about) and about.get("length") == len(result.samples[0])
+
+
+def evaluate(
+    folders: Sequence[Path], out: Path, *, reference: Path | None, judge: str | None, model: str | None,
+    force: bool, json: bool,
+) -> None:  # fmt: skip
+    """Measures finished runs of one model and reward beside each other, prints a table and writes it with a report.
+
+    Args:
+        folders: of runs; those that differ in nothing but the seed share a row.
+        out: the folder to write.
+        reference: FASTA of natural sequences, a file of SMILES or a folder of images; without it, the statistics that came
+            with the model.
+        judge: a reward that did not guide; without it, the held-out twin of the guide if there is one.
+        model: what the likelihood bound is taken under, if not the runs' own model.
+        force: replaces an earlier evaluation.
+        json: prints JSON.
+
+    Raises:
+        ValueError: for a folder that is no finished run, runs that cannot be compared, and bad references.
+        FileExistsError: if the folder may not be written.
+    """
+    check_out(out, force)
+    runs = [FinishedRun.read(folder) for folder in folders]
+    groups = grouped(runs)
+    protocol = protocol_of(runs, reference, judge, model)
+    named = dict(zip(labels([group[0].job for group in groups]), groups, strict=True))
+    rows = {label: [run.result for run in group] for label, group in named.items()}
+    found, notes = table(rows, protocol)
+    notes.insert(0, resampled(groups))
+    first = {label: results[0] for label, results in rows.items()}
+    paths = {label: [str(run.path) for run in group] for label, group in named.items()}
+    _write(found, notes, paths, protocol, out, first)
+    if json:
+        print(as_json({"evaluation": found.to_dict("records"), "notes": notes, "folder": str(out)}))
+        return
+    _print(found, notes, out)
+
+
+def resampled(groups: Sequence[Sequence[FinishedRun]]) -> str:
+    """What the intervals of rows of runs are resampled over."""
+    several = {len(group) > 1 for group in groups}
+    within = "seeds, then chains within each" if several == {True} else "chains"
+    mixed = ", and over seeds too where a row has several runs" if len(several) > 1 else ""
+    return f"95 % bootstrap intervals, resampled over {within}{mixed}"
+
+
+def _write(
+    found: "pd.DataFrame", notes: list[str], runs: dict[str, list[str]], protocol: Protocol, out: Path,
+    first: Mapping[str, Result],
+) -> None:  # fmt: skip
+    from svdd.report.evaluation import write_evaluation
+    from svdd.report.figures import pictures
+
+    out.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        (out / name).unlink(missing_ok=True)
+    found.to_csv(out / "evaluation.csv", index=False, lineterminator="\n")
+    made_with = {"judge": protocol.judge, "reference": protocol.reference.name if protocol.reference else ""}
+    facts = {"runs": runs, "model": protocol.process.about, **made_with, "notes": notes}
+    (out / "evaluation.json").write_text(as_json(facts) + "\n", encoding="utf-8")
+    try:
+        write_evaluation(found, out, notes, pictures(first))
+    except ImportError as error:
+        say(f"note: no report.html, {error}")
+
+
+def _print(found: "pd.DataFrame", notes: Sequence[str], out: Path) -> None:
+    from svdd.report.tables import sections
+
+    for title, titles, rows in sections(found):
+        show([dict(zip(titles, row, strict=True)) for row in rows], json=False, title=title)
+    print("\n".join(notes))
+    print(f"written to {out}: {', '.join(name for name in FILES if (out / name).is_file())}")

@@ -1,0 +1,308 @@
+"""Jobs: everything that decides a run, as a checked record; flags and YAML files are two ways to write one."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from svdd.method.table import METHODS
+from svdd.domains.sequence.fasta import read_fasta, template
+from svdd.runs.objectives import NAME as OBJECTIVE
+from svdd.runs.objectives import Written
+from svdd.runs.objectives import sentence as objective_sentence
+from svdd.runs.make import job_reward, whole_command
+from svdd.runs.make import make_reward as make_reward
+from svdd.runs.columns import Score, read_scores, renamed, score_reward
+from svdd.decoding.decoding import Decoding, make_method
+from svdd.registry import MODELS, REWARDS, SCHEMES, WITH_IDS, load
+from svdd.method.values_by_name import VALUES, names_value, read_value
+from svdd.chain.process import Process
+from svdd.messages import unknown
+from svdd.scoring.scorer import Journal
+from svdd.scoring.reward import Reward
+from svdd.method.values import Value
+
+RENAMED = {"block_length": "length"}
+"""Method options whose name a job needs for something else."""
+
+
+class Job(BaseModel):
+    """A run: the model, the reward, the method with its options, sizes, and where to write."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+
+    model: str
+    reward: str
+    objective: Written | None = None
+    reward_options: dict[str, Any] = {}
+    workers: PositiveInt | None = None
+    reward_timeout: PositiveFloat | None = None
+    reward_batch: PositiveInt | None = None
+    reward_memory: PositiveFloat | None = None
+    on_failure: dict[str, Any] = {}
+    cache: str | None = None
+    budget: dict[str, Any] = {}
+    out: str
+    method: str = "svdd"
+    value: str = "posterior-mean"
+    force_value: bool | None = None
+    scores: list[str] = []
+
+    steps: PositiveInt | None = None
+    length: PositiveInt | None = None
+    model_options: dict[str, Any] = {}
+
+    candidates: PositiveInt | None = None
+    particles: PositiveInt | None = None
+    width: PositiveInt | None = None
+    temperature: float | None = Field(None, ge=0)
+    replace: float | Literal["all"] | None = None
+    ess: float | None = None
+    potential: Literal["difference", "max", "sum"] | None = None
+    prior_candidates: PositiveInt | None = None
+    every: PositiveInt | None = None
+    window: tuple[float, float] | None = None
+    block_length: PositiveInt | None = None
+
+    samples: PositiveInt = 64
+    seed: NonNegativeInt = 0
+    batch: PositiveInt | None = None
+    chunks: dict[str, PositiveInt] = {}
+    save_seconds: PositiveFloat | None = None
+    engine: str | None = None
+    ray_workers: PositiveInt | None = None
+    ray_resources: dict[str, PositiveFloat] = {}
+    reward_resources: dict[str, PositiveFloat] = {}
+
+    template: str | None = None
+    fix: list[str] = []
+    start: str | None = None
+    noise: float | None = None
+    fragment: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_reward(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or given.get(OBJECTIVE) is None:
+            return given
+        if given.get("reward", OBJECTIVE) != OBJECTIVE:
+            raise ValueError(
+                f"a job has a reward or an objective, got both: leave out {given['reward']}, or make it a part"
+            )
+        return {**given, "reward": OBJECTIVE}
+
+    def guides(self) -> list[str]:
+        """The names of the rewards that guide: the reward, or the components of the objective."""
+        return [self.reward] if self.objective is None else self.objective.rewards()
+
+    def options(self) -> dict[str, Any]:
+        """The method's own options, as `svdd.decode` takes them.
+
+        Raises:
+            ValueError: for an unknown method, an option it does not take, or one that is missing.
+        """
+        names = {option: option for row in METHODS.values() for option in row.options}
+        names |= {option: name for name, option in RENAMED.items()}
+        given = {option: getattr(self, name) for option, name in names.items() if getattr(self, name) is not None}
+        for name in make_method(self.method, given).missing(given) if not self.budget else ():  # which finds sizes
+            raise ValueError(f"{self.method} needs {name}: add --{names[name].replace('_', '-')} 10, for example")
+        return given | ({"replace": None} if self.replace == "all" else {})
+
+    def anchored(self) -> "Job":
+        """The same job with whole paths, so that it runs from anywhere."""
+        changed: dict[str, Any] = {
+            k: _whole(getattr(self, k)) for k in ("template", "start", "cache") if getattr(self, k)
+        }
+        changed |= {k: _whole_target(getattr(self, k)) for k in ("model", "reward")}
+        if not names_value(self.value):
+            changed["value"] = _whole(self.value)
+        changed["model_options"] = _whole_files(self.model_options)
+        changed["reward_options"] = _whole_files(self.reward_options)
+        changed["scores"] = [renamed(text, _whole_target) for text in self.scores]
+        if self.objective is not None:
+            changed["objective"] = self.objective.changed(_whole_target, _whole_files)
+        return self.model_copy(update=changed)
+
+    def code(self) -> list[str]:
+        """What it names to be imported or started: a user's own functions and programs."""
+        known = (*MODELS, *REWARDS)
+        scores = [Score.read(text).reward for text in self.scores]
+        named = [name for name in dict.fromkeys((self.model, *self.guides(), *scores)) if name not in known]
+        return [name for name in named if name.partition(":")[0] not in (*SCHEMES, "http", "https", "docking")]
+
+    def record(self) -> dict[str, Any]:
+        """All settings but those left open, for files."""
+        return {name: value for name, value in self.model_dump(mode="json").items() if value not in (None, [], {})}
+
+    def written(self) -> str:
+        """The job as YAML."""
+        return yaml.safe_dump(self.record(), sort_keys=False)
+
+
+def _whole(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def _whole_files(options: dict[str, Any]) -> dict[str, Any]:
+    """Options with whole paths in place of those of files and folders there are."""
+    return {k: _whole(v) if isinstance(v, str) and v and Path(v).exists() else v for k, v in options.items()}
+
+
+def _whole_target(name: str) -> str:
+    scheme, _, path = name.partition(":")
+    if scheme == "cmd":
+        return whole_command(name)
+    if scheme in WITH_IDS and not Path(path).exists():
+        return name
+    if (scheme in SCHEMES and path) or (scheme == "docking" and Path(path).is_file()):
+        return f"{scheme}:{_whole(path)}"
+    file, colon, function = name.rpartition(":")
+    return f"{_whole(file)}:{function}" if colon and file.endswith(".py") else name
+
+
+def make_job(given: Mapping[str, Any]) -> Job:
+    """A job from its settings.
+
+    Raises:
+        ValueError: for an unknown, missing or impossible setting, in one sentence.
+    """
+    try:
+        return Job(**given)
+    except ValidationError as error:
+        raise ValueError(_sentence(error)) from None
+
+
+def _sentence(error: ValidationError) -> str:
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    if not first["loc"]:
+        return str(first["ctx"]["error"])
+    key = str(first["loc"][0])
+    if key == OBJECTIVE and len(first["loc"]) > 1:
+        return objective_sentence(first)
+    if first["type"] == "extra_forbidden":
+        return unknown("setting", key, Job.model_fields)
+    if first["type"] == "missing":
+        return f"a job needs {key}: add --{key}, or {key}: ... in the file"
+    return f"{key} {first['msg'].replace('Input should', 'should')}, got {first['input']!r}"
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings of a YAML job file, unchecked.
+
+    Raises:
+        OSError: if there is no such file.
+        ValueError: if it is not YAML, or not lines of `name: value`.
+    """
+    try:
+        read = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(read, dict) or not all(isinstance(key, str) for key in read):
+        raise ValueError(f"{path} must hold settings such as 'model: dna-enhancer', one a line")
+    return read
+
+
+BEGUN: dict[str, Any] = {"template": None, "fix": [], "start": None, "noise": None, "fragment": None}
+"""What a run begins from, and what that is in a job of the model alone."""
+
+
+def make_process(job: Job) -> Process:
+    """The job's model, with the letters or the fragment it keeps, or the sequences it starts from.
+
+    Raises:
+        ValueError: for an unknown model or option, and for sequences that do not fit it.
+    """
+    shortcuts = {k: v for k, v in (("steps", job.steps), ("length", job.length)) if v is not None}
+    process = load(job.model, **(job.model_options | shortcuts))
+    if (job.start is None) != (job.noise is None):
+        raise ValueError("start (a FASTA file) and noise (the share to redesign) go together; give both or neither")
+    if sum(map(bool, (job.template, job.fix, job.start, job.fragment))) > 1:
+        raise ValueError("template, fix, start and fragment are four ways to begin; give one of them")
+    if job.fragment:
+        from svdd.domains.molecule.model import with_fragment
+
+        return with_fragment(process, job.fragment)
+    if not (job.template or job.fix or job.start):
+        return process
+    if not {"alphabet", "mask", "length"} <= process.about.keys():
+        raise ValueError(f"template, fix and start are for sequence models with masks, which {job.model} is not")
+    return _begun(process, job)
+
+
+def _begun(process: Process, job: Job) -> Process:
+    from svdd.domains.sequence.masked import from_sequences, infill
+
+    if job.start is not None and job.noise is not None:
+        return from_sequences(process, read_fasta(Path(job.start)), job.noise)
+    given = (
+        read_fasta(Path(job.template))
+        if job.template
+        else [template(job.fix, process.about["length"], process.about["mask"])]
+    )
+    return infill(process, given)
+
+
+def _check_value(job: Job) -> None:
+    """Tells of an unknown value before the model is loaded."""
+    if names_value(job.value):
+        read_value(job.value)
+    elif not Path(job.value).is_dir():
+        said = unknown("value", Path(job.value).name, VALUES)
+        raise ValueError(
+            f"{said} (or give the folder of a value that svdd fit-value wrote; there is none at {job.value})"
+        )
+    if job.force_value and names_value(job.value):
+        raise ValueError(f"force_value is for the folder of a fitted value, not for {job.value}")
+
+
+def _value(job: Job, process: Process, reward: Reward) -> str | Value:
+    if names_value(job.value):
+        return job.value
+    from svdd.fitting import load_value
+
+    return load_value(job.value, process, reward, force=bool(job.force_value))
+
+
+def make_decoding(job: Job, journal: Journal | None = None, reward: Reward | None = None) -> Decoding:
+    """The run that a job describes, not started.
+
+    Args:
+        job: the job.
+        journal: where its scores are written down as they arrive.
+        reward: in place of the job's, which it stands for.
+
+    Raises:
+        ValueError: for anything in the job that is unknown or does not fit together.
+    """
+    options, columns = job.options(), read_scores(job.scores)
+    _check_value(job)
+    process, reward = make_process(job), reward or job_reward(job)
+    decoding = Decoding(
+        process,
+        reward,
+        method=job.method,
+        value=_value(job, process, reward),
+        samples=job.samples,
+        seed=job.seed,
+        batch=job.batch,
+        chunks=job.chunks,
+        scores={score.title: score_reward(score, job) for score in columns},
+        on_failure=job.on_failure,
+        cache=job.cache,
+        journal=journal,
+        budget=job.budget or None,
+        **options,
+    )
+    decoding.settings |= {"reward": job.reward, "value": job.value}
+    return decoding

@@ -1,0 +1,185 @@
+"""Methods at equal cost: each gets the largest size whose count, or whose measured time, is not above that of a job."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from svdd.method.table import METHODS, Method
+from svdd.decoding.planning import Forecast, forecast
+from svdd.runs.job import RENAMED, Job, make_job
+from svdd.runs.pilots import on_a_line, seconds_a_design
+from svdd.decoding.decoding import make_method
+from svdd.method.values_by_name import names_value, rehearsed
+from svdd.chain.process import Process
+from svdd.method.learned_values import Learned
+
+MATCHES = {"network-rows": "network rows", "reward-calls": "reward calls", "seconds": "seconds"}
+"""What may be equal, and how it is said."""
+RULES = {
+    "network-rows": "the largest size whose network rows are not above the job's, by the formulas of svdd methods",
+    "reward-calls": "the largest size whose reward calls are not above the job's, by the formulas of svdd methods",
+    "seconds": "the size at which a design takes as long as one of the job, by pilots of two sizes and at most 16 designs",
+}
+LOCAL = 2
+"""Candidates of a method that has particles too, which get the rest."""
+SIZES = {"particles": "N", "width": "n", "candidates": "M"}
+_NAMES = {option: name for name, option in RENAMED.items()}
+_OWN = {_NAMES.get(option, option) for row in METHODS.values() for option in row.options}
+_CADENCE = {"every", "window"}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A method at a size.
+
+    Args:
+        job: one of its runs, but for seed and folder.
+        asks: what a run asks for.
+        share: of what the matched job asks for; network rows where seconds are matched.
+    """
+
+    job: Job
+    asks: Forecast
+    share: float
+
+    @property
+    def name(self) -> str:
+        """Of its folder: method, sizes and temperature, whatever else is compared."""
+        sizes = [f"{short}{getattr(self.job, long)}" for long, short in SIZES.items() if getattr(self.job, long)]
+        heat = [] if self.job.temperature is None else [f"a{self.job.temperature:g}"]
+        return "-".join([self.job.method, *sizes, *heat])
+
+    @property
+    def size(self) -> int | None:
+        """What the match decides, None where there is no size."""
+        name = free_size(METHODS[self.job.method])
+        return None if name is None else getattr(self.job, name)
+
+    def runs(self, seeds: int, out: Path) -> list[Job]:
+        """The jobs of its seeds, in their folders."""
+        first, folder = self.job.seed, out / self.name
+        return [
+            self.job.model_copy(update={"seed": seed, "out": str(folder / f"seed-{seed}")})
+            for seed in range(first, first + seeds)
+        ]
+
+
+def free_size(method: Method) -> str | None:
+    """The size that the match decides; candidates where every particle is a design, and so pays for itself."""
+    sizes = [name for name in SIZES if name in method.options]
+    return ("candidates" if method.returns == "all" else sizes[0]) if sizes else None
+
+
+def _weighs(method: Method) -> bool:
+    """Whether its designs depend on a temperature."""
+    return "temperature" in method.options and method.returns != "top"
+
+
+def with_size(job: Job, size: int) -> Job:
+    """The job at a size."""
+    return job.model_copy(update={str(free_size(METHODS[job.method])): size})
+
+
+def variant(base: Job, method: str, temperature: float | int | None, options: Mapping[str, Any]) -> Job:
+    """The job of a method: model, reward, value, steps, samples and cadence are the base's; a size may be still open.
+
+    Args:
+        base: the job that is matched; its own method keeps its options.
+        method: of the new job.
+        temperature: of the new job; None takes the base's where the method can have it, else the method's own.
+        options: of the method, under the names of a job.
+    """
+    row, given = METHODS[method], base.record()
+    names = {_NAMES.get(option, option) for option in row.options}
+    if method != base.method:
+        given = {name: setting for name, setting in given.items() if name not in _OWN or name in _CADENCE & names}
+        given |= {"candidates": LOCAL} if free_size(row) not in ("candidates", None) and "candidates" in names else {}
+    if _weighs(row):
+        wanted = base.temperature if temperature is None else temperature
+        own = row.defaults()["temperature"]
+        given["temperature"] = own if wanted is None or (row.weighted and wanted == 0) else wanted
+    return make_job(given | {"method": method} | dict(options))
+
+
+def temperatures(method: str, swept: Sequence[float | int]) -> list[float | int | None]:
+    """Those of a sweep that a method can have; None where it has no temperature, or chooses its designs without."""
+    row = METHODS[method]
+    if not _weighs(row):
+        return [None]
+    return [t for t in dict.fromkeys(swept) if t > 0 or not row.weighted] or [None]
+
+
+def asked(job: Job, process: Process) -> Forecast:
+    """What all chains of a run ask for, from a rehearsal.
+
+    Raises:
+        ValueError: for options that the method refuses.
+    """
+    options = job.options()
+    method = make_method(job.method, options)
+    each = options.get("particles", 1) if method.returns == "all" else 1
+    if job.samples % each:
+        raise ValueError(
+            f"{job.method} returns all {each} particles of a chain: samples must be a multiple, got {job.samples}"
+        )
+    learned = Learned(lambda x, t, cond: x.new_zeros(len(x)))
+    one = forecast(method, options, process, rehearsed(job.value if names_value(job.value) else learned, options))
+    return Forecast(one.rewards * job.samples // each, one.rows * job.samples // each)
+
+
+def largest(cost: Callable[[int], int], target: int) -> int:
+    """The largest size with a cost not above `target`, 0 if there is none; cost is a straight line, as all of `METHODS`."""
+    first, slope = cost(1), cost(2) - cost(1)
+    return max(0, 1 + math.floor((target - first) / slope)) if slope > 0 else int(first <= target)
+
+
+class Planner:
+    """Finds the sizes.
+
+    Args:
+        base: the job that is matched.
+        match: a key of `MATCHES`.
+        process: the job's model.
+        known: sizes of methods that are not to be found again.
+    """
+
+    def __init__(self, base: Job, match: str, process: Process, known: Mapping[str, int]) -> None:
+        self.base, self.match, self.process, self.known = base, match, process, known
+        self.counted, self._seconds = "rewards" if match == "reward-calls" else "rows", 0.0
+        self.target: int = getattr(asked(base, process), self.counted)
+
+    def plan(self, method: str, swept: Sequence[float | int], options: Mapping[str, Any]) -> list[Compared]:
+        """A method at its temperatures and its size.
+
+        Raises:
+            ValueError: for options that do not fit the method, and if it cannot be as cheap as the base.
+        """
+        jobs = [variant(self.base, method, temperature, options) for temperature in temperatures(method, swept)]
+        if method != self.base.method and free_size(METHODS[method]) is not None:
+            size = self.known.get(method) or self._size(jobs[0])
+            jobs = [with_size(job, size) for job in jobs]
+        asks = [asked(job, self.process) for job in jobs]
+        return [Compared(job, a, getattr(a, self.counted) / self.target) for job, a in zip(jobs, asks, strict=True)]
+
+    def _size(self, job: Job) -> int:
+        def cost(size: int) -> int:
+            return getattr(asked(with_size(job, size), self.process), self.counted)
+
+        size = largest(cost, self.target)
+        if size < 1:
+            raise ValueError(
+                f"{job.method} at its smallest asks for {cost(1):,} {MATCHES[self.match]}, the job only for {self.target:,}; "
+                "leave it out of --methods, or match another cost"
+            )
+        return self._timed(job, size) if self.match == "seconds" else size
+
+    def _timed(self, job: Job, size: int) -> int:
+        """The size that takes as long as the base: scaled from one pilot, then on a line through two."""
+        self._seconds = self._seconds or seconds_a_design(self.base)
+        one = seconds_a_design(with_size(job, size))
+        other = max(1, int(size * self._seconds / one))
+        if other == size:
+            return size
+        return on_a_line({size: one, other: seconds_a_design(with_size(job, other))}, self._seconds)

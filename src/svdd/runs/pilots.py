@@ -1,0 +1,36 @@
+"""Seconds a design, measured by short runs that are thrown away."""
+
+from svdd.method.table import METHODS
+from svdd.runs.job import Job, make_decoding
+from svdd.scoring.reward import close
+
+MOST = 16
+"""Designs of a pilot, at most."""
+TIMES = 2
+"""Runs of a pilot; the quickest counts, since what else a machine does can only make it slower."""
+
+
+def seconds_a_design(job: Job) -> float:
+    """Wall time of a run of a few designs, by design; further scores and files of scores are left out."""
+    each = (job.particles or 1) if METHODS[job.method].returns == "all" else 1
+    few = min(job.samples, max(MOST // each, 1) * each)
+    short = job.model_copy(update={"samples": few, "scores": [], "cache": None})
+    return min(_seconds(short) for _ in range(TIMES)) / few
+
+
+def _seconds(job: Job) -> float:
+    decoding = make_decoding(job)
+    try:
+        for _ in decoding:
+            pass
+        return decoding.usage.seconds
+    finally:
+        decoding.close()
+        close(decoding.given)
+
+
+def on_a_line(seconds: dict[int, float], wanted: float) -> int:
+    """The size, at least 1 and rounded down, that takes `wanted` on the line through the times of two sizes."""
+    (one, first), (other, second) = sorted(seconds.items())
+    slope = (second - first) / (other - one)
+    return max(1, int(one + (wanted - first) / slope)) if slope > 0 else other

@@ -1,0 +1,174 @@
+"""Finished runs, read back from their folders, grouped by settings and labelled by what differs."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from svdd.cost.ledger import Usage
+from svdd.method.table import METHODS
+from svdd.domains.sequence.alphabets import Alphabet
+from svdd.runs.folder import RunFolder
+from svdd.runs.job import RENAMED, Job, make_job
+from svdd.metrics.measures import makes_images, makes_molecules
+from svdd.decoding.result import COLUMNS, Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NO_PART = (
+    "seed", "out", "scores", "batch", "chunks", "workers", "reward_timeout", "reward_batch", "reward_memory", "cache",
+    "save_seconds", "engine", "ray_workers", "ray_resources", "reward_resources",
+)  # fmt: skip
+_OPTIONS = sorted({option for row in METHODS.values() for option in row.options})
+_NAMES = {option: name for name, option in RENAMED.items()}
+"""What a job calls those options of methods whose name it needs for something else."""
+_FIRST = ("candidates", "particles", "width", "temperature", "value")
+_SHORT = {"candidates": "M = {}", "particles": "N = {}", "value": "{}", "model_options": "{}"}
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run's folder, job and designs."""
+
+    path: Path
+    job: Job
+    result: Result
+
+    @classmethod
+    def read(cls, path: Path, sequences: bool = True) -> "FinishedRun":
+        """A run as `svdd run` wrote it.
+
+        Args:
+            path: its folder.
+            sequences: refuses a run of designs that cannot be read back, which are otherwise their names.
+
+        Raises:
+            ValueError: if the folder holds no finished run of sequences, molecules or images, or a damaged one.
+        """
+        folder = RunFolder(path)
+        written = folder.record()
+        if not folder.finished() or "job" not in written:
+            unfinished = folder.state.is_file() or (folder.job.is_file() and not folder.finished())
+            remedy = f"; go on with: svdd resume {path}" if unfinished else "; give folders that svdd run wrote"
+            raise ValueError(f"{path} holds no finished run{remedy}")
+        about = written["model"]
+        if (
+            sequences
+            and not isinstance(about.get("alphabet"), str)
+            and not (makes_molecules(about) or makes_images(about))
+        ):
+            raise ValueError(f"{path} holds no sequences: its model names no alphabet")
+        return cls(path, make_job(written["job"]), _result(path, written, about))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides the designs, but for the seed."""
+        return settings(self.job)
+
+
+def _result(path: Path, written: dict[str, Any], about: dict[str, Any]) -> Result:
+    import pandas as pd
+
+    alphabet = about.get("alphabet")
+    try:
+        frame = pd.read_parquet(path / "samples.parquet")
+        text = "sample" if alphabet or makes_molecules(about) else "id"
+        usage = Usage.from_dict(written["usage"])
+        sequences = _images(path, frame) if makes_images(about) else frame[text].tolist()
+        told = (*COLUMNS[:3], "prompt")
+        columns = {name: torch.tensor(frame[name].to_numpy(float)) for name in frame.columns if name not in told}
+        if alphabet:
+            Alphabet(alphabet).encode(sequences)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the samples of {path} are damaged or not sequences of one length ({error})") from None
+    rewards, _ = columns.pop("reward"), columns.pop("valid")
+    known = {"usage": usage, "settings": written["settings"], "about": about}
+    return Result(sequences, rewards, frame["chain"].tolist(), columns, **known)
+
+
+def _images(path: Path, frame: "pd.DataFrame") -> Any:
+    """The images of a run as their files have them, with their prompts."""
+    from svdd.domains.image.prompts import captioned, encode_prompts
+    from svdd.domains.image.files import read_images
+
+    images = read_images([path / name for name in frame["sample"]])
+    return captioned(images, encode_prompts(frame["prompt"].tolist())) if "prompt" in frame else images
+
+
+def settings(job: Job) -> dict[str, Any]:
+    """A job's settings with the defaults of its method, without those that leave the law of the designs alone."""
+    defaults = {_NAMES.get(option, option): value for option, value in METHODS[job.method].defaults().items()}
+    return defaults | {name: value for name, value in job.record().items() if name not in _NO_PART}
+
+
+def grouped(runs: Sequence[FinishedRun]) -> list[list[FinishedRun]]:
+    """Runs that differ in nothing but the seed together, in the order given.
+
+    Raises:
+        ValueError: for no runs, runs of different models, rewards or lengths, and a run that is given twice.
+    """
+    first, groups = runs[0], dict[str, list[FinishedRun]]()
+    for run in runs:
+        _check_comparable(first, run)
+        group = groups.setdefault(json.dumps(run.settings, sort_keys=True), [])
+        for other in group:
+            if other.job.seed == run.job.seed:
+                raise ValueError(f"{other.path} and {run.path} are the same run, seed {run.job.seed}; give one of them")
+        group.append(run)
+    return list(groups.values())
+
+
+def _check_comparable(one: FinishedRun, other: FinishedRun) -> None:
+    def model(job: Job) -> Any:
+        return job.model, {name: value for name, value in job.model_options.items() if name not in ("steps", "length")}
+
+    for what, ours, theirs in (
+        ("model", model(one.job), model(other.job)),
+        ("guiding reward", _guide(one.job), _guide(other.job)),
+        ("length", _length(one), _length(other)),
+    ):
+        if ours != theirs:
+            raise ValueError(
+                f"{one.path} and {other.path} differ in their {what} ({_told(ours)} and {_told(theirs)}); evaluate them apart"
+            )
+
+
+def _guide(job: Job) -> tuple[str, dict[str, Any]]:
+    return job.reward, job.reward_options if job.objective is None else job.objective.record()
+
+
+def _length(run: FinishedRun) -> int | None:
+    """Letters of a design; None for molecules and images."""
+    about = run.result.about
+    return None if makes_molecules(about) or makes_images(about) else len(run.result.samples[0])
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, tuple):
+        return value[0] + (f" with {value[1]}" if value[1] else "")
+    return str(value)
+
+
+def labels(jobs: Sequence[Job]) -> list[str]:
+    """The method of each job with the settings that tell it apart, the method's own among jobs of the same method only."""
+    every, own = [settings(job) for job in jobs], {"value", *(_NAMES.get(option, option) for option in _OPTIONS)}
+    made = []
+    for mine in every:
+        alike = [other for other in every if other["method"] == mine["method"]]
+        differing = [
+            name
+            for name in dict.fromkeys((*_FIRST, *(name for other in every for name in other)))
+            if name != "method"
+            and any(other.get(name) != mine.get(name) for other in (alike if name in own else every))
+        ]
+        made.append(", ".join([mine["method"], *(_setting(name, mine.get(name)) for name in differing)]))
+    return made
+
+
+def _setting(name: str, value: Any) -> str:
+    shown = f"{value:g}" if isinstance(value, float) else "by default" if value is None else str(value)
+    return _SHORT.get(name, f"{name.replace('_', ' ')} {{}}").format(shown)

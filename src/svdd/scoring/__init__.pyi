@@ -1,0 +1,10 @@
+from .identity import reward_identity as reward_identity
+from .memory import memoised as memoised
+from .policy import Policy as Policy
+from .policy import RewardFailureWarning as RewardFailureWarning
+from .reward import Failure as Failure
+from .reward import Invalid as Invalid
+from .reward import Reward as Reward
+from .reward import RewardError as RewardError
+from .reward import groupwise as groupwise
+from .score_file import ScoreCache as ScoreCache

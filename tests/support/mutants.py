@@ -1,0 +1,355 @@
+"""Planted bugs: context managers that put one plausible mistake into the library, for as long as they are open."""
+
+import sys
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from unittest.mock import patch
+
+import torch
+
+from svdd.chain import distributions, flows, process, rng, tree
+from svdd.domains.image import pixels
+from svdd.domains.toy.enumeration import Enumerable
+from svdd.fitting import fingerprint, losses, regression
+from svdd.fitting.rollouts import Rollouts
+from svdd.method import loop, selectors, values
+from svdd.method.selectors import Selection
+
+
+@contextmanager
+def everywhere(original, replacement):
+    """Replaces a function in every module of the library that has imported it."""
+    with ExitStack() as stack:
+        found = 0
+        for name, module in list(sys.modules.items()):
+            if name == "svdd" or name.startswith("svdd."):
+                for attribute in [k for k, v in vars(module).items() if v is original]:
+                    stack.enter_context(patch.object(module, attribute, replacement))
+                    found += 1
+        assert found, "nothing to replace"
+        yield
+
+
+def resampling_forgets_log_k():
+    return patch.object(selectors, "log_mean", lambda log_w: log_w.logsumexp(-1))
+
+
+def weights_not_reset():
+    """Survivors carry their own weight although it has been spent on their numbers."""
+    return patch.object(
+        selectors, "_resampled", lambda ancestor, log_w: Selection(ancestor, log_w.gather(-1, ancestor))
+    )
+
+
+def weights_set_to_zero():
+    return patch.object(selectors, "_resampled", lambda a, log_w: Selection(a, torch.zeros_like(a, dtype=log_w.dtype)))
+
+
+def ancestors_off_by_one():
+    original = selectors._inverted
+    return patch.object(selectors, "_inverted", lambda w, u: (original(w, u) + 1) % w.shape[-1])
+
+
+def systematic_offset_fixed():
+    def systematic(log_w, n, rng):
+        u = (torch.arange(n) + torch.full((len(log_w), 1), 0.5, dtype=torch.float64)) / n
+        return selectors._resampled(selectors._inverted(selectors._weights(log_w), u), log_w)
+
+    return everywhere(selectors.systematic, systematic)
+
+
+def residual_without_the_rest():
+    """Rounds the expected numbers, then fills up with the best."""
+
+    def residual(log_w, n, rng):
+        counts = (n * log_w.softmax(-1)).floor()
+        counts[:, 0] += n - counts.sum(-1)
+        slot = torch.arange(n, dtype=counts.dtype).expand(len(log_w), n).contiguous()
+        return selectors._resampled(torch.searchsorted(counts.cumsum(-1), slot, right=True), log_w)
+
+    return patch.object(selectors, "residual", residual)
+
+
+def weight_dropped_when_not_resampled():
+    def keep(log_w, n, rng):
+        return Selection(torch.arange(n).expand(len(log_w), n), torch.zeros_like(log_w[:, :n]))
+
+    return patch.object(selectors, "keep", keep)
+
+
+def maximum_over_all_chains():
+    """The exponential is shifted by the maximum over the batch instead of the chain's own."""
+
+    def shared(log_w):
+        w = (torch.where(log_w.isneginf().all(-1, keepdim=True), 0.0, log_w) - log_w.max()).exp() + 1e-300
+        return w / w.sum(-1, keepdim=True)
+
+    return patch.object(selectors, "_weights", shared)
+
+
+def hopeless_chain_takes_the_first():
+    def weights(log_w):
+        first = torch.full_like(log_w, -torch.inf)
+        first[:, 0] = 0.0
+        return torch.where(log_w.isneginf().all(-1, keepdim=True), first, log_w).softmax(-1)
+
+    return patch.object(selectors, "_weights", weights)
+
+
+def conditioning_tiled():
+    """a b a b instead of a a b b."""
+    return patch.object(
+        process, "repeat", lambda x, m: x if m == 1 else tree.tree_map(lambda leaf: torch.cat([leaf] * m), x)
+    )
+
+
+def look_ahead_at_the_parents_time():
+    return patch.object(process.Particles, "t", property(lambda self: self.process.times[max(self.step - 1, 0)]))
+
+
+def look_ahead_of_the_parent():
+    """Children inherit the answer that was computed for their parent's state (a stale mask)."""
+    original = process.Particles.propose
+
+    def propose(self, m):
+        children = original(self, m)
+        children.__dict__["posterior"] = tree.repeat(self.posterior, m)
+        return children
+
+    return patch.object(process.Particles, "propose", propose)
+
+
+def last_step_not_selected():
+    original = loop.choose
+
+    def choose(pool, parent, value, select, **settings):
+        if pool.final:
+            value = lambda particles: torch.zeros(len(particles), dtype=torch.float64)  # noqa: E731
+        return original(pool, parent, value, select, **settings)
+
+    return patch.object(loop, "choose", choose)
+
+
+def temperature_ignored():
+    original = loop.choose
+    return patch.object(loop, "choose", lambda *args, **settings: original(*args, **settings | {"temperature": 1.0}))
+
+
+def argmax_for_softmax():
+    return everywhere(selectors.multinomial, selectors.top)
+
+
+def softmax_for_argmax():
+    return everywhere(selectors.top, selectors.multinomial)
+
+
+def mean_reward_for_soft_value():
+    return patch.object(Enumerable, "soft_values", lambda self, temperature: self.mean_reward_values())
+
+
+def first_of_equals():
+    def top(log_w, n, rng):
+        best = log_w.sort(dim=-1, descending=True, stable=True).indices[:, :n]
+        return Selection(best, log_w.gather(-1, best))
+
+    return everywhere(selectors.top, top)
+
+
+def prediction_left_behind():
+    """States are gathered, the network's answers stay where they were."""
+
+    def getitem(self, index):
+        taken = {k: tree.take(getattr(self, k), index) for k in ("x", "cond", "memory")}
+        chosen = replace(self, **taken)
+        if "posterior" in self.__dict__:
+            chosen.__dict__["posterior"] = self.posterior[torch.arange(len(index))]
+        return chosen
+
+    return patch.object(process.Particles, "__getitem__", getitem)
+
+
+def memory_left_behind():
+    def getitem(self, index):
+        memory = tree.take(self.memory, torch.arange(len(index)))
+        return replace(self, x=tree.take(self.x, index), cond=tree.take(self.cond, index), memory=memory)
+
+    return patch.object(process.Particles, "__getitem__", getitem)
+
+
+def siblings_share_noise():
+    def normal(self, m, rng):
+        noise = rng.normal(self.mean.shape, dtype=self.mean.dtype)
+        return tree.repeat(self.mean + self.std * noise, m)
+
+    return patch.object(distributions.Normal, "sample", normal)
+
+
+def siblings_share_a_uniform():
+    original = distributions.Categorical.sample
+    return patch.object(
+        distributions.Categorical, "sample", lambda self, m, rng: tree.repeat(original(self, 1, rng), m)
+    )
+
+
+def last_weight_is_the_running_one():
+    """The potential goes on accumulating at the end, so that the reward never replaces it."""
+
+    def accumulated(value, name, merge):
+        def wrapped(particles):
+            v, memory = value(particles), particles.memory
+            statistic = merge(memory[name], v) if name in memory else v
+            total = memory.get(name + " total", torch.zeros_like(v)) + statistic
+            memory.update({name: statistic, name + " total": total})
+            return total
+
+        return wrapped
+
+    return patch.object(values, "_accumulated", accumulated)
+
+
+def level_of_the_local_choice_dropped():
+    """Nested choice without the log-mean weight of the siblings: what plain SVDD forgets."""
+    original = selectors._local
+
+    def local(log_w, n, pick, rng):
+        chosen = original(log_w, n, pick, rng)
+        return Selection(chosen.ancestor, torch.zeros_like(chosen.log_w))
+
+    return patch.object(selectors, "_local", local)
+
+
+def level_forgets_log_m():
+    """The log of the sum of the siblings' weights instead of their mean."""
+    original = selectors._local
+
+    def local(log_w, n, pick, rng):
+        chosen = original(log_w, n, pick, rng)
+        return Selection(chosen.ancestor, log_w.view(len(log_w), n, -1).logsumexp(-1))
+
+    return patch.object(selectors, "_local", local)
+
+
+def parents_value_not_subtracted():
+    """Weights accumulate the value instead of its increments."""
+    original = loop.choose
+
+    def choose(pool, parent, value, select, **settings):
+        return original(pool, parent._replace(value=torch.zeros_like(parent.value)), value, select, **settings)
+
+    return patch.object(loop, "choose", choose)
+
+
+def initial_noise_not_selected():
+    return everywhere(loop.tilt, lambda start, value, select, *, candidates, temperature: start)
+
+
+def unusable_rewards_become_zero():
+    def checked(numbers, designs, n, source="reward"):
+        return torch.as_tensor(numbers).double().nan_to_num(0.0, posinf=0.0)
+
+    return everywhere(values.checked, checked)
+
+
+def one_stream_for_all_chains():
+    """Draws depend on how many chains there are."""
+
+    def draw(self, fill, shape, dtype=torch.float32, device=None):
+        buffer = torch.empty(tuple(shape), dtype=dtype).numpy()
+        fill(self._generators[0], buffer)
+        return torch.from_numpy(buffer)
+
+    return patch.object(rng.Rng, "_draw", draw)
+
+
+def global_generator():
+    return patch.object(rng.Rng, "uniform", lambda self, shape, **kwargs: torch.rand(tuple(shape), **kwargs))
+
+
+def inverse_cdf_shifted():
+    """The token above the one that was drawn."""
+    original = distributions.Categorical.sample
+
+    def sample(self, m, rng):
+        return (original(self, m, rng) + 1) % self.log_p.shape[-1]
+
+    return patch.object(distributions.Categorical, "sample", sample)
+
+
+# learned values
+
+
+def soft_fit_learns_the_mean():
+    """Squares in place of LINEX: what most code does."""
+    return patch.object(regression, "linex", lambda f, y, unit, a, clip: losses.squared(f, y, unit))
+
+
+def soft_backup_is_the_mean():
+    """Hard temporal differences: the plain mean over children."""
+    return patch.object(regression, "soft_backup", lambda children, a: children.mean(-1))
+
+
+def labels_of_the_next_chain():
+    return patch.object(Rollouts, "label", property(lambda self: self.reward.roll(1)[self.chain]))
+
+
+def equal_states_valued_each_time():
+    return patch.object(metering, "deduplicated", lambda f, *more: f)
+
+
+def any_reward_will_do():
+    return patch.object(fingerprint, "_close", lambda fitted, given: True)
+
+
+# steps of flows
+
+
+def fresh_noise_in_proportion_to_eta():
+    """eta in place of sin(eta pi / 2)."""
+    return patch.object(flows, "_shares", lambda eta: (eta, 1 - (1 - eta**2) ** 0.5))
+
+
+def variance_for_standard_deviation():
+    original = flows._shares
+    return patch.object(flows, "_shares", lambda eta: (original(eta)[0] ** 2, original(eta)[1]))
+
+
+def fresh_noise_on_top():
+    """What is there stays, so that there is more noise than there should be."""
+    original = flows._shares
+    return patch.object(flows, "_shares", lambda eta: (original(eta)[0], 0.0))
+
+
+def score_of_the_wrong_sign():
+    original = flows.Velocity.noise
+    return patch.object(flows.Velocity, "noise", lambda self, x, t: -original(self, x, t))
+
+
+def diffusion_not_squared():
+    original = flows._diffusion
+    return patch.object(flows, "_diffusion", lambda eta, t, s: original(eta, t, s).sqrt())
+
+
+def straight_path_backwards():
+    return patch.object(flows, "straight", lambda t: (t, 1 - t))
+
+
+# images
+
+
+def prompts_tiled():
+    """The prompts of all chains one after the other, where the candidates of a chain are next to each other."""
+
+    def designs(self, x0, cond):
+        index = torch.arange(tree.rows(x0)) % tree.rows(cond)
+        return self.attach(self.decode(x0), tree.take(cond, index))
+
+    return patch.object(process.Process, "designs", designs)
+
+
+def pixels_cut_off():
+    """The next lower byte in place of the nearest."""
+
+    def rounded(images, first):
+        return (images.clamp(0, 1) * 255).to(torch.uint8).permute(0, 2, 3, 1)
+
+    return patch.object(pixels, "_rounded", rounded)
