@@ -9,8 +9,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from recipes.card_parts import describe, speed, speed_setting
-from recipes.dna.baselines import kmer_detection, markov_bits, network_detection
+from recipes.baselines import kmer_detection, markov_bits, network_detection
 from recipes.dna.data import (
     DENOISER_VALIDATION,
     GUIDE,
@@ -20,11 +19,11 @@ from recipes.dna.data import (
     TEST,
     EnhancerData,
 )
-from recipes.dna.denoiser import bits_per_base, reverse_complement, sample_unguided
 from recipes.dna.oracles import oracle_quality
+from recipes.measures import agreement, describe, gc_moments, quantiles, speed, speed_setting
+from recipes.sequence_denoiser import bits_per_base, reverse_complement, sample_unguided
 from svdd.domains.dna.rewards import SequenceReward
 from svdd.domains.sequence.distances import (
-    gc_fraction,
     homopolymer_rate,
     kmer_correlation,
     kmer_counts,
@@ -89,7 +88,7 @@ def measure_card(
         detection_steps: Training steps of the network that tells samples from natural sites.
 
     Returns:
-        A JSON-able record, which `recipes.dna.card_text` renders.
+        A JSON-able record, which `card.md.j2` renders.
     """
     length = parts["test"].tokens.shape[1]
     drawn = sample_unguided(denoiser, samples, length=length, steps=steps, seed=0)
@@ -105,7 +104,11 @@ def measure_card(
         "samples": {"n": samples, "steps": steps, **_sample_quality(parts, drawn, oracles)},
         "detection": _detection(parts["test"], drawn, detection_steps),
         "oracles": {name: oracle_quality(net, parts["test"]) for name, net in oracles.items()},
-        "oracle_agreement": _agreement(parts["test"], drawn, oracles),
+        "oracle_agreement": agreement(
+            SequenceReward(oracles["guide"]),
+            SequenceReward(oracles["judge"]),
+            {"test_sites": parts["test"].sequences, "samples": _text(drawn)},
+        ),
         "speed": {name: speed(network, 200, calls=20) for name, network in networks.items()},
         "speed_setting": speed_setting(),
     }
@@ -123,22 +126,17 @@ def _active_hepg2(parts: dict[str, EnhancerData]) -> list[str]:
 
 
 def _aggregates(sequences: list[str], oracles: dict[str, SequenceClassifier]) -> dict[str, Any]:
-    gc = gc_fraction(sequences)
+    gc_mean, gc_sd = gc_moments(sequences)
     hits = motif_hits(sequences).mean(axis=0)
     return {
         "n": len(sequences),
-        "gc_mean": float(gc.mean()),
-        "gc_sd": float(gc.std()),
+        "gc_mean": gc_mean,
+        "gc_sd": gc_sd,
         "motif_hits_mean": dict(zip(ENHANCER_MOTIFS, hits.tolist(), strict=True)),
-        "oracle_quantiles": {name: _quantiles(SequenceReward(network)(sequences)) for name, network in oracles.items()},
+        "oracle_quantiles": {name: quantiles(SequenceReward(network)(sequences)) for name, network in oracles.items()},
         "kmer3": kmer_counts(sequences, 3).tolist(),
         "kmer6": kmer_counts(sequences, 6).tolist(),
     }
-
-
-def _quantiles(values: Tensor) -> dict[str, float]:
-    levels = (0.05, 0.5, 0.95)
-    return {str(level): float(numpy.quantile(values.numpy(), level)) for level in levels}
 
 
 def _split(parts: dict[str, EnhancerData]) -> dict[str, Any]:
@@ -192,7 +190,7 @@ def _sample_quality(
             "samples": _distances(samples[:128], training),
             "natural": _distances(test[:128], training),
         },
-        "oracle_quantiles": {name: _quantiles(SequenceReward(network)(samples)) for name, network in oracles.items()},
+        "oracle_quantiles": {name: quantiles(SequenceReward(network)(samples)) for name, network in oracles.items()},
     }
 
 
@@ -217,11 +215,11 @@ def _motif_content(samples: list[str], test: list[str]) -> dict[str, Any]:
 
 
 def _composition(sequences: list[str]) -> dict[str, float]:
-    gc = gc_fraction(sequences)
+    gc_mean, gc_sd = gc_moments(sequences)
     dimers = kmer_counts(sequences, 2)
     return {
-        "gc_mean": float(gc.mean()),
-        "gc_sd": float(gc.std()),
+        "gc_mean": gc_mean,
+        "gc_sd": gc_sd,
         "cpg_share": float(dimers[1 * 4 + 2] / dimers.sum()),
         "homopolymer_rate": homopolymer_rate(sequences),
         "longest_homopolymer_mean": float(longest_homopolymer(sequences).mean()),
@@ -238,16 +236,6 @@ def _detection(test: EnhancerData, drawn: Tensor, steps: int) -> dict[str, Any]:
     natural = test.subset(order[: len(drawn)])
     network = network_detection(drawn, natural.tokens, steps=steps)
     return {"kmer_auroc": kmer_detection(_text(drawn), natural.sequences), "network": network}
-
-
-def _agreement(test: EnhancerData, drawn: Tensor, oracles: dict[str, SequenceClassifier]) -> dict[str, float]:
-    """Pearson correlation of guide and judge, on test sites and on samples."""
-    groups = {"test_sites": test.sequences, "samples": _text(drawn)}
-    scores = {
-        name: [SequenceReward(oracles[role])(rows).numpy() for role in ("guide", "judge")]
-        for name, rows in groups.items()
-    }
-    return {name: float(numpy.corrcoef(numpy.stack(pair))[0, 1]) for name, pair in scores.items()}
 
 
 def _text(tokens: Tensor) -> list[str]:

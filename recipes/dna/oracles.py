@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from recipes.dna.data import EnhancerData
-from recipes.dna.denoiser import reverse_complement
+from recipes.sequence_denoiser import reverse_complement
 from svdd.networks.sequences import SequenceClassifier
 from svdd.networks.training import TrainingResult, TrainingSettings, isolated_randomness, train
 

@@ -5,22 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from recipes.card_parts import speed_setting
 from recipes.image.autoencoder import decoded, encoded
 from recipes.image.classifiers import accuracy, logits_of
 from recipes.image.data import ImageData, Images
 from recipes.image.text import TEMPLATES, prompts_of
+from recipes.measures import speed_setting
 from svdd.domains.image.classifier import ImageClassifier
 from svdd.domains.image.measures.features import features_of, moments_of
+from svdd.domains.image.pixels import grid, to_pil
 from svdd.metrics.moments import Moments, frechet
 
-__all__ = ["Sizes", "drawn", "measure_card"]
+__all__ = ["Sizes", "draw_samples", "drawn", "measure_card"]
 
 _PHOTO = TEMPLATES.index("a photo of a {}")
 
@@ -104,6 +106,14 @@ def drawn(
         for some in labels.split(batch)
     ]
     return torch.cat(parts).float(), labels
+
+
+def draw_samples(samples: Tensor, classes: int, path: Path, *, each: int = 8, enlarged: int = 3) -> None:
+    """Write the first samples of each class as one picture, a row a class."""
+    count = len(samples) // classes
+    shown = samples.unflatten(0, (classes, count))[:, : min(each, count)].flatten(0, 1)
+    pixels = shown.repeat_interleave(enlarged, 2).repeat_interleave(enlarged, 3)
+    to_pil(grid(pixels, min(each, count)))[0].save(path, optimize=True)
 
 
 def _pixels(images: Images) -> Tensor:

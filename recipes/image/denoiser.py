@@ -68,6 +68,7 @@ class TextDenoiser(nn.Module):
         from diffusers import UNet2DConditionModel
 
         super().__init__()
+        self.tokenizer = tokenizer
         with isolated_randomness(seed):
             self.unet = UNet2DConditionModel(**UNET | changes)
         self.text_encoder = make_text_encoder(tokenizer, seed)
@@ -141,7 +142,7 @@ def train_denoiser(
     return train(network, loss_of, value_of, settings, checkpoint)
 
 
-def write_pipeline(network: TextDenoiser, tokenizer: Any, autoencoder: Any, folder: Path) -> None:
+def write_pipeline(network: TextDenoiser, autoencoder: Any, folder: Path) -> None:
     """Write a `StableDiffusionPipeline`, in float16 but for the text encoder.
 
     Without a `torch_dtype` diffusers reads all weights as float32, but transformers as the file has them.
@@ -151,7 +152,7 @@ def write_pipeline(network: TextDenoiser, tokenizer: Any, autoencoder: Any, fold
     pipeline = StableDiffusionPipeline(
         vae=autoencoder.half(),
         text_encoder=network.text_encoder.float(),
-        tokenizer=tokenizer,
+        tokenizer=network.tokenizer,
         unet=network.unet.half(),
         scheduler=make_scheduler(),
         safety_checker=None,

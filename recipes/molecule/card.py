@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recipes.card_parts import describe, speed, speed_setting
-from recipes.dna.baselines import markov_row_bits
+from recipes.baselines import markov_row_bits
+from recipes.measures import describe, speed, speed_setting
 from recipes.molecule.data import MoleculeData, encode_molecules
 from recipes.molecule.denoiser import row_nats
 from svdd.chain.process import Process
@@ -69,7 +69,7 @@ def measure_card(
     tests: Mapping[str, Sequence[str]],
     network: SequenceDenoiser,
     process: Process,
-    history: dict[str, Any],
+    histories: dict[str, Any],
     reference: MoleculeReference,
     sizes: Sizes,
 ) -> dict[str, Any]:
@@ -81,12 +81,12 @@ def measure_card(
         tests: SMILES of the test sets.
         network: The trained denoiser.
         process: The model with its weights.
-        history: Settings and history of the training run.
+        histories: Settings and history of the training run.
         reference: Of the test set.
         sizes: How many molecules are measured.
 
     Returns:
-        A JSON-able record, which `recipes.molecule.card_text` renders.
+        A JSON-able record, which `card.md.j2` renders.
     """
     result = decode(process, _nothing, method="pretrained", samples=sizes.samples, batch=2000)
     rows = result.usage.network.rows
@@ -94,7 +94,7 @@ def measure_card(
     return {
         "data": _data(molecules, tests),
         "network": describe(network),
-        "training": {"denoiser": history},
+        "training": histories,
         "bits": {name: _bits(molecules, found, network, sizes) for name, found in tests.items()},
         "steps": process.steps,
         "quality": {name: _quality(found, reference) for name, found in drawn.items()},

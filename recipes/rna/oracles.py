@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy
 import torch
-from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
 from recipes.rna.data import LENGTH, UtrData
 from svdd.networks.regressors import ConvolutionalRegressor
 from svdd.networks.training import TrainingResult, TrainingSettings, isolated_randomness, train
 
-__all__ = ["ORACLES", "calibrate", "load_quality", "predicted", "train_oracle"]
+__all__ = ["ORACLES", "calibrate", "predicted", "train_oracle"]
 
 ORACLES: dict[str, dict[str, Any]] = {
     "guide": {"channels": 128, "layers": 3, "kernel": 7, "hidden": 40, "dropout": 0.2},
@@ -70,27 +69,6 @@ def calibrate(network: ConvolutionalRegressor, validation: UtrData) -> None:
     slope, intercept = numpy.polyfit(raw, validation.load.double().numpy(), 1)
     network.scale.fill_(float(slope))
     network.shift.fill_(float(intercept))
-
-
-def load_quality(guess: NDArray[Any], measured: NDArray[Any]) -> dict[str, Any]:
-    """Compare predicted and measured loads.
-
-    Returns:
-        `n`, `r2` = 1 - squared error / variance, `r2_of_line` (the squared Pearson correlation, which forgives a wrong
-        scale), `pearson`, `spearman`, and `error`, the root mean square in ribosomes.
-    """
-    from scipy.stats import pearsonr, spearmanr
-
-    pearson = float(pearsonr(guess, measured)[0])
-    squared = float(numpy.square(guess - measured).mean())
-    return {
-        "n": len(measured),
-        "r2": 1 - squared / float(measured.var()),
-        "r2_of_line": pearson**2,
-        "pearson": pearson,
-        "spearman": float(spearmanr(guess, measured)[0]),
-        "error": squared**0.5,
-    }
 
 
 @torch.no_grad()

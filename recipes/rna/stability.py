@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from recipes.measures import regression_quality
 from svdd.domains.rna.folding import as_rna, minimum_free_energy, unpaired
 from svdd.domains.sequence.alphabets import RNA
 from svdd.domains.sequence.distances import kmer_counts, nearest_edit_distance
@@ -106,19 +107,17 @@ def stability_quality(network: SequenceClassifier, parts: dict[str, pandas.DataF
     return {
         "n": len(test),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "network": _agreement(guess, stable),
-        "others": {name: _agreement(values, stable) for name, values in others.items()},
+        "network": _quality(guess, stable),
+        "others": {name: _quality(values, stable) for name, values in others.items()},
         "nearest_training_distance": float(numpy.median(distance)),
-        "far": {"n": int(far.sum()), **_agreement(guess[far], stable[far])},
+        "far": {"n": int(far.sum()), **_quality(guess[far], stable[far])},
         "unpaired_spearman": float(spearmanr(asked[:, -1], stable)[0]),
     }
 
 
-def _agreement(guess: NDArray[Any], measured: NDArray[Any]) -> dict[str, float]:
-    from scipy.stats import spearmanr
-
-    r2 = 1 - float(numpy.square(guess - measured).mean()) / float(measured.var())
-    return {"r2": r2, "spearman": float(spearmanr(guess, measured)[0])}
+def _quality(guess: NDArray[Any], measured: NDArray[Any]) -> dict[str, float]:
+    quality = regression_quality(guess, measured)
+    return {name: quality[name] for name in ("r2", "spearman")}
 
 
 def _features(sequences: list[str]) -> NDArray[Any]:

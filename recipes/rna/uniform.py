@@ -1,36 +1,36 @@
-"""Train the bundled uniform-noise RNA model and write its card.
+"""The bundled uniform-noise RNA model: a denoiser of 5'UTRs.
 
-    python -m recipes.rna.uniform --data DIR --out DIR
-
-DIR holds the reporter library of Sample et al. 2019, as `recipes.rna.data` reads it.
+The data folder holds the reporter library of Sample et al. 2019, as `recipes.rna.data` reads it. Needs the extra
+`svdd[recipes]`.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, cast
 
 import numpy
 import torch
-import typer
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 import svdd
+from recipes.cards import Card, Panel
+from recipes.measures import describe, gc_moments
 from recipes.rna.data import LENGTH, UtrData, read_utrs
+from recipes.trainer import Options, Recipe, Step, option
 from svdd.chain.denoisers import from_leave_one_out
 from svdd.chain.schedules import masked_log_linear
 from svdd.domains.sequence.alphabets import RNA
-from svdd.domains.sequence.distances import gc_fraction, kmer_correlation
+from svdd.domains.sequence.distances import kmer_correlation
 from svdd.domains.sequence.uniform import timed, uniform_elbo_per_site, uniform_sequences
 from svdd.networks.timed import TimedSequenceDenoiser
 from svdd.networks.training import TrainingResult, TrainingSettings, isolated_randomness, train
-from svdd.networks.weight_files import save_network
+from svdd.networks.weight_files import load_network
 
-__all__ = ["main", "posterior_cross_entropy", "train_uniform"]
+__all__ = ["RECIPE", "UniformOptions", "posterior_cross_entropy", "train_uniform"]
 
 _STEPS = 128
 _DRAWS = 32  # at a time
@@ -132,106 +132,53 @@ def _share(sequences: list[str]) -> dict[str, float]:
 
 
 def _gc(sequences: list[str]) -> dict[str, float]:
-    values = gc_fraction(sequences)
-    return {"mean": float(values.mean()), "sd": float(values.std())}
+    mean, sd = gc_moments(sequences)
+    return {"mean": mean, "sd": sd}
 
 
-def render(card: dict[str, Any]) -> str:
-    """The card as Markdown."""
-    found = card["measured"]
-    k, error = found["kmer_correlation"], found["bits_standard_error"]
-    shares = "\n".join(
-        f"| share of {letter} | {found['share']['samples'][letter]:.4f} | {found['share']['test'][letter]:.4f} |"
-        for letter in RNA.letters
+@dataclass(frozen=True)
+class UniformOptions(Options):
+    """What a user chooses of this recipe."""
+
+    steps: int = option(2000, "Training steps.")
+    samples: int = option(4000, "Unguided samples, and test sequences, that the card measures.")
+    rounds: int = option(8, "Rounds of 32 draws per test sequence, for the bound.")
+
+
+def _read(options: UniformOptions) -> dict[str, UtrData]:
+    return read_utrs(options.data)
+
+
+def _settings(options: UniformOptions) -> TrainingSettings:
+    return TrainingSettings(
+        steps=options.steps, learning_rate=3e-3, warm_up=100, evaluate_every=250, bfloat16=False, seed=options.seed
     )
-    kmers = "\n".join(f"| {n} | {k[n]:.4f} | {found['kmer_ceiling'][n]:.4f} |" for n in k)
-    return f"""# rna-utr-uniform
-
-A uniform-noise diffusion model of 5'UTRs of 50 letters: the same library as `rna-utr`, but noise replaces letters by random
-ones and there is no mask. It shows the same loop at work on another kind of noise. Every number below is measured by the
-recipe that trained it, on sequences that it did not see.
-
-    python -m recipes.rna.uniform --data DIR --out DIR
-
-## Data
-
-The random 5'UTR reporter library of Sample et al. 2019 (Nature Biotechnology 37:803; GEO GSE114002, GSM3130435): 50 random
-letters before the start codon of eGFP. No sequence is shipped. {card["rows"]["train"]} rows trained the network,
-{card["rows"]["validation"]} chose the checkpoint, and {found["test_sequences"]} of the random test part were measured here.
-A random library has composition by position, and little else to learn.
-
-## Network and loss
-
-{card["parameters"]} parameters: dilated convolutions that are told the time and the place of every site. Its output pi stands
-for the law of a letter given the *other* letters; with the likelihood of the letter that is seen,
-p(x_0 | x_t) ~ pi (alpha_t [x_0 = x_t] + (1 - alpha_t)/4) is the posterior, and p is trained by cross-entropy at uniform t
-(log-linear noise). So p goes with the marginal transition (`uniform_marginal`), and p's largest letter is the look-ahead. Best
-step {card["training"]["best_step"]} of {card["settings"]["steps"]}, averaged weights, {card["seconds"]:.0f} s on one
-thread beside other work.
-
-## Held-out bits per base
-
-| model | bits per base |
-| --- | --- |
-| **this model, {found["steps"]} steps** (upper bound) | **{found["bits_per_base"]:.4f}** (s.e. {error:.4f}) |
-| independent positions, composition of the training part | {found["composition_bits"]:.4f} |
-| even letters | 2.0000 |
-
-The bound is that of the decoded chain of {found["steps"]} steps: T times the KL of its step from the true bridge at a random
-step, {found["draws"]} draws a sequence. More steps lower it.
-
-## Unguided samples
-
-{found["samples"]} samples in {found["steps"]} steps; distinct: {found["distinct"]:.4f}.
-
-| statistic | samples | test |
-| --- | --- | --- |
-{shares}
-| GC, mean | {found["gc"]["samples"]["mean"]:.4f} | {found["gc"]["test"]["mean"]:.4f} |
-| GC, standard deviation | {found["gc"]["samples"]["sd"]:.4f} | {found["gc"]["test"]["sd"]:.4f} |
-
-Largest difference of a letter's share at a position: {found["largest_position_difference"]:.4f}; between as many training and
-test sequences: {found["largest_position_difference_ceiling"]:.4f}. Pearson correlation of k-mer frequencies:
-
-| k | samples and test | as many training sequences and test |
-| --- | --- | --- |
-{kmers}
-
-## Limits
-
-Letters cannot be fixed: under uniform noise every letter may change until the last step, so templates and revising are for
-models with masks (`rna-utr`). The network is told the time, so an answer is shared only among equal sequences at one step.
-"""
 
 
-def main(
-    data: Annotated[Path, typer.Option(help="Folder with the library, or its file.")],
-    out: Annotated[Path, typer.Option(help="Folder to write to.")],
-    steps: Annotated[int, typer.Option(help="Training steps.")] = 2000,
-    samples: Annotated[int, typer.Option(help="Unguided samples, and test sequences, that the card measures.")] = 4000,
-    rounds: Annotated[int, typer.Option(help="Rounds of 32 draws a test sequence, for the bound.")] = 8,
-    seed: Annotated[int, typer.Option(help="Seed of training and samples.")] = 0,
-) -> None:
-    """Train the denoiser, and write its weights and its card."""
-    out.mkdir(parents=True, exist_ok=True)
-    parts = read_utrs(data)
-    settings = TrainingSettings(
-        steps=steps, learning_rate=3e-3, warm_up=100, evaluate_every=250, bfloat16=False, seed=seed
-    )
-    network, result = train_uniform(parts, settings, checkpoint=out / "denoiser.checkpoint")
-    save_network(network, out / "denoiser.safetensors")
-    card = {
+def _train(
+    parts: dict[str, UtrData], options: UniformOptions, settings: TrainingSettings, checkpoint: Path
+) -> tuple[TimedSequenceDenoiser, TrainingResult]:
+    return train_uniform(parts, settings, checkpoint=checkpoint)
+
+
+def _measure(parts: dict[str, UtrData], options: UniformOptions, histories: dict[str, Any]) -> dict[str, Any]:
+    network = cast(TimedSequenceDenoiser, load_network(options.out / "denoiser.safetensors"))
+    return {
         "rows": {name: len(parts[f"denoiser_{name}"]) for name in ("train", "validation")},
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "config": network.config,
-        "settings": asdict(settings),
-        "training": asdict(result),
-        "seconds": result.history[-1]["seconds"],
-        "measured": measure(network, parts, samples=samples, rounds=rounds, seed=seed),
+        "network": describe(network),
+        "training": histories,
+        "measured": measure(network, parts, samples=options.samples, rounds=options.rounds, seed=options.seed),
     }
-    (out / "card.json").write_text(json.dumps(card, indent=1) + "\n")
-    (out / "card.md").write_text(render(card))
 
 
-if __name__ == "__main__":
-    typer.run(main)
+RECIPE = Recipe(
+    about=__doc__,
+    options=UniformOptions,
+    read=_read,
+    stages={"denoiser": [Step("denoiser", _settings, _train)]},
+    measure=_measure,
+    card=Card(
+        Path(__file__).with_name("uniform.md.j2"),
+        [Panel("bits per site at a random time", ["denoiser"], training=True)],
+    ),
+)

@@ -1,4 +1,4 @@
-"""The recipes, on data that the tests make: seconds, no quality asked for."""
+"""The DNA recipe, on data that the tests make: seconds, no quality asked for."""
 
 import json
 import math
@@ -7,10 +7,14 @@ import numpy
 import pytest
 import torch
 from torch import nn
-from typer.testing import CliRunner
 
-from recipes.dna import baselines, card_text, data, denoiser, oracles
+from recipes import baselines
+from recipes import sequence_denoiser as denoiser
+from recipes.cards import render_card, training_curves
 from recipes.dna import card as cards
+from recipes.dna import data, oracles
+from recipes.dna.recipe import RECIPE
+from recipes.trainer import main
 from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
 from svdd.networks.training import TrainingSettings, isolated_randomness, train
 from svdd.networks.weight_files import load_network
@@ -205,17 +209,10 @@ def test_detection_of_the_same_and_of_other_sequences():
 
 
 def test_command_line_writes_loadable_networks(folder, tmp_path):
-    import typer
-
-    from recipes.dna import enhancer
-
-    application = typer.Typer()
-    application.command()(enhancer.main)
     for stage in ("denoiser", "oracles"):
         arguments = ["--data", str(folder), "--out", str(tmp_path), "--stage", stage]
         arguments += ["--steps", "2", "--oracle-steps", "2"]
-        result = CliRunner().invoke(application, arguments, catch_exceptions=False)
-        assert result.exit_code == 0, result.output
+        main("dna", {"enhancer": RECIPE}, arguments)
     for name in ("denoiser", "hepg2-guide", "hepg2-judge"):
         load_network(tmp_path / f"{name}.safetensors")
         assert json.loads((tmp_path / f"{name}.history.json").read_text())["best_step"] == 2
@@ -241,6 +238,9 @@ def test_card_has_all_its_numbers(parts):
     assert json.loads(json.dumps(card))["samples"]["n"] == 40
     assert len(reference["groups"]["active_hepg2"]["kmer6"]) == 4096
     assert "ACGTACGT" not in json.dumps(reference)
-    text = card_text.render_card(json.loads(json.dumps(card)))
+    text = render_card(RECIPE.card.template, json.loads(json.dumps(card)))
     assert "classifiers of accessibility" in text
-    assert card_text.draw_training(card).endswith("</svg>\n")
+    assert "not\noffered as a reward" in text or "of use as a reward" in text
+    picture = training_curves(card, RECIPE.card.panels)
+    assert "hepg2-judge, validation" in picture
+    assert "denoiser, training" in picture

@@ -9,11 +9,9 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-import typer
-from typer.testing import CliRunner
 
-from recipes.image import autoencoder, classifiers, data, denoiser, text
-from recipes.image import train as recipe
+from recipes.image import autoencoder, classifiers, data, denoiser, recipe, text
+from recipes.trainer import main
 from svdd.domains.image.classifier import ImageClassifier
 from svdd.domains.image.measures.features import features_of, moments_of, read_moments, write_moments
 from svdd.metrics.moments import frechet
@@ -227,13 +225,10 @@ def test_the_whole_recipe_writes_a_pipeline_and_its_card(folder, tmp_path, monke
         for key, value in tiny.items():
             monkeypatch.setitem(settings, key, value)
     monkeypatch.setattr(recipe, "Sizes", partial(recipe.Sizes, scales=(1.0, 2.0), steps=2, timed=10))
-    application = typer.Typer()
-    application.command()(recipe.main)
     sizes = ["--autoencoder-steps", "2", "--classifier-steps", "2", "--steps", "2", "--batch", "8", "--samples", "10"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of diffusers, about itself
-        ran = CliRunner().invoke(application, ["--data", str(folder), "--out", str(tmp_path), *sizes])
-    assert ran.exit_code == 0, ran.exception
+        main("image", {"image": recipe.RECIPE}, ["--data", str(folder), "--out", str(tmp_path), *sizes])
     model = tmp_path / recipe.NAME
     card = json.loads((model / "card.json").read_text())
     assert card["quality"]["n"] == 10

@@ -6,12 +6,10 @@ import json
 import numpy as np
 import pytest
 import torch
-import typer
-from typer.testing import CliRunner
 
-from recipes.dna import baselines
-from recipes.molecule import data, denoiser
-from recipes.molecule import train as recipe
+from recipes import baselines
+from recipes.molecule import data, denoiser, recipe
+from recipes.trainer import main
 from svdd.domains.molecule.model import molecule
 from svdd.domains.molecule.selfies import LONGEST, MASK, PAD, VOCABULARY, decode, encode
 from svdd.networks.sequences import SequenceDenoiser
@@ -127,11 +125,8 @@ def test_markov_chains_leave_padding_out():
 
 def test_the_whole_recipe_writes_a_model_and_its_card(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(recipe, "DENOISER", TINY)
-    application = typer.Typer()
-    application.command()(recipe.main)
     sizes = ["--steps", "4", "--batch", "8", "--samples", "40", "--scored", "10"]
-    ran = CliRunner().invoke(application, ["--data", str(folder), "--out", str(tmp_path), *sizes])
-    assert ran.exit_code == 0, ran.exception
+    main("molecule", {"molecule": recipe.RECIPE}, ["--data", str(folder), "--out", str(tmp_path), *sizes])
     card = json.loads((tmp_path / "card.json").read_text())
     assert card["quality"]["samples"]["validity"] == 1
     assert card["quality"]["training molecules"]["uniqueness"] == 1

@@ -6,17 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import typer
-from typer.testing import CliRunner
 
-from recipes.dna import baselines
-from recipes.rna import card as cards
-from recipes.rna import card_text, oracles, stability, utr
+from recipes import baselines
+from recipes.cards import render_card, training_curves
+from recipes.measures import regression_quality
 from recipes.rna import data as utrs
+from recipes.rna import oracles, stability, utr
+from recipes.rna import utr_card as cards
+from recipes.trainer import main
 from svdd.networks.regressors import ConvolutionalRegressor
 from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
 from svdd.networks.training import TrainingSettings, isolated_randomness
 from svdd.networks.weight_files import load_network
+from svdd.registry import bundled
 
 ROWS, SHAPE = 280, {"channels": 8, "layers": 1, "kernel": 3, "hidden": 4}
 RUN = {"settings": {"steps": 2}, "best_step": 2, "history": [{"step": n, "loss": 2.0, "value": 2.0} for n in (1, 2)]}
@@ -108,14 +110,14 @@ def test_oracle_training_ends_in_ribosomes(parts):
     load = parts["judge_train"].load
     assert result.history[-1]["value"] < result.history[0]["value"]
     assert float((guess - load).mean()) == pytest.approx(0, abs=1e-3)  # a line was fitted on these rows
-    quality = oracles.load_quality(guess.numpy(), load.numpy())
+    quality = regression_quality(guess.numpy(), load.numpy())
     assert quality["r2"] == pytest.approx(quality["r2_of_line"], abs=1e-3)
     assert quality["pearson"] > 0.5
 
 
 def test_quality_by_hand():
     measured = np.array([0.0, 1.0, 2.0, 3.0])
-    quality = oracles.load_quality(2 * measured, measured)
+    quality = regression_quality(2 * measured, measured)
     assert quality["r2_of_line"] == pytest.approx(1)
     assert quality["spearman"] == pytest.approx(1)
     assert quality["r2"] == pytest.approx(1 - (14 / 4) / 1.25)
@@ -156,12 +158,9 @@ def test_row_bits_average_to_the_bits_of_a_chain():
 def test_command_line_writes_loadable_networks(folder, tmp_path, monkeypatch):
     monkeypatch.setitem(utr.ORACLES, "guide", SHAPE)
     monkeypatch.setitem(utr.ORACLES, "judge", SHAPE | {"channels": 4})
-    application = typer.Typer()
-    application.command()(utr.main)
     for stage in ("denoiser", "guide", "judge"):
         arguments = ["--data", str(folder), "--out", str(tmp_path), "--stage", stage, "--steps", "2"]
-        result = CliRunner().invoke(application, [*arguments, "--oracle-steps", "2"], catch_exceptions=False)
-        assert result.exit_code == 0, result.output
+        main("rna", {"utr": utr.RECIPE}, [*arguments, "--oracle-steps", "2"])
     for name in ("denoiser", "mrl-guide", "mrl-judge"):
         load_network(tmp_path / f"{name}.safetensors")
         assert json.loads((tmp_path / f"{name}.history.json").read_text())["best_step"] == 2
@@ -182,20 +181,26 @@ def test_card_has_all_its_numbers_and_no_sequence(parts, human, folder):
     texts = json.dumps([card, reference])
     assert not any(row in texts for row in parts["test_random"].sequences)
     assert card["published"]["old_pred"]["r2_of_line"] == pytest.approx(1)
-    page = card_text.render_card(json.loads(json.dumps(card)))
+    card = json.loads(json.dumps(card))
+    page = render_card(utr.RECIPE.card.template, card)
     assert "not a model of natural 5'UTRs" in page
-    assert "Spearman" in card_text._stability(card)
-    assert "there is none" in card_text._stability({})
-    assert card_text.draw_training(card).endswith("</svg>\n")
+    assert "share of unpaired letters (Spearman" in page
+    assert "stability, validation" in training_curves(card, utr.RECIPE.card.panels)
+    del card["stability"], card["training"]["stability"]
+    assert "no table of degradation, so there is none" in render_card(utr.RECIPE.card.template, card)
+    assert "stability, validation" not in training_curves(card, utr.RECIPE.card.panels)
 
 
 def test_the_card_says_whether_a_difference_is_significant():
+    card = json.loads(bundled("rna-utr", "card.json").read_text())
     others = {
         "even": {"bits": 2.0, "gain": 0.02, "standard_error": 0.001},
         "close": {"bits": 1.981, "gain": 0.001, "standard_error": 0.001},
         "better": {"bits": 1.97, "gain": -0.01, "standard_error": 0.001},
     }
-    bits = {"n": 9, "denoiser": 1.98, "standard_error": 0.001, "others": others}
-    text = card_text._bits({"bits_per_base": {"test_random": bits}, "natural_bits": None})
+    card["bits_per_base"] = {"test_random": {"n": 9, "denoiser": 1.98, "standard_error": 0.001, "others": others}}
+    text = render_card(utr.RECIPE.card.template, card | {"natural_bits": None})
     assert "- on `test_random`: even. Not: close; better." in text
     assert "0.0010 (s.e. 0.0010, not significant)" in text
+    assert "-0.0100 (s.e. 0.0010) |" in text
+    assert "Natural human 5'UTRs, under the denoiser" not in text

@@ -4,11 +4,10 @@ import json
 
 import numpy
 import torch
-import typer
-from typer.testing import CliRunner
 
 import svdd
-from recipes.rna.uniform import main
+from recipes.rna import uniform, utr
+from recipes.trainer import main
 
 
 def test_the_recipe_trains_measures_and_writes(tmp_path):
@@ -16,9 +15,8 @@ def test_the_recipe_trains_measures_and_writes(tmp_path):
     tokens = torch.multinomial(torch.tensor([0.7, 0.1, 0.1, 0.1]), 300 * 50, replacement=True, generator=generator)
     loads = torch.rand(300, generator=generator)
     numpy.savez(tmp_path / "library.npz", x=tokens.view(300, 50).numpy(), y=loads.numpy())
-    app = typer.Typer()
-    app.command()(main)
     arguments = [
+        "uniform",
         "--data",
         str(tmp_path),
         "--out",
@@ -30,11 +28,10 @@ def test_the_recipe_trains_measures_and_writes(tmp_path):
         "--rounds",
         "1",
     ]
-    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
-    assert done.exit_code == 0, done.output
+    main("rna", {"utr": utr.RECIPE, "uniform": uniform.RECIPE}, arguments)
     card = json.loads((tmp_path / "out" / "card.json").read_text())
     assert card["measured"]["composition_bits"] < 1.5
-    history = card["training"]["history"]
+    history = card["training"]["denoiser"]["history"]
     assert history[-1]["value"] < 1.1, "bits a site of a sequence of mostly A, at a random time"
     assert "# rna-utr-uniform" in (tmp_path / "out" / "card.md").read_text()
     again = svdd.load("rna-utr-uniform", weights=str(tmp_path / "out" / "denoiser.safetensors"), steps=8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -10,20 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recipes.card_parts import describe, speed, speed_setting
-from recipes.dna.baselines import detection, kmer_detection, markov_row_bits
-from recipes.dna.denoiser import row_bits, sample_unguided
+from recipes.baselines import detection, kmer_detection, markov_row_bits
+from recipes.measures import agreement, describe, gc_moments, quantiles, regression_quality, speed, speed_setting
 from recipes.rna.data import LENGTH, UtrData
-from recipes.rna.oracles import load_quality, predicted
+from recipes.rna.oracles import predicted
+from recipes.sequence_denoiser import row_bits, sample_unguided
 from svdd.domains.rna.measures import composition_by_position, rna_summary, upstream_starts
 from svdd.domains.sequence.alphabets import DNA, RNA
-from svdd.domains.sequence.distances import (
-    gc_fraction,
-    kmer_correlation,
-    kmer_counts,
-    pairwise_diversity,
-    unique_fraction,
-)
+from svdd.domains.sequence.distances import kmer_correlation, kmer_counts, pairwise_diversity, unique_fraction
 from svdd.networks.regressors import ConvolutionalRegressor
 from svdd.networks.sequences import SequenceDenoiser
 
@@ -84,7 +79,7 @@ def measure_card(
         draws: Mask draws per sequence for the bits.
 
     Returns:
-        A JSON-able record, which `recipes.rna.card_text` renders.
+        A JSON-able record, which `utr.md.j2` renders.
     """
     drawn = sample_unguided(denoiser, samples, length=LENGTH, steps=steps, seed=0)
     networks: dict[str, nn.Module] = {"denoiser": denoiser, **{f"mrl-{role}": net for role, net in oracles.items()}}
@@ -98,7 +93,11 @@ def measure_card(
         "detection": _detection(parts["test_random"], drawn),
         "oracles": {role: _oracle_quality(network, parts, human) for role, network in oracles.items()},
         "published": {} if human is None else _published(human),
-        "oracle_agreement": _agreement(parts["test_deep"].tokens, drawn, oracles),
+        "oracle_agreement": agreement(
+            partial(predicted, oracles["guide"]),
+            partial(predicted, oracles["judge"]),
+            {"test_deep": parts["test_deep"].tokens, "samples": drawn},
+        ),
         "speed": {name: speed(network, LENGTH) for name, network in networks.items()},
         "speed_setting": speed_setting(),
     }
@@ -121,14 +120,10 @@ def _aggregates(tokens: Tensor, oracles: Oracles) -> dict[str, Any]:
         "n": len(texts),
         **_composition(texts),
         "composition_by_position": composition_by_position(texts).round(4).tolist(),
-        "oracle_quantiles": {name: _quantiles(predicted(network, tokens)) for name, network in oracles.items()},
+        "oracle_quantiles": {name: quantiles(predicted(network, tokens)) for name, network in oracles.items()},
         "kmer3": kmer_counts(texts, 3, alphabet=_LETTERS).tolist(),
         "kmer6": kmer_counts(texts, 6, alphabet=_LETTERS).tolist(),
     }
-
-
-def _quantiles(values: Tensor) -> dict[str, float]:
-    return {str(level): float(numpy.quantile(values.numpy(), level)) for level in (0.05, 0.5, 0.95)}
 
 
 def _loads(part: UtrData) -> dict[str, Any]:
@@ -203,7 +198,7 @@ def _sample_quality(
         "unique_fraction": unique_fraction(texts["samples"]),
         "diversity": {name: pairwise_diversity(rows[:256]) for name, rows in texts.items()},
         "oracle_quantiles": {
-            role: {name: _quantiles(predicted(network, tokens)) for name, tokens in groups.items()}
+            role: {name: quantiles(predicted(network, tokens)) for name, tokens in groups.items()}
             for role, network in oracles.items()
         },
     }
@@ -217,10 +212,10 @@ def _position_gap(tokens: Tensor, reference: Tensor) -> dict[str, float]:
 
 def _composition(texts: list[str]) -> dict[str, float]:
     """Means over all rows; free energies are those of the first thousand."""
-    gc, starts = gc_fraction(texts), upstream_starts(texts)
+    (gc_mean, gc_sd), starts = gc_moments(texts), upstream_starts(texts)
     return rna_summary(texts[:_FOLDED]) | {
-        "gc": float(gc.mean()),
-        "gc_sd": float(gc.std()),
+        "gc": gc_mean,
+        "gc_sd": gc_sd,
         "uaug_rate": float((starts > 0).mean()),
         "uaug_mean": float(starts.mean()),
     }
@@ -244,18 +239,12 @@ def _oracle_quality(
     if human is not None:
         groups["natural_human"] = RNA.encode(human["utr"].tolist()), human["hrl"].to_numpy()
     return {
-        name: load_quality(predicted(network, tokens).double().numpy(), load) for name, (tokens, load) in groups.items()
+        name: regression_quality(predicted(network, tokens).double().numpy(), load)
+        for name, (tokens, load) in groups.items()
     }
 
 
 def _published(human: pandas.DataFrame) -> dict[str, Any]:
     """The quality of predictions that the table of natural 5'UTRs carries."""
     found = [name for name in _PUBLISHED if name in human]
-    return {name: load_quality(human[name].to_numpy(), human["hrl"].to_numpy()) for name in found}
-
-
-def _agreement(test: Tensor, drawn: Tensor, oracles: Oracles) -> dict[str, float]:
-    """Pearson correlation of guide and judge, on test rows and on samples."""
-    groups = {"test_deep": test, "samples": drawn}
-    scores = {name: [predicted(oracles[role], rows) for role in ("guide", "judge")] for name, rows in groups.items()}
-    return {name: float(torch.corrcoef(torch.stack(pair))[0, 1]) for name, pair in scores.items()}
+    return {name: regression_quality(human[name].to_numpy(), human["hrl"].to_numpy()) for name in found}
