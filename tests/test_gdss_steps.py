@@ -19,7 +19,6 @@ from svdd.models.graph_sizes import COUNTS, draw_sizes, size_law
 from svdd.process import Particles
 from svdd.values import posterior_mean
 
-pytest.importorskip("rdkit")
 ZINC = {"x": VP(0.1, 1.0, 1000), "adj": VE(0.2, 1.0, 1000)}
 
 

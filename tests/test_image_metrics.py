@@ -6,6 +6,7 @@ import io
 import numpy
 import pytest
 import torch
+from PIL import Image
 
 from svdd.captions import captioned, encode_prompts
 from svdd.metrics.frechet import Moments, floor, frechet
@@ -27,7 +28,6 @@ from svdd.report.images import best_images, side_by_side
 from svdd.result import Result
 from svdd.rewards.images import brightness
 
-Image = pytest.importorskip("PIL.Image")
 MEANS = ImageFeatures("means of the colours", lambda images: images.mean((2, 3)))
 
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy
 import pytest
 import torch
+import transformers
 from safetensors.torch import save_file
 
 from svdd.captions import captioned, encode_prompts
@@ -18,8 +19,6 @@ from svdd.rewards.image_inputs import ImageInputs
 from svdd.rewards.image_models import clip_score, hps, image_reward, pick_score
 from svdd.rewards.image_weights import linear_head, read_weights
 
-transformers = pytest.importorskip("transformers")
-pytest.importorskip("PIL")
 PROMPTS = ["a photo of a cat", "a small ship", "a photo of a cat"]
 TEXT = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
 IMAGE = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}

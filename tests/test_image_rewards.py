@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import torch
+from PIL import Image
 
 import image_functions
 from exact.image_checks import PROMPTS, SHADES, prompts_stay_with_their_images
@@ -19,8 +20,6 @@ from svdd.reward_identity import reward_identity
 from svdd.rewards import images as rewards
 from svdd.rewards.image_reward import ImageReward, as_reward
 from svdd.rewards.workers import workers
-
-Image = pytest.importorskip("PIL.Image")
 
 
 def flat(*colour, height=4, width=4):
@@ -54,13 +53,10 @@ BLACK, WHITE, RED, GREEN = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (1.0, 0.0, 0.0), (0
     ],
 )
 def test_golden_values(name, image, golden):
-    if name == "sharpness":
-        pytest.importorskip("skimage")
     assert float(load_reward(name)(image)[0]) == pytest.approx(golden, abs=1e-4)
 
 
 def test_sharpness_falls_with_every_blur():
-    pytest.importorskip("skimage")
     images = [noise(n=1, height=64, width=64)]
     for _ in range(3):
         images.append(torch.nn.functional.avg_pool2d(images[-1], 3, stride=1, padding=1, count_include_pad=False))
@@ -272,7 +268,6 @@ def test_programs_are_given_plain_paths(tmp_path):
 
 @pytest.mark.parametrize("with_prompts", [True, False])
 def test_addresses_are_given_pngs_and_prompts(with_prompts):
-    pytest.importorskip("urllib3")
     with image_functions.server() as (address, seen):
         reward = as_reward(load_reward(address, batch=2))
         assert reward(designs() if with_prompts else designs()["images"]) == [1, 1, 1]

@@ -3,13 +3,12 @@
 import numpy
 import pytest
 import torch
+from PIL import Image as PIL
 
 from svdd.accounting import between, picked
 from svdd.captions import captioned, decode_prompts, encode_prompts, images_of, prompts_of
 from svdd.memo import keys_of, memoised
 from svdd.pixels import checked_images, from_any, from_uint8, grid, to_pil, to_uint8, write_images
-
-PIL = pytest.importorskip("PIL.Image")
 
 
 def noise(n=2, height=5, width=4, seed=0):

@@ -228,7 +228,6 @@ def test_command_line_writes_loadable_networks(folder, tmp_path):
 
 
 def test_card_has_all_its_numbers(parts):
-    pytest.importorskip("pyjaspar")
     with isolated_randomness(0):
         denoiser = SequenceDenoiser(channels=8, blocks=1).eval()
         guide, judge = (SequenceClassifier(outputs=2, **SHAPE).eval() for _ in range(2))

@@ -149,7 +149,6 @@ def comparison_report(folder):
 
 
 def molecules_report(folder, posed):
-    pytest.importorskip("rdkit")
     from rdkit import Chem
     from rdkit.Chem import AllChem
 
@@ -200,7 +199,6 @@ def test_a_report_is_whole_and_as_wide_as_the_window(pages, name, width):
 
 
 def test_poses_are_shown_in_three_dimensions_by_the_page_alone(tmp_path):
-    pytest.importorskip("ipymolstar")
     found, complaints = watch(molecules_report(tmp_path / "a", posed=True), tmp_path, 390)
     assert complaints == []
     assert found["width"] <= 390

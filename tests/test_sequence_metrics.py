@@ -82,7 +82,6 @@ def test_motif_hits_on_both_strands_and_mixed_lengths():
 
 
 def test_jaspar_motifs_hit_their_consensus():
-    pytest.importorskip("pyjaspar")
     matrices = motifs.jaspar_matrices()
     assert list(matrices) == list(motifs.ENHANCER_MOTIFS)
     best = ["".join("ACGT"[row] for row in m.argmax(axis=0)) for m in matrices.values()]

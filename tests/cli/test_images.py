@@ -13,9 +13,6 @@ from svdd.metrics.images import ImageFeatures
 from svdd.models.image_files import read_images
 from svdd.rewards.images import brightness
 
-pytest.importorskip("PIL")
-pytest.importorskip("jinja2")
-
 MODEL = '''
 import torch
 

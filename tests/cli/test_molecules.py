@@ -7,9 +7,6 @@ import re
 import pandas as pd
 import pytest
 
-pytest.importorskip("rdkit")
-pytest.importorskip("fcd_torch")
-
 MODEL = """
 from dataclasses import replace
 

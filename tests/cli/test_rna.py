@@ -50,7 +50,6 @@ def run(call, tmp_path):
 
 
 def test_a_run_writes_scores_and_draws_the_best_structures(run):
-    pytest.importorskip("RNA")
     folder = run("out")
     assert re.fullmatch(r">svdd-0000 reward=\S+ kozak=\S+", (folder / "samples.fasta").read_text().splitlines()[0])
     drawn = figures((folder / "report.html").read_text())

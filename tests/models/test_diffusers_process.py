@@ -13,9 +13,6 @@ import numpy as np
 import pytest
 import torch
 
-pytest.importorskip("diffusers")
-pytest.importorskip("transformers")
-
 import svdd
 import tiny_pipelines
 from processes import SETTINGS, designs_a_chain
@@ -167,7 +164,6 @@ def test_a_class_is_what_the_network_is_told():
 
 def test_both_ways_agree_for_the_same_noise():
     """`svdd.steer` and the process, without choice and with the same latents, are the same images."""
-    pytest.importorskip("greenlet")
     latents = Rng(0, 3).normal((3, 4, 8, 8))
     pipe = tiny_pipelines.sd15()
     steered = svdd.steer(pipe, redness, method="pretrained", eta=0.0)
@@ -186,7 +182,6 @@ def test_both_ways_agree_for_the_same_noise():
     ],
 )
 def test_both_ways_choose_the_same_from_the_same_noise(method, options):
-    pytest.importorskip("greenlet")
     latents = Rng(9, 3).normal((3, 4, 8, 8))
     options = {"prior_candidates": 1} | options if method == "svdd" else options
     made = replace(load("sd15"), prior=lambda n, rng: {"latents": latents, "condition": torch.arange(3)})

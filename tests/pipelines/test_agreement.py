@@ -11,8 +11,6 @@ from pipelines.calls import PROMPTS, arguments, brightness
 from svdd.captions import images_of
 from svdd.models.diffusers_process import diffusers_process
 
-pytest.importorskip("diffusers")
-
 
 def noise_of(process, n):
     """The process's own first latents."""

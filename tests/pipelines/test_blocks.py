@@ -2,6 +2,7 @@
 
 import copy
 
+import diffusers
 import pytest
 import torch
 
@@ -9,7 +10,6 @@ import tiny_pipelines as tiny
 from pipelines.calls import PROMPTS, Counted, brightness
 from svdd.pipelines.blocks import steered_blocks
 
-diffusers = pytest.importorskip("diffusers")
 BLOCKS = {
     "sdxl": "StableDiffusionXLAutoBlocks",
     "sd3": "StableDiffusion3AutoBlocks",

@@ -3,10 +3,8 @@
 import pytest
 import torch
 
-from svdd.pipelines.families import image_decoder, images_of_model
-
-pytest.importorskip("diffusers")
 import tiny_pipelines as tiny
+from svdd.pipelines.families import image_decoder, images_of_model
 
 SIZE = {"height": 16, "width": 16, "num_inference_steps": 2, "prompt": ["a cat", "a red dog"]}
 

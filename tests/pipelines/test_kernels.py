@@ -2,14 +2,13 @@
 
 import copy
 
+import diffusers
 import pytest
 import torch
 
 from svdd.pipelines.kernels import KERNELS, scheduler_kernel
 from svdd.pipelines.refusals import REASONS, refusal
 from svdd.rng import Rng
-
-diffusers = pytest.importorskip("diffusers")
 
 SD = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 PIXELS = {"beta_schedule": "squaredcos_cap_v2"}

@@ -4,8 +4,6 @@ import pytest
 import torch
 
 import svdd
-
-pytest.importorskip("diffusers")
 import tiny_pipelines as tiny
 from pipelines.calls import PROMPTS, arguments, brightness
 

@@ -1,5 +1,6 @@
 """Refusals: what cannot be steered is one sentence with the remedy, and leaves the pipeline as it was."""
 
+import diffusers
 import pytest
 import torch
 
@@ -8,8 +9,6 @@ import tiny_pipelines as tiny
 from pipelines.calls import PROMPTS, arguments, brightness, same_scheduler, state_of
 from svdd.pipelines.outputs import SafetyCheckerWarning
 from svdd.values import RewardError
-
-diffusers = pytest.importorskip("diffusers")
 
 
 def refused(pipe, message, given=None, error=ValueError, reward=brightness, **options):

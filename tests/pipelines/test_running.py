@@ -5,6 +5,7 @@ import inspect
 import threading
 import time
 
+import diffusers
 import pytest
 import torch
 
@@ -13,8 +14,6 @@ import tiny_pipelines as tiny
 from pipelines.calls import NAMES, arguments, brightness, network, same_scheduler, state_of
 from svdd.pipelines.running import Running
 from svdd.pipelines.steered_scheduler import steered_scheduler
-
-diffusers = pytest.importorskip("diffusers")
 
 
 class Told(Exception):

@@ -13,8 +13,6 @@ from svdd.accounting import Usage
 from svdd.pipelines.arguments import Arguments
 from svdd.pipelines.kernels import KERNELS
 
-pytest.importorskip("diffusers")
-
 METHODS = {
     "pretrained": ({}, 1),
     "best-of-n": ({"particles": 3}, 3),

@@ -8,12 +8,15 @@ import sys
 
 ALLOWED: dict[str, str] = {}
 
-if "SVDD_GDSS_DIR" not in os.environ:
-    ALLOWED["test_gdss::*"] = "the published checkpoints and their golden numbers have no licence to be in the repository"
+if not os.environ.get("SVDD_GDSS_DIR"):
+    ALLOWED["test_gdss::*"] = "the published checkpoints and golden numbers have no licence to be in the repository"
 
-if "SVDD_RECEPTORS" not in os.environ:
+if not os.environ.get("SVDD_RECEPTORS"):
     for test in ("test_known_molecules_in_parp1", "test_published_receptors_fit_their_boxes"):
         ALLOWED[f"test_docking::{test}"] = "the published receptors are not in the repository"
+
+if sys.version_info < (3, 11):
+    ALLOWED["test_lists::test_extras_are_those_of_the_package"] = "Python 3.10 cannot read TOML"
 
 if sys.version_info >= (3, 13):
     ALLOWED["test_docking"] = "vina has wheels for Python 3.10 to 3.12"

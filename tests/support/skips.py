@@ -4,7 +4,7 @@ At the end of a whole run, an entry that names no test fails it too, and the ski
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 import pytest
@@ -59,7 +59,9 @@ class OnlyAllowedSkips:
             )
         return report
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)  # outermost: sees what pytest's own plugin for skips has made of a report
+    # outermost, so that they see what pytest's own plugin for skips has made of a report
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self):
         return self._checked((yield))
 
@@ -79,7 +81,7 @@ class OnlyAllowedSkips:
         name = name_of(report.nodeid)
         self.names |= {name, name.partition("::")[0]}
         if report.skipped and not hasattr(report, "wasxfail"):
-            self.skips[self._entry(name) or name] += 1
+            self.skips[self._entry(name)] += 1
 
     def pytest_sessionfinish(self, session, exitstatus):
         is_worker = hasattr(session.config, "workerinput")
@@ -90,18 +92,13 @@ class OnlyAllowedSkips:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter):
-        _section(
-            terminalreporter, "allowed skips", (f"{n} of {entry}: {self.allowed[entry]}" for entry, n in self.skips.items())
-        )
-        _section(
-            terminalreporter,
-            "FAILED: entries of the allowed skips that name no test",
-            (f"{entry}: {self.allowed[entry]}" for entry in self.needless),
-        )
+        skips = [f"{number} of {entry}: {self.allowed[entry]}" for entry, number in self.skips.items()]
+        needless = [f"{entry}: {self.allowed[entry]}" for entry in self.needless]
+        _section(terminalreporter, "allowed skips", skips)
+        _section(terminalreporter, "FAILED: entries of the allowed skips that name no test", needless)
 
 
-def _section(terminalreporter, title: str, lines: Iterable[str]) -> None:
-    lines = list(lines)
+def _section(terminalreporter, title: str, lines: list[str]) -> None:
     if lines:
         terminalreporter.section(title)
         for line in lines:
