@@ -24,6 +24,8 @@ def nodes():
     """A cluster of two nodes on this machine; the driver is on the first."""
     from ray.cluster_utils import Cluster
 
+    patch = pytest.MonkeyPatch()
+    patch.setenv("RAY_worker_niceness", "0")  # 15 by default: actors would starve beside other tests
     node = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
     cluster = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
     second = cluster.add_node(**node)
@@ -31,6 +33,7 @@ def nodes():
     yield cluster, second
     ray.shutdown()
     cluster.shutdown()
+    patch.undo()
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,8 @@ from svdd.rewards.objectives import ramp, weighted_sum
 from svdd.rewards.receptors import TARGETS, find_receptor, prepared_targets, receptors_folder
 from svdd.rewards.workers import workers
 
+pytestmark = pytest.mark.slow
+
 PARP1 = "dockstring:PARP1"
 POCKET = {"size": (12, 12, 12)}  # round the centre that comes with it: maps in a tenth of a second
 BENZAMIDE, METHANOL = "NC(=O)c1ccccc1", "CO"

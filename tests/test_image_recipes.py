@@ -20,6 +20,8 @@ from svdd.recipes import image as recipe
 from svdd.recipes import image_autoencoder, image_classifiers, image_data, image_denoiser, image_text
 from svdd.training import TrainingSettings, isolated_randomness
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 TINY_AUTOENCODER = {"block_out_channels": (8, 8, 8), "norm_num_groups": 4}
 TINY_UNET = {"block_out_channels": (16, 16), "norm_num_groups": 8}

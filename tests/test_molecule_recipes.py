@@ -17,6 +17,8 @@ from svdd.recipes import dna_baselines, molecule_data, molecule_denoiser
 from svdd.recipes import molecule as recipe
 from svdd.training import TrainingSettings, isolated_randomness
 
+pytestmark = pytest.mark.slow
+
 MOLECULES = [
     "CC(=O)Nc1ccc(O)cc1",
     "CC(=O)Oc1ccccc1C(=O)O",

@@ -8,6 +8,8 @@ import torch
 import mutants
 from exact import checks, flow_checks, image_checks, learned_checks
 
+pytestmark = pytest.mark.slow
+
 KILLED_BY = {
     "resampling_forgets_log_k": checks.resampling_keeps_the_level,
     "weights_not_reset": checks.weighted_methods_are_unbiased,

@@ -21,6 +21,8 @@ from svdd.recipes import (
 )
 from svdd.training import TrainingSettings, isolated_randomness, train
 
+pytestmark = pytest.mark.slow
+
 CHROMOSOMES = [f"chr{name}" for name in (1, 2, 8, 9, 10, 11, 18, 21, 22)]
 SHAPE = {"channels": 16, "stages": 1, "kernel": 3, "stem_kernel": 5}
 

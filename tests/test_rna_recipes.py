@@ -15,6 +15,8 @@ from svdd.models.weight_files import load_network
 from svdd.recipes import dna_baselines, rna_card, rna_card_text, rna_data, rna_oracles, rna_stability, rna_utr
 from svdd.training import TrainingSettings, isolated_randomness
 
+pytestmark = pytest.mark.slow
+
 ROWS, SHAPE = 280, {"channels": 8, "layers": 1, "kernel": 3, "hidden": 4}
 RUN = {"settings": {"steps": 2}, "best_step": 2, "history": [{"step": n, "loss": 2.0, "value": 2.0} for n in (1, 2)]}
 

@@ -52,6 +52,7 @@ def test_the_methods_are_given_equal_network_rows(sizes, tmp_path):
     assert {job.samples for job in planned.values()} == {sizes.designs}
 
 
+@pytest.mark.slow
 def test_the_demo_writes_a_run_with_its_comparison(call, refused, tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "FAST", demo.Sizes(designs=4, steps=2, candidates=2))
     monkeypatch.setattr(evaluation, "ELBO_SAMPLES", 2)

@@ -9,6 +9,7 @@ import svdd.cli.main as program
 pytestmark = pytest.mark.usefixtures("quick_report")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

@@ -7,6 +7,8 @@ import re
 import pandas as pd
 import pytest
 
+pytestmark = pytest.mark.slow
+
 MODEL = """
 from dataclasses import replace
 

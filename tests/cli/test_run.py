@@ -23,6 +23,7 @@ FILES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_runs(run, tmp_path, method):
     result = run(method=method, **SIZES[method])
@@ -31,6 +32,7 @@ def test_every_method_runs(run, tmp_path, method):
     assert len(pd.read_csv(tmp_path / "out" / "samples.csv")) == 6
 
 
+@pytest.mark.slow
 def test_the_folder_is_what_the_library_gives(run, model, tmp_path):
     assert run("--score", f"{model}:other", seed=3, temperature=0.2, steps=8).status == 0
     process, score = svdd.load(f"{model}:model", steps=8), svdd.locate.load_reward(f"{model}:score")
@@ -98,6 +100,7 @@ def test_force_spares_a_folder_that_is_not_a_run(run, refused, tmp_path):
     assert (tmp_path / "out" / "samples.csv").read_text() == "precious"
 
 
+@pytest.mark.slow
 def test_force_removes_only_files_of_the_folder_itself(run, tmp_path):
     run()
     (tmp_path / "precious").write_text("mine")
@@ -132,6 +135,7 @@ def test_a_fixed_part_is_in_every_design(run, tmp_path):
     assert all(design[2:6] == "ACGT" and design[11] == "A" for design in designs)
 
 
+@pytest.mark.slow
 def test_templates_and_starts(run, tmp_path):
     (tmp_path / "templates.fasta").write_text(">one\nACGTNN\nNNNNNN\n>two\nNNNNNNNNNNGG\n")
     assert run(template=tmp_path / "templates.fasta").status == 0

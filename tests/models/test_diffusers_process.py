@@ -96,6 +96,7 @@ def quiet(pipe):
 # Parity
 
 
+@pytest.mark.slow
 def test_without_eta_the_images_are_the_pipelines_own():
     latents = Rng(0, 3).normal((3, 4, 8, 8))
     pipe = tiny_pipelines.sd15()
@@ -121,6 +122,7 @@ def test_step_by_step_the_latents_are_the_pipelines_own():
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduler", ["DDPMScheduler", "EulerAncestralDiscreteScheduler", "LCMScheduler"])
 @pytest.mark.parametrize("guidance", [1.0, 2.5])
 def test_other_schedulers_are_stepped_as_the_pipeline_steps_them(scheduler, guidance):
@@ -136,6 +138,7 @@ def test_other_schedulers_are_stepped_as_the_pipeline_steps_them(scheduler, guid
     assert made.rows_each == (2 if guidance > 1 else 1)
 
 
+@pytest.mark.slow
 def test_pixel_models_make_the_pipelines_own_images():
     from diffusers import DDIMPipeline, DDIMScheduler
 
@@ -162,6 +165,7 @@ def test_a_class_is_what_the_network_is_told():
     assert load("classes").about["classes"] == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_both_ways_agree_for_the_same_noise():
     """`svdd.steer` and the process, without choice and with the same latents, are the same images."""
     latents = Rng(0, 3).normal((3, 4, 8, 8))
@@ -173,6 +177,7 @@ def test_both_ways_agree_for_the_same_noise():
     torch.testing.assert_close(torch.as_tensor(output.rewards).double(), result.rewards, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "options"),
     [
@@ -194,6 +199,7 @@ def test_both_ways_choose_the_same_from_the_same_noise(method, options):
 # Conditions
 
 
+@pytest.mark.slow
 def test_a_chain_has_its_prompt_whatever_is_beside_it():
     made = process("sd15")
     whole = svdd.decode(made, redness, candidates=3, samples=5, temperature=0.1)
@@ -222,6 +228,7 @@ def test_conditions_travel_with_their_rows():
     assert steps.result().rewards.tolist() == [5.0, 21.0, 3.0, 5.0]
 
 
+@pytest.mark.slow
 def test_another_prompt_is_another_answer():
     one, other = (load("sd15", prompt=prompt) for prompt in ("a cat", "a dog"))
     x = one.prior(2, Rng(0, 2))
@@ -232,6 +239,7 @@ def test_another_prompt_is_another_answer():
 # Runs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "setting"),
     [
@@ -252,6 +260,7 @@ def test_every_method_runs(setting, name):
     torch.testing.assert_close(redness(images), result.rewards, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "setting"),
     [("sd15", "svdd"), ("sd15", "nested-is"), ("ddpm", "smc"), ("classes", "beam"), ("ddpm", "blocks")],
@@ -372,6 +381,7 @@ def test_scores_on_disk_know_images_by_their_bits(tmp_path):
 # Learned values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sd15", "ddpm"])
 def test_a_value_of_images_is_fitted_saved_and_used(name, tmp_path):
     made = process(name)
@@ -388,6 +398,7 @@ def test_a_value_of_images_is_fitted_saved_and_used(name, tmp_path):
     assert torch.equal(value.predictor(svdd.tree.take(x, torch.arange(2)), made.times[1], ()), whole[:2])
 
 
+@pytest.mark.slow
 def test_a_value_of_other_prompts_is_refused(tmp_path):
     settings = {"rollouts": 20, "train_steps": 2, "held_out": 0, "candidates": 0, "network_options": {"channels": 8}}
     svdd.fit_value(process("sd15"), redness, **settings).save(tmp_path / "value")

@@ -29,6 +29,7 @@ def started_from(process, latents):
     return replace(process, prior=prior)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "options"),
     [
