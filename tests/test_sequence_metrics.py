@@ -140,6 +140,7 @@ def test_a_weighted_quantile_is_that_of_repeated_values(share):
     numpy.testing.assert_allclose(found, repeated)
 
 
+@pytest.mark.slow
 def test_an_interval_covers():
     generator, covered = numpy.random.default_rng(0), 0
     for _ in range(300):

@@ -106,6 +106,7 @@ def test_a_hung_process_is_gone(pool):
         os.kill(killed, 0)
 
 
+@pytest.mark.slow
 def test_answers_arrive_while_the_caller_does_something_else(others):
     with workers(fragile.sleepy, 2, batch=2, timeout=10) as reward:
         reward(["x", "x", "x", "x"])

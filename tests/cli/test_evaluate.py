@@ -210,6 +210,7 @@ def test_a_bad_reference_is_one_sentence(run, evaluate, refused, fasta, sequence
     assert said in refused(evaluate("a", reference=fasta(*sequences)))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_report")
 def test_what_is_no_finished_run_is_refused(run, evaluate, refused, call, model, tmp_path):
     assert "holds no finished run; give folders that svdd run wrote" in refused(evaluate("nowhere"))

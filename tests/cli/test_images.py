@@ -194,6 +194,7 @@ def test_programs_get_files(run, tmp_path, quick_report):
     assert pd.read_csv(tmp_path / "out" / "samples.csv")["reward"].astype(int).tolist() == [4, 12]
 
 
+@pytest.mark.slow
 def test_a_score_on_disk_is_found_again(run, tmp_path, quick_report):
     for out in ("one", "two"):
         done = run(out=out, reward="red", samples=2, cache=tmp_path / "scores.sqlite")

@@ -100,6 +100,7 @@ def test_a_component_may_have_worker_processes(call, job, model, tmp_path, conte
     assert contents(tmp_path / "apart") == contents(tmp_path / "job")
 
 
+@pytest.mark.slow
 def test_a_users_own_objective_is_a_reward_by_name(call, model, tmp_path):
     goal = """
 from svdd.rewards.objectives import ramp, weighted_sum

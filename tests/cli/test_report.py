@@ -156,6 +156,7 @@ def test_hostile_labels_stay_texts_in_a_comparison(tmp_path):
     assert page.text.count(HOSTILE) >= 8
 
 
+@pytest.mark.slow
 def test_designs_that_are_not_text(tmp_path):
     result = Result(
         torch.zeros(3, 2, 4, 4),

@@ -111,6 +111,7 @@ def test_a_run_killed_while_it_wrote_its_files_goes_on(run, call, model, tmp_pat
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_resuming_a_finished_run_shows_it(run, call, tmp_path, contents):
     first = run()
     before = contents(tmp_path / "out")
@@ -140,6 +141,7 @@ def test_an_error_after_a_save_says_that_it_can_go_on(run, model, tmp_path, monk
     assert "stopping raised ZeroDivisionError: division by zero; add --debug for the traceback" in said[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [b"", b"no archive", None])
 def test_a_damaged_state_is_named(run, call, refused, tmp_path, damage):
     run()

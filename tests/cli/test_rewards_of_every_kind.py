@@ -101,6 +101,7 @@ def test_a_command_gives_the_designs_of_the_same_function(run, tmp_path, content
     assert contents(tmp_path / "command") == contents(tmp_path / "function")
 
 
+@pytest.mark.slow
 def test_a_command_is_found_from_anywhere_when_a_run_goes_on(call, model, tmp_path, monkeypatch):
     (tmp_path / "score.py").write_text(PROGRAM)
     monkeypatch.chdir(tmp_path)
@@ -129,6 +130,7 @@ class Server(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.slow
 def test_an_endpoint_gives_the_designs_of_the_same_function(run, tmp_path, contents):
     http = ThreadingHTTPServer(("127.0.0.1", 0), Server)
     http.sizes = []
@@ -253,6 +255,7 @@ def test_two_runs_share_a_file_of_scores(run, call, tmp_path, contents, record, 
     assert json.loads(call("cache", cache, "--json").out)["rewards"] == []
 
 
+@pytest.mark.slow
 def test_another_reward_finds_nothing(run, tmp_path, record):
     cache = tmp_path / "scores.sqlite"
     assert run(out="one", cache=cache).status == 0
@@ -260,6 +263,7 @@ def test_another_reward_finds_nothing(run, tmp_path, record):
     assert record("two")["usage"]["reward"]["rows"] > 0
 
 
+@pytest.mark.slow
 def test_files_that_are_no_cache(call, refused, run, model, tmp_path):
     assert "there is no file of scores" in refused(call("cache", tmp_path / "nowhere"))
     assert "cannot be used as a file of scores" in refused(call("cache", model))

@@ -44,6 +44,7 @@ def test_the_folder_is_what_the_library_gives(run, model, tmp_path):
     assert written["other"].tolist() == [float(sample.count("A")) for sample in result.samples]
 
 
+@pytest.mark.slow
 def test_run_json_holds_all_settings(run, model, tmp_path):
     record = json.loads(run("--json", "--quiet", seed=3).out)
     assert record == json.loads((tmp_path / "out" / "run.json").read_text()) | {"folder": str(tmp_path / "out")}
@@ -76,11 +77,13 @@ def test_progress_on_a_terminal_is_a_bar(run, monkeypatch):
     assert run().status == 0
 
 
+@pytest.mark.slow
 def test_batches_and_chunks_change_nothing(run, tmp_path, contents):
     assert run(out="a").status == run("--chunk", "network=2", "--chunk", "reward=3", out="b", batch=4).status == 0
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_an_existing_run_is_kept_unless_forced(run, refused, tmp_path, contents):
     run(seed=1)
     first = contents(tmp_path / "out")
@@ -156,6 +159,7 @@ def test_a_model_of_numbers_runs(call, model, tmp_path):
     assert (tmp_path / "out" / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_the_state_is_saved_on_the_way(run, tmp_path, monkeypatch):
     saved = []
     monkeypatch.setattr(runs, "SAVE_SECONDS", 0.0)
@@ -164,6 +168,7 @@ def test_the_state_is_saved_on_the_way(run, tmp_path, monkeypatch):
     assert saved == [tmp_path / "out" / "state.pt"] * 6
 
 
+@pytest.mark.slow
 def test_a_run_says_whose_code_it_will_run(run, model):
     said = run("--score", "gc-content").err
     assert f"running {model}:model, which the job names" in said

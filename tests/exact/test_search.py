@@ -96,6 +96,7 @@ def test_beam_of_width_one_is_the_argmax():
     assert_law(histogram(m, step.particles.x), m.finite_law(m.posterior_mean_values(), 3, 0.0))
 
 
+@pytest.mark.slow
 def test_wider_beams_find_more():
     m = model("enumerable_a")
     v = svdd.posterior_mean(m.reward)

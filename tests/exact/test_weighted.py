@@ -67,6 +67,7 @@ def test_unbiased_for_any_value(method, twist):
     assert_unbiased(m, step, a, float(m.tilted(a) @ m.rewards))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["smc", "nested-is"])
 def test_unbiased_under_uniform_noise_with_the_initial_noise_selected(method):
     m, a = model("uniform"), 0.5
@@ -75,6 +76,7 @@ def test_unbiased_under_uniform_noise_with_the_initial_noise_selected(method):
     assert_unbiased(m, step, a, float(m.tilted(a) @ m.rewards))
 
 
+@pytest.mark.slow
 def test_the_initial_tilt_is_weighted_too():
     m, a = toy.gaussian_quadratic(steps=10), 2.0
     settings = {"particles": 4, "candidates": 3, "prior_candidates": 4, "temperature": a}
@@ -169,6 +171,7 @@ def test_adaptive_and_constant_resampling_agree():
         assert_mean(numbers, 0.0)
 
 
+@pytest.mark.slow
 def test_gaussian_linear_by_smc():
     """16 groups of 2000: mean and log Z of the discretised chain, not of its data."""
     m, a = toy.gaussian_linear(), 0.8

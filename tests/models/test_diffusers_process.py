@@ -106,6 +106,7 @@ def test_without_eta_the_images_are_the_pipelines_own():
     assert prompts_of(result.samples) == PROMPTS
 
 
+@pytest.mark.slow
 def test_step_by_step_the_latents_are_the_pipelines_own():
     seen, made = [], load("sd15", eta=1.0, negative_prompt="dark")
     pipe = tiny_pipelines.sd15()
@@ -213,6 +214,7 @@ def test_a_chain_has_its_prompt_whatever_is_beside_it():
     assert prompts_of(whole.samples) == [*PROMPTS, *PROMPTS[:2]]
 
 
+@pytest.mark.slow
 def test_conditions_travel_with_their_rows():
     """Every candidate is denoised, gathered and captioned under the prompt of its own chain."""
     made, seen = process("sd15"), []
@@ -313,6 +315,7 @@ def test_half_precision_steps_in_single():
     torch.testing.assert_close(particles.x, exact.x, rtol=0, atol=0.2)
 
 
+@pytest.mark.slow
 def test_size_is_the_users():
     made = load("sd15", height=24, width=32, prompt="a cat")
     assert images_of(svdd.decode(made, redness, method="pretrained", samples=1).samples).shape == (1, 3, 24, 32)
@@ -360,6 +363,7 @@ def test_a_reward_of_images_stays_itself():
     assert image_reward(reward) is reward
 
 
+@pytest.mark.slow
 def test_scores_on_disk_know_images_by_their_bits(tmp_path):
     calls = []
 
@@ -435,6 +439,7 @@ def test_a_saved_run_has_a_png_of_every_image(tmp_path):
 # What is refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
@@ -541,6 +546,7 @@ def test_a_local_folder_needs_no_connection_and_leaves_logs_as_they_were(monkeyp
 # The page
 
 
+@pytest.mark.slow
 def test_the_page_about_pipelines_runs(tmp_path, monkeypatch, capsys):
     page = Path(__file__).parents[2] / "docs" / "diffusers.md"
     monkeypatch.chdir(tmp_path)

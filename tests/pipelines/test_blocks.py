@@ -33,6 +33,7 @@ def called(name, **more):
     return sizes | ({} if name == "sdxl" else {"max_sequence_length": 16}) | more
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BLOCKS)
 def test_a_modular_pipeline_is_steered(name):
     pipe = modular(name)
@@ -46,6 +47,7 @@ def test_a_modular_pipeline_is_steered(name):
     assert pipe.scheduler is scheduler
 
 
+@pytest.mark.slow
 def test_the_reward_hears_the_prompts_and_is_not_copied():
     heard = set()
 

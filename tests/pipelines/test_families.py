@@ -17,6 +17,7 @@ def both(pipe, **arguments):
     return (output.images for output in given)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sd15", "sdxl", "sd3", "flux"])
 def test_latents_are_decoded_as_the_pipeline_does(name):
     pipe = getattr(tiny, name)()

@@ -34,6 +34,7 @@ class Failing:
             raise self.raised
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_pipeline_is_as_it_was_after_a_call(name, tmp_path):
     pipe = getattr(tiny, name)()
@@ -47,6 +48,7 @@ def test_a_pipeline_is_as_it_was_after_a_call(name, tmp_path):
     assert type(pipe.scheduler).__name__ in (tmp_path / "model_index.json").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [Told, ValueError, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("where", ["reward", "network", "callback"])
 @pytest.mark.parametrize("name", ["sd15", "flux"])
