@@ -49,7 +49,6 @@ class Answer:
         return reward(self.designs)
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings(f"ignore::{OverTiltWarning.__module__}.OverTiltWarning")
 @pytest.mark.filterwarnings(f"ignore::{DegenerateProposalWarning.__module__}.DegenerateProposalWarning")
 @pytest.mark.parametrize("process", PROCESSES)

@@ -152,7 +152,6 @@ def test_rollout_with_all_steps_is_the_chains_own_value():
     assert float(ends.t) == 0.0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("total", range(1, 9))
 @pytest.mark.parametrize("steps", range(1, 9))
 def test_rollouts_take_the_steps_they_were_given_and_end(total, steps):

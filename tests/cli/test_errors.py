@@ -9,7 +9,6 @@ import svdd.cli.main as program
 pytestmark = pytest.mark.usefixtures("quick_report")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

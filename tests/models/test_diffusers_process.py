@@ -439,7 +439,6 @@ def test_a_saved_run_has_a_png_of_every_image(tmp_path):
 # What is refused
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [

@@ -63,7 +63,6 @@ def answers(scheduler, n=2):
     return made
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "config", "eta"), CASES, ids=lambda case: str(case)[:60])
 def test_a_step_is_the_schedulers_own(name, config, eta):
     scheduler = scheduler_of(name, config)
