@@ -28,8 +28,8 @@ def nodes():
     patch.setenv("RAY_worker_niceness", "0")  # 15 by default: actors would starve beside other tests
     node = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
     cluster = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
+    ray.init(address=cluster.address, log_to_driver=False)  # before there is a second node that it might choose
     second = cluster.add_node(**node)
-    ray.init(address=cluster.address, log_to_driver=False)
     yield cluster, second
     ray.shutdown()
     cluster.shutdown()
