@@ -1,10 +1,12 @@
 # make demo: environment, install, decode enhancers, runs/demo/report.html
-# make test: the same environment plus the test tools, then the tests
+# make test: the same environment plus the test tools, then all tests
+# make check: the fast tests alone, between two edits: no whole run, no browser, no cluster
+# make lint: ruff and mypy
 
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test check lint clean
 
 .venv/pyvenv.cfg:
 	$(PYTHON) -m venv .venv
@@ -25,7 +27,10 @@ demo: .venv/installed
 	$(BIN)/svdd demo --out runs/demo --force
 
 test: .venv/tested
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
+
+check: .venv/tested
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "not slow and not browser and not ray"
 
 lint: .venv/linted
 	$(BIN)/ruff check .

@@ -3,15 +3,24 @@
 Python's own generator is left to test_imports.py: beartype, which checks signatures during the tests, draws from it.
 """
 
+import os
 import signal
 
 import numpy as np
 import pytest
 import torch
 
+from support.allowed_skips import ALLOWED
+from support.skips import OnlyAllowedSkips
 
-def pytest_configure():
-    """A shell's background jobs, and all that they start, ignore Ctrl-C, which some tests press."""
+
+def pytest_configure(config):
+    """Any skip that is not allowed fails where SVDD_STRICT_SKIPS=1, as in CI.
+
+    A shell's background jobs, and all that they start, ignore Ctrl-C, which some tests press.
+    """
+    if os.environ.get("SVDD_STRICT_SKIPS") == "1":
+        config.pluginmanager.register(OnlyAllowedSkips(ALLOWED))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -57,7 +57,6 @@ def test_rewards_of_every_kind_run(tmp_path, monkeypatch, capsys):
 
 
 def test_rewards_of_molecules_run(capsys):
-    pytest.importorskip("rdkit")
     page = (ROOT / "docs" / "molecules.md").read_text(encoding="utf-8")
     section = page.partition("## Rewards of molecules")[2].partition("\n## ")[0]
     (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
@@ -68,7 +67,6 @@ def test_rewards_of_molecules_run(capsys):
 
 
 def test_measuring_molecules_runs(capsys):
-    pytest.importorskip("fcd_torch")
     page = (ROOT / "docs" / "molecules.md").read_text(encoding="utf-8")
     section = page.partition("## Measuring molecules")[2].partition("\n## ")[0]
     (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
@@ -83,14 +81,12 @@ def _of_images(title):
 
 
 def test_rewards_of_images_run(capsys):
-    pytest.importorskip("PIL")
     code = _of_images("Rewards of images")
     exec(compile(code, "images.md", "exec"), {})
     assert capsys.readouterr().out.strip() == code.strip().rpartition("# ")[2]
 
 
 def test_measuring_images_runs(capsys):
-    pytest.importorskip("skimage")
     images = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     made = svdd.Result(images[:3], torch.zeros(3).double(), [0, 1, 2], about={"domain": "image"})
     exec(
@@ -103,7 +99,6 @@ def test_measuring_images_runs(capsys):
 
 
 def test_steering_a_pipeline_runs(capsys):
-    pytest.importorskip("diffusers")
     names = {}
     with torch.random.fork_rng(devices=[]):
         exec(compile(blocks(ROOT / "docs" / "pipelines.md", "python")[0], "pipelines.md", "exec"), names)

@@ -8,6 +8,8 @@ import torch
 from exact import checks, flow_checks, identity_checks, image_checks, learned_checks
 from support import mutants
 
+pytestmark = pytest.mark.slow
+
 KILLED_BY = {
     "resampling_forgets_log_k": checks.resampling_keeps_the_level,
     "weights_not_reset": checks.weighted_methods_are_unbiased,

@@ -52,6 +52,7 @@ def test_any_selection_of_rows_is_a_state():
     assert torch.equal(permuted.normal((3, 6)), rng.normal((4, 6))[order])
 
 
+@pytest.mark.slow
 def test_streams_differ_between_chains_and_seeds():
     draws = torch.cat([Rng(seed, 50).uniform((50, 4), dtype=torch.float64) for seed in (0, 1, 2**40)])
     assert draws.flatten().unique().numel() == draws.numel()

@@ -34,6 +34,7 @@ def filled(shape, values):
     return tuple(filled(v, values) for v in shape)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None, derandomize=True, database=None)
 @given(structure, st.lists(st.integers(0, 3), min_size=1, max_size=6), st.integers(1, 3))
 def test_repeat_take_concatenate_and_distinct_rows_go_round(shape, values, m):

@@ -33,6 +33,7 @@ def base(**changes):
     return Job(**({"model": "m", "reward": "r", "out": "o", "method": "svdd", "candidates": 5, "samples": 4} | changes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("match", ["network-rows", "reward-calls"])
 @pytest.mark.parametrize("method", ["best-of-n", "smc", "nested-is", "beam"])
 def test_sizes_are_the_largest_whose_formula_is_not_above_the_job(process, method, match):
@@ -162,6 +163,7 @@ def written(folder):
     return {path: path.stat().st_mtime_ns for path in folder.glob("*/seed-*/samples.csv")}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_report")
 def test_runs_table_and_report_are_written(compare, call, model, tmp_path):
     judge = f"{model}:other"
@@ -191,6 +193,7 @@ def test_runs_table_and_report_are_written(compare, call, model, tmp_path):
     assert again.status == 0, again.err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_report")
 def test_nothing_is_paid_for_twice(compare, tmp_path):
     methods = {"methods": "pretrained,svdd"}
@@ -212,6 +215,7 @@ def test_nothing_is_paid_for_twice(compare, tmp_path):
     assert all(when != first[path] for path, when in written(tmp_path / "c").items() if path in first)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_report")
 def test_a_stopped_comparison_goes_on_to_the_same_designs(compare, job, model, contents, tmp_path):
     path = job(reward=f"{model}:stopping")
@@ -228,6 +232,7 @@ def test_a_stopped_comparison_goes_on_to_the_same_designs(compare, job, model, c
         assert contents(tmp_path / "parts" / name / "seed-7") == contents(tmp_path / "whole" / name / "seed-7")
 
 
+@pytest.mark.slow
 def test_a_model_without_an_alphabet_is_compared_by_its_rewards(compare, job, tmp_path):
     reward = tmp_path / "gaussian.py"
     reward.write_text("def near(x):\n    return -(x**2).flatten(1).sum(1)\n\ndef far(x):\n    return near(x) - 1\n")
@@ -245,6 +250,7 @@ def test_a_model_without_an_alphabet_is_compared_by_its_rewards(compare, job, tm
     assert (tmp_path / "c" / "report.html").read_text().count("<img") == 3
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_report")
 def test_seconds_are_measured_once(compare, tmp_path):
     done = compare("--json", match="seconds", seeds=1)
@@ -260,6 +266,7 @@ def test_seconds_are_measured_once(compare, tmp_path):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_report")
 def test_a_run_with_other_settings_is_left_alone(compare, job, refused, tmp_path):
     assert compare("--quiet", seeds=1, methods="svdd").status == 0
@@ -269,6 +276,7 @@ def test_a_run_with_other_settings_is_left_alone(compare, job, refused, tmp_path
     assert written(tmp_path / "c") == before
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compared_is_refused(compare, job, model, refused, tmp_path):
     assert "did you mean svdd" in refused(compare(methods="sdd"))
     assert "did you mean reward-calls" in refused(compare(match="reward-call"))

@@ -7,13 +7,7 @@ import pytest
 
 from svdd.cli import demo
 from svdd.domains.sequence import measures as evaluation
-from svdd.registry import bundled
 from svdd.runs import verdicts as comparing
-
-FILES = ("denoiser", "hepg2-guide", "hepg2-judge")
-weights = pytest.mark.skipif(
-    not all(bundled("dna-enhancer", f"{name}.safetensors").is_file() for name in FILES), reason="no bundled weights"
-)
 
 
 def row(**changed):
@@ -59,7 +53,7 @@ def test_the_methods_are_given_equal_network_rows(sizes, tmp_path):
     assert {job.samples for job in planned.values()} == {sizes.designs}
 
 
-@weights
+@pytest.mark.slow
 def test_the_demo_writes_a_run_with_its_comparison(call, refused, tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "FAST", demo.Sizes(designs=4, steps=2, candidates=2))
     monkeypatch.setattr(evaluation, "ELBO_SAMPLES", 2)

@@ -6,9 +6,6 @@ import pandas as pd
 import pytest
 import yaml
 
-pytest.importorskip("diffusers")
-pytest.importorskip("transformers")
-
 from support import tiny_pipelines
 
 pytestmark = pytest.mark.usefixtures("quick_report")
@@ -50,6 +47,7 @@ def run(call, rewards, tmp_path):
     return svdd_run
 
 
+@pytest.mark.slow
 def test_a_run_writes_images_and_resumes_bit_for_bit(run, call, rewards, tmp_path, contents):
     flags = ["--candidates", 2, "--samples", 3, "--batch", 2, "--temperature", 50]
     whole = run("whole", *flags)
@@ -72,6 +70,7 @@ def test_a_run_writes_images_and_resumes_bit_for_bit(run, call, rewards, tmp_pat
     assert record["job"]["model_options"] == {"prompt": ["a cat", "a red ship"]}
 
 
+@pytest.mark.slow
 def test_a_reward_is_given_prompts_and_a_run_is_replaced_whole(run, tmp_path):
     assert run("out", "--method", "pretrained", "--samples", 4, reward="long_prompts").status == 0
     frame = pd.read_csv(tmp_path / "out" / "samples.csv")
@@ -90,6 +89,7 @@ def test_a_job_keeps_ids_of_the_hub_and_makes_folders_whole(tmp_path, monkeypatc
     assert make_job(given | {"model": "diffusers:folder"}).anchored().model == f"diffusers:{tmp_path / 'folder'}"
 
 
+@pytest.mark.slow
 def test_a_value_is_fitted_and_used(run, tmp_path):
     sizes = ["--rollouts", 20, "--states", 2, "--train-steps", 2, "--held-out", 4, "--candidates", 2]
     fitted = run("V", *sizes, "--network-option", "channels=8", command="fit-value")

@@ -43,6 +43,7 @@ def fasta(tmp_path):
     return write
 
 
+@pytest.mark.slow
 def test_a_run_writes_the_evaluation_of_its_designs(run, table, tmp_path):
     assert run("--quiet").status == 0
     samples, (row,) = pd.read_csv(tmp_path / "out" / "samples.csv"), table("out").to_dict("records")
@@ -69,6 +70,7 @@ def test_rows_of_the_evaluation_are_told_apart_from_the_runs(run, table, tmp_pat
     assert (row["elbo_rows"], row["judge_rows"]) == (6 * ELBO_SAMPLES, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_report")
 def test_a_resumed_run_has_the_same_evaluation(run, call, model, tmp_path):
     assert run(out="whole").status == 0
@@ -100,6 +102,7 @@ def test_only_sequences_are_evaluated(call, model, tmp_path):
     assert "evaluation" not in json.loads((tmp_path / "out" / "run.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_report")
 def test_a_measure_that_fails_does_not_fail_the_run(run, tmp_path, monkeypatch, contents):
     assert run(out="before").status == 0
@@ -117,6 +120,7 @@ def test_a_missing_extra_is_a_note_in_the_record(run, tmp_path, monkeypatch):
     assert "rapidfuzz" in json.loads((tmp_path / "out" / "run.json").read_text())["evaluation"]["notes"][0]
 
 
+@pytest.mark.slow
 def test_runs_that_differ_only_in_the_seed_share_a_row(run, evaluate, table, tmp_path):
     for seed in (0, 1, 2):
         run(out=f"a{seed}", seed=seed)
@@ -137,6 +141,7 @@ def test_runs_that_differ_only_in_the_seed_share_a_row(run, evaluate, table, tmp
     assert f"written to {tmp_path / 'evaluation'}: evaluation.csv, evaluation.json, report.html" in result.out
 
 
+@pytest.mark.slow
 def test_its_report_draws_reward_against_judge_and_likelihood(run, evaluate, tmp_path):
     run(out="a")
     run(out="b", method="pretrained")
@@ -149,6 +154,7 @@ def test_its_report_draws_reward_against_judge_and_likelihood(run, evaluate, tmp
     assert all(title in page for title in ("Held-out reward", "Naturalness", "pretrained", "network rows asked"))
 
 
+@pytest.mark.slow
 def test_a_reference_tells_novelty(run, evaluate, table, fasta, tmp_path):
     run(out="a", samples=12)
     first = pd.read_csv(tmp_path / "a" / "samples.csv")["sample"]
@@ -161,6 +167,7 @@ def test_a_reference_tells_novelty(run, evaluate, table, fasta, tmp_path):
     assert -1 <= row["correlation_3mer"] <= 1
 
 
+@pytest.mark.slow
 def test_another_model_takes_the_likelihood(run, evaluate, table, model, tmp_path):
     other = tmp_path / "other.py"
     other.write_text(model.read_text().replace("[0.1, 0.2, 0.3, 0.4]", "[9.0, 0.2, 0.3, 0.4]"))
@@ -169,6 +176,7 @@ def test_another_model_takes_the_likelihood(run, evaluate, table, model, tmp_pat
     assert table()["elbo_per_base"][0] != table("second")["elbo_per_base"][0]
 
 
+@pytest.mark.slow
 def test_json(run, evaluate, tmp_path):
     run(out="a")
     given = json.loads(evaluate("a", "--json").out)
@@ -177,6 +185,7 @@ def test_json(run, evaluate, tmp_path):
     assert given["folder"] == str(tmp_path / "evaluation")
 
 
+@pytest.mark.slow
 def test_an_evaluation_is_replaced_only_if_asked(run, evaluate, refused, table, tmp_path):
     run(out="a")
     assert evaluate("a").status == 0
@@ -201,6 +210,7 @@ def test_a_bad_reference_is_one_sentence(run, evaluate, refused, fasta, sequence
     assert said in refused(evaluate("a", reference=fasta(*sequences)))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_report")
 def test_what_is_no_finished_run_is_refused(run, evaluate, refused, call, model, tmp_path):
     assert "holds no finished run; give folders that svdd run wrote" in refused(evaluate("nowhere"))
@@ -216,6 +226,7 @@ def test_what_is_no_finished_run_is_refused(run, evaluate, refused, call, model,
     assert "the samples of" in refused(evaluate("a"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_report")
 def test_runs_that_cannot_be_compared_are_refused(run, evaluate, refused, model, tmp_path):
     twin = tmp_path / "twin.py"

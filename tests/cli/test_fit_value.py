@@ -32,6 +32,7 @@ def value(fit, tmp_path):
     return tmp_path / "V"
 
 
+@pytest.mark.slow
 def test_a_value_is_fitted_shown_and_written(fit, tmp_path):
     result = fit()
     assert result.status == 0, result.err
@@ -41,6 +42,7 @@ def test_a_value_is_fitted_shown_and_written(fit, tmp_path):
     assert {"value.safetensors", "card.json", "fingerprint.safetensors"} <= {p.name for p in (tmp_path / "V").iterdir()}
 
 
+@pytest.mark.slow
 def test_json_is_the_card(fit, tmp_path):
     result = fit("--json", "--quiet", target="soft", temperature=4.0)
     card = json.loads(result.out)
@@ -49,6 +51,7 @@ def test_json_is_the_card(fit, tmp_path):
     assert result.err == ""
 
 
+@pytest.mark.slow
 def test_a_run_uses_it_for_t_network_rows_a_design(run, value, tmp_path):
     assert run("--chunk", "value=5", value=value).status == 0
     record = json.loads((tmp_path / "out" / "run.json").read_text())
@@ -58,6 +61,7 @@ def test_a_run_uses_it_for_t_network_rows_a_design(run, value, tmp_path):
     assert record["job"]["value"] == str(value)
 
 
+@pytest.mark.slow
 def test_a_job_file_names_it_relative_to_where_it_is_run(call, value, model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     job = {
@@ -73,6 +77,7 @@ def test_a_job_file_names_it_relative_to_where_it_is_run(call, value, model, tmp
     assert json.loads((tmp_path / "o" / "run.json").read_text())["job"]["value"] == str(value)
 
 
+@pytest.mark.slow
 def test_options_of_the_reward(fit, call, model):
     flags = {"reward": "gc-content", "reward-option": "target=1.0"}
     result = fit("--quiet", "--json", **flags)
@@ -81,6 +86,7 @@ def test_options_of_the_reward(fit, call, model):
     assert rewards["mean"] < other["mean"] < 0  # minus how far the G and C of random letters are from the target
 
 
+@pytest.mark.slow
 def test_a_fit_that_was_refused_has_kept_its_scores(fit, model, tmp_path):
     limited = """
 
@@ -99,12 +105,14 @@ def limited(designs):
     assert len(asked) == len(set(asked))
 
 
+@pytest.mark.slow
 def test_another_reward_or_model_needs_force(run, refused, value):
     assert "this value was fitted for another reward" in refused(run(value=value, reward="other"))
     assert "fitted for length 12, but the run's has 14" in refused(run(value=value, length=14))
     assert run("--force-value", value=value, reward="other", out="forced").status == 0
 
 
+@pytest.mark.slow
 def test_folders_that_are_no_value(run, refused, value, tmp_path):
     assert "unknown value 'nowhere'" in refused(run(value="nowhere"))
     (tmp_path / "empty").mkdir()
@@ -138,6 +146,7 @@ def test_a_reward_that_is_constant_or_broken(fit, refused, model, tmp_path):
     assert not (tmp_path / "V").exists()
 
 
+@pytest.mark.slow
 def test_a_value_is_never_overwritten_unasked(fit, refused, value):
     before = (value / "card.json").read_bytes()
     assert "already holds a value" in refused(fit("--quiet", seed=1))

@@ -7,6 +7,8 @@ import pytest
 
 from svdd.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 LIMITED = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -91,6 +91,7 @@ def test_what_is_wrong_with_a_docking_is_one_sentence(call, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_doctor_says_whether_docking_works_and_where_receptors_are(monkeypatch, tmp_path):
     pytest.importorskip("vina")
     from svdd.cli.doctor import _docking

@@ -13,9 +13,6 @@ from svdd.domains.image.files import read_images
 from svdd.domains.image.measures.distances import ImageFeatures
 from svdd.domains.image.rewards.pixels import brightness
 
-pytest.importorskip("PIL")
-pytest.importorskip("jinja2")
-
 MODEL = '''
 import torch
 
@@ -78,6 +75,7 @@ def means(monkeypatch):
     monkeypatch.setattr("svdd.domains.image.measures.distances.bundled_features", lambda: features)
 
 
+@pytest.mark.slow
 def test_a_run_writes_its_images_and_shows_them(run, tmp_path):
     done = run(samples=4, reward="red", candidates=4)
     assert done.status == 0, done.err
@@ -96,6 +94,7 @@ def test_a_run_writes_its_images_and_shows_them(run, tmp_path):
     assert {"diversity", "diversity_per_prompt", "near_duplicates", "brightness"} <= measured.keys()
 
 
+@pytest.mark.slow
 def test_the_same_job_again_and_a_function_that_asks_for_prompts(run, tmp_path, quick_report):
     for out in ("one", "two"):
         done = run(out=out, reward="fitting", samples=4, seed=3)
@@ -134,6 +133,7 @@ def test_what_goes_wrong_with_images_is_one_sentence(run, reward, flags, said, r
     assert "Traceback" not in done.err
 
 
+@pytest.mark.slow
 def test_runs_are_measured_beside_each_other(run, call, tmp_path):
     for out, method in (("a", "pretrained"), ("b", "svdd")):
         done = run(out=out, method=method, candidates=None if method == "pretrained" else 4, reward="red", samples=4)
@@ -159,6 +159,7 @@ def test_runs_are_measured_beside_each_other(run, call, tmp_path):
     assert "means of rows" in page
 
 
+@pytest.mark.slow
 def test_a_comparison_shows_its_runs_side_by_side(run, call, model, tmp_path):
     job = tmp_path / "job.yaml"
     job.write_text(f"model: {model}:model\nreward: {model}:red\nmethod: svdd\ncandidates: 3\nsamples: 2\nout: x\n")
@@ -173,12 +174,14 @@ def test_a_comparison_shows_its_runs_side_by_side(run, call, model, tmp_path):
     assert np.isfinite(frame["brightness"]).all()
 
 
+@pytest.mark.slow
 def test_functions_in_workers_get_what_they_take(run, tmp_path, quick_report):
     done = run(reward="fitting", samples=2, workers=1, reward_batch=4)
     assert done.status == 0, done.err
     assert pd.read_csv(tmp_path / "out" / "samples.csv")["reward"].astype(int).tolist() == [4, 12]
 
 
+@pytest.mark.slow
 def test_programs_get_files(run, tmp_path, quick_report):
     program = tmp_path / "score.py"
     program.write_text(
@@ -191,6 +194,7 @@ def test_programs_get_files(run, tmp_path, quick_report):
     assert pd.read_csv(tmp_path / "out" / "samples.csv")["reward"].astype(int).tolist() == [4, 12]
 
 
+@pytest.mark.slow
 def test_a_score_on_disk_is_found_again(run, tmp_path, quick_report):
     for out in ("one", "two"):
         done = run(out=out, reward="red", samples=2, cache=tmp_path / "scores.sqlite")

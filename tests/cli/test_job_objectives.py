@@ -40,6 +40,7 @@ def job(model, tmp_path):
     return written
 
 
+@pytest.mark.slow
 def test_every_component_is_a_column_and_the_run_says_what_each_cost(call, job, model, tmp_path):
     done = call("run", job(), "--score", f"{model}:slow")
     assert done.status == 0, done.err
@@ -55,6 +56,7 @@ def test_every_component_is_a_column_and_the_run_says_what_each_cost(call, job, 
     assert done.err.count("which the job names") == 4  # the model, two components, a score
 
 
+@pytest.mark.slow
 def test_an_objective_may_stand_in_a_file_of_its_own(call, job, model, tmp_path, contents):
     objective = yaml.safe_load(job().read_text())["objective"]
     (tmp_path / "goal.yaml").write_text(yaml.safe_dump(objective, sort_keys=False))
@@ -65,6 +67,7 @@ def test_an_objective_may_stand_in_a_file_of_its_own(call, job, model, tmp_path,
     assert contents(tmp_path / "flags") == contents(tmp_path / "job")
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_bytes(call, job, model, tmp_path, contents):
     assert call("run", job("whole")).status == 0
     text, path = model.read_text(), job("parts", first="stopping")
@@ -75,6 +78,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(call, job, model, tmp_path, con
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_methods_are_compared_towards_an_objective(call, job, tmp_path, refused):
     words = ("--methods", "pretrained,svdd", "--seeds", 1, "--out", tmp_path / "table")
     done = call("compare", job(), *words)
@@ -84,6 +88,7 @@ def test_methods_are_compared_towards_an_objective(call, job, tmp_path, refused)
     assert "gc-content guides these runs, so it cannot judge them" in said
 
 
+@pytest.mark.slow
 def test_a_component_may_have_worker_processes(call, job, model, tmp_path, contents):
     settings = yaml.safe_load(job().read_text())
     assert call("run", job()).status == 0
@@ -95,6 +100,7 @@ def test_a_component_may_have_worker_processes(call, job, model, tmp_path, conte
     assert contents(tmp_path / "apart") == contents(tmp_path / "job")
 
 
+@pytest.mark.slow
 def test_a_users_own_objective_is_a_reward_by_name(call, model, tmp_path):
     goal = """
 from svdd.rewards.objectives import ramp, weighted_sum

@@ -14,6 +14,7 @@ from svdd.registry import MODELS, REWARDS, SCHEMES
 KNOWN_MODELS = [*MODELS, *(f"{scheme}:PATH" for scheme in SCHEMES)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "names"), [("models", KNOWN_MODELS), ("rewards", REWARDS), ("methods", METHODS)])
 def test_lists_name_everything(call, command, names):
     rows = json.loads(call(command, "--json").out)
@@ -48,6 +49,7 @@ def test_a_long_cell_is_folded_not_cut(capsys):
     assert "…" not in out
 
 
+@pytest.mark.slow
 def test_doctor_looks_at_everything(call):
     rows = {row["check"]: row for row in json.loads(call("doctor", "--json").out)}
     assert {"python", "torch", "compute", "model toy-gaussian", "reward gc-content"} <= set(rows)
@@ -56,6 +58,7 @@ def test_doctor_looks_at_everything(call):
     assert rows["model toy-gaussian"]["ok"]
 
 
+@pytest.mark.slow
 def test_doctor_names_a_missing_extra_and_what_it_is_for(call, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyjaspar", None)
     monkeypatch.setattr(doctor, "_bundled", list)
@@ -69,6 +72,7 @@ def test_doctor_names_a_missing_extra_and_what_it_is_for(call, monkeypatch):
     }
 
 
+@pytest.mark.slow
 def test_doctor_fails_when_something_bundled_does_not_load(call, monkeypatch):
     monkeypatch.setitem(MODELS, "toy-gaussian", "svdd.models.nowhere:f")
     result = call("doctor", "--json")

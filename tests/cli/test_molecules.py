@@ -7,8 +7,7 @@ import re
 import pandas as pd
 import pytest
 
-pytest.importorskip("rdkit")
-pytest.importorskip("fcd_torch")
+pytestmark = pytest.mark.slow
 
 MODEL = """
 from dataclasses import replace

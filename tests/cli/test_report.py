@@ -66,6 +66,7 @@ def page(decoded, tmp_path):
     return Page(path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_it_holds_settings_costs_designs_and_what_to_cite(page, decoded):
     result = decoded["svdd"]
     assert not page.open
@@ -77,6 +78,7 @@ def test_it_holds_settings_costs_designs_and_what_to_cite(page, decoded):
     assert "12,345" in page.text
 
 
+@pytest.mark.slow
 def test_it_loads_nothing_from_elsewhere(page):
     for tag, attributes in page.elements:
         assert tag not in {"script", "link", "iframe", "object", "embed", "base", "form"}
@@ -88,6 +90,7 @@ def test_it_loads_nothing_from_elsewhere(page):
     assert policy.startswith("default-src 'none'")
 
 
+@pytest.mark.slow
 def test_its_figures_are_whole_and_load_nothing(page):
     import xml.etree.ElementTree as tree
 
@@ -103,6 +106,7 @@ def test_its_figures_are_whole_and_load_nothing(page):
         assert not [e for e in drawing.iter() if e.tag.endswith(("script", "image", "foreignObject"))]
 
 
+@pytest.mark.slow
 def test_it_can_be_read_by_everybody(page):
     assert page.all("html")[0]["lang"] == "en"
     assert page.all("meta")[1]["name"] == "viewport"
@@ -133,6 +137,7 @@ def test_hostile_texts_stay_texts(tmp_path):
     assert "49" not in page.text.replace(HOSTILE, "")
 
 
+@pytest.mark.slow
 def test_hostile_labels_stay_texts_in_a_comparison(tmp_path):
     rows = [{"label": label, "method": label, "temperature": 1.0, "elbo_per_base": 1.0} for label in (HOSTILE, "plain")]
     names = [f"{kind}_{place}" for kind in ("reward", "judge") for place in ("q10", "median", "q90")]
@@ -151,6 +156,7 @@ def test_hostile_labels_stay_texts_in_a_comparison(tmp_path):
     assert page.text.count(HOSTILE) >= 8
 
 
+@pytest.mark.slow
 def test_designs_that_are_not_text(tmp_path):
     result = Result(
         torch.zeros(3, 2, 4, 4),
@@ -170,6 +176,7 @@ def test_no_valid_design(tmp_path):
     assert "0%" in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["jinja2", "matplotlib.figure", "logomaker"])
 def test_a_missing_extra_is_named(decoded, tmp_path, monkeypatch, module):
     if module == "matplotlib.figure":
@@ -181,11 +188,13 @@ def test_a_missing_extra_is_named(decoded, tmp_path, monkeypatch, module):
     assert not (tmp_path / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_a_run_writes_its_report(run, tmp_path):
     assert run().status == 0
     assert "svdd of toy" in Page((tmp_path / "out" / "report.html").read_text(encoding="utf-8")).text
 
 
+@pytest.mark.slow
 def test_a_run_without_the_extra_writes_all_but_the_report(run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     result = run("--quiet")
@@ -196,6 +205,7 @@ def test_a_run_without_the_extra_writes_all_but_the_report(run, tmp_path, monkey
     assert not (tmp_path / "out" / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_the_logo_is_for_nucleotides_of_one_length():
     assert plots.sequence_logo(["ACGT", "ACGA"])
     assert plots.sequence_logo(["ACGT", "ACG"]) is None
@@ -264,6 +274,7 @@ def figure_titles(result, folder, **more):
     return [attributes["alt"].partition(":")[0] for attributes in page.all("img")], page.text
 
 
+@pytest.mark.slow
 def test_methods_with_particles_show_their_genealogy(model, tmp_path):
     process, score = svdd.load(f"{model}:model"), svdd.registry.load_reward(f"{model}:score")
     smc = svdd.decode(process, score, method="smc", particles=4, samples=6)
@@ -281,6 +292,7 @@ def test_methods_with_particles_show_their_genealogy(model, tmp_path):
     assert figure_titles(best, tmp_path / "c")[0] == ["Rewards", "Sequence logo"]
 
 
+@pytest.mark.slow
 def test_over_optimisation_is_shown_where_something_was_held_out(decoded, tmp_path):
     result, unknown = decoded["svdd"], np.full(8, np.nan)
     result.settings |= {"reward": "hepg2"}
@@ -299,6 +311,7 @@ def test_over_optimisation_is_shown_where_something_was_held_out(decoded, tmp_pa
     assert "No held-out reward." in text
 
 
+@pytest.mark.slow
 def test_what_the_reward_had_no_number_for_is_told(decoded, tmp_path):
     decoded["svdd"].usage.outcomes.timeout = 3
     assert "3 timed out" in figure_titles(decoded["svdd"], tmp_path)[1]
@@ -312,6 +325,7 @@ def test_names_in_drawings_are_short_and_of_one_line():
     assert "_under" in drawing  # as a comment beside its shapes
 
 
+@pytest.mark.slow
 def test_global_matplotlib_state_is_untouched(decoded, tmp_path):
     import matplotlib
     from matplotlib import pyplot

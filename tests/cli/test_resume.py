@@ -18,6 +18,7 @@ SIZES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "at"), [(m, at) for m in SIZES for at in ((1, 2) if m == "best-of-n" else (1, 4, 6, 9))]
 )
@@ -37,6 +38,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(run, call, model, tmp_path, contents,
     assert not (tmp_path / "parts" / "state.pt").exists()
 
 
+@pytest.mark.slow
 def test_a_real_interrupt_of_a_real_process(run, call, model, tmp_path, contents):
     words = (
         "--model",
@@ -86,6 +88,7 @@ def test_a_second_interrupt_stops_at_once(run, model, tmp_path):
     assert "svdd: stopped at once" in stopped.err
 
 
+@pytest.mark.slow
 def test_a_run_killed_before_its_first_save_starts_again(run, call, tmp_path, contents):
     run(out="whole")
     run(out="parts")
@@ -96,6 +99,7 @@ def test_a_run_killed_before_its_first_save_starts_again(run, call, tmp_path, co
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_run_killed_while_it_wrote_its_files_goes_on(run, call, model, tmp_path, contents):
     run(out="whole")
     text = model.read_text()
@@ -107,6 +111,7 @@ def test_a_run_killed_while_it_wrote_its_files_goes_on(run, call, model, tmp_pat
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_resuming_a_finished_run_shows_it(run, call, tmp_path, contents):
     first = run()
     before = contents(tmp_path / "out")
@@ -136,6 +141,7 @@ def test_an_error_after_a_save_says_that_it_can_go_on(run, model, tmp_path, monk
     assert "stopping raised ZeroDivisionError: division by zero; add --debug for the traceback" in said[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [b"", b"no archive", None])
 def test_a_damaged_state_is_named(run, call, refused, tmp_path, damage):
     run()

@@ -91,6 +91,7 @@ def samples(path):
 # --- kinds -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_command_gives_the_designs_of_the_same_function(run, tmp_path, contents):
     program = tmp_path / "score.py"
     program.write_text(PROGRAM)
@@ -100,6 +101,7 @@ def test_a_command_gives_the_designs_of_the_same_function(run, tmp_path, content
     assert contents(tmp_path / "command") == contents(tmp_path / "function")
 
 
+@pytest.mark.slow
 def test_a_command_is_found_from_anywhere_when_a_run_goes_on(call, model, tmp_path, monkeypatch):
     (tmp_path / "score.py").write_text(PROGRAM)
     monkeypatch.chdir(tmp_path)
@@ -128,6 +130,7 @@ class Server(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.slow
 def test_an_endpoint_gives_the_designs_of_the_same_function(run, tmp_path, contents):
     http = ThreadingHTTPServer(("127.0.0.1", 0), Server)
     http.sizes = []
@@ -149,6 +152,7 @@ def test_an_endpoint_gives_the_designs_of_the_same_function(run, tmp_path, conte
 # --- workers and outcomes ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_workers_change_no_design_and_no_row(run, rewards, tmp_path, contents, record):
     assert run(out="here", reward=rewards("score")).status == 0
     done = run(out="there", reward=rewards("score"), workers=2, reward_batch=2)
@@ -160,6 +164,7 @@ def test_workers_change_no_design_and_no_row(run, rewards, tmp_path, contents, r
             assert here[component][name] == there[component][name], (component, name)
 
 
+@pytest.mark.slow
 def test_a_run_survives_designs_that_hang_crash_and_have_no_number(run, rewards, tmp_path, record):
     failing = ("--on-failure", "nan=-1", "--on-failure", "abort=1")
     done = run(
@@ -226,6 +231,7 @@ def test_a_reward_of_whole_batches_is_asked_for_whole_batches(run, rewards, refu
 # --- scores on disk ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_runs_share_a_file_of_scores(run, call, tmp_path, contents, record, asked, rewards):
     cache = tmp_path / "scores.sqlite"
     assert run(out="one", reward=rewards("noted"), cache=cache).status == 0
@@ -249,6 +255,7 @@ def test_two_runs_share_a_file_of_scores(run, call, tmp_path, contents, record, 
     assert json.loads(call("cache", cache, "--json").out)["rewards"] == []
 
 
+@pytest.mark.slow
 def test_another_reward_finds_nothing(run, tmp_path, record):
     cache = tmp_path / "scores.sqlite"
     assert run(out="one", cache=cache).status == 0
@@ -256,6 +263,7 @@ def test_another_reward_finds_nothing(run, tmp_path, record):
     assert record("two")["usage"]["reward"]["rows"] > 0
 
 
+@pytest.mark.slow
 def test_files_that_are_no_cache(call, refused, run, model, tmp_path):
     assert "there is no file of scores" in refused(call("cache", tmp_path / "nowhere"))
     assert "cannot be used as a file of scores" in refused(call("cache", model))
@@ -283,6 +291,7 @@ def scores_of(path):
         return 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [(), ("--workers", 2, "--reward-batch", 2)], ids=["here", "workers"])
 def test_a_killed_run_goes_on_without_paying_twice(
     run, call, model, tmp_path, contents, record, asked, rewards, workers
@@ -309,6 +318,7 @@ def test_a_killed_run_goes_on_without_paying_twice(
     assert {k: parts["reward"][k] for k in ("rows", "hits")} == {k: whole["reward"][k] for k in ("rows", "hits")}
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_has_the_bill_of_a_whole_one(run, call, model, tmp_path, contents, record):
     model.write_text(model.read_text().replace('"call": -1', '"call": 9'))
     assert run(out="parts", reward="stopping", batch=3, seed=2).status == 130
@@ -323,6 +333,7 @@ def test_an_interrupted_run_has_the_bill_of_a_whole_one(run, call, model, tmp_pa
     assert parts["outcomes"] == whole["outcomes"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_workers_with_the_step(rewards, model, tmp_path):
     process = started(
         model, rewards("plodding"), tmp_path, "--candidates", 3, "--samples", 4, "--steps", 60, "--workers", 1
@@ -341,6 +352,7 @@ def test_ctrl_c_ends_workers_with_the_step(rewards, model, tmp_path):
 # --- budgets -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_budget_shrinks_a_run_until_it_fits(run, record, tmp_path):
     done = run("--budget", "rewards=100", candidates=50)
     assert done.status == 0, done.err
@@ -352,12 +364,14 @@ def test_a_budget_shrinks_a_run_until_it_fits(run, record, tmp_path):
     assert len(samples(tmp_path / "out")) == 6
 
 
+@pytest.mark.slow
 def test_a_budget_finds_a_size_that_nobody_gave(run, record):
     assert run("--budget", "rows=200", candidates=None).status == 0
     assert record()["settings"]["candidates"] == 6  # 6 (1 + 5 M) = 186
     assert record()["usage"]["network"]["rows"] <= 200
 
 
+@pytest.mark.slow
 def test_a_budget_of_time_stops_with_the_best_designs_so_far(run, record, tmp_path, asked, rewards):
     done = run("--budget", "seconds=0.6", reward=rewards("plodding"), steps=40, candidates=3)
     assert done.status == 0, done.err
@@ -373,6 +387,7 @@ def test_a_budget_of_time_stops_with_the_best_designs_so_far(run, record, tmp_pa
     assert best["sample"].tolist()[:6] == table["sample"].tolist()
 
 
+@pytest.mark.slow
 def test_the_best_of_everything_that_was_scored(run, tmp_path, asked, rewards):
     assert run(reward=rewards("noted")).status == 0
     best = pd.read_csv(tmp_path / "out" / "best.csv")

@@ -49,8 +49,8 @@ def run(call, tmp_path):
     return started
 
 
+@pytest.mark.slow
 def test_a_run_writes_scores_and_draws_the_best_structures(run):
-    pytest.importorskip("RNA")
     folder = run("out")
     assert re.fullmatch(r">svdd-0000 reward=\S+ kozak=\S+", (folder / "samples.fasta").read_text().splitlines()[0])
     drawn = figures((folder / "report.html").read_text())
@@ -60,6 +60,7 @@ def test_a_run_writes_scores_and_draws_the_best_structures(run):
     assert set(re.findall(r'href="([^"]{2})', picture)) <= {"#D"} | {f"#{letter}" for letter in "abcdefghijklmnop"}
 
 
+@pytest.mark.slow
 def test_without_viennarna_the_report_has_no_structures(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "RNA", None)
     folder = run("out")
@@ -76,6 +77,7 @@ def test_without_viennarna_its_rewards_name_the_extra(call, monkeypatch, tmp_pat
     assert "Traceback" not in result.err
 
 
+@pytest.mark.slow
 def test_doctor_does_not_fail_for_an_extra_that_is_not_wanted(call, monkeypatch):
     monkeypatch.setitem(sys.modules, "RNA", None)
     monkeypatch.setattr(locate, "MODELS", {})

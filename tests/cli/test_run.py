@@ -23,6 +23,7 @@ FILES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_runs(run, tmp_path, method):
     result = run(method=method, **SIZES[method])
@@ -31,6 +32,7 @@ def test_every_method_runs(run, tmp_path, method):
     assert len(pd.read_csv(tmp_path / "out" / "samples.csv")) == 6
 
 
+@pytest.mark.slow
 def test_the_folder_is_what_the_library_gives(run, model, tmp_path):
     assert run("--score", f"{model}:other", seed=3, temperature=0.2, steps=8).status == 0
     process, score = svdd.load(f"{model}:model", steps=8), svdd.registry.load_reward(f"{model}:score")
@@ -42,6 +44,7 @@ def test_the_folder_is_what_the_library_gives(run, model, tmp_path):
     assert written["other"].tolist() == [float(sample.count("A")) for sample in result.samples]
 
 
+@pytest.mark.slow
 def test_run_json_holds_all_settings(run, model, tmp_path):
     record = json.loads(run("--json", "--quiet", seed=3).out)
     assert record == json.loads((tmp_path / "out" / "run.json").read_text()) | {"folder": str(tmp_path / "out")}
@@ -74,11 +77,13 @@ def test_progress_on_a_terminal_is_a_bar(run, monkeypatch):
     assert run().status == 0
 
 
+@pytest.mark.slow
 def test_batches_and_chunks_change_nothing(run, tmp_path, contents):
     assert run(out="a").status == run("--chunk", "network=2", "--chunk", "reward=3", out="b", batch=4).status == 0
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_an_existing_run_is_kept_unless_forced(run, refused, tmp_path, contents):
     run(seed=1)
     first = contents(tmp_path / "out")
@@ -98,6 +103,7 @@ def test_force_spares_a_folder_that_is_not_a_run(run, refused, tmp_path):
     assert (tmp_path / "out" / "samples.csv").read_text() == "precious"
 
 
+@pytest.mark.slow
 def test_force_removes_only_files_of_the_folder_itself(run, tmp_path):
     run()
     (tmp_path / "precious").write_text("mine")
@@ -132,6 +138,7 @@ def test_a_fixed_part_is_in_every_design(run, tmp_path):
     assert all(design[2:6] == "ACGT" and design[11] == "A" for design in designs)
 
 
+@pytest.mark.slow
 def test_templates_and_starts(run, tmp_path):
     (tmp_path / "templates.fasta").write_text(">one\nACGTNN\nNNNNNN\n>two\nNNNNNNNNNNGG\n")
     assert run(template=tmp_path / "templates.fasta").status == 0
@@ -152,6 +159,7 @@ def test_a_model_of_numbers_runs(call, model, tmp_path):
     assert (tmp_path / "out" / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_the_state_is_saved_on_the_way(run, tmp_path, monkeypatch):
     saved = []
     monkeypatch.setattr(runs, "SAVE_SECONDS", 0.0)
@@ -160,6 +168,7 @@ def test_the_state_is_saved_on_the_way(run, tmp_path, monkeypatch):
     assert saved == [tmp_path / "out" / "state.pt"] * 6
 
 
+@pytest.mark.slow
 def test_a_run_says_whose_code_it_will_run(run, model):
     said = run("--score", "gc-content").err
     assert f"running {model}:model, which the job names" in said

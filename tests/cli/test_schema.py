@@ -68,6 +68,7 @@ def test_replacing_all_is_none_for_the_method():
     assert job.options() == {"particles": 2, "candidates": 2, "replace": None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -147,6 +148,7 @@ def test_what_is_not_a_job_file_is_refused(tmp_path, text):
         read_settings(tmp_path / "job.yaml")
 
 
+@pytest.mark.slow
 def test_a_job_file_runs_and_flags_win(run, call, model, tmp_path, contents):
     job = {
         "model": f"{model}:model",

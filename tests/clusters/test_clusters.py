@@ -2,12 +2,18 @@ import time
 from functools import partial
 
 import pytest
+import ray
 import torch
 
 import svdd
 
-ray = pytest.importorskip("ray")
-pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own processes, pipes and deprecations
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # Ray's own processes, pipes and deprecations
+    pytest.mark.ray,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("ray"),  # one cluster, in one worker
+    pytest.mark.timeout(900),  # each starts processes that import torch, beside the other tests
+]
 
 SETTINGS = {"method": "svdd", "samples": 6, "candidates": 3, "temperature": 0.1, "seed": 3}
 SMALL = {"num_cpus": 0.5}
@@ -18,12 +24,16 @@ def nodes():
     """A cluster of two nodes on this machine; the driver is on the first."""
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    second = cluster.add_node(num_cpus=1)
-    ray.init(address=cluster.address, log_to_driver=False)
+    patch = pytest.MonkeyPatch()
+    patch.setenv("RAY_worker_niceness", "0")  # 15 by default: actors would starve beside other tests
+    node = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
+    cluster = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
+    ray.init(address=cluster.address, log_to_driver=False)  # before there is a second node that it might choose
+    second = cluster.add_node(**node)
     yield cluster, second
     ray.shutdown()
     cluster.shutdown()
+    patch.undo()
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +67,6 @@ def test_functions_of_images_are_given_what_they_take_in_workers_of_their_own(no
     from exact import image_checks
     from support import image_functions
 
-    pytest.importorskip("PIL")
     settings = {"method": "svdd", "samples": 3, "candidates": 2, "seed": 1, "cond": image_checks.COND}
     options = {
         "workers": 1,

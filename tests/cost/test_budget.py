@@ -24,7 +24,8 @@ VALUES = {"posterior-mean": posterior_mean, "log-mean-exp": monte_carlo, "rollou
 
 
 @pytest.mark.filterwarnings(
-    "ignore::svdd.method.algorithms.OverTiltWarning", "ignore::svdd.decoding.decoding.DegenerateProposalWarning"
+    "ignore::svdd.method.algorithms.OverTiltWarning",
+    "ignore::svdd.decoding.decoding.DegenerateProposalWarning",
 )
 @pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize("value", VALUES)
@@ -38,7 +39,8 @@ def test_the_forecast_is_what_a_run_asks_for(name, value):
 
 
 @pytest.mark.filterwarnings(
-    "ignore::svdd.method.algorithms.OverTiltWarning", "ignore::svdd.decoding.decoding.DegenerateProposalWarning"
+    "ignore::svdd.method.algorithms.OverTiltWarning",
+    "ignore::svdd.decoding.decoding.DegenerateProposalWarning",
 )
 @pytest.mark.parametrize("each", [False, True])
 @pytest.mark.parametrize("name", SETTINGS)

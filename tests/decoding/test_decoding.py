@@ -14,7 +14,8 @@ from svdd.method.values_by_name import VALUES
 from svdd.scoring.reward import RewardError
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::svdd.method.algorithms.OverTiltWarning", "ignore::svdd.decoding.decoding.DegenerateProposalWarning"
+    "ignore::svdd.method.algorithms.OverTiltWarning",
+    "ignore::svdd.decoding.decoding.DegenerateProposalWarning",
 )
 
 

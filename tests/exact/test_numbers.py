@@ -264,6 +264,7 @@ def test_first_order_in_the_number_of_candidates():
     assert errors[0] / errors[1] == pytest.approx(100, rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.0, 0.1, 1.0])
 def test_divergence_of_a_choice_is_bounded(temperature):
     """KL(P_M || p) <= log M - (M - 1) / M, reached by the argmax of a continuous value."""
@@ -290,6 +291,7 @@ def test_invalid_designs_are_never_chosen_over_valid_ones():
     assert float(choice_law(p, v, 4, 0.0)[0, 0]) == pytest.approx(0.5**4)
 
 
+@pytest.mark.slow
 def test_independent_sites_make_the_mean_field_exact():
     m = model("independent_tokens")
     assert total_variation(m.p_pre(), m.data) < 1e-14
@@ -315,6 +317,7 @@ GAUSSIAN = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("temperature", "steps", "target", "posterior_mean"), GAUSSIAN)
 def test_quadratic_reward_on_a_gaussian(temperature, steps, target, posterior_mean):
     m = toy.gaussian_quadratic(steps)
@@ -328,6 +331,7 @@ def test_a_discretised_chain_is_not_its_data(steps, variance):
     assert toy.gaussian_quadratic(steps).variance() == near(variance, 3)
 
 
+@pytest.mark.slow
 def test_linear_reward_on_a_gaussian():
     m = toy.gaussian_linear()
     assert m.variance() == near(0.895041, 6)
@@ -399,6 +403,7 @@ def test_mixture_soft_values_satisfy_the_bellman_equation(reward, temperature):
         torch.testing.assert_close(backed_up, m.value(temperature)(Particles(m.process, step, x)), rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("reward", "temperature"), POLICY)
 def test_mixture_policy_of_the_posterior_mean(reward, temperature):
     m = toy.mixture(reward=REWARDS[reward])

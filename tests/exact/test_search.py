@@ -37,6 +37,7 @@ VALUES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value", "temperature", "candidates"),
     [
@@ -58,6 +59,7 @@ def test_svdd_samples_its_exact_law(name, value, temperature, candidates):
     assert_law(histogram(m, step.particles.x), law)
 
 
+@pytest.mark.slow
 def test_the_number_of_candidates_may_change_with_the_step():
     """Three candidates in the last step only: that step's choice, after the pretrained chain."""
     m, last = model("enumerable_b"), 5
@@ -70,6 +72,7 @@ def test_the_number_of_candidates_may_change_with_the_step():
     assert_law(histogram(m, step.particles.x), tail.finite_law(tail.soft_values(0.3), 3, 0.3))
 
 
+@pytest.mark.slow
 def test_blocks_of_length_one_are_svdd_and_of_length_t_best_of_n():
     m = model("enumerable_a")
     v = svdd.posterior_mean(m.reward)
@@ -79,18 +82,21 @@ def test_blocks_of_length_one_are_svdd_and_of_length_t_best_of_n():
     assert_law(histogram(m, best.particles.x), m.best_of_n_law(4))
 
 
+@pytest.mark.slow
 def test_best_of_n_is_the_best_of_its_particles():
     m = model("ties")
     result = svdd.decode(m.process, m.reward, method="best-of-n", samples=12_000, particles=4, seed=24)
     assert_law(histogram(m, result.samples), m.best_of_n_law(4))
 
 
+@pytest.mark.slow
 def test_beam_of_width_one_is_the_argmax():
     m = model("ties")
     step = drive(m, "beam", svdd.posterior_mean(m.reward), 12_000, seed=25, width=1, candidates=3)
     assert_law(histogram(m, step.particles.x), m.finite_law(m.posterior_mean_values(), 3, 0.0))
 
 
+@pytest.mark.slow
 def test_wider_beams_find_more():
     m = model("enumerable_a")
     v = svdd.posterior_mean(m.reward)
@@ -108,6 +114,7 @@ def test_monte_carlo_is_unbiased_for_the_mean_field_exponential():
         assert_mean(row, math.exp(float(table) / a))
 
 
+@pytest.mark.slow
 def test_monte_carlo_tends_to_the_mean_field_law():
     m, a, chains = model("enumerable_a"), 0.5, 3000
     v = svdd.monte_carlo(m.reward, samples=48, temperature=a)
@@ -126,6 +133,7 @@ def test_a_full_rollout_is_unbiased_for_the_soft_value():
     assert_mean(ratio, math.exp(float(m.soft_values(a)[5][255]) / a))
 
 
+@pytest.mark.slow
 def test_independent_tokens():
     m, a, chains = model("independent_tokens"), 0.5, 10_000
     target = m.data * (m.rewards / a).exp() / (m.data @ (m.rewards / a).exp())
@@ -155,6 +163,7 @@ def distance_reward_divergence(m, temperature, step):
     return total_variation(found, m.tilted(temperature)), float(step.value.mean()), kl(found, m.p_pre())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("value", "part", "distance", "reward", "divergence"), OVER_TILT)
 def test_svdd_r_over_tilts(value, part, distance, reward, divergence):
     """Tilting locally and again globally overshoots the target (reward 1.604, KL 1.145) by as much as was measured."""
@@ -167,6 +176,7 @@ def test_svdd_r_over_tilts(value, part, distance, reward, divergence):
         assert number == pytest.approx(known, abs=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "distance", "reward", "divergence"),
     [("exact", 0.013, 1.604, 1.14), ("posterior mean", 0.067, 1.568, 1.00)],
@@ -182,6 +192,7 @@ def test_nested_is_does_not_over_tilt(value, distance, reward, divergence):
 # Numbers instead of tokens
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("candidates", "chains"), [(1, 8000), (2, 8000), (5, 8000), (20, 4000)])
 def test_linear_reward_on_a_gaussian(candidates, chains):
     m, a = toy.gaussian_linear(), 0.8
@@ -192,6 +203,7 @@ def test_linear_reward_on_a_gaussian(candidates, chains):
         assert_variance(step.particles.x[:, 0], variance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prior_candidates", [1, 6])
 def test_quadratic_reward_and_the_initial_tilt(prior_candidates):
     m, a = toy.gaussian_quadratic(steps=10), 1.0
@@ -217,6 +229,7 @@ def test_the_initial_tilt_matters_on_a_short_chain():
     assert means[0] < means[1] - 5e-4
 
 
+@pytest.mark.slow
 def test_mixture_with_its_exact_kernel():
     m, a = toy.mixture(reward=toy.Quadratic.around(-2.0)), 0.5
 
@@ -236,6 +249,7 @@ def test_mixture_with_its_exact_kernel():
     assert_mean((plain.particles.x[:, 0] < 0).double(), 0.32097)
 
 
+@pytest.mark.slow
 def test_designs_of_a_product_state():
     m = toy.product()
     step = drive(m, "pretrained", svdd.posterior_mean(m.reward), 10_000, seed=38)

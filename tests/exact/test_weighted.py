@@ -49,6 +49,7 @@ TWISTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_unbiased_with_a_biased_value(name):
     m, (method, settings) = model("enumerable_a"), METHODS[name]
@@ -56,6 +57,7 @@ def test_unbiased_with_a_biased_value(name):
     assert_unbiased(m, step, 1.0, float(m.tilted(1.0) @ m.rewards))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("twist", TWISTS)
 @pytest.mark.parametrize("method", ["smc", "nested-is"])
 def test_unbiased_for_any_value(method, twist):
@@ -65,6 +67,7 @@ def test_unbiased_for_any_value(method, twist):
     assert_unbiased(m, step, a, float(m.tilted(a) @ m.rewards))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["smc", "nested-is"])
 def test_unbiased_under_uniform_noise_with_the_initial_noise_selected(method):
     m, a = model("uniform"), 0.5
@@ -73,6 +76,7 @@ def test_unbiased_under_uniform_noise_with_the_initial_noise_selected(method):
     assert_unbiased(m, step, a, float(m.tilted(a) @ m.rewards))
 
 
+@pytest.mark.slow
 def test_the_initial_tilt_is_weighted_too():
     m, a = toy.gaussian_quadratic(steps=10), 2.0
     settings = {"particles": 4, "candidates": 3, "prior_candidates": 4, "temperature": a}
@@ -82,6 +86,7 @@ def test_the_initial_tilt_is_weighted_too():
     assert_mean(weighted, 0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "candidates", "sizes"), [("smc", None, (16, 256)), ("nested-is", 3, (8, 128))])
 def test_the_error_of_log_z_falls_like_one_over_root_n(method, candidates, sizes):
     m = model("enumerable_a")
@@ -97,6 +102,7 @@ def test_the_error_of_log_z_falls_like_one_over_root_n(method, candidates, sizes
 CONVERGENCE = {4: (0.276, 1.419, 6000), 16: (0.144, 1.506, 2000), 64: (0.100, 1.542, 800), 256: (0.068, 1.569, 300)}
 
 
+@pytest.mark.slow
 def test_smc_crosses_the_floor_of_svdd():
     """Posterior mean, a = .2, resampled at every step: SVDD stays at TV .147 however many candidates it has."""
     m, a = model("enumerable_a"), 0.2
@@ -111,6 +117,7 @@ def test_smc_crosses_the_floor_of_svdd():
 NESTED = {(4, 5): (0.115, 1.531, 2500), (16, 5): (0.091, 1.549, 800), (64, 5): (0.064, 1.567, 300)}
 
 
+@pytest.mark.slow
 def test_nested_is_corrects_the_value():
     m, a = model("enumerable_a"), 0.2
     for (particles, candidates), (distance, reward, chains) in NESTED.items():
@@ -121,6 +128,7 @@ def test_nested_is_corrects_the_value():
         assert float(step.value.mean()) == pytest.approx(reward, abs=0.02), particles
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ess", [0.7, 1.0])
 @pytest.mark.parametrize("potential", ["difference", "max", "sum"])
 def test_potentials_share_their_target(potential, ess):
@@ -152,6 +160,7 @@ def test_resampling_always_costs_lineages():
     assert len(step.value[0].unique()) < 1200
 
 
+@pytest.mark.slow
 def test_adaptive_and_constant_resampling_agree():
     m = model("enumerable_b")
     found = []
@@ -162,6 +171,7 @@ def test_adaptive_and_constant_resampling_agree():
         assert_mean(numbers, 0.0)
 
 
+@pytest.mark.slow
 def test_gaussian_linear_by_smc():
     """16 groups of 2000: mean and log Z of the discretised chain, not of its data."""
     m, a = toy.gaussian_linear(), 0.8
@@ -179,6 +189,7 @@ def test_mixture_by_smc():
     assert_mean(weighted, 0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["smc", "nested-is"])
 def test_product_state(method):
     m, a = toy.product(), 1.0
@@ -202,6 +213,7 @@ def test_a_better_value_makes_log_z_steadier():
     assert spread["exact"] < 0.7 * spread["none"]
 
 
+@pytest.mark.slow
 def test_independent_tokens_by_smc():
     m, a = model("independent_tokens"), 0.5
     step = drive(m, "smc", svdd.posterior_mean(m.reward), 100, seed=53, particles=200, temperature=a)
@@ -218,6 +230,7 @@ def residuals(m, value, a, candidates, chains, seed=54):
     return torch.stack([bellman_residual(step, a)[:, 0] for step in steps][1:])
 
 
+@pytest.mark.slow
 def test_bellman_residual_of_the_exact_value_vanishes():
     m, a = model("enumerable_a"), 0.5
     coarse, fine = (residuals(m, m.value(a), a, k, 100).abs().mean() for k in (20, 2000))

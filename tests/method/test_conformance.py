@@ -14,7 +14,8 @@ from svdd.method.table import REFERENCES, Method
 from svdd.method.values import posterior_mean
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::svdd.method.algorithms.OverTiltWarning", "ignore::svdd.decoding.decoding.DegenerateProposalWarning"
+    "ignore::svdd.method.algorithms.OverTiltWarning",
+    "ignore::svdd.decoding.decoding.DegenerateProposalWarning",
 )
 
 

@@ -65,6 +65,7 @@ def test_a_fixed_offset_in_systematic_would_be_seen(monkeypatch):
     assert float((drawn.mean(0) - 3 * WEIGHTS).abs().max()) > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ROUNDED)
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.floats(-8, 4), min_size=1, max_size=9), st.integers(1, 12), st.integers(0, 99))
@@ -139,6 +140,7 @@ def test_huge_log_weights(resampler, size):
     assert set(selection.ancestor.unique().tolist()) <= ({1, 2} if size > 0 else {0})
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.integers(-40, 40), min_size=1, max_size=8), st.integers(-1000, 1000), st.integers(1, 9))
 def test_a_constant_changes_only_the_level(log_w, shift, n):

@@ -19,6 +19,8 @@ from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
 from svdd.networks.training import TrainingSettings, isolated_randomness, train
 from svdd.networks.weight_files import load_network
 
+pytestmark = pytest.mark.slow
+
 CHROMOSOMES = [f"chr{name}" for name in (1, 2, 8, 9, 10, 11, 18, 21, 22)]
 SHAPE = {"channels": 16, "stages": 1, "kernel": 3, "stem_kernel": 5}
 
@@ -219,7 +221,6 @@ def test_command_line_writes_loadable_networks(folder, tmp_path):
 
 
 def test_card_has_all_its_numbers(parts):
-    pytest.importorskip("pyjaspar")
     with isolated_randomness(0):
         denoiser = SequenceDenoiser(channels=8, blocks=1).eval()
         guide, judge = (SequenceClassifier(outputs=2, **SHAPE).eval() for _ in range(2))

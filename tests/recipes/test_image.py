@@ -18,6 +18,8 @@ from svdd.metrics.moments import frechet
 from svdd.networks.training import TrainingSettings, isolated_randomness
 from svdd.networks.weight_files import load_network, save_network
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 TINY_AUTOENCODER = {"block_out_channels": (8, 8, 8), "norm_num_groups": 4}
 TINY_UNET = {"block_out_channels": (16, 16), "norm_num_groups": 8}

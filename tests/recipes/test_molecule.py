@@ -16,6 +16,8 @@ from svdd.networks.sequences import SequenceDenoiser
 from svdd.networks.training import TrainingSettings, isolated_randomness
 from svdd.networks.weight_files import load_network
 
+pytestmark = pytest.mark.slow
+
 MOLECULES = [
     "CC(=O)Nc1ccc(O)cc1",
     "CC(=O)Oc1ccccc1C(=O)O",

@@ -20,6 +20,8 @@ from svdd.networks.training import TrainingSettings, isolated_randomness
 from svdd.networks.weight_files import load_network
 from svdd.registry import bundled
 
+pytestmark = pytest.mark.slow
+
 ROWS, SHAPE = 280, {"channels": 8, "layers": 1, "kernel": 3, "hidden": 4}
 RUN = {"settings": {"steps": 2}, "best_step": 2, "history": [{"step": n, "loss": 2.0, "value": 2.0} for n in (1, 2)]}
 
@@ -131,7 +133,6 @@ def test_stability_is_minus_degradation(folder):
         part["Value"] = [8 * text.count("A") / len(text) - 2 for text in part["Sequence"]]
     settings = TrainingSettings(40, warm_up=5, evaluate_every=20, average_decay=0.9, learning_rate=3e-3, bfloat16=False)
     network, _ = stability.train_stability(tables, settings, batch_size=32)
-    pytest.importorskip("RNA")
     quality = stability.stability_quality(network, tables)
     assert quality["network"]["spearman"] > 0.3
     assert quality["others"]["ridge"]["spearman"] > 0.9
@@ -167,7 +168,6 @@ def test_command_line_writes_loadable_networks(folder, tmp_path, monkeypatch):
 
 
 def test_card_has_all_its_numbers_and_no_sequence(parts, human, folder):
-    pytest.importorskip("RNA")
     with isolated_randomness(0):
         denoiser = SequenceDenoiser(channels=8, blocks=1).eval()
         oracles = {role: ConvolutionalRegressor(**SHAPE).eval() for role in ("guide", "judge")}

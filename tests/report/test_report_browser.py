@@ -24,7 +24,10 @@ from svdd.report.comparison import write_comparison
 from svdd.report.html import write_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
+pytestmark = [
+    pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH"),
+    pytest.mark.browser,
+]
 
 HOSTILE = "<script>document.title='owned'</script>\"'><img src=x onerror=\"document.title='owned'\">{{ 7*7 }}${x}$ _"
 LONG = "W" * 400
@@ -149,7 +152,6 @@ def comparison_report(folder):
 
 
 def molecules_report(folder, posed):
-    pytest.importorskip("rdkit")
     from rdkit import Chem
     from rdkit.Chem import AllChem
 
@@ -200,7 +202,6 @@ def test_a_report_is_whole_and_as_wide_as_the_window(pages, name, width):
 
 
 def test_poses_are_shown_in_three_dimensions_by_the_page_alone(tmp_path):
-    pytest.importorskip("ipymolstar")
     found, complaints = watch(molecules_report(tmp_path / "a", posed=True), tmp_path, 390)
     assert complaints == []
     assert found["width"] <= 390

@@ -46,6 +46,7 @@ def pool():
         yield reward
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("guilty", "kind", "why"),
     [
@@ -65,6 +66,7 @@ def test_only_the_guilty_design_is_charged(pool, guilty, kind, why):
     assert pool(words(2)).tolist() == [1, 2]
 
 
+@pytest.mark.slow
 def test_two_guilty_designs_in_one_batch(pool):
     answers = pool.submit(["exit", "x", "segfault", "xx"]).result()
     assert [one.why if isinstance(one, Failure) else one for one in answers] == [
@@ -72,11 +74,13 @@ def test_two_guilty_designs_in_one_batch(pool):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_leak_costs_processes_and_no_design(pool):
     designs = ["leak" + "x" * i for i in range(32)]  # 30 MB each, five times what one process may take
     assert pool.submit(designs).result() == [4.0 + i for i in range(32)]
 
 
+@pytest.mark.slow
 def test_outcomes_and_order_of_a_call(pool):
     outcomes = Outcomes()
     with pytest.warns(RewardFailureWarning):
@@ -104,6 +108,7 @@ def test_a_hung_process_is_gone(pool):
         os.kill(killed, 0)
 
 
+@pytest.mark.slow
 def test_answers_arrive_while_the_caller_does_something_else(others):
     with workers(fragile.sleepy, 2, batch=2, timeout=10) as reward:
         reward(["x", "x", "x", "x"])
@@ -129,6 +134,7 @@ def test_a_reward_of_the_whole_batch_gets_the_whole_batch():
         assert reward(words(7)).tolist() == [7.0] * 7
 
 
+@pytest.mark.slow
 def test_tensors_and_bundled_rewards_by_name():
     with workers("gc-content", 1, timeout=30, target=0.25) as reward:
         assert reward(["ACGT", "GAAA"]).tolist() == [-0.25, 0.0]
@@ -166,6 +172,7 @@ def test_memory_that_a_change_needs_is_not_a_designs():
         assert heavy(["leak", "x"]).tolist() == [4, 1]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_sent_or_loaded_is_one_sentence(tmp_path, others):
     with pytest.raises(ValueError, match="cannot be sent to a worker process; give it by name"):
         workers(lambda designs: designs, 2)
@@ -205,6 +212,7 @@ def test_the_default_policy_goes_on():
     assert workers(fragile.fragile, policy={"timeout": "stop"}).policy == Policy(error="invalid", timeout="stop")
 
 
+@pytest.mark.slow
 def test_a_forgotten_pool_leaves_nothing_behind(others):
     reward = workers(fragile.pid, 1, timeout=10)
     reward(["x"])
@@ -237,6 +245,7 @@ def alive(pid):
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("then", "number"), [("end", None), ("work", signal.SIGINT), ("wait", signal.SIGKILL)])
 def test_however_the_program_ends_so_do_its_workers(tmp_path, then, number):
     script = tmp_path / "script.py"

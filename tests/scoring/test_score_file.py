@@ -108,6 +108,7 @@ def writer(path, name, count):
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_many_processes_write_and_some_are_killed(cache):
     finishing = [writer(cache.path, f"finishing {i}", 60) for i in range(2)]
     killed = [writer(cache.path, f"killed {i}", 10**6) for i in range(2)]

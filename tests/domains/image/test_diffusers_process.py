@@ -12,9 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-pytest.importorskip("diffusers")
-pytest.importorskip("transformers")
-
 import svdd
 from support import tiny_pipelines
 from support.places import DOCS
@@ -99,6 +96,7 @@ def quiet(pipe):
 # Parity
 
 
+@pytest.mark.slow
 def test_without_eta_the_images_are_the_pipelines_own():
     latents = Rng(0, 3).normal((3, 4, 8, 8))
     pipe = tiny_pipelines.sd15()
@@ -108,6 +106,7 @@ def test_without_eta_the_images_are_the_pipelines_own():
     assert prompts_of(result.samples) == PROMPTS
 
 
+@pytest.mark.slow
 def test_step_by_step_the_latents_are_the_pipelines_own():
     seen, made = [], load("sd15", eta=1.0, negative_prompt="dark")
     pipe = tiny_pipelines.sd15()
@@ -124,6 +123,7 @@ def test_step_by_step_the_latents_are_the_pipelines_own():
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduler", ["DDPMScheduler", "EulerAncestralDiscreteScheduler", "LCMScheduler"])
 @pytest.mark.parametrize("guidance", [1.0, 2.5])
 def test_other_schedulers_are_stepped_as_the_pipeline_steps_them(scheduler, guidance):
@@ -139,6 +139,7 @@ def test_other_schedulers_are_stepped_as_the_pipeline_steps_them(scheduler, guid
     assert made.rows_each == (2 if guidance > 1 else 1)
 
 
+@pytest.mark.slow
 def test_pixel_models_make_the_pipelines_own_images():
     from diffusers import DDIMPipeline, DDIMScheduler
 
@@ -165,9 +166,9 @@ def test_a_class_is_what_the_network_is_told():
     assert load("classes").about["classes"] == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_both_ways_agree_for_the_same_noise():
     """`svdd.steer` and the process, without choice and with the same latents, are the same images."""
-    pytest.importorskip("greenlet")
     latents = Rng(0, 3).normal((3, 4, 8, 8))
     pipe = tiny_pipelines.sd15()
     steered = svdd.steer(pipe, redness, method="pretrained", eta=0.0)
@@ -177,6 +178,7 @@ def test_both_ways_agree_for_the_same_noise():
     torch.testing.assert_close(torch.as_tensor(output.rewards).double(), result.rewards, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "options"),
     [
@@ -186,7 +188,6 @@ def test_both_ways_agree_for_the_same_noise():
     ],
 )
 def test_both_ways_choose_the_same_from_the_same_noise(method, options):
-    pytest.importorskip("greenlet")
     latents = Rng(9, 3).normal((3, 4, 8, 8))
     options = {"prior_candidates": 1} | options if method == "svdd" else options
     made = replace(load("sd15"), prior=lambda n, rng: {"latents": latents, "condition": torch.arange(3)})
@@ -199,6 +200,7 @@ def test_both_ways_choose_the_same_from_the_same_noise(method, options):
 # Conditions
 
 
+@pytest.mark.slow
 def test_a_chain_has_its_prompt_whatever_is_beside_it():
     made = process("sd15")
     whole = svdd.decode(made, redness, candidates=3, samples=5, temperature=0.1)
@@ -212,6 +214,7 @@ def test_a_chain_has_its_prompt_whatever_is_beside_it():
     assert prompts_of(whole.samples) == [*PROMPTS, *PROMPTS[:2]]
 
 
+@pytest.mark.slow
 def test_conditions_travel_with_their_rows():
     """Every candidate is denoised, gathered and captioned under the prompt of its own chain."""
     made, seen = process("sd15"), []
@@ -227,6 +230,7 @@ def test_conditions_travel_with_their_rows():
     assert steps.result().rewards.tolist() == [5.0, 21.0, 3.0, 5.0]
 
 
+@pytest.mark.slow
 def test_another_prompt_is_another_answer():
     one, other = (load("sd15", prompt=prompt) for prompt in ("a cat", "a dog"))
     x = one.prior(2, Rng(0, 2))
@@ -237,6 +241,7 @@ def test_another_prompt_is_another_answer():
 # Runs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "setting"),
     [
@@ -257,6 +262,7 @@ def test_every_method_runs(setting, name):
     torch.testing.assert_close(redness(images), result.rewards, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "setting"),
     [("sd15", "svdd"), ("sd15", "nested-is"), ("ddpm", "smc"), ("classes", "beam"), ("ddpm", "blocks")],
@@ -309,6 +315,7 @@ def test_half_precision_steps_in_single():
     torch.testing.assert_close(particles.x, exact.x, rtol=0, atol=0.2)
 
 
+@pytest.mark.slow
 def test_size_is_the_users():
     made = load("sd15", height=24, width=32, prompt="a cat")
     assert images_of(svdd.decode(made, redness, method="pretrained", samples=1).samples).shape == (1, 3, 24, 32)
@@ -356,6 +363,7 @@ def test_a_reward_of_images_stays_itself():
     assert image_reward(reward) is reward
 
 
+@pytest.mark.slow
 def test_scores_on_disk_know_images_by_their_bits(tmp_path):
     calls = []
 
@@ -377,6 +385,7 @@ def test_scores_on_disk_know_images_by_their_bits(tmp_path):
 # Learned values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sd15", "ddpm"])
 def test_a_value_of_images_is_fitted_saved_and_used(name, tmp_path):
     made = process(name)
@@ -393,6 +402,7 @@ def test_a_value_of_images_is_fitted_saved_and_used(name, tmp_path):
     assert torch.equal(value.predictor(svdd.chain.tree.take(x, torch.arange(2)), made.times[1], ()), whole[:2])
 
 
+@pytest.mark.slow
 def test_a_value_of_other_prompts_is_refused(tmp_path):
     settings = {"rollouts": 20, "train_steps": 2, "held_out": 0, "candidates": 0, "network_options": {"channels": 8}}
     svdd.fit_value(process("sd15"), redness, **settings).save(tmp_path / "value")
@@ -535,6 +545,7 @@ def test_a_local_folder_needs_no_connection_and_leaves_logs_as_they_were(monkeyp
 # The page
 
 
+@pytest.mark.slow
 def test_the_page_about_pipelines_runs(tmp_path, monkeypatch, capsys):
     page = DOCS / "diffusers.md"
     monkeypatch.chdir(tmp_path)

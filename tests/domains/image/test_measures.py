@@ -6,6 +6,7 @@ import io
 import numpy
 import pytest
 import torch
+from PIL import Image
 
 from svdd.decoding.result import Result
 from svdd.domains.image.figures import best_images, side_by_side
@@ -27,7 +28,6 @@ from svdd.domains.image.rewards.pixels import brightness
 from svdd.metrics.intervals import bootstrap_weights
 from svdd.metrics.moments import Moments, floor, frechet
 
-Image = pytest.importorskip("PIL.Image")
 MEANS = ImageFeatures("means of the colours", lambda images: images.mean((2, 3)))
 
 

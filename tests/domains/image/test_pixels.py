@@ -3,6 +3,7 @@
 import numpy
 import pytest
 import torch
+from PIL import Image as PIL
 
 from svdd.cost.batches import between, picked
 from svdd.domains.image.pixels import (
@@ -17,8 +18,6 @@ from svdd.domains.image.pixels import (
 from svdd.domains.image.prompts import captioned, decode_prompts, encode_prompts, images_of, prompts_of
 from svdd.scoring.memory import keys_of
 from svdd.scoring.scorer import memoised
-
-PIL = pytest.importorskip("PIL.Image")
 
 
 def noise(n=2, height=5, width=4, seed=0):

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy
 import pytest
 import torch
+import transformers
 from safetensors.torch import save_file
 
 from svdd.domains.image.pixels import from_uint8, to_pil, to_uint8
@@ -18,8 +19,6 @@ from svdd.domains.image.rewards.weights import linear_head, read_weights
 from svdd.registry import load_reward
 from svdd.scoring.identity import reward_identity
 
-transformers = pytest.importorskip("transformers")
-pytest.importorskip("PIL")
 PROMPTS = ["a photo of a cat", "a small ship", "a photo of a cat"]
 TEXT = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
 IMAGE = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 
 import svdd
 from exact import image_checks
@@ -25,8 +26,6 @@ from svdd.registry import load_reward, origin
 from svdd.rewards.endpoints import endpoint
 from svdd.rewards.worker_pool import workers
 from svdd.scoring.identity import reward_identity
-
-Image = pytest.importorskip("PIL.Image")
 
 
 def flat(*colour, height=4, width=4):
@@ -60,13 +59,10 @@ BLACK, WHITE, RED, GREEN = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (1.0, 0.0, 0.0), (0
     ],
 )
 def test_golden_values(name, image, golden):
-    if name == "sharpness":
-        pytest.importorskip("skimage")
     assert float(load_reward(name)(image)[0]) == pytest.approx(golden, abs=1e-4)
 
 
 def test_sharpness_falls_with_every_blur():
-    pytest.importorskip("skimage")
     images = [noise(n=1, height=64, width=64)]
     for _ in range(3):
         images.append(torch.nn.functional.avg_pool2d(images[-1], 3, stride=1, padding=1, count_include_pad=False))
@@ -319,7 +315,6 @@ def test_programs_are_given_plain_paths(tmp_path):
 
 @pytest.mark.parametrize("with_prompts", [True, False])
 def test_addresses_are_given_pngs_and_prompts(with_prompts):
-    pytest.importorskip("urllib3")
     with image_functions.server() as (address, seen):
         reward = as_reward(load_reward(address, batch=2))
         assert reward(designs() if with_prompts else designs()["images"]) == [1, 1, 1]

@@ -34,6 +34,8 @@ from svdd.scoring.identity import reward_identity
 from svdd.scoring.policy import RewardFailureWarning
 from svdd.scoring.reward import Failure, Invalid
 
+pytestmark = pytest.mark.slow
+
 PARP1 = "dockstring:PARP1"
 POCKET = {"size": (12, 12, 12)}  # round the centre that comes with it: maps in a tenth of a second
 BENZAMIDE, METHANOL = "NC(=O)c1ccccc1", "CO"

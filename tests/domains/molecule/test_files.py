@@ -6,9 +6,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-
-pytest.importorskip("rdkit")
-
 from rdkit import Chem
 from rdkit.Chem import AllChem
 

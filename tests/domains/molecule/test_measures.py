@@ -7,9 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-
-pytest.importorskip("rdkit")
-
 from rdkit import Chem, DataStructs
 from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 from scipy.stats import wasserstein_distance
@@ -182,7 +179,6 @@ def test_the_floor_is_the_distance_of_that_many_draws():
 
 
 def test_the_chemnet_distance_is_that_of_fcd_torch():
-    pytest.importorskip("fcd_torch")
     from fcd_torch import FCD
 
     with warnings.catch_warnings(), torch.random.fork_rng():

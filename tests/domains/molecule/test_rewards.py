@@ -12,8 +12,6 @@ from svdd.registry import REWARDS, load_reward
 from svdd.rewards.objectives import at_least, at_most, geometric_mean, must, ramp, thresholds
 from svdd.scoring.identity import reward_identity
 
-pytest.importorskip("rdkit")
-
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 OLAPARIB = "O=C(c1cc(Cc2n[nH]c(=O)c3ccccc23)ccc1F)N1CCN(C(=O)C2CC2)CC1"
 CROWN = "C1COCCOCCOCCOCCOCCO1"  # 18-crown-6, a ring of 18

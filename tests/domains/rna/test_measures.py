@@ -18,7 +18,6 @@ def test_composition_by_position():
 
 
 def test_summary_by_hand():
-    pytest.importorskip("RNA")
     summary = rna.rna_summary(["GGGGAAAACCCC", "AUGATGAAUU"])
     expected = {
         "uaug_rate": 0.5,

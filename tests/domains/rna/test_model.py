@@ -43,6 +43,7 @@ def test_bad_rna_is_refused_with_the_place(sequences, message):
         RNA.encode(sequences)
 
 
+@pytest.mark.slow
 def test_the_model_designs_fifty_letters_of_rna(utrs):
     samples = svdd.decode(utrs, lambda designs: [d.count("U") for d in designs], samples=4, candidates=3).samples
     assert all(len(sample) == 50 and set(sample) <= set("ACGU") for sample in samples)
@@ -50,6 +51,7 @@ def test_the_model_designs_fifty_letters_of_rna(utrs):
     assert utrs.about["domain"] == "rna"
 
 
+@pytest.mark.slow
 def test_templates_and_starts_may_be_written_as_dna(utrs):
     no_reward = {"reward": lambda designs: [0.0] * len(designs), "samples": 2, "method": "pretrained"}
     kept = svdd.decode(infill(utrs, [f"TTT{FREE}GTC"]), **no_reward).samples
@@ -74,6 +76,7 @@ def test_designs_of_the_model_are_likelier_than_even_letters(utrs):
     assert float(nats.mean()) == pytest.approx(-1.31, abs=0.05)  # even letters have -1.386
 
 
+@pytest.mark.slow
 def test_fasta_carries_every_score(utrs, tmp_path):
     scores = {"kozak": load_reward("kozak")}
     reward = load_reward("no-uaug")
@@ -84,6 +87,7 @@ def test_fasta_carries_every_score(utrs, tmp_path):
     assert read_fasta(tmp_path / "out" / "samples.fasta") == result.samples
 
 
+@pytest.mark.slow
 def test_the_code_of_its_page_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     page = (DOCS / "rna.md").read_text(encoding="utf-8")

@@ -84,7 +84,6 @@ def test_motif_hits_on_both_strands_and_mixed_lengths():
 
 
 def test_jaspar_motifs_hit_their_consensus():
-    pytest.importorskip("pyjaspar")
     matrices = motifs.jaspar_matrices()
     assert list(matrices) == list(motifs.ENHANCER_MOTIFS)
     best = ["".join("ACGT"[row] for row in m.argmax(axis=0)) for m in matrices.values()]
@@ -143,6 +142,7 @@ def test_a_weighted_quantile_is_that_of_repeated_values(share):
     numpy.testing.assert_allclose(found, repeated)
 
 
+@pytest.mark.slow
 def test_an_interval_covers():
     generator, covered = numpy.random.default_rng(0), 0
     for _ in range(300):

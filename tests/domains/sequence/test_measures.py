@@ -77,7 +77,6 @@ def test_words_of_six_need_as_many_letters_as_there_are_words():
 
 
 def test_motifs_are_compared_with_the_reference():
-    pytest.importorskip("pyjaspar")
     natural_ones, given = texts(60, 200, seed=4), texts(40, 200, seed=5)
     row = record(designs(given), references.natural("x", natural_ones, "ACGT"), draws=20).row
     expected = motifs.motif_correlation(motifs.motif_hits(given), motifs.motif_hits(natural_ones))
@@ -191,7 +190,6 @@ def test_a_reference_without_the_extra_has_no_hits(monkeypatch):
 
 
 def test_rna_has_upstream_starts_and_structure():
-    pytest.importorskip("RNA")
     given = ["GGGGGGAAAACCCCCC" + "A" * 8, "AUG" + "A" * 21, "C" * 24]
     row = record(designs(given), None, RNA.letters, draws=20).row
     assert row["uaug"] == pytest.approx(1 / 3)
@@ -200,8 +198,6 @@ def test_rna_has_upstream_starts_and_structure():
 
 
 def test_the_reference_of_a_bundled_model_follows_the_reward():
-    if not bundled("dna-enhancer", "reference.json").is_file():
-        pytest.skip("no bundled reference")
     groups = json.loads(bundled("dna-enhancer", "reference.json").read_text())["groups"]
     active, other = references.of_model("dna-enhancer", "hepg2"), references.of_model("dna-enhancer", "gc-content")
     assert active.words[3].tolist() == groups["active_hepg2"]["kmer3"]

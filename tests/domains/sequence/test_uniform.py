@@ -43,6 +43,7 @@ def test_independent_sites_are_sampled_exactly(steps):
     assert float((toy.p_pre() - expected).abs().max()) < 1e-12
 
 
+@pytest.mark.slow
 def test_the_bound_is_the_entropy_where_the_model_is_exact():
     """Independent sites with the right law: the bound is tight on average over the model's own sequences."""
     process = independent(steps=8, length=20)
@@ -103,6 +104,7 @@ def test_the_bundled_model_is_small():
     assert sum(file.stat().st_size for file in bundled("rna-utr-uniform").iterdir()) < 1.5e6
 
 
+@pytest.mark.slow
 def test_every_letter_may_change_at_every_step(utr):
     decoding = svdd.decoding.decoding.Decoding(utr, gc, method="pretrained", samples=16)
     states = [step.particles.x for step in decoding]
@@ -126,6 +128,7 @@ def test_answers_are_shared_only_within_a_step():
     assert result.usage.network.hits > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["posterior-mean", "log-mean-exp"])
 def test_the_loop_decodes_towards_a_reward(utr, value):
     plain = svdd.decode(utr, gc, method="pretrained", samples=32, seed=2)
@@ -145,6 +148,7 @@ def test_the_look_ahead_guesses_every_site(utr):
     assert torch.equal(particles.x0, particles.posterior.log_p.argmax(-1))
 
 
+@pytest.mark.slow
 def test_decoding_towards_ribosome_load(utr):
     load = svdd.registry.load_reward("mrl")
     plain = svdd.decode(utr, load, method="pretrained", samples=16, seed=4)
@@ -152,11 +156,13 @@ def test_decoding_towards_ribosome_load(utr):
     assert float(guided.rewards.mean()) > float(plain.rewards.mean()) + 0.5
 
 
+@pytest.mark.slow
 def test_one_candidate_is_the_pretrained_sampler(utr):
     plain = svdd.decode(utr, gc, method="pretrained", samples=6, seed=9)
     assert svdd.decode(utr, gc, candidates=1, samples=6, seed=9).samples == plain.samples
 
 
+@pytest.mark.slow
 def test_batches_and_sharing_change_nothing(utr):
     settings = {"candidates": 3, "temperature": 0.05, "seed": 5}
     together = svdd.decode(utr, gc, samples=5, **settings)
@@ -164,6 +170,7 @@ def test_batches_and_sharing_change_nothing(utr):
     assert together.samples == apart.samples
 
 
+@pytest.mark.slow
 def test_results_are_written_with_their_letters(utr, tmp_path):
     result = svdd.decode(utr, gc, samples=3, candidates=2)
     result.save(tmp_path / "out")

@@ -11,8 +11,6 @@ from support.pipeline_calls import PROMPTS, arguments, brightness
 from svdd.domains.image.diffusers_process import diffusers_process
 from svdd.domains.image.prompts import images_of
 
-pytest.importorskip("diffusers")
-
 
 def noise_of(process, n):
     """The process's own first latents."""
@@ -31,6 +29,7 @@ def started_from(process, latents):
     return replace(process, prior=prior)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "options"),
     [

@@ -2,6 +2,7 @@
 
 import copy
 
+import diffusers
 import pytest
 import torch
 
@@ -9,7 +10,6 @@ from support import tiny_pipelines as tiny
 from support.pipeline_calls import PROMPTS, Counted, brightness
 from svdd.domains.image.pipelines.blocks import steered_blocks
 
-diffusers = pytest.importorskip("diffusers")
 BLOCKS = {
     "sdxl": "StableDiffusionXLAutoBlocks",
     "sd3": "StableDiffusion3AutoBlocks",
@@ -33,6 +33,7 @@ def called(name, **more):
     return sizes | ({} if name == "sdxl" else {"max_sequence_length": 16}) | more
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BLOCKS)
 def test_a_modular_pipeline_is_steered(name):
     pipe = modular(name)
@@ -46,6 +47,7 @@ def test_a_modular_pipeline_is_steered(name):
     assert pipe.scheduler is scheduler
 
 
+@pytest.mark.slow
 def test_the_reward_hears_the_prompts_and_is_not_copied():
     heard = set()
 

@@ -3,10 +3,8 @@
 import pytest
 import torch
 
-from svdd.domains.image.pipelines.families import image_decoder, images_of_model
-
-pytest.importorskip("diffusers")
 from support import tiny_pipelines as tiny
+from svdd.domains.image.pipelines.families import image_decoder, images_of_model
 
 SIZE = {"height": 16, "width": 16, "num_inference_steps": 2, "prompt": ["a cat", "a red dog"]}
 
@@ -19,6 +17,7 @@ def both(pipe, **arguments):
     return (output.images for output in given)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sd15", "sdxl", "sd3", "flux"])
 def test_latents_are_decoded_as_the_pipeline_does(name):
     pipe = getattr(tiny, name)()

@@ -2,14 +2,13 @@
 
 import copy
 
+import diffusers
 import pytest
 import torch
 
 from svdd.chain.rng import Rng
 from svdd.domains.image.pipelines.kernels import KERNELS, scheduler_kernel
 from svdd.domains.image.pipelines.refusals import REASONS, refusal
-
-diffusers = pytest.importorskip("diffusers")
 
 SD = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 PIXELS = {"beta_schedule": "squaredcos_cap_v2"}

@@ -4,8 +4,6 @@ import pytest
 import torch
 
 import svdd
-
-pytest.importorskip("diffusers")
 from support import tiny_pipelines as tiny
 from support.pipeline_calls import PROMPTS, arguments, brightness
 
@@ -30,6 +28,7 @@ class Telltale:
         return (torch.tensor(told).view(-1, 1, 1, 1).expand_as(args[0]).clone(),)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("candidates", [2, 3])
 @pytest.mark.parametrize("images", [1, 2])
 def test_every_row_is_conditioned_on_the_prompt_it_is_judged_by(candidates, images):
@@ -64,6 +63,7 @@ def test_every_row_is_conditioned_on_the_prompt_it_is_judged_by(candidates, imag
     assert svdd.domains.image.prompts.prompts_of(output.result.samples) == [p for p in PROMPTS for _ in range(images)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sdxl", "sd3", "flux"])
 def test_a_prompts_image_does_not_depend_on_the_prompts_beside_it(name):
     given = arguments(name, 3) | ({} if name == "flux" else {"negative_prompt": NEGATIVE})
@@ -78,6 +78,7 @@ def test_a_prompts_image_does_not_depend_on_the_prompts_beside_it(name):
     assert not torch.allclose(other[1], together[1], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_images_that_prompts_start_from_stay_with_them():
     from diffusers import StableDiffusionImg2ImgPipeline
 

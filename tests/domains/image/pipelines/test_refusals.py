@@ -1,5 +1,6 @@
 """Refusals: what cannot be steered is one sentence with the remedy, and leaves the pipeline as it was."""
 
+import diffusers
 import pytest
 import torch
 
@@ -8,8 +9,6 @@ from support import tiny_pipelines as tiny
 from support.pipeline_calls import PROMPTS, arguments, brightness, same_scheduler, state_of
 from svdd.domains.image.pipelines.outputs import SafetyCheckerWarning
 from svdd.scoring.reward import RewardError
-
-diffusers = pytest.importorskip("diffusers")
 
 
 def refused(pipe, message, given=None, error=ValueError, reward=brightness, **options):
@@ -20,6 +19,7 @@ def refused(pipe, message, given=None, error=ValueError, reward=brightness, **op
     assert same_scheduler(pipe, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["PNDMScheduler", "DPMSolverMultistepScheduler", "HeunDiscreteScheduler"])
 def test_a_scheduler_that_cannot_be_steered_is_refused_before_anything_is_computed(name):
     pipe = tiny.sd15()
@@ -55,6 +55,7 @@ def test_an_eta_that_the_scheduler_does_not_have_is_refused():
     refused(tiny.sdxl(), "EulerAncestralDiscreteScheduler has no eta, got 0.5", arguments("sdxl"), eta=0.5)
 
 
+@pytest.mark.slow
 def test_a_call_can_have_its_own_eta_even_where_the_pipeline_takes_none():
     steered = svdd.steer(tiny.flux(), brightness, candidates=2)
     rewards = [steered(**arguments("flux"), eta=eta).rewards.tolist() for eta in (0.5, None, 1.0)]
@@ -74,6 +75,7 @@ def test_several_generators_are_refused():
     refused(tiny.sd15(), "give one generator, or leave it out", given)
 
 
+@pytest.mark.slow
 def test_another_number_of_rewards_or_images_is_refused():
     def few(images):
         return [0.0]
@@ -86,6 +88,7 @@ def test_another_number_of_rewards_or_images_is_refused():
     )
 
 
+@pytest.mark.slow
 def test_a_decoder_that_makes_no_images_is_refused():
     refused(
         tiny.sd15(), r"images are a floating-point tensor \(n, 3, H, W\) from 0 to 1", decode=lambda latents: latents
@@ -106,6 +109,7 @@ def test_a_reward_that_wants_another_form_is_told_so():
     refused(tiny.sd15(), "set its attribute takes to one of pil, uint8, tensor", error=TypeError, reward=wants_tensors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [0, 2])
 @pytest.mark.parametrize("in_place", [True, False])
 def test_a_callback_that_changes_the_latents_is_refused(at, in_place):
@@ -126,6 +130,7 @@ def test_a_decoder_that_is_none_is_told():
         svdd.steer(tiny.sd15(), brightness, decode="tiny")
 
 
+@pytest.mark.slow
 def test_a_pipeline_that_stops_early_is_refused():
     def interrupt(pipe, i, t, kwargs):
         pipe._interrupt = i == 0
@@ -178,6 +183,7 @@ class Prude(torch.nn.Module):
         return torch.zeros_like(torch.as_tensor(images)), [True, False]
 
 
+@pytest.mark.slow
 def test_a_safety_checker_that_blanks_images_is_told_of():
     pipe = tiny.sd15()
     from transformers import CLIPImageProcessor
@@ -190,6 +196,7 @@ def test_a_safety_checker_that_blanks_images_is_told_of():
     assert output.nsfw_content_detected == [True, False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [

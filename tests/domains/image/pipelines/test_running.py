@@ -5,6 +5,7 @@ import inspect
 import threading
 import time
 
+import diffusers
 import pytest
 import torch
 
@@ -13,8 +14,6 @@ from support import tiny_pipelines as tiny
 from support.pipeline_calls import NAMES, arguments, brightness, network, same_scheduler, state_of
 from svdd.domains.image.pipelines.running import Running
 from svdd.domains.image.pipelines.steered_scheduler import steered_scheduler
-
-diffusers = pytest.importorskip("diffusers")
 
 
 class Told(Exception):
@@ -35,6 +34,7 @@ class Failing:
             raise self.raised
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_pipeline_is_as_it_was_after_a_call(name, tmp_path):
     pipe = getattr(tiny, name)()
@@ -48,6 +48,7 @@ def test_a_pipeline_is_as_it_was_after_a_call(name, tmp_path):
     assert type(pipe.scheduler).__name__ in (tmp_path / "model_index.json").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [Told, ValueError, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("where", ["reward", "network", "callback"])
 @pytest.mark.parametrize("name", ["sd15", "flux"])

@@ -13,8 +13,6 @@ from svdd.cost.ledger import Usage
 from svdd.domains.image.pipelines.arguments import Arguments
 from svdd.domains.image.pipelines.kernels import KERNELS
 
-pytest.importorskip("diffusers")
-
 METHODS = {
     "pretrained": ({}, 1),
     "best-of-n": ({"particles": 3}, 3),

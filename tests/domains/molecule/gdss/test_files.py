@@ -114,7 +114,6 @@ def test_settings_beside_a_file_must_be_json(tmp_path):
 
 
 def test_what_no_file_says_has_a_default_by_kind_or_must_be_given(tmp_path):
-    pytest.importorskip("rdkit")
     content = checkpoint()
     content["model_config"]["data"]["data"] = "MOSES"
     file = write_safetensors(tmp_path / "a.safetensors", content=content)

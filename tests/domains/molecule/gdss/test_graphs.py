@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from rdkit import Chem
 
 from support.gdss_checkpoints import random_graphs
 from svdd.domains.molecule.gdss.graphs import (
@@ -12,8 +13,6 @@ from svdd.domains.molecule.gdss.graphs import (
     smiles_of,
     valid_without_correction,
 )
-
-Chem = pytest.importorskip("rdkit.Chem")
 
 
 def graph(symbols, bonds, features=9, nodes=8):

@@ -27,7 +27,6 @@ from svdd.fitting.fingerprint import FingerprintError, take_fingerprint
 from svdd.method.table import METHODS
 from svdd.method.values import posterior_mean
 
-pytest.importorskip("rdkit")
 ZINC = {"x": VP(0.1, 1.0, 1000), "adj": VE(0.2, 1.0, 1000)}
 
 
