@@ -133,7 +133,8 @@ def test_a_row_has_every_measure_of_its_images(prompts, monkeypatch):
         assert numpy.isnan(row["diversity_per_prompt"])
 
 
-def test_rows_of_several_runs_pool_them_and_notes_say_by_what_they_are_measured():
+def test_rows_of_several_runs_pool_them_and_notes_say_by_what_they_are_measured(monkeypatch):
+    monkeypatch.setattr(moments, "FEWEST", 24)
     parts = [measured_images(result(noise(seed=seed), PROMPTS), MEANS) for seed in range(3)]
     whole = ImageDesigns.pooled(parts)
     assert whole.features.shape == (24, 3)
@@ -153,7 +154,8 @@ def test_classes_stand_for_prompts_where_there_are_none():
     assert measured_images(made, MEANS).groups == ("3", "5") * 4
 
 
-def test_the_bundled_features_are_those_of_the_bundled_photographs():
+def test_the_bundled_features_are_those_of_the_bundled_photographs(monkeypatch):
+    monkeypatch.setattr(moments, "FEWEST", 40)
     features, reference = bundled_features(), bundled_reference()
     made = features(noise(40, size=32))
     assert made.shape == (40, len(reference.moments.mean))
