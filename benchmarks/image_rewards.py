@@ -16,9 +16,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from differences import VERDICTS, shown_only
 from molecules_page import fits, listed_designs
-from results_page import markdown, shown, verdict
+from results_page import markdown, shown
 
 import svdd
 from svdd.decoding.result import Result
@@ -26,7 +28,7 @@ from svdd.domains.image.measures.distances import bundled_features, bundled_refe
 from svdd.domains.image.measures.measures import ImageDesigns, measured_images, record_images
 from svdd.domains.image.pixels import grid, write_images
 from svdd.domains.image.prompts import images_of
-from svdd.report.tables import number
+from svdd.messages import number
 
 ROOT = Path(__file__).parents[1]
 STEPS, CHAINS, SEEDS, SIZE, PICTURED = 25, 20, 2, 8, 20
@@ -144,14 +146,15 @@ HEAD = """# Results on images
 
 This page is made by `python benchmarks/image_rewards.py --page` from the table that `python benchmarks/image_rewards.py
 --case ...` wrote; sentences that compare come from the same table. The model is the bundled `image-small`: 32x32 photographs
-of ten classes, two designs a class and seed. Brackets hold 95 % bootstrap intervals over seeds, then chains; two methods are
-called different only where their intervals do not overlap. Costs are of one design; network rows are two a state under
-classifier-free guidance.
+of ten classes, two designs a class and seed. Brackets hold 95 % bootstrap intervals over seeds, then chains. Two methods are
+called different only where the 95 % interval of their difference leaves zero out. The images were not kept, so that interval
+comes from those of the two methods, as if they shared nothing (Zou and Donner, Statistics in Medicine 27, 1693, 2008). Costs
+are of one design; network rows are two a state under classifier-free guidance.
 
 *Best-of-n, equal compute* has as many samples as the seconds of svdd's network, decoder and reward together pay for. The
 judge of both rewards is a classifier trained on other images than the one that guides; it tells how surely a design still
-shows what its prompt says. Diversity is the mean cosine distance of the judge's features between designs of one prompt, and the
-distance to photographs is Fréchet's under the same features; as many photographs have *its floor*."""
+shows what its prompt says. Diversity is the mean cosine distance of the judge's features between designs of one prompt. No
+method has the 500 designs that a Fréchet distance to photographs needs, so none is shown."""
 WORTH = {"diversity_per_prompt": "diversity in a prompt", "diversity": "diversity", "near_duplicates": "near-duplicates",
          "image_distance": "distance to photographs", "image_distance_floor": "its floor",
          "sharpness": "sharpness"}  # fmt: skip
@@ -161,7 +164,7 @@ COSTS = {"network_rows": "network rows", "decode_rows": "decoded", "value_rows":
 
 def write_page(results, docs):
     """Writes image-results.md and copies of the pictures."""
-    table, parts = pd.read_csv(results / "images.csv"), [HEAD]
+    table, parts = shown_only(pd.read_csv(results / "images.csv")), [HEAD]
     (docs / "results").mkdir(parents=True, exist_ok=True)
     for name in dict.fromkeys(table["case"]):
         parts += section(name, table[table["case"] == name].dropna(axis=1, how="all"))
@@ -195,13 +198,20 @@ def section(name, table):
 def compared(table):
     """Where svdd is above, level with or below the others, by the mean of its reward."""
     rows = {row["label"]: row for _, row in table.iterrows()}
-    words = {1: "above", 0: "not shown to differ from", -1: "below"}
     mine = rows[f"{SVDD}, temperature 0"]
     for label, row in rows.items():
         if label != mine["label"]:
-            yield f"svdd at temperature 0 is {words[verdict(mine, row, 'reward_mean')]} {label}."
-    judged = words[verdict(mine, rows[PRETRAINED], "judge_median")]
+            yield f"svdd at temperature 0 is {VERDICTS[verdict(mine, row, 'reward_mean')]} {label}."
+    judged = VERDICTS[verdict(mine, rows[PRETRAINED], "judge_median")]
     yield f"By the judge, svdd at temperature 0 is {judged} the pretrained model."
+
+
+def verdict(one, other, name):
+    """1 where the first row is higher, -1 where it is lower, 0 where that is within the noise, None for few chains."""
+    apart = one[name] - other[name]
+    low = apart - np.hypot(one[name] - one[f"{name}_low"], other[f"{name}_high"] - other[name])
+    high = apart + np.hypot(one[f"{name}_high"] - one[name], other[name] - other[f"{name}_low"])
+    return None if np.isnan(low) else int(low > 0) - int(high < 0)
 
 
 def main():

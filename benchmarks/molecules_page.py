@@ -2,9 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from results_page import markdown, shown, verdict
+from differences import VERDICTS, Differences, read_designs, shown_only
+from results_page import markdown, shown
 
-from svdd.report.tables import number
+from svdd.messages import number
 
 MODELS = {"molecule": "The bundled model", "gdss": "GDSS, trained on ZINC250k"}
 REWARDS = {
@@ -26,9 +27,10 @@ PAIRS = (("best-of-n, equal network rows", "network rows"), ("best-of-n, equal r
 HEAD = """# Results on molecules
 
 This page is made by `python benchmarks/molecules.py --page` from the table that `python benchmarks/molecules.py
---case ...` wrote; sentences that compare come from the same table. Brackets hold 95 % bootstrap intervals over seeds,
-then chains. Two methods are called different only where their intervals do not overlap. Costs are of one design. QED,
-SA and the other properties are formulas, so there is no held-out judge of them; docked designs are docked again at
+--case ...` wrote and the designs that it kept. Brackets hold 95 % bootstrap intervals over seeds, then chains. Two methods
+are called different only where the 95 % bootstrap interval of their difference, paired by seed, leaves zero out.
+What has fewer than 8 chains has no interval and is compared with nothing. Costs are of one design.
+QED, SA and the other properties are formulas, so there is no held-out judge of them; docked designs are docked again at
 exhaustiveness 8.
 
 SVDD takes the best of M candidates by the reward of the posterior mean, *tempered* and *log-mean-exp* draw in
@@ -36,7 +38,7 @@ proportion to exp(reward / temperature), the learned mean is a value network fit
 Best-of-n comes from one pool of unguided samples: of as many as SVDD's network rows pay for, and of as many as its
 reward calls, or of the whole pool where that is smaller, as the size column tells. *Valid* is after any correction of
 valences, *far from known* the share whose nearest known molecule has a Tanimoto similarity below 0.4, SNN the mean of
-that similarity. FCD falls with the number of designs: *its floor* is what as many of the known molecules have. Known
+that similarity. No setting has the 500 designs that a ChemNet distance (FCD) needs, so none is shown. Known
 molecules are those that the model was trained on, MOSES' training set for the bundled model and ZINC250k for GDSS; *novel*
 is the share that is not among them, stereochemistry left aside.
 
@@ -51,22 +53,23 @@ molecule that does not dock counts as 0."""
 
 def write_page(results, docs):
     """Writes molecule-results.md into a folder."""
-    table = pd.read_csv(results / "molecules.csv")
+    table = shown_only(pd.read_csv(results / "molecules.csv"))
+    apart = Differences(read_designs(results / "molecules-designs.parquet", ["case", "label"]))
     cases = [name for name in dict.fromkeys(table["case"])]
     parts = []
     for model, title in MODELS.items():
         mine = [case for case in cases if case.partition("-")[0] == model]
         if mine:
             parts.append(f"## {title}")
-            parts += [section(case, table[table["case"] == case].dropna(axis=1, how="all")) for case in mine]
+            parts += [section(case, table[table["case"] == case].dropna(axis=1, how="all"), apart) for case in mine]
     (docs / "molecule-results.md").write_text("\n\n".join([HEAD, *parts]) + "\n", encoding="utf-8")
 
 
-def section(case, table):
+def section(case, table, apart):
     facts, reward = table.iloc[0], case.partition("-")[2]
     setting = f"T = {facts['steps']}, seeds: {facts['runs']}, designs: {listed_designs(table)}."
     parts = [f"### {REWARDS[reward]}", f"{setting} {chosen(case)}", rewards_table(table), worth_table(table)]
-    return "\n\n".join([*parts, *without_reward(table), *compared(table), *hits(table), *fits(table)])
+    return "\n\n".join([*parts, *without_reward(table), *compared(case, table, apart), *hits(table), *fits(table)])
 
 
 def chosen(name):
@@ -127,27 +130,30 @@ def without_reward(table):
         yield f"Designs without a reward (-inf), which its numbers leave out: {'; '.join(told)}."
 
 
-def compared(table):
+def compared(case, table, apart):
     """Where svdd is above, level with or below the others, by the mean of its reward."""
     rows = {row["label"]: row for _, row in table.iterrows()}
-    words = {1: "above", 0: "not shown to differ from", -1: "below"}
     mine = rows.get(SVDD)
     if mine is None:
         return
+
+    def verdict(one, other):
+        return apart.verdict((case, one), (case, other), "reward_mean")
+
     for label, cost in PAIRS:
         if label in rows:
-            said = words[verdict(mine, rows[label], "reward_mean")]
+            said = VERDICTS[verdict(SVDD, label)]
             ratio = rows[label][f"{cost.split()[0]}_asked"] / mine[f"{cost.split()[0]}_asked"]
             short = f" (which had {ratio:.0%} of svdd's {cost})" if ratio < 0.8 else ""
             yield f"At equal {cost}, svdd's mean reward is {said} best-of-n's{short}."
     others = [label for label in rows if label not in (SVDD, PRETRAINED, *(label for label, _ in PAIRS))]
-    for sign, word in words.items():
-        those = [label for label in others if verdict(mine, rows[label], "reward_mean") == sign]
+    found = {label: verdict(SVDD, label) for label in others}
+    for sign, word in VERDICTS.items():
+        those = [label for label in others if found[label] == sign]
         if those:
             yield f"It is {word} {', '.join(those)}."
     if LEARNED in rows and PRETRAINED in rows:
-        said = words[verdict(rows[LEARNED], rows[PRETRAINED], "reward_mean")]
-        yield f"{LEARNED} is {said} the pretrained model."
+        yield f"{LEARNED} is {VERDICTS[verdict(LEARNED, PRETRAINED)]} the pretrained model."
 
 
 def hits(table):

@@ -4,16 +4,23 @@ import json
 
 import numpy as np
 import pandas as pd
+from differences import Differences, read_designs, shown_only
 from results_figures import MEASURES, PRETRAINED, against_size, lines, trade_off
 
+from svdd.domains.sequence.alphabets import DNA, RNA
+from svdd.domains.sequence.references import of_model
+from svdd.messages import number
+from svdd.metrics.intervals import FEW, FEWEST
 from svdd.registry import bundled
-from svdd.report.tables import number
+from svdd.report.tables import bracketed
 
 TITLES = {"dna": "DNA: accessible in HepG2", "rna": "RNA: ribosome load of a 5'UTR"}
 MODELS = {"dna": "dna-enhancer", "rna": "rna-utr"}
 ROWS, REWARDS, GREEDY = "best-of-n, N = M", "best-of-n, N = M T", "svdd, temperature 0"
 COSTS = {"network_asked": "network rows", "reward_asked": "reward rows", "seconds": "processor seconds"}
-MATCHED_SIZE, FEW = 10, 16
+ALPHABETS = {"dna": DNA.letters, "rna": RNA.letters}
+REFERENCES = {"dna": "hepg2", "rna": "mrl"}
+MATCHED_SIZE = 10
 
 
 def write_page(results, docs):
@@ -26,20 +33,29 @@ def write_page(results, docs):
 
 
 def tables(results):
-    return {name: pd.read_csv(results / f"{name}.csv") for name in TITLES if (results / f"{name}.csv").exists()}
+    there = [name for name in TITLES if (results / f"{name}.csv").exists()]
+    return {name: shown_only(pd.read_csv(results / f"{name}.csv")) for name in there}
+
+
+def differences(results, name):
+    """What the rows of a domain are compared by: its designs."""
+    natural = of_model(MODELS[name], REFERENCES[name]).words[3]
+    kept = read_designs(results / f"{name}-designs.parquet", ["label", "size"])
+    return Differences(kept, natural, ALPHABETS[name])
 
 
 def page(results):
     """The text of results.md."""
-    parts = ["\n\n".join(section(name, table)) for name, table in tables(results).items()]
+    parts = ["\n\n".join(section(name, table, differences(results, name))) for name, table in tables(results).items()]
     return "\n\n".join([HEAD, *parts]) + "\n"
 
 
 HEAD = """# Results on sequences
 
 This page is made by `python benchmarks/sequences.py --page` from tables that `python benchmarks/sequences.py --domain dna`
-(and `rna`) wrote; sentences that compare come from the same tables. Brackets hold 95 % bootstrap intervals over seeds, then
-chains. The page calls two settings different only where their intervals do not overlap, which is on the safe side.
+(and `rna`) wrote, and from the designs that it kept. Brackets hold 95 % bootstrap intervals over seeds, then chains. The page
+calls two settings different only where the 95 % bootstrap interval of their difference, paired by seed, leaves zero out.
+What has fewer than 8 chains has no interval and is compared with nothing.
 
 M is the number of candidates of svdd and of particles of SMC. *best-of-n, N = M* costs svdd's network rows; *best-of-n, N =
 M T* costs its reward rows and T times its network rows, with fewer designs where the pool of samples it is taken from ends.
@@ -51,7 +67,7 @@ At a positive temperature a method is after designs in proportion to exp(reward 
 look at what it keeps of likelihood, words and diversity too."""
 
 
-def section(name, table):
+def section(name, table, apart):
     facts, rows = table.iloc[0], []
     rows.append(f"## {TITLES[name]}")
     rows.append(
@@ -61,8 +77,8 @@ def section(name, table):
     rows.append(f"![Measures against M](results/{name}-size.svg)")
     rows.append(f"![Guiding reward against held-out reward and likelihood](results/{name}-trade-off.svg)")
     rows += ["### What came out", main_table(table), *natural(MODELS[name], table)]
-    rows += ["### Against best-of-N", *against_best_of_n(table)]
-    rows += ["### Is the reward hacked?", *hacking(table)]
+    rows += ["### Against best-of-N", *against_best_of_n(table, apart)]
+    rows += ["### Is the reward hacked?", *hacking(table, apart)]
     rows.append("### At equal cost")
     for cost, words in COSTS.items():
         rows += matched(table, cost, words)
@@ -72,7 +88,7 @@ def section(name, table):
 def shown(row, name):
     if not np.isfinite(row[name]):
         return "-"
-    return f"{number(row[name])} ({number(row[f'{name}_low'])} to {number(row[f'{name}_high'])})"
+    return bracketed(dict(row), name)
 
 
 def markdown(titles, rows):
@@ -115,11 +131,6 @@ def natural(model, table):
         yield f"{above}, where the oracle extrapolates: {those or 'none'}."
 
 
-def verdict(one, other, name):
-    """1 above, -1 below, 0 where the intervals overlap or are not known."""
-    return int(one[f"{name}_low"] > other[f"{name}_high"]) - int(one[f"{name}_high"] < other[f"{name}_low"])
-
-
 def at(table, label):
     group = table[table["label"] == label]
     return {row["size"]: row for _, row in group.iterrows()}
@@ -129,7 +140,17 @@ def listed(sizes):
     return "M = " + ", ".join(map(str, sizes)) if sizes else "no M"
 
 
-def against_best_of_n(table):
+def key(row):
+    """What names a row of a table."""
+    return row["label"], row["size"]
+
+
+def enough(row):
+    """Whether a row has chains enough to be compared; each design is of a chain of its own."""
+    return row["designs"] >= FEWEST
+
+
+def against_best_of_n(table, apart):
     """At which M each method is above, level with or below best-of-n of the same cost, by both rewards."""
     learned, several = "svdd learned", "svdd log-mean-exp"
     for best, cost, chosen in (
@@ -140,43 +161,52 @@ def against_best_of_n(table):
         others, rows = at(table, best), []
         for label in [label for label, _ in lines(table) if label not in (ROWS, REWARDS) and chosen(label)]:
             mine = at(table, label)
-            common = [size for size in mine if size in others]
+            common = [size for size in mine if size in others and enough(others[size])]
             for measure in ("reward_mean", "judge_mean"):
-                found = {size: verdict(mine[size], others[size], measure) for size in common}
+                found = {size: apart.verdict(key(mine[size]), key(others[size]), measure) for size in common}
                 split = [listed([size for size in common if found[size] == sign]) for sign in (1, 0, -1)]
                 rows.append([label, MEASURES[measure], *split])
         titles = ["method", "measured by", "better than best-of-N at", "no difference shown at", "worse at"]
-        few = ", ".join(f"{row['designs']} at M = {size}" for size, row in others.items() if row["designs"] < FEW)
-        caution = f" Of few designs ({few}) the intervals are too narrow." if few else ""
-        yield f"*{best}* costs {cost}.{caution}\n\n{markdown(titles, rows)}"
+        yield f"*{best}* costs {cost}.{caution(others)}\n\n{markdown(titles, rows)}"
     for best, budget in ((ROWS, "network rows"), (REWARDS, "reward rows")):
-        yield plainly(table, best, budget)
+        yield plainly(table, best, budget, apart)
     yield (
         "Log-mean-exp asks for four reward rows where the posterior mean asks for one, and a learned value for T network rows "
         "and M reward rows a design; what fitting it cost is below."
     )
 
 
-def plainly(table, best, budget):
+def caution(rows):
+    """What is said of rows with few designs."""
+    none = ", ".join(f"{row['designs']} at M = {size}" for size, row in rows.items() if not enough(row))
+    few = ", ".join(
+        f"{row['designs']} at M = {size}" for size, row in rows.items() if enough(row) and row["designs"] < FEW
+    )
+    left_out = f" Left out, for want of {FEWEST} designs: {none}." if none else ""
+    return left_out + (f" Of few designs ({few}) the intervals are too narrow." if few else "")
+
+
+def plainly(table, best, budget, apart):
     mine, others = at(table, GREEDY), at(table, best)
+    common = [size for size in mine if size in others and enough(others[size])]
     found = [
         f"at M = {size} by the {MEASURES[measure]} ({number(mine[size][measure])} against {number(others[size][measure])})"
         for measure in ("reward_mean", "judge_mean")
-        for size in mine
-        if size in others and verdict(mine[size], others[size], measure) < 1
+        for size in common
+        if apart.verdict(key(mine[size]), key(others[size]), measure) < 1
     ]
     if not found:
-        return f"Plainly: at equal {budget}, {GREEDY}, beats best-of-N at every M that was run, by both rewards."
-    return f"Plainly: at equal {budget}, {GREEDY}, does not beat best-of-N {'; '.join(found)}."
+        return f"Plainly: at equal {budget}, {GREEDY}, beats best-of-N at every M that is compared, by both rewards."
+    return f"Plainly: at equal {budget}, {GREEDY}, is not shown to beat best-of-N {'; '.join(found)}."
 
 
-def hacking(table):
+def hacking(table, apart):
     """How much of the gain the judge confirms, and pairs of settings where the guide rises and the judge falls."""
     base, rows = table[table["label"] == PRETRAINED].iloc[0], []
     for label, group in lines(table):
         top = group.loc[group["size"].idxmax()]
         guide, judge = top["reward_mean"] - base["reward_mean"], top["judge_mean"] - base["judge_mean"]
-        share = f"{judge / guide:.0%}" if verdict(top, base, "reward_mean") else "-"
+        share = f"{judge / guide:.0%}" if apart.verdict(key(top), key(base), "reward_mean") else "-"
         rows.append([label, str(top["size"]), number(guide), number(judge), share])
     yield (
         "Gains over the pretrained model at the largest M, and the share of the guide's gain that the judge confirms:\n\n"
@@ -186,10 +216,11 @@ def hacking(table):
         (one, other)
         for label, group in lines(table)
         for (_, one), (_, other) in zip(group.iterrows(), list(group.iterrows())[1:], strict=False)
-        if verdict(other, one, "reward_mean") == 1 and verdict(other, one, "judge_mean") == -1
+        if apart.verdict(key(other), key(one), "reward_mean") == 1
+        and apart.verdict(key(other), key(one), "judge_mean") == -1
     ]
     if not pairs:
-        yield "From no M to the next does the judge fall while the guide rises, as far as the intervals tell."
+        yield "From no M to the next does the judge fall while the guide rises, as far as the designs tell."
     for one, other in pairs:
         yield (
             f"Hacked: {other['label']}, from M = {one['size']} to {other['size']}: the guide rises from "
@@ -197,13 +228,14 @@ def hacking(table):
             f"{number(one['judge_mean'])} to {number(other['judge_mean'])}."
         )
     for measure in ("elbo_per_base", "correlation_3mer", "diversity"):
-        yield price(table, base, measure)
+        yield price(table, base, measure, apart)
 
 
-def price(table, base, measure):
+def price(table, base, measure, apart):
     """Whose designs, at the largest M, differ from the model's own samples."""
     ends = [(label, group.loc[group["size"].idxmax()]) for label, group in lines(table)]
-    found = {sign: [label for label, top in ends if verdict(top, base, measure) == sign] for sign in (1, -1)}
+    signs = {label: apart.verdict(key(top), key(base), measure) for label, top in ends}
+    found = {sign: [label for label in signs if signs[label] == sign] for sign in (1, -1)}
     words = [f"{side} for {'; '.join(found[sign])}" for sign, side in ((1, "higher"), (-1, "lower")) if found[sign]]
     own = f"{MEASURES[measure]}, at the largest M against the pretrained model's {number(base[measure])}"
     return f"{own[0].upper()}{own[1:]}: {', '.join(words) or 'no difference shown for any method'}."

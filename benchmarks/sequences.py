@@ -6,7 +6,7 @@
 Each setting runs with five seeds. A finished run is saved at once, so that the command goes on where it was stopped.
 DIR (benchmarks/results unless given) gets, for each domain: `dna-runs.csv`, what each run cost; `dna-designs.parquet`,
 every design with its rewards and likelihood; `dna.csv`, a row a setting with 95 % bootstrap intervals over seeds, then
-chains. The page is made from `dna.csv` and `rna.csv` alone.
+chains. The page is made from these alone.
 
 Run it with one thread (OMP_NUM_THREADS=1): `seconds` are of the processor, so that other work hardly changes them.
 
@@ -226,7 +226,8 @@ class Store:
 
 def designs(frame):
     reward, judge, elbo = (frame[name].to_numpy(float) for name in ("reward", "judge", "elbo"))
-    return Designs(frame["sequence"].tolist(), [0] * len(frame), frame["chain"].tolist(), reward, judge, elbo)
+    return Designs(frame["sequence"].tolist(), [0] * len(frame), frame["chain"].tolist(), reward, judge, elbo,
+                   seeds=(int(frame["seed"].iloc[0]),))  # fmt: skip
 
 
 def expected_rows(run, domain):

@@ -71,7 +71,7 @@ def test_measuring_molecules_runs(capsys):
     section = page.partition("## Measuring molecules")[2].partition("\n## ")[0]
     (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     exec(compile(code, "molecules.md", "exec"), {})
-    assert capsys.readouterr().out.split() == ["0.75", "0.67", "0.80", "33", "[False", "False", "True]"]
+    assert capsys.readouterr().out.split() == ["0.75", "0.67", "0.80", "[False", "False", "True]"]
 
 
 def _of_images(title):

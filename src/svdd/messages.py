@@ -1,4 +1,4 @@
-"""Sentences about unknown names and missing packages."""
+"""Sentences about unknown names and missing packages, and numbers as people read them."""
 
 import difflib
 import importlib
@@ -31,3 +31,25 @@ def module_of(extra: str, module: str, need: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise ImportError(f"{need}: pip install 'svdd[{extra}]'") from error
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """A number as reports, tables and pages show it: a few digits, thousands marked; text as it is, `-` for no number.
+
+    Args:
+        value: a number, text or None.
+        digits: how many are shown of a number that is not whole; those before the point are all shown.
+    """
+    if value is None or value != value:
+        return "-"
+    if isinstance(value, str | bool):
+        return str(value)
+    if abs(value) < _LARGEST and float(value).is_integer():
+        return f"{int(value):,}"
+    rounded = f"{value:.{digits}g}"  # first, so that 999.6 is a number of four digits
+    whole = 10 ** (digits - 1) <= abs(float(rounded)) < _LARGEST
+    return f"{value:,.0f}" if whole else rounded
+
+
+_LARGEST = 1e15
+"""Numbers from here on are shown in powers of ten."""

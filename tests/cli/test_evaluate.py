@@ -49,7 +49,7 @@ def test_a_run_writes_the_evaluation_of_its_designs(run, table, tmp_path):
     samples, (row,) = pd.read_csv(tmp_path / "out" / "samples.csv"), table("out").to_dict("records")
     assert row["designs"] == 6
     assert row["reward_mean"] == pytest.approx(samples["reward"].mean())
-    assert row["reward_mean_low"] <= row["reward_mean"] <= row["reward_mean_high"]
+    assert pd.isna(row["reward_mean_low"])  # of 6 chains
     assert row["elbo_per_base"] < 0
     assert row["diversity"] > 0
     written = json.loads((tmp_path / "out" / "run.json").read_text())

@@ -17,7 +17,7 @@ from svdd.domains.sequence.measures import Designs, Evaluation
 from svdd.report import plots, traces
 from svdd.report.comparison import write_comparison
 from svdd.report.html import write_report
-from svdd.report.tables import number, readable
+from svdd.report.tables import captioned, readable
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=http://evil.example/x onerror=alert(1)>&amp;{{ 7*7 }}$\\frac{$"
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -335,26 +335,14 @@ def test_global_matplotlib_state_is_untouched(decoded, tmp_path):
     assert (dict(matplotlib.rcParams), matplotlib.get_backend(), pyplot.get_fignums()) == before
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (1234.5, "1,234"),
-        (0.123456, "0.123"),
-        (7, "7"),
-        (12345, "12,345"),
-        (True, "True"),
-        (1, "1"),
-        (0, "0"),
-        (None, "-"),
-        (float("nan"), "-"),
-        (float("inf"), "inf"),
-        ("x", "x"),
-    ],
-)
-def test_numbers_are_readable(value, shown):
-    assert number(value) == shown
-
-
 def test_bounds_are_shown_only_beside_their_estimate():
     frame = pd.DataFrame([{"x": 1.0, "x_low": 0.5, "x_high": 2.0, "y_low": 3.0}])
     assert readable(frame) == (["x", "y low"], [["1 (0.5 to 2)", "3"]])
+
+
+def test_a_number_without_an_interval_stands_alone():
+    nothing = float("nan")
+    frame = pd.DataFrame([{"label": "a", "reward_mean": 1.0, "reward_mean_low": nothing, "reward_mean_high": nothing}])
+    (table,) = captioned(frame)
+    assert table["rows"] == [["a", "1"]]
+    assert table["caption"] == "Reward"

@@ -82,15 +82,14 @@ def run_demo(sizes: Sizes, out: Path, *, force: bool, quiet: bool, json: bool) -
     folder.check(force)
     results = {method: decoded(job, quiet) for method, job in planned.items()}
     protocol = Protocol(make_process(planned["svdd"]), JUDGE, of_model(MODEL, REWARD))
-    found = table({method: [result] for method, result in results.items()}, protocol)[0].rename(
-        columns={"label": "method"}
-    )
+    measured, _, designs = table({method: [result] for method, result in results.items()}, protocol)
+    found = measured.rename(columns={"label": "method"})
     folder.claim(planned["svdd"].written())
     found.to_csv(out / "comparison.csv", index=False, lineterminator="\n")
     mine = results.pop("svdd")
     shown = found[[*_chosen(found, SHOWN), *PAID[1:]]]
     folder.finish(mine, planned["svdd"].record(), keep=("comparison.csv",), comparison=shown, baselines=results)
-    said = verdicts(found)
+    said = verdicts(found, designs)
     if json:
         print(as_json({"sizes": vars(sizes), "comparison": found.to_dict("records"), "says": said, "folder": str(out)}))
         return

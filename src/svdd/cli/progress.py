@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from svdd.cli.sentences import say
 from svdd.cost.ledger import Usage
+from svdd.messages import number
 from svdd.method.loop import Step
 
 Show = Callable[[int, Step], None]
@@ -18,7 +19,7 @@ def best_and_median(step: Step) -> str:
     value = step.value[~step.value.isneginf()]
     if step.candidates is None or not len(value):
         return ""
-    return f"best {float(value.max()):.3g}, median {float(value.median()):.3g}"
+    return f"best {number(float(value.max()))}, median {number(float(value.median()))}"
 
 
 class _Paid:
@@ -32,7 +33,7 @@ class _Paid:
         if self.usage is None:
             return ""
         rate = (self.usage.reward.rows - self.before) / max(time.monotonic() - self.started, 1e-9)
-        return f"{self.usage.network.rows:,} network rows, {rate:,.3g} rewards/s"
+        return f"{self.usage.network.rows:,} network rows, {number(rate)} rewards/s"
 
 
 def _joined(*words: str) -> str:

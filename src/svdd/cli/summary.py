@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from svdd.messages import number
 from svdd.scoring.policy import told
 
 
@@ -13,7 +14,11 @@ def summary(record: dict[str, Any], folder: Path) -> str:
     samples = pd.read_parquet(folder / "samples.parquet")
     valid, usage = samples.loc[samples["valid"], "reward"], record["usage"]
     network, reward = usage["network"], usage["reward"]
-    rewards = f"reward median {valid.median():.4g}, best {valid.max():.4g}" if len(valid) else "none of them valid"
+    rewards = (
+        f"reward median {number(valid.median(), 4)}, best {number(valid.max(), 4)}"
+        if len(valid)
+        else "none of them valid"
+    )
     lines = [
         f"{len(samples)} designs: {rewards}",
         *told(usage.get("outcomes", {}), record.get("breakdown", {}).get("invalid")),

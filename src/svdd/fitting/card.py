@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from svdd.messages import number
+
 Card = dict[str, Any]
 _FIXED = ("from_t", "to_t", "states", "spread", "r2_ceiling")
 FORMAT = "svdd-value-1"
@@ -57,7 +59,8 @@ def _head(card: Card) -> str:
         f"Target `{card['target']}`{at}: {card['estimates']}.\n\n"
         f"Learned from {data['states']:,} states of {data['rollouts']:,} unguided roll-outs of the model's own "
         f"({card['process']['steps']} steps, seed {data['seed']}), {data['source']}.\n"
-        f"Their rewards: mean {rewards['mean']:.4g}, standard deviation {rewards['std']:.4g}, best {rewards['best']:.4g}, "
+        f"Their rewards: mean {number(rewards['mean'], 4)}, standard deviation {number(rewards['std'], 4)}, "
+        f"best {number(rewards['best'], 4)}, "
         f"{data['invalid']} invalid{_counting(data)}.\n"
         + (
             ""
@@ -128,7 +131,7 @@ def _break_even(pay: dict[str, Any]) -> str:
         designs = pay["designs"][name]
         verdict = "never" if designs is None else f"after {math.ceil(designs):,} designs"
         before, after = pay["posterior_mean_a_design"][name], pay["learned_a_design"][name]
-        lines.append(f"| {unit} | {before:.4g} | {after:.4g} | {verdict} |\n")
+        lines.append(f"| {unit} | {number(before, 4)} | {number(after, 4)} | {verdict} |\n")
     formula = pay["designs_by_formula"]
     return (
         f"\nArgmax SVDD with M = {pay['candidates']}, measured a design:\n\n"

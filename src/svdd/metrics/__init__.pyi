@@ -1,5 +1,9 @@
+from .intervals import Resamples as Resamples
+from .intervals import difference as difference
 from .intervals import interval as interval
 from .intervals import mean as mean
+from .intervals import paired as paired
 from .intervals import quantile as quantile
 from .moments import Moments as Moments
+from .moments import TooFewForFrechetError as TooFewForFrechetError
 from .moments import frechet as frechet

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy
 from jaxtyping import Float
@@ -18,10 +18,11 @@ from numpy.typing import ArrayLike
 from svdd.cost.batches import chunked, count, picked
 from svdd.cost.ledger import Cost, metered
 from svdd.decoding.result import Result
-from svdd.metrics.intervals import Statistic, bootstrap_weights, interval, mean, quantile
+from svdd.metrics.intervals import Resamples, Statistic, cautions, interval, mean, quantile
 from svdd.scoring.numbers import checked
 from svdd.scoring.reward import Reward
 
+Made = TypeVar("Made")
 MOST = 256
 """Designs of a run, the first, whose likelihood, held-out reward and distances are computed."""
 
@@ -53,6 +54,7 @@ class Designs:
         elbo_rows: network rows that `elbo` took.
         judge_rows: reward rows that `judge` took.
         notes: what was left out, and why.
+        seeds: of each run.
     """
 
     sequences: list[str]
@@ -64,6 +66,7 @@ class Designs:
     elbo_rows: int = 0
     judge_rows: int = 0
     notes: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (0,)
 
     @classmethod
     def pooled(cls, parts: Sequence[Designs]) -> Designs:
@@ -82,16 +85,26 @@ class Designs:
             elbo_rows=sum(part.elbo_rows for part in parts),
             judge_rows=sum(part.judge_rows for part in parts),
             notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+            seeds=tuple(part.seeds[0] for part in parts),
         )
 
     @property
     def first(self) -> list[int]:
         """The rows of the designs, the first of every run, that costly measures are taken of."""
+        return self.leading(MOST)
+
+    def leading(self, most: int) -> list[int]:
+        """The rows of the designs, at most `most` of every run, the first."""
         place, rows = Counter[int](), []
         for row, run in enumerate(self.run):
             place[run] += 1
-            rows += [row] if place[run] <= MOST else []
+            rows += [row] if place[run] <= most else []
         return rows
+
+    @property
+    def clusters(self) -> tuple[list[int], list[int]]:
+        """The seed and the chain of each design, which tell what two methods share."""
+        return [self.seeds[run] for run in self.run], self.chain
 
 
 @dataclass(frozen=True)
@@ -142,13 +155,15 @@ def scored(
         unknown,
         judge_rows=asked.rows,
         notes=(note,) if note else (),
+        seeds=(int(result.settings.get("seed", 0)),),
     )
 
 
 def tabled(designs: Designs, measures: Iterable[Measure], notes: list[str], draws: int = 1000) -> Evaluation:
     """A row: rewards and further measures, each with its bootstrap interval in columns `_low` and `_high`.
 
-    Intervals are of 95 %, over chains, and over runs too where there are several. Measures that cannot be taken are NaN.
+    Intervals are of 95 %, over chains, and over runs too where there are several. Measures that cannot be taken are NaN,
+    and so are the bounds of what is measured of fewer than 8 chains.
 
     Args:
         designs: of one or more runs with the same settings.
@@ -156,22 +171,23 @@ def tabled(designs: Designs, measures: Iterable[Measure], notes: list[str], draw
         notes: what was left out; those of making the measures may come while they are made.
         draws: resamples of the bootstrap.
     """
-    weights = bootstrap_weights(designs.run, designs.chain, draws=draws)
+    resamples = Resamples.of(designs.run, designs.chain, draws=draws)
+    notes += cautions(resamples.chains(range(len(designs.run))))
     valid = numpy.isfinite(designs.reward)
     row: dict[str, Any] = {
         "runs": len(set(designs.run)), "designs": len(designs.sequences), "valid": float(valid.mean()),
     }  # fmt: skip
     rewards = [*_rewards("reward", designs.reward), *_rewards("judge", designs.judge)]
     for name, statistic, centred in [*rewards, *measures]:
-        found = (numpy.nan,) * 3 if statistic is None else interval(statistic, weights, centred=centred)
+        found = (numpy.nan,) * 3 if statistic is None else interval(statistic, resamples, centred=centred)
         if centred:  # moving the interval must not take it beyond what a correlation can be
             found = found[0], max(found[1], -1.0), min(found[2], 1.0)
         row |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
     return Evaluation(row, notes, designs)
 
 
-def optional(make: Callable[[], Statistic | None], notes: list[str]) -> Statistic | None:
-    """A statistic, or None and a note where its extra is not installed."""
+def optional(make: Callable[[], Made], notes: list[str]) -> Made | None:
+    """What a function makes, or None and a note where its extra is not installed."""
     try:
         return make()
     except ImportError as error:
@@ -213,7 +229,7 @@ def between(rows: Sequence[int], distances: Float[ndarray, "m m"]) -> Statistic:
         pairs = w.sum(1) ** 2 - (w**2).sum(1)  # without those of a design with itself
         return numpy.divide((w @ distances * w).sum(1), pairs, out=numpy.full(len(w), numpy.nan), where=pairs > 0)
 
-    return statistic
+    return Statistic(statistic, rows)
 
 
 def _rewards(name: str, values: Float[ndarray, " n"]) -> list[Measure]:

@@ -8,7 +8,14 @@ import numpy
 from jaxtyping import Float
 from numpy import ndarray
 
-__all__ = ["Moments", "floor", "frechet"]
+__all__ = ["FEWEST", "Moments", "TooFewForFrechetError", "check_enough", "floor", "frechet"]
+
+FEWEST = 500
+"""Designs below which a Fréchet distance is not taken."""
+
+
+class TooFewForFrechetError(ValueError):
+    """A Fréchet distance of so few designs would tell their number and not the model."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,20 @@ class Moments:
     mean: Float[ndarray, " w"]
     covariance: Float[ndarray, "w w"]
     count: int
+
+
+def check_enough(count: int) -> None:
+    """Looks whether there are enough for a Fréchet distance.
+
+    Raises:
+        TooFewForFrechetError: below 500. The covariance of few has too low a rank: what the distance then tells is how many
+            they are.
+    """
+    if count < FEWEST:
+        raise TooFewForFrechetError(
+            f"a Fréchet distance needs at least {FEWEST} designs and as many to compare with, got {count}: of fewer it tells "
+            "their number rather than what they are like"
+        )
 
 
 def frechet(ours: Moments, theirs: Moments) -> float:

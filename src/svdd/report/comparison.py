@@ -47,7 +47,8 @@ def write_comparison(
     Raises:
         ImportError: without jinja2 or matplotlib; it names the extra.
     """
-    from svdd.report.tables import captioned, number
+    from svdd.messages import number
+    from svdd.report.tables import captioned
 
     with named_extra():
         drawn = _figures(found)

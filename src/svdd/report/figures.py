@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from svdd.decoding.result import Result
+from svdd.messages import number
 from svdd.metrics.measures import makes_images, makes_molecules
 from svdd.registry import HELD_OUT
 
@@ -111,7 +112,7 @@ def _variety(result: Result, evaluation: "Evaluation") -> str:
     if diversity is not None and np.isfinite(diversity):
         parts.append(_apart(evaluation.row, diversity))
     if distinct is not None:
-        parts.append(f"{distinct:.3g} distinct candidates a choice on average")
+        parts.append(f"{number(distinct)} distinct candidates a choice on average")
     return f"{'; '.join(parts)}." if parts else ""
 
 

@@ -108,7 +108,8 @@ def _of_images(result: Result) -> dict[str, Any]:
 
 
 def _contents(result: Result, comparison: "pd.DataFrame | None", evaluation: "Evaluation | None") -> dict[str, Any]:
-    from svdd.report.tables import measures, number, readable
+    from svdd.messages import number
+    from svdd.report.tables import measures, readable
     from svdd.scoring.policy import told
 
     method = str(result.settings.get("method", ""))
@@ -129,7 +130,7 @@ def _contents(result: Result, comparison: "pd.DataFrame | None", evaluation: "Ev
 
 
 def _text(value: Any) -> str:
-    from svdd.report.tables import number
+    from svdd.messages import number
 
     return number(value) if isinstance(value, int | float | None) else str(value)
 

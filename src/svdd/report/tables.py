@@ -1,25 +1,17 @@
-"""Tables for people: a number with its interval in one cell, and numbers at a readable length."""
+"""Tables for people: a number with its interval in one cell."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-
-def number(value: Any) -> str:
-    """Three digits, thousands marked, text as it is."""
-    if value is None or value != value:
-        return "-"
-    if isinstance(value, str | bool):
-        return str(value)
-    if float(value).is_integer() and abs(value) < 1e15:
-        return f"{int(value):,}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+from svdd.messages import number
 
 
 def readable(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Titles and rows of text; columns `x`, `x_low` and `x_high` become one, `2.1 (1.8 to 2.4)`."""
     names = [name for name in frame.columns if not _is_bound(str(name), frame)]
-    rows = [[_with_interval(row, str(name)) for name in names] for row in frame.to_dict("records")]
+    rows = [[bracketed(row, str(name)) for name in names] for row in frame.to_dict("records")]
     return [str(name).replace("_", " ") for name in names], rows
 
 
@@ -28,14 +20,14 @@ def _is_bound(name: str, frame: pd.DataFrame) -> bool:
     return end in ("low", "high") and base in frame.columns
 
 
-def _with_interval(row: dict[Any, Any], name: str) -> str:
-    if f"{name}_low" not in row:
+def bracketed(row: Mapping[Any, Any], name: str) -> str:
+    """A number with its interval, `2.1 (1.8 to 2.4)`; the number alone where there is no interval."""
+    if f"{name}_low" not in row or row[name] != row[name] or row[f"{name}_low"] != row[f"{name}_low"]:
         return number(row[name])
-    if row[name] != row[name]:
-        return "-"
     return f"{number(row[name])} ({number(row[f'{name}_low'])} to {number(row[f'{name}_high'])})"
 
 
+COST = "Cost"
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Reward": ("runs", "designs", "valid", "reward_mean", "reward_q10", "reward_median", "reward_q90"),
     "Held-out reward": ("judge_mean", "judge_q10", "judge_median", "judge_q90"),
@@ -49,7 +41,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "nearest_similarity",
     ),
     "Composition": ("homopolymer", "gc", "qed", "sa", "logp", "weight", "brightness", "colourfulness"),
-    "Cost": (
+    COST: (
         "network_rows_asked", "network_rows_computed", "value_rows_asked", "value_rows_computed",
         "reward_rows_asked", "reward_rows_computed", "seconds", "elbo_rows", "judge_rows",
     ),
@@ -76,7 +68,8 @@ def captioned(frame: pd.DataFrame) -> list[dict[str, Any]]:
     made = []
     for title, titles, rows in sections(frame):
         brackets = any(" to " in cell for row in rows for cell in row[1:])
-        caption = f"{title}{'; brackets hold 95 % intervals' if brackets else ', summed over the runs of a row'}"
+        said = "; brackets hold 95 % intervals" if brackets else ""
+        caption = f"{title}{', summed over the runs of a row' if title == COST else said}"
         made.append({"title": title, "caption": caption, "titles": titles, "rows": rows})
     return made
 

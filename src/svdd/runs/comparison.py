@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from svdd.cli.listing import show
 from svdd.cli.sentences import Interrupted, say
 from svdd.decoding.result import Result
+from svdd.metrics.measures import Designs
 from svdd.runs.columns import Score
 from svdd.runs.compare_request import Request
 from svdd.runs.evaluation import Protocol, is_measured, protocol_of, resampled, table
@@ -52,9 +53,9 @@ def compare(request: Request, *, force: bool, quiet: bool, json: bool) -> None:
         show(rows, json=False, title=f"{request.seeds} runs of each, at equal {MATCHES[request.match]}")
         print(f"sizes: {RULES[request.match]}")
     runs = {label: _runs(row.runs(request.seeds, request.out), force, quiet) for label, row in planned.items()}
-    found, notes = _measured(runs, judge, request, quiet)
+    found, notes, designs = _measured(runs, judge, request, quiet)
     found.insert(1, "method", [row.job.method for row in planned.values()])
-    said = verdicts(found, _had(planned, request.match))
+    said = verdicts(found, designs, _had(planned, request.match))
     first = {label: group[0].result for label, group in runs.items()}
     _write(found, planned, rows, said, notes, request, first)
     if json:
@@ -167,8 +168,8 @@ def _check_same(job: Job) -> None:
 
 def _measured(
     runs: Mapping[str, Sequence[FinishedRun]], judge: str, request: Request, quiet: bool
-) -> tuple["pd.DataFrame", list[str]]:
-    """The table and its notes; the held-out reward is the one that the runs have."""
+) -> tuple["pd.DataFrame", list[str], dict[str, Designs]]:
+    """The table, its notes and the designs of its rows; the held-out reward is the one that the runs have."""
     every = [run for row in runs.values() for run in row]
     for run in every:
         if judge and judge in run.job.scores:
@@ -176,9 +177,11 @@ def _measured(
     process = make_process(every[0].job)
     protocol = protocol_of(every, judge=judge) if is_measured(process.about) else Protocol(process, judge)
     rows = {label: [run.result for run in row] for label, row in runs.items()}
-    found, notes = table(rows, protocol, (lambda label: None) if quiet else lambda label: say(f"measuring {label}"))
+    found, notes, designs = table(
+        rows, protocol, (lambda label: None) if quiet else lambda label: say(f"measuring {label}")
+    )
     once = ["the held-out reward is asked once, about finished designs, and is not among the costs"] if judge else []
-    return found, [resampled(list(runs.values())), *once, *notes]
+    return found, [resampled(list(runs.values())), *once, *notes], designs
 
 
 def _write(

@@ -136,18 +136,19 @@ def costs(results: Sequence[Result]) -> dict[str, int | float]:
 
 def table(
     rows: Mapping[str, Sequence[Result]], protocol: Protocol, progress: Callable[[str], None] = lambda name: None
-) -> tuple["pd.DataFrame", list[str]]:
-    """A row for each label, of one or more runs, and the notes of all."""
+) -> tuple["pd.DataFrame", list[str], dict[str, Designs]]:
+    """A row for each label, of one or more runs, the notes of all, and the designs of each label."""
     import pandas as pd
 
-    made, notes = [], dict[str, None]()
+    made, notes, designs = [], dict[str, None](), dict[str, Designs]()
     for label, results in rows.items():
         progress(label)
         measured_ones = [protocol.designs(result) for result in results]
-        found = protocol.evaluation(type(measured_ones[0]).pooled(measured_ones))
+        designs[label] = type(measured_ones[0]).pooled(measured_ones)
+        found = protocol.evaluation(designs[label])
         made.append({"label": label} | found.row | costs(results))
         notes |= dict.fromkeys(found.notes)
-    return pd.DataFrame(made), list(notes)
+    return pd.DataFrame(made), list(notes), designs
 
 
 def check_out(out: Path, force: bool) -> None:
@@ -242,7 +243,7 @@ def evaluate(
     protocol = protocol_of(runs, reference, judge, model)
     named = dict(zip(labels([group[0].job for group in groups]), groups, strict=True))
     rows = {label: [run.result for run in group] for label, group in named.items()}
-    found, notes = table(rows, protocol)
+    found, notes, _ = table(rows, protocol)
     notes.insert(0, resampled(groups))
     first = {label: results[0] for label, results in rows.items()}
     paths = {label: [str(run.path) for run in group] for label, group in named.items()}

@@ -25,6 +25,7 @@ from svdd.domains.image.measures.measures import ImageDesigns, measured_images, 
 from svdd.domains.image.pixels import from_uint8, to_uint8
 from svdd.domains.image.prompts import captioned, encode_prompts
 from svdd.domains.image.rewards.pixels import brightness
+from svdd.metrics import moments
 from svdd.metrics.intervals import bootstrap_weights
 from svdd.metrics.moments import Moments, floor, frechet
 
@@ -93,8 +94,21 @@ def test_features_are_one_row_an_image():
 PROMPTS = ["a cat", "a dog"] * 4
 
 
+@pytest.mark.parametrize(("images", "photographs"), [(499, 500), (500, 499)])
+def test_there_is_no_frechet_distance_of_fewer_than_500(images, photographs):
+    designs = measured_images(result(noise(images)), MEANS)
+    made = record_images(designs, ImageReference.of(noise(photographs, seed=1), "noise", MEANS), draws=5)
+    assert numpy.isnan([made.row["image_distance"], made.row["image_distance_floor"]]).all()
+    assert any("no image_distance: a Fréchet distance needs at least 500 designs" in note for note in made.notes)
+    enough = record_images(
+        measured_images(result(noise(500)), MEANS), ImageReference.of(noise(500, 1), "noise", MEANS), draws=5
+    )
+    assert enough.row["image_distance"] > 0
+
+
 @pytest.mark.parametrize("prompts", [PROMPTS, None])
-def test_a_row_has_every_measure_of_its_images(prompts):
+def test_a_row_has_every_measure_of_its_images(prompts, monkeypatch):
+    monkeypatch.setattr(moments, "FEWEST", 8)
     images = noise()
     judge = brightness()
     designs = measured_images(result(images, prompts), MEANS, judge, "brightness", {"reward": 3})
@@ -119,7 +133,8 @@ def test_a_row_has_every_measure_of_its_images(prompts):
         assert numpy.isnan(row["diversity_per_prompt"])
 
 
-def test_rows_of_several_runs_pool_them_and_notes_say_by_what_they_are_measured():
+def test_rows_of_several_runs_pool_them_and_notes_say_by_what_they_are_measured(monkeypatch):
+    monkeypatch.setattr(moments, "FEWEST", 24)
     parts = [measured_images(result(noise(seed=seed), PROMPTS), MEANS) for seed in range(3)]
     whole = ImageDesigns.pooled(parts)
     assert whole.features.shape == (24, 3)
@@ -139,7 +154,8 @@ def test_classes_stand_for_prompts_where_there_are_none():
     assert measured_images(made, MEANS).groups == ("3", "5") * 4
 
 
-def test_the_bundled_features_are_those_of_the_bundled_photographs():
+def test_the_bundled_features_are_those_of_the_bundled_photographs(monkeypatch):
+    monkeypatch.setattr(moments, "FEWEST", 40)
     features, reference = bundled_features(), bundled_reference()
     made = features(noise(40, size=32))
     assert made.shape == (40, len(reference.moments.mean))

@@ -26,7 +26,9 @@ from svdd.domains.molecule.measures.properties import (
 )
 from svdd.domains.molecule.measures.reference import MoleculeReference, of_molecule_model
 from svdd.domains.toy.toy import masked_process
+from svdd.metrics import moments
 from svdd.metrics.measures import Designs
+from svdd.metrics.moments import TooFewForFrechetError
 
 ASPIRIN, OLAPARIB = "CC(=O)Oc1ccccc1C(=O)O", "O=C1NN=C(Cc2ccc(F)c(C(=O)N3CCN(CC3)C(=O)C3CC3)c2)c2ccccc12"
 KNOWN = ["CCO", "CCN", "c1ccccc1", ASPIRIN, "CC(=O)Nc1ccc(O)cc1", "Cn1cnc2c1c(=O)n(C)c(=O)n2C", "CC(C)Cc1ccc(cc1)C(C)C(=O)O",
@@ -178,16 +180,19 @@ def test_the_floor_is_the_distance_of_that_many_draws():
     assert floor(given, 2000) < 0.1 < np.mean(found)
 
 
-def test_the_chemnet_distance_is_that_of_fcd_torch():
+def test_the_chemnet_distance_is_that_of_fcd_torch(monkeypatch):
     from fcd_torch import FCD
 
     with warnings.catch_warnings(), torch.random.fork_rng():
         warnings.simplefilter("ignore")  # of numpy and scipy, about what fcd_torch still calls
         theirs = FCD()(KNOWN[:6], KNOWN[6:])
+    with pytest.raises(TooFewForFrechetError, match="at least 500 designs and as many to compare with, got 6"):
+        fcd(["C(", *KNOWN[:6]], KNOWN[6:])
+    monkeypatch.setattr(moments, "FEWEST", 2)
     assert fcd(["C(", *KNOWN[:6]], KNOWN[6:]) == pytest.approx(theirs, abs=0.05)
     assert fcd(KNOWN[:6], KNOWN[:6]) == pytest.approx(0, abs=1e-3)
     with pytest.raises(ValueError, match="at least 2 valid molecules, got 1"):
-        fcd(["CCO", "C("], KNOWN)
+        Activations.of(["CCO", "C("])
 
 
 def test_a_reference_survives_its_file(reference, tmp_path):
@@ -217,7 +222,14 @@ def test_a_small_reference_says_what_it_left_out(reference):
     assert of_molecule_model("../molecule") is None
 
 
-def test_every_measure_of_a_row_is_the_one_it_is_named_after(reference):
+def test_there_is_no_chemnet_distance_of_fewer_than_500(reference):
+    made = record_molecules(designs(KNOWN), reference, draws=5)
+    assert np.isnan([made.row["fcd"], made.row["fcd_floor"]]).all()
+    assert any("no fcd: a Fréchet distance needs at least 500 designs" in note for note in made.notes)
+
+
+def test_every_measure_of_a_row_is_the_one_it_is_named_after(reference, monkeypatch):
+    monkeypatch.setattr(moments, "FEWEST", 2)
     given = ["OCC", "CCO", "CCCl", RHODANINE, "", OLAPARIB, "CC(C)c1ccccc1"]
     row = record_molecules(designs(given), reference, draws=50).row
     assert row["validity"] == pytest.approx(measure.validity(given))
@@ -235,7 +247,7 @@ def test_every_measure_of_a_row_is_the_one_it_is_named_after(reference):
     bounded = [name for name in row if f"{name}_low" in row and not name.endswith("_similarity")]
     assert {"validity", "novel", "pains", "qed"} <= set(bounded)
     for name in bounded:
-        if np.isfinite(row[name]):
+        if np.isfinite(row[f"{name}_low"]):
             assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"], name
 
 
@@ -249,7 +261,7 @@ def test_without_a_reference_or_a_valid_design_there_is_still_a_row(reference):
 
 
 def test_runs_are_resampled_as_runs(reference):
-    pooled = Designs.pooled([designs(["CCO", "CCN"]), designs(["c1ccccc1", "Cc1ccccc1"])])
+    pooled = Designs.pooled([designs(["CCO", "CCN"] * 2), designs(["c1ccccc1", "Cc1ccccc1"] * 2)])
     row = record_molecules(pooled, reference, draws=200).row
     assert row["runs"] == 2
     assert row["weight_low"] < 46 < 85 < row["weight_high"]
@@ -258,6 +270,7 @@ def test_runs_are_resampled_as_runs(reference):
 def test_a_missing_chemnet_is_a_note(reference, monkeypatch):
     chemnet._chemnet.cache_clear()
     monkeypatch.setitem(sys.modules, "fcd_torch", None)
+    monkeypatch.setattr(moments, "FEWEST", 2)
     found = record_molecules(designs(KNOWN), reference, draws=5)
     assert np.isnan(found.row["fcd"])
     assert any("fcd_torch" in note and "svdd[molecules]" in note for note in found.notes)

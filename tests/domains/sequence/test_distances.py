@@ -7,7 +7,6 @@ import pytest
 
 from svdd.domains.sequence import distances as sequences
 from svdd.domains.sequence import motifs
-from svdd.metrics import intervals
 
 
 def random_sequences(rows: int, length: int, seed: int = 0) -> list[str]:
@@ -98,84 +97,3 @@ def test_jaspar_motifs_hit_their_consensus():
     assert by_hand == pytest.approx(3**0.5 / 2)
     with pytest.raises(ValueError, match="MA9999"):
         motifs.jaspar_matrices({"none": "MA9999.1"})
-
-
-def test_a_resample_of_one_run_draws_its_chains():
-    weights = intervals.bootstrap_weights([0] * 6, [0, 0, 1, 1, 2, 2], draws=200)
-    assert weights.shape == (201, 6)
-    assert (weights[0] == 1).all()
-    assert (weights.sum(1) == 6).all()
-    assert (weights[:, ::2] == weights[:, 1::2]).all()
-    assert weights[1:].std() > 0.5
-    numpy.testing.assert_array_equal(weights, intervals.bootstrap_weights([0] * 6, [0, 0, 1, 1, 2, 2], draws=200))
-
-
-def test_a_resample_of_several_runs_draws_runs_first():
-    run, chain = [0] * 4 + [1] * 4, [0, 1, 2, 3] * 2
-    weights = intervals.bootstrap_weights(run, chain, draws=4000)[1:]
-    first = weights[:, :4].sum(1)
-    assert (weights.sum(1) == 8).all()
-    assert set(first) == {0, 4, 8}
-    assert (first == 4).mean() == pytest.approx(0.5, abs=0.04)
-    between = intervals.interval(intervals.mean([0] * 4 + [1] * 4), intervals.bootstrap_weights(run, chain))
-    assert between == (0.5, 0.0, 1.0)
-
-
-def test_the_interval_of_a_mean():
-    values = numpy.random.default_rng(0).normal(size=400)
-    weights = intervals.bootstrap_weights([0] * 400, range(400))
-    estimate, low, high = intervals.interval(intervals.mean(values), weights)
-    assert estimate == pytest.approx(values.mean())
-    assert low < estimate < high
-    assert high - low == pytest.approx(2 * 1.96 / 20, rel=0.1)
-    narrow = intervals.interval(intervals.mean(values), weights, confidence=0.5)
-    assert narrow[2] - narrow[1] == pytest.approx(2 * 0.674 / 20, rel=0.15)
-
-
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.77])
-def test_a_weighted_quantile_is_that_of_repeated_values(share):
-    generator = numpy.random.default_rng(1)
-    values, weights = generator.normal(size=9), generator.integers(4, size=(30, 9)).astype(float)
-    weights[:, 0] += 1
-    found = intervals.quantile(values, share)(weights)
-    repeated = [numpy.quantile(numpy.repeat(values, row.astype(int)), share) for row in weights]
-    numpy.testing.assert_allclose(found, repeated)
-
-
-@pytest.mark.slow
-def test_an_interval_covers():
-    generator, covered = numpy.random.default_rng(0), 0
-    for _ in range(300):
-        weights = intervals.bootstrap_weights([0] * 60, range(60), draws=300)
-        _, low, high = intervals.interval(intervals.quantile(generator.random(60), 0.5), weights, confidence=0.9)
-        covered += low <= 0.5 <= high
-    assert 0.85 < covered / 300 < 0.97
-
-
-def test_what_is_not_finite_is_left_out():
-    weights = intervals.bootstrap_weights([0, 0, 0], [0, 1, 2], draws=50)
-    for values in ([1.0, numpy.nan, 3.0], [1.0, -numpy.inf, 3.0]):
-        assert intervals.interval(intervals.mean(values), weights)[0] == 2
-        assert intervals.interval(intervals.quantile(values, 0.5), weights)[0] == 2
-    for statistic in (intervals.mean([numpy.nan] * 3), intervals.quantile([numpy.nan] * 3, 0.5)):
-        assert all(numpy.isnan(intervals.interval(statistic, weights)))
-
-
-def test_a_centred_interval_has_the_estimate_in_its_middle():
-    weights = intervals.bootstrap_weights([0] * 50, range(50))
-
-    def pulled(rows):
-        return numpy.where((rows == 1).all(1), 10.0, intervals.mean(range(50))(rows) - 5)
-
-    estimate, low, high = intervals.interval(pulled, weights, centred=True)
-    assert (estimate - low) == pytest.approx(high - estimate, rel=0.2)
-    assert intervals.interval(pulled, weights)[2] > 10 + 8
-
-
-def test_intervals_refuse_nonsense():
-    with pytest.raises(ValueError, match="at least 1 design"):
-        intervals.bootstrap_weights([], [])
-    with pytest.raises(ValueError, match="share must lie strictly between 0 and 1, got 1"):
-        intervals.quantile([1.0], 1.0)
-    with pytest.raises(ValueError, match="confidence"):
-        intervals.interval(intervals.mean([1.0]), intervals.bootstrap_weights([0], [0]), confidence=0.0)

@@ -1,6 +1,7 @@
 """Masked sequence models: text in and out, infilling, revision, batching, the ELBO, and the bundled DNA model."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import torch
 import svdd
 from svdd.cost.batches import in_full_batches
 from svdd.domains.sequence.alphabets import DNA, Alphabet
-from svdd.domains.sequence.masked import elbo_per_site, from_sequences, infill, masked_sequences
+from svdd.domains.sequence.masked import NoLikelihoodBoundError, elbo_per_site, from_sequences, infill, masked_sequences
 
 
 def favours_g(x, t, cond):
@@ -123,6 +124,17 @@ def test_elbo_of_independent_sites_is_the_log_likelihood():
     estimates = elbo_per_site(process, [sequence] * 200, samples=8).double()
     error = float(estimates.std()) / math.sqrt(200)
     assert abs(float(estimates.mean()) - truth) < 5 * error + 0.01  # the clamp at t = 1/L leaves a small bias
+
+
+def test_the_bound_of_a_network_that_is_given_the_time_is_refused():
+    """It was that of the network at t = 1, whatever the share of masks."""
+
+    def timed(x, t, cond):
+        return torch.zeros(*x.shape, 4) * t
+
+    process = replace(sequence_process(length=8, steps=5, network=timed), time_independent=False)
+    with pytest.raises(NoLikelihoodBoundError, match="this one is given it"):
+        elbo_per_site(process, ["ACGTACGT"])
 
 
 def test_protein_alphabet_has_its_own_mask():

@@ -25,7 +25,7 @@ def has_images(result: Result) -> bool:
 
 def best_images(result: Result) -> list[dict[str, Any]]:
     """The images of highest reward: `source`, `id`, `prompt` and `numbers`, the reward and scores as text."""
-    from svdd.report.tables import number
+    from svdd.messages import number
 
     rows = best_rows(result.rewards.tolist(), SHOWN)
     if not rows:

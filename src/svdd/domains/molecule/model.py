@@ -251,6 +251,7 @@ def elbo_per_symbol(
         rows: noisy copies at a time.
 
     Raises:
+        NoLikelihoodBoundError: for a network that is given the time.
         ValueError: for a process that holds a fragment.
 
     Cost:

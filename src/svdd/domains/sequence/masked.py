@@ -17,6 +17,10 @@ from svdd.chain.transitions import Transition, masked_ancestral
 from svdd.domains.sequence.alphabets import Alphabet
 
 
+class NoLikelihoodBoundError(ValueError):
+    """A model whose likelihood bound is not the one of masked networks that ignore time."""
+
+
 def masked_sequences(
     network: Network,
     alphabet: Alphabet,
@@ -147,14 +151,19 @@ def elbo_per_site(
 ) -> Float[Tensor, " n"]:
     r"""A lower bound of the log-likelihood in nats a site: $\frac1L E_t[\frac{1}{t}\sum_{masked} \log p(x_0^i | x_t)]$.
 
-    Log-linear masking with stratified t; `samples` noisy copies of each sequence. Divide by -log 2 for bits.
+    Here t is the share of sites that the noise has masked, so the bound is that of every schedule, as long as the network
+    depends on the masks alone. t is stratified over `samples` noisy copies of each sequence. Divide by -log 2 for bits.
 
     Args:
-        process: a masked sequence model.
+        process: a masked sequence model whose network ignores time.
         sequences: of the model's length.
         samples: noisy copies a sequence; the standard error falls like their square root.
         seed: of the noise.
         rows: noisy copies at a time.
+
+    Raises:
+        NoLikelihoodBoundError: for a model without masks, and a network that is given the time.
+        ValueError: for a foreign letter or a wrong length.
 
     Cost:
         n * samples network rows.
@@ -162,6 +171,8 @@ def elbo_per_site(
     References:
         Sahoo et al., arXiv 2406.07524.
     """
+    if not {"alphabet", "mask", "length"} <= process.about.keys():
+        raise NoLikelihoodBoundError("the bound is of masked sequences of one length, and this model makes none")
     x_0 = _templates(process, sequences, masked=False)
     return bound_per_site(
         process, x_0, torch.ones_like(x_0, dtype=torch.bool), len(process.about["alphabet"]),
@@ -189,7 +200,15 @@ def bound_per_site(
         samples: noisy copies a row.
         seed: of the noise.
         rows: noisy copies at a time.
+
+    Raises:
+        NoLikelihoodBoundError: for a network that is given the time, of which each copy would need its own.
     """
+    if not process.time_independent:
+        raise NoLikelihoodBoundError(
+            "the bound is of networks that ignore time, and this one is given it (time_independent=False): a copy with a share "
+            "t of masks would need the time at which the model's schedule has masked that share"
+        )
     n, count = len(x_0), free.sum(1, keepdim=True)
     rng = Rng(seed, range(LIKELIHOOD_BOUND, LIKELIHOOD_BOUND + n))
     t = (torch.arange(samples) + rng.uniform((n, 1))) / samples

@@ -28,7 +28,7 @@ from svdd.domains.sequence.distances import (
     nearest_edit_distance,
     pairwise_distances,
 )
-from svdd.domains.sequence.masked import elbo_per_site
+from svdd.domains.sequence.masked import NoLikelihoodBoundError, elbo_per_site
 from svdd.domains.sequence.references import Reference
 from svdd.metrics import measures
 from svdd.metrics.intervals import Statistic, mean
@@ -55,11 +55,6 @@ def has_alphabet(about: Mapping[str, Any]) -> bool:
     return isinstance(about.get("alphabet"), str) and len(about["alphabet"]) > 1
 
 
-def has_bound(process: Process) -> bool:
-    """Whether `elbo_per_site` holds for a model: masked sequences of one length, a network that ignores time."""
-    return process.time_independent and {"alphabet", "mask", "length"} <= process.about.keys()
-
-
 def measured(
     result: Result,
     process: Process,
@@ -83,10 +78,11 @@ def measured(
         8 network rows and, unless the result has the score, 1 row of the judge for each of the first 256 designs.
     """
     Alphabet(process.about["alphabet"]).encode(result.samples)
-    if not has_bound(process):
-        note = "no likelihood bound: it needs a masked sequence model whose network ignores time"
-        return scored(result, judge, judged, chunks, note=note)
-    return bounded(scored(result, judge, judged, chunks), process, elbo_per_site, chunks)
+    designs = scored(result, judge, judged, chunks)
+    try:
+        return bounded(designs, process, elbo_per_site, chunks)
+    except NoLikelihoodBoundError as error:
+        return replace(designs, notes=(*designs.notes, f"no likelihood bound: {error}"))
 
 
 def bounded(designs: Designs, process: Process, bound: Any, chunks: Mapping[str, int] | None = None) -> Designs:
@@ -129,11 +125,11 @@ def _statistics(designs: Designs, reference: Reference | None, alphabet: str, no
     texts = designs.sequences
     found: list[Measure] = [("elbo_per_base", mean(designs.elbo), False)]
     found += [
-        (f"correlation_{k}mer", _word_correlation(texts, counts, k, alphabet), True) for k, counts in words.items()
+        (f"correlation_{k}mer", word_correlation(texts, counts, k, alphabet), True) for k, counts in words.items()
     ]
     if reference and reference.motifs:
         found.append(("correlation_motif", optional(lambda: _motif_correlation(texts, reference), notes), True))
-    found.append(("diversity", optional(lambda: _diversity(designs), notes), False))
+    found.append(("diversity", optional(lambda: diversity_of(designs), notes), False))
     found.append(("unique", distinct(designs, texts)[0], False))
     if reference and reference.sequences:
         known, natural = set(reference.sequences), reference.sequences
@@ -149,7 +145,7 @@ def _statistics(designs: Designs, reference: Reference | None, alphabet: str, no
     return found
 
 
-def _diversity(designs: Designs) -> Statistic | None:
+def diversity_of(designs: Designs) -> Statistic | None:
     """Mean edit distance of two different designs."""
     rows = designs.first
     if len(rows) < 2:
@@ -161,7 +157,7 @@ def _energy_a_letter(texts: Sequence[str]) -> Float[ndarray, " n"]:
     return minimum_free_energy(texts)[1] / len(texts[0])
 
 
-def _word_correlation(texts: Sequence[str], natural: ndarray, k: int, alphabet: str) -> Statistic | None:
+def word_correlation(texts: Sequence[str], natural: ndarray, k: int, alphabet: str) -> Statistic | None:
     """Pearson correlation of word frequencies with natural ones; None where there are fewer words than kinds of words."""
     counts = numpy.stack([kmer_counts([text], k, alphabet=alphabet) for text in texts]).astype(float)
     if counts.sum() < len(natural):
@@ -174,7 +170,7 @@ def _word_correlation(texts: Sequence[str], natural: ndarray, k: int, alphabet: 
         length = numpy.linalg.norm(ours, axis=1) * numpy.linalg.norm(theirs)
         return numpy.divide(ours @ theirs, length, out=numpy.full(len(ours), numpy.nan), where=length > 0)
 
-    return statistic
+    return Statistic(statistic, range(len(texts)))
 
 
 def _motif_correlation(texts: Sequence[str], reference: Reference) -> Statistic:
@@ -182,4 +178,8 @@ def _motif_correlation(texts: Sequence[str], reference: Reference) -> Statistic:
 
     hits = motif_hits(texts, jaspar_matrices(reference.motifs))
     theirs = numpy.array([reference.hits[name] for name in reference.motifs])
-    return lambda weights: numpy.array([rank_correlation(ours, theirs) for ours in weights @ hits])
+
+    def statistic(weights: Float[ndarray, "k n"]) -> Float[ndarray, " k"]:
+        return numpy.array([rank_correlation(ours, theirs) for ours in weights @ hits])
+
+    return Statistic(statistic, range(len(texts)))

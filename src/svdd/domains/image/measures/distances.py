@@ -131,4 +131,4 @@ def distance_within(rows: Sequence[int], distances: Float[ndarray, "m m"], group
         total = (w @ (distances * same) * w).sum(1)
         return numpy.divide(total, pairs, out=numpy.full(len(w), numpy.nan), where=pairs > 0)
 
-    return statistic
+    return Statistic(statistic, rows)

@@ -14,7 +14,7 @@ from torch import Tensor
 from svdd.domains.image.classifier import ImageClassifier
 from svdd.domains.image.pixels import Images
 from svdd.domains.image.rewards.classes import image_classifier
-from svdd.metrics.moments import Moments, frechet
+from svdd.metrics.moments import Moments, check_enough, frechet
 from svdd.registry import bundled
 
 __all__ = ["bundled_moments", "features_of", "image_distance", "moments_of", "read_moments", "write_moments"]
@@ -26,19 +26,20 @@ def image_distance(images: Images, reference: Moments | None = None) -> float:
     r"""Fréchet distance of images to the test set of CIFAR-10, $|\mu - m|^2 + \mathrm{tr}(C + D - 2 (C D)^{1/2})$.
 
     Of the 128 features before the logits of the classifier `judge` of `image-small`: not Inception's, so numbers compare with
-    each other alone. It depends on the number of images: fewer read higher, so compare sets of one size.
+    each other alone. It depends on the number of images: fewer read higher, so compare sets of one size, of at least 500.
 
     Args:
         images: (n, 3, H, W) from 0 to 1; resized to 32x32 if they have another size.
         reference: statistics in place of the test set's.
 
     Raises:
-        ValueError: for fewer than two images.
+        TooFewForFrechetError: for fewer than 500 images, or statistics of fewer.
 
     References:
         Heusel et al., GANs trained by a two time-scale update rule, arXiv 1706.08500.
     """
     theirs = reference or bundled_moments()
+    check_enough(min(len(images), theirs.count))
     return frechet(moments_of(features_of(image_classifier("judge"), images)), theirs)
 
 

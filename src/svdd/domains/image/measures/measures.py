@@ -20,7 +20,7 @@ from svdd.domains.image.prompts import images_of, prompts_of
 from svdd.metrics.intervals import mean
 from svdd.metrics.measures import Designs, Evaluation, Measure, optional, scored, tabled
 from svdd.metrics.measures import between as mean_between
-from svdd.metrics.moments import floor, frechet
+from svdd.metrics.moments import TooFewForFrechetError, check_enough, floor, frechet
 from svdd.registry import load_reward
 from svdd.scoring.reward import Reward
 
@@ -93,7 +93,8 @@ def measured_images(
 def record_images(designs: ImageDesigns, reference: ImageReference | None = None, *, draws: int = 1000) -> Evaluation:
     """A row: every measure with its bootstrap interval, as `svdd.domains.sequence.measures.record`.
 
-    The Fréchet distance has no interval, but beside it the distance that as many draws from the reference itself have.
+    The Fréchet distance has no interval, but beside it the distance that as many draws from the reference itself have. It is
+    not taken of fewer than 500 images.
 
     Args:
         designs: of one or more runs with the same settings.
@@ -124,9 +125,12 @@ def _statistics(designs: ImageDesigns) -> list[Measure]:
 
 def _likeness(designs: ImageDesigns, reference: ImageReference, notes: list[str]) -> dict[str, float]:
     """The Fréchet distance, and that of as many draws of the reference."""
-    if len(designs.features) < 2:
-        return {"image_distance": numpy.nan, "image_distance_floor": numpy.nan}
     n = len(designs.features)
+    try:
+        check_enough(min(n, reference.moments.count))
+    except TooFewForFrechetError as error:
+        notes.append(f"no image_distance: {error}")
+        return {"image_distance": numpy.nan, "image_distance_floor": numpy.nan}
     notes.append(
         f"image_distance is of {n} designs to {reference.name}, by {reference.features}, and falls with their number: as many "
         "of the reference itself have image_distance_floor; numbers by other features are not comparable"

@@ -24,7 +24,7 @@ def has_molecules(result: Result) -> bool:
 def best_drawn(result: Result) -> list[dict[str, Any]]:
     """The best different molecules: `svg`, `id`, `smiles` and `numbers`, its reward and scores as text."""
     from svdd.domains.molecule.files import best
-    from svdd.report.tables import number
+    from svdd.messages import number
 
     columns = {"reward": result.rewards} | result.scores
     ids = result.ids

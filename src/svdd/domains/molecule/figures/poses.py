@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from svdd.domains.molecule.poses import Poses, positions
+from svdd.messages import number
 from svdd.report.plots import GREY, as_svg, brief
-from svdd.report.tables import number
 
 DRAWN = 3
 LIGAND = "#0f766e"

@@ -15,8 +15,8 @@ from typing import Any
 
 from svdd.domains.molecule.figures.poses import ELEMENTS, LIGAND
 from svdd.domains.molecule.poses import Poses
+from svdd.messages import number
 from svdd.report.plots import brief
-from svdd.report.tables import number
 
 POLICY = {"default-src": "'none'", "img-src": "data:", "style-src": "'unsafe-inline'"}
 """What a page without a viewer may do: show what is in it."""

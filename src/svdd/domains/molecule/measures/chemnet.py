@@ -13,7 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from svdd.domains.molecule.chemistry import canonical
-from svdd.metrics.moments import Moments, floor, frechet
+from svdd.metrics.moments import Moments, check_enough, floor, frechet
 
 __all__ = ["Activations", "activations", "fcd", "floor", "frechet"]
 
@@ -66,7 +66,7 @@ def fcd(
 ) -> float:
     r"""Fréchet distance of two sets under ChemNet, $|\mu - m|^2 + \mathrm{tr}(C + D - 2 (C D)^{1/2})$.
 
-    It depends on the number of molecules: fewer read higher, so compare sets of one size.
+    It depends on the number of molecules: fewer read higher, so compare sets of one size, of at least 500.
 
     Args:
         molecules: SMILES, or their statistics.
@@ -75,16 +75,24 @@ def fcd(
 
     Raises:
         ImportError: without fcd_torch; it names the extra.
-        ValueError: for fewer than two valid molecules.
+        TooFewForFrechetError: for fewer than 500 valid molecules in either set.
 
     References:
         Preuer et al., J. Chem. Inf. Model. 58, 1736 (2018), arXiv 1803.09518.
     """
     ours, theirs = (
-        given if isinstance(given, Activations) else Activations.of(given, device=device)
+        given if isinstance(given, Activations) else Activations.of(_enough(given), device=device)
         for given in (molecules, reference)
     )
+    check_enough(min(ours.count, theirs.count))
     return frechet(ours, theirs)
+
+
+def _enough(molecules: Sequence[str]) -> list[str]:
+    """The valid molecules, where there are enough for a distance, before ChemNet reads them."""
+    valid = canonical(molecules)
+    check_enough(len(valid))
+    return valid
 
 
 @lru_cache(maxsize=1)

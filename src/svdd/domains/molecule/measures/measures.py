@@ -28,11 +28,14 @@ from svdd.domains.molecule.measures.reference import MoleculeReference, Pieces
 from svdd.domains.sequence.measures import bounded
 from svdd.metrics.intervals import Statistic, mean
 from svdd.metrics.measures import Designs, Evaluation, Measure, between, distinct, optional, scored, tabled
+from svdd.metrics.moments import TooFewForFrechetError, check_enough
 from svdd.scoring.reward import Reward
 
 __all__ = ["measured_molecules", "record_molecules"]
 
 PROPERTIES = ("qed", "sa", "logp", "weight")
+CHEMNET_MOST = 1000
+"""Designs of a run, the first, whose ChemNet distance is taken."""
 
 
 def measured_molecules(
@@ -58,7 +61,8 @@ def measured_molecules(
 def record_molecules(designs: Designs, reference: MoleculeReference | None = None, *, draws: int = 1000) -> Evaluation:
     """A row: every measure with its bootstrap interval, as `svdd.domains.sequence.measures.record`.
 
-    The ChemNet distance has no interval, but beside it the distance that as many known molecules have from the rest.
+    The ChemNet distance has no interval, but beside it the distance that as many known molecules have from the rest. It is
+    of the first 1,000 designs of each run, and not taken of fewer than 500 valid ones in all.
 
     Args:
         designs: of one or more runs with the same settings.
@@ -112,7 +116,7 @@ def _ratio(yes: ndarray, share: Float[ndarray, " n"]) -> Statistic:
         total = weights @ under
         return numpy.divide(weights @ over, total, out=numpy.full(len(weights), numpy.nan), where=total > 0)
 
-    return statistic
+    return Statistic(statistic, numpy.flatnonzero(known).tolist())
 
 
 def _spread(values: ndarray, valid: ndarray) -> Float[ndarray, " n"]:
@@ -141,13 +145,17 @@ def _cosine(texts: Sequence[str], cut: Callable[[Sequence[str]], Mapping[str, in
         length = numpy.linalg.norm(counts, axis=1) * theirs.length
         return numpy.divide(counts @ known, length, out=numpy.full(len(counts), numpy.nan), where=length > 0)
 
-    return statistic
+    return Statistic(statistic, range(len(texts)))
 
 
 def _chemnet(designs: Designs, reference: MoleculeReference, notes: list[str]) -> dict[str, float]:
     """The ChemNet distance of the first designs, and that of as many draws of the reference."""
-    texts = [designs.sequences[row] for row in designs.first if parsed(designs.sequences[row]) is not None]
-    if len(texts) < 2:
+    rows = designs.leading(CHEMNET_MOST)
+    texts = [designs.sequences[row] for row in rows if parsed(designs.sequences[row]) is not None]
+    try:
+        check_enough(min(len(texts), reference.activations.count))
+    except TooFewForFrechetError as error:
+        notes.append(f"no fcd: {error}")
         return {"fcd": numpy.nan, "fcd_floor": numpy.nan}
     ours: list[Activations] = []
     optional(lambda: ours.append(Activations.of(texts)), notes)
