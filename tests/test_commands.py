@@ -123,6 +123,7 @@ time.sleep(60)
     assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
+@pytest.mark.slow
 def test_a_command_in_workers(program):
     with workers(program(LENGTHS.format("sys.stdin", "None")), 1, batch=2, timeout=20) as reward:
         assert reward(["A", "AA", "AAA"]).tolist() == [1, 2, 3]

@@ -19,6 +19,7 @@ def blocks(page, language):
     return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_ten_lines_of_the_readme_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (code,) = blocks(ROOT / "README.md", "python")
@@ -35,6 +36,7 @@ def test_the_loop_of_how_it_works_runs(capsys):
     assert len(names["designs"]) == 8
 
 
+@pytest.mark.slow
 def test_the_reward_of_your_own_runs():
     code = blocks(ROOT / "docs" / "your-own.md", "python")[0].replace("steps=32", "steps=4")
     names = {"svdd": svdd}
@@ -42,6 +44,7 @@ def test_the_reward_of_your_own_runs():
     assert len(names["result"]) == 8
 
 
+@pytest.mark.slow
 def test_rewards_of_every_kind_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "__main__"}
@@ -57,6 +60,7 @@ def test_rewards_of_every_kind_run(tmp_path, monkeypatch, capsys):
     )
 
 
+@pytest.mark.slow
 def test_rewards_of_molecules_run(capsys):
     page = (ROOT / "docs" / "molecules.md").read_text(encoding="utf-8")
     section = page.partition("## Rewards of molecules")[2].partition("\n## ")[0]
@@ -116,6 +120,7 @@ def test_schedulers_that_can_be_steered_are_listed():
     assert set(re.findall(r"`(\w+Scheduler)`", table)) == set(KERNELS)
 
 
+@pytest.mark.slow
 def test_the_evaluation_in_python_runs(capsys):
     (code,) = blocks(ROOT / "docs" / "evaluate.md", "python")
     process = svdd.load("dna-enhancer", steps=2)
@@ -124,6 +129,7 @@ def test_the_evaluation_in_python_runs(capsys):
     assert "judge_mean" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_learned_values_are_fitted_saved_and_used(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names = {}
@@ -134,6 +140,7 @@ def test_learned_values_are_fitted_saved_and_used(tmp_path, monkeypatch, capsys)
     assert len(names["result"]) == 4
 
 
+@pytest.mark.slow
 def test_the_results_are_those_of_the_tables(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     made = importlib.import_module("results_page").page(ROOT / "benchmarks" / "results")

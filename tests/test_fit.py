@@ -111,6 +111,7 @@ def test_conditioning_goes_round_and_reaches_features():
         quick(cond=cond, network="convolutional")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("length", "network"), [(64, "convolutional"), (65, "pooled")])
 def test_unless_named_the_network_suits_the_length(length, network):
     process = svdd.load("dna-enhancer", steps=2, length=length)
@@ -118,6 +119,7 @@ def test_unless_named_the_network_suits_the_length(length, network):
     assert fitted.card["network"] == network
 
 
+@pytest.mark.slow
 def test_forward_noise_only_where_asked_and_told_in_the_card():
     plain, noisy = (quick(dna(), gc, forward_noise=given) for given in (False, True))
     assert plain.card["data"]["source"] == "each as the chain met it"
@@ -203,6 +205,7 @@ def test_an_invalid_design_counts_as_what_it_is_said_to(settings):
     assert f"{data['invalid']} invalid, which counted as -3." in as_text(floored.card, plotted=False)
 
 
+@pytest.mark.slow
 def test_a_fit_that_is_made_again_pays_for_no_design_twice(tmp_path):
     paid = []
 
@@ -253,6 +256,7 @@ def network(kind, length=24):
         }[kind]()
 
 
+@pytest.mark.slow
 def test_a_learned_value_costs_t_network_rows_a_chain_and_equal_states_once():
     value = svdd.learned(of_network(network("pooled", length=6)))
     decoding = Decoding(dna(length=6), gc, value=value, candidates=5, samples=6, chunks={"value": 7})
@@ -266,6 +270,7 @@ def test_a_learned_value_costs_t_network_rows_a_chain_and_equal_states_once():
     assert usage.reward.asked == 5 * 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["convolutional", "pooled", "transformer"])
 def test_batches_chunks_and_sharing_change_nothing(kind):
     value = Learned(of_network(network(kind)))
@@ -284,6 +289,7 @@ def test_values_of_another_kind_do_not_go_in_chunks():
         Decoding(processes.masked(), processes.reward, candidates=2, chunks={"value": 4})
 
 
+@pytest.mark.slow
 def test_other_temperatures_are_told_but_the_argmax_has_none(value):
     soft = replace(value, temperature=0.5)
     with warnings.catch_warnings():

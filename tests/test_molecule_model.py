@@ -80,6 +80,7 @@ def test_other_valences_are_noticed():
         selfies.set_semantic_constraints("default")
 
 
+@pytest.mark.slow
 def test_designs_are_different_valid_molecules(model):
     samples = svdd.decode(model, long_names, candidates=2, samples=4).samples
     assert all(smiles and canonical(smiles) == smiles for smiles in samples)
@@ -87,6 +88,7 @@ def test_designs_are_different_valid_molecules(model):
     assert (model.about["name"], model.about["domain"]) == ("molecule", "molecule")
 
 
+@pytest.mark.slow
 def test_a_chain_keeps_its_length_whatever_is_beside_it(model):
     x = model.prior(6, Rng(0, 3))
     again = model.prior(2, Rng(0, [1]))
@@ -153,6 +155,7 @@ def test_weights_without_lengths_or_of_another_alphabet_are_refused(tmp_path):
         svdd.load("molecule", weights=str(tmp_path / "own.safetensors"))
 
 
+@pytest.mark.slow
 def test_the_bound_tells_molecules_like_those_it_learned_from_others(model):
     odd = "N=NC=S=C1OC=NOC1(F)N=C=S"
     found = elbo_per_symbol(model, [PARACETAMOL, odd, "C[Si]C", ""], samples=32)
@@ -161,6 +164,7 @@ def test_the_bound_tells_molecules_like_those_it_learned_from_others(model):
     assert torch.allclose(found[:1], elbo_per_symbol(model, [PARACETAMOL], samples=32, rows=7), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fragment", [MOTIF, SCAFFOLD, CROWDED, LINKER])
 @pytest.mark.parametrize(
     "options",

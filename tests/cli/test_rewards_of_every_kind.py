@@ -192,6 +192,7 @@ def test_a_run_survives_designs_that_hang_crash_and_have_no_number(run, rewards,
     assert "note: the reward did not answer in time on 'GG" in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

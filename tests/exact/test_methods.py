@@ -13,6 +13,8 @@ from svdd.algorithms import METHODS, OverTiltWarning
 from svdd.models import toy
 from svdd.models.enumeration import choice_law
 
+pytestmark = pytest.mark.slow
+
 A = 0.5
 
 

@@ -249,6 +249,7 @@ def gc(sequences):
     return [(s.count("G") + s.count("C")) / len(s) for s in sequences]
 
 
+@pytest.mark.slow
 def test_decoding_and_its_pretrained_sampler(small):
     process = load(small, length=12, steps=6, time_conditioning=False)
     plain = svdd.decode(process, gc, method="pretrained", samples=8, seed=3)
@@ -259,6 +260,7 @@ def test_decoding_and_its_pretrained_sampler(small):
     assert {len(s) for s in many.samples} == {12} and set("".join(many.samples)) <= set("ACGT")
 
 
+@pytest.mark.slow
 def test_a_row_does_not_depend_on_its_company(small):
     process = load(small, length=12, steps=6, time_conditioning=False)
     settings = {"candidates": 3, "temperature": 0.1, "seed": 1}
@@ -469,6 +471,7 @@ def test_a_job_keeps_a_whole_path(small, tmp_path, monkeypatch):
     assert job.anchored().model == small
 
 
+@pytest.mark.slow
 def test_the_page_on_checkpoints_runs(tmp_path, monkeypatch):
     page = (Path(__file__).parents[2] / "docs" / "checkpoints.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)

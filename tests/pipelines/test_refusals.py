@@ -70,6 +70,7 @@ def test_latents_that_do_not_fit_are_refused(rows):
     )
 
 
+@pytest.mark.slow
 def test_several_generators_are_refused():
     given = arguments("sd15") | {"generator": [torch.Generator(), torch.Generator()]}
     refused(tiny.sd15(), "give one generator, or leave it out", given)

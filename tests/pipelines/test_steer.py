@@ -13,6 +13,8 @@ from svdd.accounting import Usage
 from svdd.pipelines.arguments import Arguments
 from svdd.pipelines.kernels import KERNELS
 
+pytestmark = pytest.mark.slow
+
 METHODS = {
     "pretrained": ({}, 1),
     "best-of-n": ({"particles": 3}, 3),
