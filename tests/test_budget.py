@@ -72,6 +72,7 @@ def test_what_fits_is_left_alone():
     assert made.sentence == "a budget of 320 reward calls: at most 320 reward calls and 284 network rows"
 
 
+@pytest.mark.slow
 def test_candidates_come_down_first():
     made = planned({"rewards": 4 * 8 * 10 - 1}, candidates=10)
     assert made.options == {"candidates": 9}

@@ -107,6 +107,7 @@ def test_commands_that_cannot_be(tmp_path):
         load_reward("cmd:true", tiemout=1)
 
 
+@pytest.mark.slow
 def test_a_command_that_takes_too_long_ends_with_what_it_started(program, tmp_path):
     code = f"""
 import subprocess

@@ -28,6 +28,7 @@ def test_the_ten_lines_of_the_readme_run(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "runs" / "ap1" / "samples.fasta").exists()
 
 
+@pytest.mark.slow
 def test_the_loop_of_how_it_works_runs(capsys):
     (code,) = blocks(ROOT / "docs" / "how-it-works.md", "python")
     code = code.replace("steps=64", "steps=4").replace("candidates=10", "candidates=2")
@@ -71,6 +72,7 @@ def test_rewards_of_molecules_run(capsys):
     assert names["goal"](["CCO"])[0] > 0
 
 
+@pytest.mark.slow
 def test_measuring_molecules_runs(capsys):
     page = (ROOT / "docs" / "molecules.md").read_text(encoding="utf-8")
     section = page.partition("## Measuring molecules")[2].partition("\n## ")[0]
@@ -103,6 +105,7 @@ def test_measuring_images_runs(capsys):
     assert min(numbers) > 0
 
 
+@pytest.mark.slow
 def test_steering_a_pipeline_runs(capsys):
     names = {}
     with torch.random.fork_rng(devices=[]):

@@ -335,6 +335,7 @@ def test_without_a_reward_a_value_says_so_at_the_end():
 # --- card and folder ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_card_has_quality_by_time_cost_and_break_even(value):
     card = value.card
     assert card["cost"]["network_rows_asked"] == 24 * STEPS == value.usage.network.asked
@@ -351,6 +352,7 @@ def test_the_card_has_quality_by_time_cost_and_break_even(value):
     json.dumps(card, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_value(value):
     again = svdd.fit_value(dna(), gc, network_options=SIZES, **TINY)
     other = svdd.fit_value(dna(), gc, network_options=SIZES, seed=1, **TINY | {"held_out": 0, "candidates": 0})
@@ -371,6 +373,7 @@ def test_agreement():
     assert agreement(truth, torch.ones(3).double())["r2"] is None
 
 
+@pytest.mark.slow
 def test_a_saved_value_is_the_same_value(value, folder):
     assert {path.name for path in folder.iterdir()} == {
         "value.safetensors", "card.json", "card.md", "quality.svg", "fingerprint.safetensors",
@@ -383,6 +386,7 @@ def test_a_saved_value_is_the_same_value(value, folder):
     assert "R2" in (folder / "card.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_value_holds_for_templates_and_for_the_end_of_its_grid(folder):
     template = infill(dna(), ["ACGT" + "N" * 20])
     svdd.load_value(folder, template, gc)
@@ -390,6 +394,7 @@ def test_a_value_holds_for_templates_and_for_the_end_of_its_grid(folder):
     svdd.load_value(folder, late, gc)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("process", "reward", "said"),
     [
@@ -430,6 +435,7 @@ def test_damaged_files_are_told(folder, name):
         svdd.load_value(folder, dna(), gc)
 
 
+@pytest.mark.slow
 def test_folders_are_not_overwritten_unasked(value, folder, tmp_path):
     with pytest.raises(FileExistsError, match="already holds a value"):
         value.save(folder)

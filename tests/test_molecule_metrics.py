@@ -117,6 +117,7 @@ def test_alerts():
         measure.alerts(["CCO"], "PAIN")
 
 
+@pytest.mark.slow
 def test_properties_are_the_published_ones():
     table = property_table(["CCO", "c1ccccc1", ASPIRIN, ""])
     assert table["weight"].tolist()[:3] == pytest.approx([46.069, 78.114, 180.159], abs=1e-3)
@@ -169,6 +170,7 @@ def test_the_frechet_distance_by_hand():
     assert frechet(turned, other) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_the_floor_is_the_distance_of_that_many_draws():
     given = statistics([1, 2, 3], [4, 9, 1])
     drawn = np.random.default_rng(5).multivariate_normal(given.mean, given.covariance, size=(600, 20))
@@ -178,6 +180,7 @@ def test_the_floor_is_the_distance_of_that_many_draws():
     assert floor(given, 2000) < 0.1 < np.mean(found)
 
 
+@pytest.mark.slow
 def test_the_chemnet_distance_is_that_of_fcd_torch():
     from fcd_torch import FCD
 
@@ -217,6 +220,7 @@ def test_a_small_reference_says_what_it_left_out(reference):
     assert of_molecule_model("../molecule") is None
 
 
+@pytest.mark.slow
 def test_every_measure_of_a_row_is_the_one_it_is_named_after(reference):
     given = ["OCC", "CCO", "CCCl", RHODANINE, "", OLAPARIB, "CC(C)c1ccccc1"]
     row = record_molecules(designs(given), reference, draws=50).row

@@ -125,6 +125,7 @@ def test_lengths_come_as_often_as_in_the_training_set(model):
     assert bool(((found / 20_000 - shares).abs() < 5 * (shares / 20_000).sqrt() + 1e-3).all())
 
 
+@pytest.mark.slow
 def test_lengths_can_be_asked_for():
     assert set(lengths(svdd.load("molecule", length=30).prior(50, Rng(0, 1))).tolist()) == {30}
     between = lengths(svdd.load("molecule", length=[30, 32]).prior(200, Rng(0, 1)))
@@ -263,6 +264,7 @@ def test_the_bundled_files_are_those_of_the_vocabulary():
     assert sum(training_lengths().counts) > 1_500_000
 
 
+@pytest.mark.slow
 def test_what_the_page_on_molecules_shows_runs(capsys):
     page = (Path(__file__).parents[1] / "docs" / "molecules.md").read_text(encoding="utf-8")
     names = {}
@@ -284,6 +286,7 @@ def test_the_bound_is_that_of_the_model_without_a_fragment(model):
         elbo_per_symbol(with_fragment(model, "*c1ccccc1"), ["CCO"])
 
 
+@pytest.mark.slow
 def test_a_value_is_not_used_with_a_fragment_that_widens_its_states():
     process, reward = svdd.load("molecule", steps=3), svdd.load_reward("qed")
     x = process.prior(2, svdd.Rng(0, 2))

@@ -242,6 +242,7 @@ def test_bellman_residual_of_the_exact_value_vanishes():
     assert float(biased) > 5 * float(fine)
 
 
+@pytest.mark.slow
 def test_log_z_of_decode():
     m, a = model("enumerable_b"), 1.0
     result = svdd.decode(m.process, m.reward, method="smc", samples=1000, particles=16, temperature=a, seed=55)

@@ -289,6 +289,7 @@ def test_the_network_is_asked_for_as_many_rows_as_the_formula_says():
     assert usage.reward.rows == 2 * 5 * STEPS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["posterior-mean", "log-mean-exp", "rollout"])
 def test_every_value_works(value):
     assert len(svdd.decode(process("sd15"), redness, candidates=2, samples=2, value=value)) == 2

@@ -178,6 +178,7 @@ def assert_same(process, kind, weights, tokens, t=0.5, sigma=0.0):
     assert float(expected.std()) > 0.1, "the reference says nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_lightning_checkpoint_gives_its_average(kind, tmp_path, tokens, omegaconf):
     shapes = KINDS[kind][0]()

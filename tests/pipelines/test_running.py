@@ -214,6 +214,7 @@ def test_threads_that_steer_one_pipeline_take_turns():
         assert torch.equal(outputs[seed], alone)
 
 
+@pytest.mark.slow
 def test_rows_of_a_third_kind_of_guidance_are_counted():
     parts = tiny.sd15().components | {"requires_safety_checker": False, "pag_applied_layers": "mid"}
     pipe = diffusers.StableDiffusionPAGPipeline(**parts)
