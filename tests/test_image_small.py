@@ -16,6 +16,8 @@ from svdd.models.bundled import bundled
 from svdd.models.image_small import CLASSES, image_small
 from svdd.rewards.image_class import class_judge, class_score, image_classifier
 
+pytestmark = pytest.mark.slow
+
 FOLDER = bundled("image-small")
 CARD = json.loads((FOLDER / "card.json").read_text())
 PROMPTS = [f"a photo of a{'n' if name[0] == 'a' else ''} {name}" for name in CLASSES]
@@ -47,7 +49,6 @@ def test_the_folder_is_small_and_holds_no_code_and_no_pickle():
     assert {file.suffix for file in files} <= allowed
 
 
-@pytest.mark.slow
 def test_a_plain_pipeline_draws_what_its_prompt_names(images):
     assert images.shape == (30, 3, 32, 32)
     assert 0 <= float(images.min()) < 0.2
@@ -58,7 +59,6 @@ def test_a_plain_pipeline_draws_what_its_prompt_names(images):
     assert float((found == labels).float().mean()) > 0.4  # a guess: 0.1
 
 
-@pytest.mark.slow
 def test_the_same_seed_gives_the_same_image(pipe, images):
     again = drawn(pipe, PROMPTS * 3)
     assert torch.equal(images, again)
@@ -72,7 +72,6 @@ def test_any_text_is_a_prompt(pipe):
     assert bool(found.isfinite().all())
 
 
-@pytest.mark.slow
 def test_the_process_has_the_classes_in_turn():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -84,7 +83,6 @@ def test_the_process_has_the_classes_in_turn():
     assert np.isfinite(np.asarray(result.rewards)).all()
 
 
-@pytest.mark.slow
 def test_the_class_rewards_are_log_probabilities_of_the_prompted_class(images):
     prompts = PROMPTS * 3
     by_prompt = class_score()(captioned(images, encode_prompts(prompts)))
