@@ -5,7 +5,7 @@ import inspect
 import pytest
 import torch
 
-from exact import checks, flow_checks, identity_checks, image_checks, learned_checks
+from exact import checks, flow_checks, identity_checks, image_checks, learned_checks, scoring_checks
 from support import mutants
 
 pytestmark = pytest.mark.slow
@@ -56,8 +56,10 @@ KILLED_BY = {
     "prompts_tiled": image_checks.prompts_stay_with_their_images,
     "pixels_cut_off": image_checks.bytes_come_back,
     "identity_ignores_versions": identity_checks.an_upgrade_makes_another_identity,
+    "components_under_one_policy": scoring_checks.a_component_keeps_its_own_policy,
+    "best_designs_that_are_copies": scoring_checks.a_stopped_run_returns_different_designs,
 }
-NOT_MUTANTS = {"everywhere", "contextmanager", "patch", "replace"}
+NOT_MUTANTS = {"everywhere", "contextmanager", "patch", "replace", "traits_of"}
 
 
 def test_every_mutant_is_hunted():

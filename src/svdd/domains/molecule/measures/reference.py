@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from svdd.domains.molecule.chemistry import canonical, fingerprints, flat, fragments, scaffolds
 from svdd.domains.molecule.measures.chemnet import Activations
 from svdd.domains.molecule.measures.properties import BINS, Histogram, property_table
-from svdd.registry import MODELS, bundled
+from svdd.registry import bundled_folders
 
 __all__ = ["MoleculeReference", "Pieces", "of_molecule_model", "write_molecule_reference"]
 
@@ -212,8 +212,8 @@ def write_molecule_reference(
 
 def of_molecule_model(model: str) -> MoleculeReference | None:
     """The reference that came with a bundled model; None if none came."""
-    path = bundled(model, FILE) if model in MODELS else None
-    return MoleculeReference.load(path) if path and path.is_file() else None
+    path = bundled_folders().get(model, Path()) / FILE
+    return MoleculeReference.load(path) if path.is_file() else None
 
 
 def _places(n: int, most: int) -> NDArray[numpy.int64]:
