@@ -3,16 +3,13 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from svdd.runs.pairs import pair
-from svdd.runs.make import make_reward, makes_processes
-from svdd.registry import REWARDS
-from svdd.scoring.reward import Reward
 from svdd.decoding.result import COLUMNS
-
-if TYPE_CHECKING:
-    from svdd.runs.job import Job
+from svdd.registry import REWARDS
+from svdd.runs.make import Placement, make_reward, makes_processes
+from svdd.runs.pairs import pair
+from svdd.scoring.reward import Reward
 
 _TITLE = re.compile(r"([A-Za-z_][\w-]*)=(.+)", re.DOTALL)
 _OPTIONS = re.compile(r",(?=\s*[A-Za-z_]\w*=)")
@@ -68,13 +65,18 @@ def read_scores(texts: Sequence[str]) -> list[Score]:
     return scores
 
 
-def score_reward(score: Score, job: "Job") -> Reward:
-    """The reward of a column: in processes of its own where the job has workers, unless it came with the package."""
-    if makes_processes(score.reward):
-        return make_reward(score.reward, ({"workers": job.workers} if job.workers else {}) | score.options)
-    if job.workers is None or score.reward in REWARDS or score.options:
-        return make_reward(score.reward, score.options)
-    from svdd.rewards.worker_pool import workers
+def score_reward(score: Score, placement: Placement) -> Reward:
+    """The reward of a column.
 
-    limits: dict[str, Any] = {"batch": job.reward_batch, "timeout": job.reward_timeout, "memory_mb": job.reward_memory}
-    return workers(score.reward, job.workers, **{k: v for k, v in limits.items() if v is not None})
+    Args:
+        score: the column.
+        placement: of the reward that guides; a user's own function runs there too, and what came with the package here.
+    """
+    if makes_processes(score.reward):
+        workers = {"workers": placement.workers} if placement.workers else {}
+        return make_reward(score.reward, workers | score.options)
+    if placement.workers is None or score.reward in REWARDS or score.options:
+        return make_reward(score.reward, score.options)
+    from svdd.rewards.worker_pool import workers as in_workers
+
+    return in_workers(score.reward, **placement.given())

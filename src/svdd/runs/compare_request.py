@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from svdd.messages import unknown
 from svdd.method.table import METHODS
 from svdd.runs.evaluation import held_out
-from svdd.runs.pairs import pair
 from svdd.runs.job import Job, make_job, read_settings
 from svdd.runs.matching import MATCHES
-from svdd.messages import unknown
+from svdd.runs.pairs import pair
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,24 @@
 """The evaluation of sequences, molecules and images: of one run while it is written, and of finished runs beside each other."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from svdd.domains.sequence.fasta import read_fasta
-from svdd.runs.reading import FinishedRun, grouped, labels
-from svdd.runs.folder import as_json
-from svdd.runs.job import BEGUN, Job, make_process, make_reward
-from svdd.cli.listing import show
-from svdd.cli.sentences import say
-from svdd.registry import HELD_OUT, JUDGES
-from svdd.domains.sequence.measures import has_alphabet, measured, record
-from svdd.metrics.measures import Designs, Evaluation, makes_images, makes_molecules, scored
-from svdd.domains.sequence.references import Reference, natural, of_model
 from svdd.chain.process import Process
 from svdd.decoding.result import Result
+from svdd.domains.sequence.fasta import read_fasta
+from svdd.domains.sequence.measures import has_alphabet, measured, record
+from svdd.domains.sequence.references import Reference, natural, of_model
+from svdd.messages import described
+from svdd.metrics.measures import Designs, Evaluation, makes_images, makes_molecules, scored
+from svdd.registry import HELD_OUT, JUDGES
+from svdd.runs.folder import as_json
+from svdd.runs.job import BEGUN, Job, make_process
+from svdd.runs.make import make_reward
+from svdd.runs.reading import FinishedRun, grouped, labels
+from svdd.runs.watching import RunWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,8 +55,8 @@ class Protocol:
             return scored(result, None, self.judge, note=_ONLY_REWARDS)
         asked = make_reward(self.judge) if self.judge and self.judge not in result.scores else None
         if makes_images(about):
-            from svdd.domains.image.measures.measures import measured_images
             from svdd.domains.image.measures.distances import bundled_features
+            from svdd.domains.image.measures.measures import measured_images
 
             judge = None if asked is None else self.process.adapt(asked)
             return measured_images(result, bundled_features(), judge, self.judge, self.chunks)
@@ -110,7 +112,7 @@ def held_out(reward: str) -> str:
 
 
 def evaluation_of(result: Result, process: Process, job: Job) -> Evaluation | None:
-    """The evaluation of a run's own designs, None unless there is more to measure; what fails is a note on stderr."""
+    """The evaluation of a run's own designs, None unless there is more to measure; what fails is a warning."""
     text = isinstance(result.samples, list)
     if any(getattr(job, name) for name in BEGUN):
         process = make_process(job.model_copy(update=BEGUN))
@@ -120,7 +122,7 @@ def evaluation_of(result: Result, process: Process, job: Job) -> Evaluation | No
         protocol = Protocol(process, held_out(job.reward), _known(job, process), job.chunks)
         return protocol.evaluation(protocol.designs(result))
     except Exception as error:  # a finished run is not lost to a measure of it
-        say(f"note: no evaluation of the designs, {type(error).__name__}: {error}")
+        warnings.warn(f"no evaluation of the designs, {described(error)}", RunWarning, stacklevel=2)
         return None
 
 
@@ -168,13 +170,13 @@ def check_out(out: Path, force: bool) -> None:
 def _reference(path: Path, process: Process) -> "AnyReference":
     about = process.about
     if makes_images(about):
-        from svdd.domains.image.measures.distances import ImageReference, bundled_features
         from svdd.domains.image.files import read_images
+        from svdd.domains.image.measures.distances import ImageReference, bundled_features
 
         return ImageReference.of(read_images(path), path.name, bundled_features())
     if makes_molecules(about):
-        from svdd.domains.molecule.measures.reference import MoleculeReference
         from svdd.domains.molecule.files import read_molecules
+        from svdd.domains.molecule.measures.reference import MoleculeReference
 
         return MoleculeReference.of(read_molecules(path), path.name)
     from svdd.domains.sequence.alphabets import Alphabet
@@ -216,11 +218,26 @@ def _same_kind(about: Mapping[str, Any], result: Result) -> bool:
     return has_alphabet(about) and about.get("length") == len(result.samples[0])
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """Finished runs beside each other.
+
+    Args:
+        table: a row for each group of runs that differ in nothing but the seed.
+        notes: sentences about the table.
+        folder: where both are written.
+    """
+
+    table: "pd.DataFrame"
+    notes: list[str]
+    folder: Path
+
+
 def evaluate(
     folders: Sequence[Path], out: Path, *, reference: Path | None, judge: str | None, model: str | None,
-    force: bool, json: bool,
-) -> None:  # fmt: skip
-    """Measures finished runs of one model and reward beside each other, prints a table and writes it with a report.
+    force: bool,
+) -> Evaluated:  # fmt: skip
+    """Measures finished runs of one model and reward beside each other, and writes the table with a report.
 
     Args:
         folders: of runs; those that differ in nothing but the seed share a row.
@@ -230,7 +247,6 @@ def evaluate(
         judge: a reward that did not guide; without it, the held-out twin of the guide if there is one.
         model: what the likelihood bound is taken under, if not the runs' own model.
         force: replaces an earlier evaluation.
-        json: prints JSON.
 
     Raises:
         ValueError: for a folder that is no finished run, runs that cannot be compared, and bad references.
@@ -247,10 +263,7 @@ def evaluate(
     first = {label: results[0] for label, results in rows.items()}
     paths = {label: [str(run.path) for run in group] for label, group in named.items()}
     _write(found, notes, paths, protocol, out, first)
-    if json:
-        print(as_json({"evaluation": found.to_dict("records"), "notes": notes, "folder": str(out)}))
-        return
-    _print(found, notes, out)
+    return Evaluated(found, notes, out)
 
 
 def resampled(groups: Sequence[Sequence[FinishedRun]]) -> str:
@@ -278,13 +291,4 @@ def _write(
     try:
         write_evaluation(found, out, notes, pictures(first))
     except ImportError as error:
-        say(f"note: no report.html, {error}")
-
-
-def _print(found: "pd.DataFrame", notes: Sequence[str], out: Path) -> None:
-    from svdd.report.tables import sections
-
-    for title, titles, rows in sections(found):
-        show([dict(zip(titles, row, strict=True)) for row in rows], json=False, title=title)
-    print("\n".join(notes))
-    print(f"written to {out}: {', '.join(name for name in FILES if (out / name).is_file())}")
+        warnings.warn(f"no report.html, {error}", RunWarning, stacklevel=3)

@@ -2,20 +2,21 @@
 
 import json
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from svdd.scoring.best_designs import Best
-from svdd.runs.parts import Parts
-from svdd.cli.sentences import say
 from svdd.decoding.result import Result
 from svdd.decoding.saving import read_state
+from svdd.runs.parts import Parts
+from svdd.runs.watching import RunWarning
+from svdd.scoring.best_designs import Best
 
 if TYPE_CHECKING:
-    from svdd.metrics.measures import Evaluation
     from svdd.domains.molecule.poses import Poses
+    from svdd.metrics.measures import Evaluation
 
 WRITTEN = (
     "job.yaml", "state.pt", "state.part", "samples.csv", "samples.parquet", "samples.safetensors", "samples.fasta",
@@ -194,4 +195,4 @@ def _report(result: Result, folder: Path, **report: Any) -> None:
     try:
         write_report(result, folder, **report)
     except ImportError as error:
-        say(f"note: no report.html, {error}")
+        warnings.warn(f"no report.html, {error}", RunWarning, stacklevel=3)

@@ -16,22 +16,21 @@ from pydantic import (
     model_validator,
 )
 
-from svdd.method.table import METHODS
-from svdd.domains.sequence.fasta import read_fasta, template
-from svdd.runs.objectives import NAME as OBJECTIVE
-from svdd.runs.objectives import Written
-from svdd.runs.objectives import sentence as objective_sentence
-from svdd.runs.make import job_reward, whole_command
-from svdd.runs.make import make_reward as make_reward
-from svdd.runs.columns import Score, read_scores, renamed, score_reward
-from svdd.decoding.decoding import Decoding, make_method
-from svdd.registry import MODELS, REWARDS, SCHEMES, WITH_IDS, load
-from svdd.method.values_by_name import VALUES, names_value, read_value
 from svdd.chain.process import Process
+from svdd.decoding.decoding import Decoding, make_method
+from svdd.domains.sequence.fasta import read_fasta, template
 from svdd.messages import unknown
-from svdd.scoring.scorer import Journal
-from svdd.scoring.reward import Reward
+from svdd.method.table import METHODS
 from svdd.method.values import Value
+from svdd.method.values_by_name import VALUES, names_value, read_value
+from svdd.registry import MODELS, REWARDS, SCHEMES, WITH_IDS, load
+from svdd.runs.columns import Score, read_scores, renamed, score_reward
+from svdd.runs.make import Placement, placed_reward, whole_command
+from svdd.runs.objectives import NAME as OBJECTIVE
+from svdd.runs.objectives import Written, make_objective
+from svdd.runs.objectives import sentence as objective_sentence
+from svdd.scoring.reward import Reward
+from svdd.scoring.scorer import Journal
 
 RENAMED = {"block_length": "length"}
 """Method options whose name a job needs for something else."""
@@ -274,6 +273,28 @@ def _value(job: Job, process: Process, reward: Reward) -> str | Value:
     return load_value(job.value, process, reward, force=bool(job.force_value))
 
 
+def placement_of(job: Job) -> Placement:
+    """Where a job's reward is computed."""
+    return Placement(job.workers, job.reward_timeout, job.reward_batch, job.reward_memory)
+
+
+def job_reward(job: Job) -> Reward:
+    """The reward that guides a job's run, where and how the job says.
+
+    Raises:
+        ValueError: for an unknown reward or option, and for settings of a kind of reward that this is not.
+    """
+    placement = placement_of(job)
+    if job.objective is None:
+        return placed_reward(job.reward, job.reward_options, placement)
+    if job.reward_options or placement.given():
+        raise ValueError(
+            "an objective has no options, workers or limits of its own: give options:, workers:, timeout:, batch: and "
+            "memory: to the component that they are for"
+        )
+    return make_objective(job.objective)
+
+
 def make_decoding(job: Job, journal: Journal | None = None, reward: Reward | None = None) -> Decoding:
     """The run that a job describes, not started.
 
@@ -297,7 +318,7 @@ def make_decoding(job: Job, journal: Journal | None = None, reward: Reward | Non
         seed=job.seed,
         batch=job.batch,
         chunks=job.chunks,
-        scores={score.title: score_reward(score, job) for score in columns},
+        scores={score.title: score_reward(score, placement_of(job)) for score in columns},
         on_failure=job.on_failure,
         cache=job.cache,
         journal=journal,

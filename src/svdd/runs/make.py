@@ -1,18 +1,16 @@
-"""The reward of a job: in this process, in worker processes, in another program or at an address."""
+"""Rewards by name: in this process, in worker processes, in another program or at an address."""
 
 import inspect
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from svdd.cli.sentences import guarded
-from svdd.scoring.components import Composite
 from svdd.registry import REWARD_SCHEMES, REWARDS, load_reward
+from svdd.rewards.user_code import guarded
+from svdd.scoring.components import Composite
 from svdd.scoring.reward import Reward, like
-
-if TYPE_CHECKING:
-    from svdd.runs.job import Job
 
 OUTSIDE = tuple(f"{scheme}:" for scheme in REWARD_SCHEMES)
 
@@ -37,43 +35,39 @@ def _told_apart(reward: Reward, name: str, made_from: tuple[Any, dict[str, Any]]
     return wrapper
 
 
-def job_reward(job: "Job") -> Reward:
-    """The reward that guides a job's run, where and how the job says.
+@dataclass(frozen=True)
+class Placement:
+    """Where a reward is computed, and within which limits; what is None is left to the reward.
 
-    Raises:
-        ValueError: for an unknown reward or option, and for settings of a kind of reward that this is not.
+    Args:
+        workers: processes.
+        timeout: seconds, of a design in a worker, of a call outside of Python.
+        batch: designs that a worker or an address is given at a time.
+        memory_mb: MB that a worker may take beyond the loaded reward.
     """
-    limits = {
-        "timeout": job.reward_timeout,
-        "batch": job.reward_batch,
-        "workers": job.workers,
-        "memory_mb": job.reward_memory,
-    }
-    if job.objective is None:
-        return placed_reward(job.reward, job.reward_options, limits)
-    from svdd.runs.objectives import make_objective
 
-    if job.reward_options or any(limits.values()):
-        raise ValueError(
-            "an objective has no options, workers or limits of its own: give options:, workers:, timeout:, batch: and "
-            "memory: to the component that they are for"
-        )
-    return make_objective(job.objective)
+    workers: int | None = None
+    timeout: float | int | None = None
+    batch: int | None = None
+    memory_mb: float | int | None = None
+
+    def given(self) -> dict[str, Any]:
+        """What is not None."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
-def placed_reward(reward: str, options: Mapping[str, Any], limits: Mapping[str, Any]) -> Reward:
+def placed_reward(reward: str, options: Mapping[str, Any], placement: Placement) -> Reward:
     """A reward by name, in processes of its own if it is given workers.
 
     Args:
         reward: its name.
         options: of it.
-        limits: `timeout`, `batch`, `workers` and `memory_mb`, None where not given.
+        placement: where it is computed.
 
     Raises:
         ValueError: for an unknown reward or option, and for limits of a kind of reward that this is not.
     """
-    given: dict[str, Any] = {name: value for name, value in limits.items() if value is not None}
-    taken = _parameters(reward)
+    given, taken = placement.given(), _parameters(reward)
     if "workers" in given and "workers" not in taken:
         from svdd.rewards.worker_pool import workers
 

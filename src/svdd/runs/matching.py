@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from svdd.method.table import METHODS, Method
+from svdd.chain.process import Process
+from svdd.decoding.decoding import make_method
 from svdd.decoding.planning import Forecast, forecast
+from svdd.method.learned_values import Learned
+from svdd.method.table import METHODS, Method
+from svdd.method.values_by_name import names_value, rehearsed
 from svdd.runs.job import RENAMED, Job, make_job
 from svdd.runs.pilots import on_a_line, seconds_a_design
-from svdd.decoding.decoding import make_method
-from svdd.method.values_by_name import names_value, rehearsed
-from svdd.chain.process import Process
-from svdd.method.learned_values import Learned
 
 MATCHES = {"network-rows": "network rows", "reward-calls": "reward calls", "seconds": "seconds"}
 """What may be equal, and how it is said."""

@@ -16,10 +16,10 @@ from pydantic import (
     model_validator,
 )
 
-from svdd.runs.make import placed_reward
+from svdd.messages import unknown
 from svdd.rewards.desirability import AtLeast, AtMost, Desirability, Interval, Ramp, Sigmoid
 from svdd.rewards.objectives import Objective, objective
-from svdd.messages import unknown
+from svdd.runs.make import Placement, placed_reward
 
 NAME = "objective"
 """What the reward of a job is called that has an objective."""
@@ -61,11 +61,11 @@ class PartForm(BaseModel):
         Raises:
             ValueError: for an unknown reward or option.
         """
-        limits = {"timeout": self.timeout, "batch": self.batch, "workers": self.workers, "memory_mb": self.memory}
+        placement = Placement(self.workers, self.timeout, self.batch, self.memory)
         least = None if self.at_least is None else AtLeast(self.at_least)
         most = None if self.at_most is None else AtMost(self.at_most)
         shape = self.sigmoid or self.ramp or self.interval or least or most
-        return Desirability(placed_reward(self.reward or name, self.options, limits), shape, self.must)
+        return Desirability(placed_reward(self.reward or name, self.options, placement), shape, self.must)
 
 
 class ObjectiveForm(BaseModel):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from svdd.cost.ledger import Usage
-from svdd.method.table import METHODS
+from svdd.decoding.result import COLUMNS, Result
 from svdd.domains.sequence.alphabets import Alphabet
+from svdd.method.table import METHODS
+from svdd.metrics.measures import makes_images, makes_molecules
 from svdd.runs.folder import RunFolder
 from svdd.runs.job import RENAMED, Job, make_job
-from svdd.metrics.measures import makes_images, makes_molecules
-from svdd.decoding.result import COLUMNS, Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,8 +92,8 @@ def _result(path: Path, written: dict[str, Any], about: dict[str, Any]) -> Resul
 
 def _images(path: Path, frame: "pd.DataFrame") -> Any:
     """The images of a run as their files have them, with their prompts."""
-    from svdd.domains.image.prompts import captioned, encode_prompts
     from svdd.domains.image.files import read_images
+    from svdd.domains.image.prompts import captioned, encode_prompts
 
     images = read_images([path / name for name in frame["sample"]])
     return captioned(images, encode_prompts(frame["prompt"].tolist())) if "prompt" in frame else images
