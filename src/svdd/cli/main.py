@@ -64,6 +64,7 @@ def run(
     ) = None,
     reward_batch: _option(int, "Reward", "Designs a worker or an address is given at a time.") = None,
     reward_memory: _option(float, "Reward", "MB a worker may take beyond the loaded reward.") = None,
+    command_folder: _option(Path, "Reward", "Where programs (cmd:) start; this folder unless given.") = None,
     on_failure: _option(
         list[str], "Reward", "nan=, error= or timeout=stop, invalid or a number; retries=2; abort=0.5; repeat."
     ) = None,

@@ -72,11 +72,11 @@ def score_reward(score: Score, placement: Placement) -> Reward:
         score: the column.
         placement: of the reward that guides; a user's own function runs there too, and what came with the package here.
     """
+    options = placement.options(score.reward) | score.options
     if makes_processes(score.reward):
-        workers = {"workers": placement.workers} if placement.workers else {}
-        return make_reward(score.reward, workers | score.options)
+        return make_reward(score.reward, ({"workers": placement.workers} if placement.workers else {}) | options)
     if placement.workers is None or score.reward in REWARDS or score.options:
-        return make_reward(score.reward, score.options)
-    from svdd.rewards.worker_pool import workers as in_workers
+        return make_reward(score.reward, options)
+    from svdd.rewards.worker_pool import workers
 
-    return in_workers(score.reward, **placement.given())
+    return workers(score.reward, **placement.limits(), **options)

@@ -1,10 +1,8 @@
 """Rewards by name: in this process, in worker processes, in another program or at an address."""
 
 import inspect
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from svdd.registry import REWARD_SCHEMES, REWARDS, load_reward
@@ -44,16 +42,24 @@ class Placement:
         timeout: seconds, of a design in a worker, of a call outside of Python.
         batch: designs that a worker or an address is given at a time.
         memory_mb: MB that a worker may take beyond the loaded reward.
+        command_folder: the folder that a program starts in, if it is one.
     """
 
     workers: int | None = None
     timeout: float | int | None = None
     batch: int | None = None
     memory_mb: float | int | None = None
+    command_folder: str | None = None
 
-    def given(self) -> dict[str, Any]:
-        """What is not None."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+    def limits(self) -> dict[str, Any]:
+        """The workers and limits that are not None."""
+        names = ("workers", "timeout", "batch", "memory_mb")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+    def options(self, reward: str) -> dict[str, Any]:
+        """The options that a reward gets from where it is computed."""
+        in_folder = reward.startswith("cmd:") and self.command_folder is not None
+        return {"folder": self.command_folder} if in_folder else {}
 
 
 def placed_reward(reward: str, options: Mapping[str, Any], placement: Placement) -> Reward:
@@ -67,7 +73,7 @@ def placed_reward(reward: str, options: Mapping[str, Any], placement: Placement)
     Raises:
         ValueError: for an unknown reward or option, and for limits of a kind of reward that this is not.
     """
-    given, taken = placement.given(), _parameters(reward)
+    given, options, taken = placement.limits(), placement.options(reward) | dict(options), _parameters(reward)
     if "workers" in given and "workers" not in taken:
         from svdd.rewards.worker_pool import workers
 
@@ -80,7 +86,7 @@ def placed_reward(reward: str, options: Mapping[str, Any], placement: Placement)
             raise ValueError(
                 f"reward_{name} is for rewards in workers and outside of Python; {reward} is neither: give {remedy}"
             )
-    return make_reward(reward, given | dict(options))
+    return make_reward(reward, given | options)
 
 
 def makes_processes(name: str) -> bool:
@@ -95,9 +101,3 @@ def _parameters(name: str) -> list[str]:
     if not name.startswith(OUTSIDE):
         return []
     return list(inspect.signature(locate("reward", name.partition(":")[0], REWARD_SCHEMES)).parameters)
-
-
-def whole_command(name: str) -> str:
-    """A command with whole paths in place of those of files there are, so that it runs from anywhere."""
-    words = shlex.split(name.removeprefix("cmd:"))
-    return "cmd:" + shlex.join(str(Path(word).absolute()) if Path(word).is_file() else word for word in words)

@@ -99,10 +99,11 @@ def run_job(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[str, A
         ValueError: for anything in the job that is unknown or does not fit together.
         RunStopped: if the watch stops it.
     """
-    folder, job = RunFolder(Path(job.out)), job.anchored()
+    folder = RunFolder(Path(job.out))
     folder.check(force)
     for name in job.code():
         watch.tell(f"running {name}, which the job names")
+    job = job.anchored()
     if job.engine is not None:
         from svdd.runs.on_ray import decoded_on_ray
 

@@ -60,7 +60,7 @@ def _named(name: str, options: dict[str, Any]) -> tuple[Any, ...]:
 
 def _command(words: list[str]) -> tuple[Any, ...]:
     """The words, and what is in the files among them; a program without a path is told by its name."""
-    return ("cmd", *((word, _hash(Path(word))) if Path(word).is_file() else word for word in words))
+    return ("cmd", *((word, _hash(Path(word))) if os.path.isfile(word) else word for word in words))
 
 
 def _called(reward: Any) -> tuple[Any, ...]:
