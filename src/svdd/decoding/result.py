@@ -27,6 +27,8 @@ from svdd.scoring.components import names_of
 Export = Callable[[Any, Sequence[str], Mapping[str, "np.ndarray[Any, Any]"], Path], None]
 
 
+WRITTEN = ("samples.csv", "samples.parquet", "samples.safetensors", "steps.parquet", "run.json")
+"""The files that `Result.save` writes, whatever the domain."""
 COLUMNS = ("id", "chain", "sample", "reward", "valid")
 """The columns that samples.csv has whatever the scores."""
 
@@ -114,10 +116,10 @@ class Result:
         """Writes samples.csv, samples.parquet, steps.parquet, run.json and the domain's own file.
 
         Raises:
-            FileExistsError: if the folder already holds a run.
+            FileExistsError: if the folder already holds a run, or a file of such a name.
         """
         path = Path(folder)
-        if (path / "samples.csv").exists():
+        if any((path / name).exists() for name in WRITTEN):
             raise FileExistsError(f"{path} already holds a run; choose another folder or remove it first")
         path.mkdir(parents=True, exist_ok=True)
         frame = self.to_frame()

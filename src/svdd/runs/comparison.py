@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from svdd.decoding.result import Result
+from svdd.runs import unmarked
 from svdd.runs.columns import Score
 from svdd.runs.compare_request import Request
 from svdd.runs.evaluation import Protocol, is_measured, protocol_of, resampled, table
 from svdd.runs.folder import RunFolder, as_json
 from svdd.runs.job import Job, make_job, make_process, read_settings
+from svdd.runs.marks import ForeignFilesError, Mark
 from svdd.runs.matching import MATCHES, RULES, SIZES, Compared, Planner
 from svdd.runs.reading import FinishedRun, labels
 from svdd.runs.running import resume_job, run_job
@@ -109,16 +111,18 @@ def _before(out: Path) -> dict[str, Any]:
     """What an earlier part of a comparison planned, nothing in a fresh folder.
 
     Raises:
-        FileExistsError: if the folder holds something else.
+        ForeignFilesError: if the folder holds something else.
     """
     if not out.exists() or not any(out.iterdir()):
         return {}
-    if not (out / PLAN).is_file():
-        raise FileExistsError(f"{out} holds files that are not a comparison; choose another folder with --out")
+    mark, older = Mark(out, "comparison"), unmarked.is_comparison(out)
+    if not mark.there() and not older:
+        raise ForeignFilesError(f"{out} holds files that are not a comparison; choose another folder with --out")
+    mark.check_files(FILES, FILES if older else ())
     try:
         read = json_text.loads((out / PLAN).read_text(encoding="utf-8"))
         return {name: read[name] for name in ("job", "match", "options", "sizes")}
-    except (ValueError, KeyError, TypeError):  # cut short: the runs say themselves what they are
+    except (OSError, ValueError, KeyError, TypeError):  # cut short: the runs say themselves what they are
         return {}
 
 
@@ -161,7 +165,7 @@ def _plan_rows(planned: Mapping[str, Compared], request: Request) -> list[dict[s
 
 
 def _write_plan(request: Request, base: Job, sizes: dict[str, int], rows: list[dict[str, Any]]) -> None:
-    request.out.mkdir(parents=True, exist_ok=True)
+    Mark(request.out, "comparison").write(FILES)
     facts = {"match": request.match, "rule": RULES[request.match], "seeds": request.seeds, "options": request.options}
     facts |= {"sizes": sizes, "plan": rows}
     (request.out / PLAN).write_text(as_json({"job": _identity(base)} | facts) + "\n", encoding="utf-8")
@@ -181,7 +185,7 @@ def _runs(jobs: Sequence[Job], force: bool, watch: Watch) -> list[FinishedRun]:
 def _run(job: Job, force: bool, watch: Watch) -> None:
     folder = RunFolder(Path(job.out))
     try:
-        if force or not folder.job.is_file():
+        if force or not folder.is_run():
             run_job(job, force, watch)
         else:
             _check_same(job)

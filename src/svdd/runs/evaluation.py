@@ -14,9 +14,11 @@ from svdd.domains.sequence.references import Reference, natural, of_model
 from svdd.messages import described
 from svdd.metrics.measures import Designs, Evaluation, makes_images, makes_molecules, scored
 from svdd.registry import HELD_OUT, JUDGES
+from svdd.runs import unmarked
 from svdd.runs.folder import as_json
 from svdd.runs.job import BEGUN, Job, make_process
 from svdd.runs.make import make_reward
+from svdd.runs.marks import ForeignFilesError, Mark
 from svdd.runs.reading import FinishedRun, grouped, labels
 from svdd.runs.watching import RunWarning
 
@@ -156,13 +158,16 @@ def check_out(out: Path, force: bool) -> None:
     """Looks whether an evaluation may be written to a folder.
 
     Raises:
-        FileExistsError: if it holds something else, or an evaluation and `force` is not given.
+        FileExistsError: if it holds an evaluation and `force` is not given.
+        ForeignFilesError: if it holds something else.
         NotADirectoryError: if it is not a folder.
     """
     if not out.exists() or not any(out.iterdir()):
         return
-    if not (out / "evaluation.json").is_file():
-        raise FileExistsError(f"{out} holds files that are not an evaluation; choose another folder with --out")
+    mark, older = Mark(out, "evaluation"), unmarked.is_evaluation(out)
+    if not mark.there() and not older:
+        raise ForeignFilesError(f"{out} holds files that are not an evaluation; choose another folder with --out")
+    mark.check_files(FILES, FILES if older else ())
     if not force:
         raise FileExistsError(f"{out} already holds an evaluation; choose another folder, or replace it with --force")
 
@@ -281,7 +286,7 @@ def _write(
     from svdd.report.evaluation import write_evaluation
     from svdd.report.figures import pictures
 
-    out.mkdir(parents=True, exist_ok=True)
+    Mark(out, "evaluation").write(FILES)
     for name in FILES:
         (out / name).unlink(missing_ok=True)
     found.to_csv(out / "evaluation.csv", index=False, lineterminator="\n")

@@ -52,7 +52,7 @@ class FinishedRun:
         folder = RunFolder(path)
         written = folder.record()
         if not folder.finished() or "job" not in written:
-            unfinished = folder.state.is_file() or (folder.job.is_file() and not folder.finished())
+            unfinished = not folder.finished() and folder.is_run()
             remedy = f"; go on with: svdd resume {path}" if unfinished else "; give folders that svdd run wrote"
             raise ValueError(f"{path} holds no finished run{remedy}")
         about = written["model"]

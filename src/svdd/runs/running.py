@@ -18,6 +18,10 @@ from svdd.scoring.scorer import Journal
 SAVE_SECONDS = 30.0
 
 
+class NoRunError(ValueError):
+    """A folder in which no run was started."""
+
+
 @contextmanager
 def _unfinished(folder: RunFolder) -> Iterator[None]:
     """If the run fails, says that what was saved can go on."""
@@ -133,14 +137,18 @@ def resume_job(path: Path, watch: Watch = NOBODY) -> dict[str, Any]:
     """Goes on with an unfinished run, or returns the record of a finished one.
 
     Raises:
-        ValueError: if the folder holds no run that `svdd run` started, or its state is damaged.
+        NoRunError: if no run was started in the folder.
+        ForeignFilesError: if it holds files that the run would write and did not.
+        ValueError: if its state is damaged.
         RunStopped: if the watch stops it.
     """
     folder = RunFolder(path)
-    if not folder.job.is_file():
-        raise ValueError(f"{path} holds no job.yaml, so there is no run to go on with")
+    if not folder.is_run() or not (folder.finished() or folder.job.is_file()):
+        start = f"; start the one of its job.yaml with: svdd run {folder.job}" if folder.job.is_file() else ""
+        raise NoRunError(f"no run was started in {path}, so there is none to go on with{start}")
     if folder.finished():
         return folder.record()
+    folder.check_files()
     job = make_job(read_settings(folder.job))
     if job.engine is not None:
         from svdd.runs.on_ray import decoded_on_ray
