@@ -82,7 +82,7 @@ def run_demo(sizes: Sizes, out: Path, *, force: bool, quiet: bool, json: bool) -
     folder.check(force)
     results = {method: decoded(job, quiet) for method, job in planned.items()}
     protocol = Protocol(make_process(planned["svdd"]), JUDGE, of_model(MODEL, REWARD))
-    found = table({method: [result] for method, result in results.items()}, protocol)[0].rename(
+    found = table([(method, [result]) for method, result in results.items()], protocol)[0].rename(
         columns={"label": "method"}
     )
     folder.claim(planned["svdd"].written())

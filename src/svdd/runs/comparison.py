@@ -17,9 +17,10 @@ from svdd.runs.compare_request import Request
 from svdd.runs.evaluation import Protocol, is_measured, protocol_of, resampled, table
 from svdd.runs.folder import RunFolder, as_json
 from svdd.runs.job import Job, make_job, make_process, read_settings
+from svdd.runs.labels import exact, labels
 from svdd.runs.marks import ForeignFilesError, Mark
 from svdd.runs.matching import MATCHES, RULES, SIZES, Compared, Planner
-from svdd.runs.reading import FinishedRun, labels
+from svdd.runs.reading import FinishedRun
 from svdd.runs.running import resume_job, run_job
 from svdd.runs.verdicts import verdicts
 from svdd.runs.watching import NOBODY, RunStopped, RunWarning, Watch
@@ -39,13 +40,13 @@ class Plan:
     Args:
         request: what is compared.
         judge: the reward that judges, as the runs have it among their scores; empty where there is none.
-        rows: a method at a temperature and a size by its label.
+        rows: a method at a temperature and a size each, with its label.
         table: the same for people, with how many runs are done.
     """
 
     request: Request
     judge: str
-    rows: Mapping[str, Compared]
+    rows: Sequence[tuple[str, Compared]]
     table: list[dict[str, Any]]
 
 
@@ -99,11 +100,11 @@ def run_plan(plan: Plan, force: bool = False, watch: Watch = NOBODY) -> Comparis
         RunStopped: if the watch stops a run.
     """
     request = plan.request
-    runs = {label: _runs(row.runs(request.seeds, request.out), force, watch) for label, row in plan.rows.items()}
+    runs = [(label, _runs(row.runs(request.seeds, request.out), force, watch)) for label, row in plan.rows]
     found, notes = _measured(runs, plan.judge, watch)
-    found.insert(1, "method", [row.job.method for row in plan.rows.values()])
-    made = Comparison(plan, found, verdicts(found, _had(plan.rows, request.match)), notes)
-    _write(made, {label: group[0].result for label, group in runs.items()})
+    found.insert(1, "method", [row.job.method for _, row in plan.rows])
+    made = Comparison(plan, found, verdicts(found, _had([row for _, row in plan.rows], request.match)), notes)
+    _write(made, {label: group[0].result for label, group in runs})
     return made
 
 
@@ -131,8 +132,8 @@ def _identity(job: Job) -> dict[str, Any]:
     return {name: setting for name, setting in job.record().items() if name not in _LEAVE_DESIGNS}
 
 
-def _planned(request: Request, base: Job, before: dict[str, Any]) -> tuple[dict[str, Compared], dict[str, int]]:
-    """Every method at every temperature by its label, and the sizes that were measured."""
+def _planned(request: Request, base: Job, before: dict[str, Any]) -> tuple[list[tuple[str, Compared]], dict[str, int]]:
+    """Every method at every temperature with its label, and the sizes that were measured."""
     asked_for = {"match": "seconds", "job": _identity(base), "options": request.options}
     same = request.match == "seconds" and {name: before.get(name) for name in asked_for} == asked_for
     known: dict[str, int] = before["sizes"] if same else {}
@@ -140,20 +141,20 @@ def _planned(request: Request, base: Job, before: dict[str, Any]) -> tuple[dict[
     for method in dict.fromkeys(request.methods):
         planned += planner.plan(method, request.temperatures, request.options.get(method, {}))
     sizes = {row.job.method: row.size for row in planned if row.size and row.job.method != base.method}
-    return dict(zip(labels([row.job for row in planned]), planned, strict=True)), known | sizes
+    return list(zip(labels([row.job for row in planned]), planned, strict=True)), known | sizes
 
 
-def _plan_rows(planned: Mapping[str, Compared], request: Request) -> list[dict[str, Any]]:
+def _plan_rows(planned: Sequence[tuple[str, Compared]], request: Request) -> list[dict[str, Any]]:
     """The plan as a table."""
     made = []
-    for label, row in planned.items():
+    for label, row in planned:
         folders = [RunFolder(Path(job.out)) for job in row.runs(request.seeds, request.out)]
         sizes = [f"{short} = {getattr(row.job, long)}" for long, short in SIZES.items() if getattr(row.job, long)]
         made.append(
             {
                 "label": label,
                 "sizes": ", ".join(sizes) or "-",
-                "temperature": "-" if row.job.temperature is None else f"{row.job.temperature:g}",
+                "temperature": "-" if row.job.temperature is None else exact(row.job.temperature),
                 "network_rows": f"{row.asks.rows:,}",
                 "reward_calls": f"{row.asks.rewards:,}",
                 "of_the_job": f"{row.share:.0%}",
@@ -209,18 +210,20 @@ def _check_same(job: Job) -> None:
         )
 
 
-def _measured(runs: Mapping[str, Sequence[FinishedRun]], judge: str, watch: Watch) -> tuple["pd.DataFrame", list[str]]:
+def _measured(
+    runs: Sequence[tuple[str, Sequence[FinishedRun]]], judge: str, watch: Watch
+) -> tuple["pd.DataFrame", list[str]]:
     """The table and its notes; the held-out reward is the one that the runs have."""
-    every = [run for row in runs.values() for run in row]
+    every = [run for _, row in runs for run in row]
     for run in every:
         if judge and judge in run.job.scores:
             run.result.scores[judge] = run.result.scores[Score.read(judge).title]
     process = make_process(every[0].job)
     protocol = protocol_of(every, judge=judge) if is_measured(process.about) else Protocol(process, judge)
-    rows = {label: [run.result for run in row] for label, row in runs.items()}
+    rows = [(label, [run.result for run in row]) for label, row in runs]
     found, notes = table(rows, protocol, lambda label: watch.tell(f"measuring {label}"))
     once = ["the held-out reward is asked once, about finished designs, and is not among the costs"] if judge else []
-    return found, [resampled(list(runs.values())), *once, *notes]
+    return found, [resampled([row for _, row in runs]), *once, *notes]
 
 
 def _write(made: Comparison, first: Mapping[str, Result]) -> None:
@@ -230,7 +233,7 @@ def _write(made: Comparison, first: Mapping[str, Result]) -> None:
     from svdd.report.comparison import write_comparison
     from svdd.report.figures import pictures
 
-    request, jobs = made.plan.request, [row.job for row in made.plan.rows.values()]
+    request, jobs = made.plan.request, [row.job for _, row in made.plan.rows]
     sizes = {name: pd.array([getattr(job, name) for job in jobs], dtype="Int64") for name in SIZES}
     whole = made.table.assign(
         **sizes, temperature=pd.array([job.temperature for job in jobs], dtype="Float64").to_numpy(float)
@@ -253,9 +256,9 @@ def _write(made: Comparison, first: Mapping[str, Result]) -> None:
         warnings.warn(f"no report.html, {error}", RunWarning, stacklevel=3)
 
 
-def _had(planned: Mapping[str, Compared], match: str) -> str:
+def _had(planned: Sequence[Compared], match: str) -> str:
     """What best-of-n had to spend, beside the job."""
-    share = min((row.share for row in planned.values() if row.job.method == "best-of-n"), default=1.0)
+    share = min((row.share for row in planned if row.job.method == "best-of-n"), default=1.0)
     if match == "seconds":
         return " in about the same seconds"
     return (

@@ -17,9 +17,10 @@ from svdd.registry import HELD_OUT, JUDGES
 from svdd.runs import unmarked
 from svdd.runs.folder import as_json
 from svdd.runs.job import BEGUN, Job, make_process
+from svdd.runs.labels import labels
 from svdd.runs.make import make_reward
 from svdd.runs.marks import ForeignFilesError, Mark
-from svdd.runs.reading import FinishedRun, grouped, labels
+from svdd.runs.reading import FinishedRun, grouped
 from svdd.runs.watching import RunWarning
 
 if TYPE_CHECKING:
@@ -139,13 +140,15 @@ def costs(results: Sequence[Result]) -> dict[str, int | float]:
 
 
 def table(
-    rows: Mapping[str, Sequence[Result]], protocol: Protocol, progress: Callable[[str], None] = lambda name: None
+    rows: Sequence[tuple[str, Sequence[Result]]],
+    protocol: Protocol,
+    progress: Callable[[str], None] = lambda name: None,
 ) -> tuple["pd.DataFrame", list[str]]:
     """A row for each label, of one or more runs, and the notes of all."""
     import pandas as pd
 
     made, notes = [], dict[str, None]()
-    for label, results in rows.items():
+    for label, results in rows:
         progress(label)
         measured_ones = [protocol.designs(result) for result in results]
         found = protocol.evaluation(type(measured_ones[0]).pooled(measured_ones))
@@ -261,12 +264,12 @@ def evaluate(
     runs = [FinishedRun.read(folder) for folder in folders]
     groups = grouped(runs)
     protocol = protocol_of(runs, reference, judge, model)
-    named = dict(zip(labels([group[0].job for group in groups]), groups, strict=True))
-    rows = {label: [run.result for run in group] for label, group in named.items()}
+    named = list(zip(labels([group[0].job for group in groups]), groups, strict=True))
+    rows = [(label, [run.result for run in group]) for label, group in named]
     found, notes = table(rows, protocol)
     notes.insert(0, resampled(groups))
-    first = {label: results[0] for label, results in rows.items()}
-    paths = {label: [str(run.path) for run in group] for label, group in named.items()}
+    first = {label: results[0] for label, results in rows}
+    paths = {label: [str(run.path) for run in group] for label, group in named}
     _write(found, notes, paths, protocol, out, first)
     return Evaluated(found, notes, out)
 
