@@ -2,6 +2,7 @@
 
 import pytest
 
+from svdd.decoding.result import ColumnTakenError
 from svdd.rewards.worker_pool import Workers
 from svdd.runs.columns import Score, read_scores, renamed, score_reward
 from svdd.runs.job import job_reward, make_job, placement_of
@@ -49,6 +50,8 @@ def test_columns_have_different_titles():
         read_scores(["gc-content", "gc-content"])
     with pytest.raises(ValueError, match="'reward' is taken"):
         read_scores(["reward=gc-content"])
+    with pytest.raises(ColumnTakenError):
+        read_scores(["prompt=gc-content"])
 
 
 def test_scores_run_where_the_reward_does():

@@ -31,6 +31,15 @@ WRITTEN = ("samples.csv", "samples.parquet", "samples.safetensors", "steps.parqu
 """The files that `Result.save` writes, whatever the domain."""
 COLUMNS = ("id", "chain", "sample", "reward", "valid")
 """The columns that samples.csv has whatever the scores."""
+BROUGHT = ("prompt",)
+"""The columns that designs of some kinds bring with them.
+
+Whether they will is known when the designs are there, and a column is read back by its name: scores never have these names.
+"""
+
+
+class ColumnTakenError(ValueError):
+    """A component or a further score has the name of another column."""
 
 
 @dataclass
@@ -191,15 +200,16 @@ def check_columns(reward: Reward, scores: Iterable[str]) -> None:
     """Looks whether components and further scores have names of their own.
 
     Raises:
-        ValueError: for a name that another column has.
+        ColumnTakenError: for a name that another column has, or that designs may bring with them.
     """
     components = names_of(reward)
     for name in (*components, *scores):
-        if name in COLUMNS:
+        if name in (*COLUMNS, *BROUGHT):
             what = "component" if name in components else "score"
-            raise ValueError(f"a {what} cannot be named {name!r}: every result has that column already")
+            whose = "every result has" if name in COLUMNS else "designs may bring"
+            raise ColumnTakenError(f"a {what} cannot be named {name!r}: {whose} that column already")
     for name in scores:
         if name in components:
-            raise ValueError(
+            raise ColumnTakenError(
                 f"a score cannot be named {name!r}: it is a component of the reward, which has that column"
             )

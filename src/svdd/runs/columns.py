@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from svdd.decoding.result import COLUMNS
+from svdd.decoding.result import BROUGHT, COLUMNS, ColumnTakenError
 from svdd.registry import REWARDS
 from svdd.runs.make import Placement, make_reward, makes_processes
 from svdd.runs.pairs import pair
@@ -55,13 +55,13 @@ def read_scores(texts: Sequence[str]) -> list[Score]:
     """The columns, under different titles.
 
     Raises:
-        ValueError: if two scores, or a score and a column there always is, would share a title.
+        ColumnTakenError: if two scores, or a score and a column of the designs, would share a title.
     """
     scores = [Score.read(text) for text in texts]
     titles = [score.title for score in scores]
     for title in titles:
-        if titles.count(title) > 1 or title in COLUMNS:
-            raise ValueError(f"the column {title!r} is taken; give the score a title of its own, TITLE=REWARD")
+        if titles.count(title) > 1 or title in (*COLUMNS, *BROUGHT):
+            raise ColumnTakenError(f"the column {title!r} is taken; give the score a title of its own, TITLE=REWARD")
     return scores
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from svdd.cost.ledger import Usage
-from svdd.decoding.result import COLUMNS, Result
+from svdd.decoding.result import BROUGHT, COLUMNS, Result
 from svdd.domains.sequence.alphabets import Alphabet
 from svdd.metrics.measures import makes_images, makes_molecules
 from svdd.runs.folder import RunFolder
@@ -69,7 +69,7 @@ def _result(path: Path, written: dict[str, Any], about: dict[str, Any]) -> Resul
         text = "sample" if alphabet or makes_molecules(about) else "id"
         usage = Usage.from_dict(written["usage"])
         sequences = _images(path, frame) if makes_images(about) else frame[text].tolist()
-        told = (*COLUMNS[:3], "prompt")
+        told = (*COLUMNS[:3], *BROUGHT)
         columns = {name: torch.tensor(frame[name].to_numpy(float)) for name in frame.columns if name not in told}
         if alphabet:
             Alphabet(alphabet).encode(sequences)
