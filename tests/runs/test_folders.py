@@ -69,7 +69,7 @@ def unmark(folder):
 @pytest.mark.parametrize("force", [False, True])
 def test_a_folder_with_files_of_our_names_is_no_run(project, job, force):
     before = contents(project)
-    with pytest.raises(NoRunError, match=f"start the one of its job.yaml with: svdd run {project / 'job.yaml'}"):
+    with pytest.raises(NoRunError, match=f"to start its job: svdd run {project / 'job.yaml'}"):
         resume_job(project)
     with pytest.raises(ForeignFilesError):
         run_job(job.model_copy(update={"out": str(project)}), force)

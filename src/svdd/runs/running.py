@@ -144,8 +144,8 @@ def resume_job(path: Path, watch: Watch = NOBODY) -> dict[str, Any]:
     """
     folder = RunFolder(path)
     if not folder.is_run() or not (folder.finished() or folder.job.is_file()):
-        start = f"; start the one of its job.yaml with: svdd run {folder.job}" if folder.job.is_file() else ""
-        raise NoRunError(f"no run was started in {path}, so there is none to go on with{start}")
+        start = f"; to start its job: svdd run {folder.job}" if folder.job.is_file() else ""
+        raise NoRunError(f"no run was started in {path}, so there is nothing to go on with{start}")
     if folder.finished():
         return folder.record()
     folder.check_files()
