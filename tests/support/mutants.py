@@ -3,18 +3,22 @@
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from unittest.mock import patch
 
 import torch
 
 from svdd.chain import distributions, flows, process, rng, tree
-from svdd.decoding import metering
+from svdd.decoding import metering, result
 from svdd.domains.image import pixels
 from svdd.domains.toy.enumeration import Enumerable
 from svdd.fitting import fingerprint, losses, regression
 from svdd.fitting.rollouts import Rollouts
 from svdd.method import loop, selectors, values
 from svdd.method.selectors import Selection
+from svdd.runs import paths
+from svdd.runs.folder import RunFolder
+from svdd.runs.marks import Mark
 from svdd.scoring import identity
 
 
@@ -362,3 +366,29 @@ def pixels_cut_off():
 
 def identity_ignores_versions():
     return patch.object(identity, "_versions", lambda packages: {})
+
+
+def score_shadows_a_column():
+    """The columns that designs bring with them are not reserved."""
+    return everywhere(result.BROUGHT, ())
+
+
+# folders and jobs
+
+
+def any_job_file_makes_a_run():
+    return patch.object(RunFolder, "is_run", lambda self: self.job.is_file())
+
+
+def files_of_our_names_are_ours():
+    return patch.object(Mark, "check_files", lambda self, names, ours=(): None)
+
+
+def options_guessed_to_be_paths():
+    """Whatever has the name of something on the disk is taken for it."""
+
+    def guessed(kind, name, options):
+        texts = {k: v for k, v in options.items() if isinstance(v, str)}
+        return options | {k: paths.whole(v) for k, v in texts.items() if Path(v).exists()}
+
+    return everywhere(paths.whole_options, guessed)
