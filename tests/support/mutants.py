@@ -19,7 +19,7 @@ from svdd.method.selectors import Selection
 from svdd.runs import paths
 from svdd.runs.folder import RunFolder
 from svdd.runs.marks import Mark
-from svdd.scoring import identity
+from svdd.scoring import identity, numbers
 
 
 @contextmanager
@@ -250,10 +250,10 @@ def initial_noise_not_selected():
 
 
 def unusable_rewards_become_zero():
-    def checked(numbers, designs, n, source="reward"):
-        return torch.as_tensor(numbers).double().nan_to_num(0.0, posinf=0.0)
+    def read_answer(answer, n, source="reward"):
+        return numbers.as_numbers(answer, n, source).nan_to_num(0.0, posinf=0.0), {}
 
-    return everywhere(values.checked, checked)
+    return everywhere(numbers.read_answer, read_answer)
 
 
 def one_stream_for_all_chains():
