@@ -27,10 +27,11 @@ def other(designs):
 
 
 def stopping(designs):
-    \"\"\"Presses Ctrl-C in its third call, while there is a file `stop` beside this one.\"\"\"
+    \"\"\"Presses Ctrl-C in its third call since there is a file `stop` beside this one.\"\"\"
     global CALLS
-    CALLS += 1
-    if CALLS == 3 and (Path(__file__).parent / "stop").exists():
+    CALLS += (Path(__file__).parent / "stop").exists()
+    if CALLS == 3:
+        CALLS += 1
         signal.raise_signal(signal.SIGINT)
     return score(designs)
 """

@@ -18,6 +18,7 @@ def blocks(page, language):
     return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_ten_lines_of_the_readme_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (code,) = blocks(ROOT / "README.md", "python")
@@ -26,6 +27,7 @@ def test_the_ten_lines_of_the_readme_run(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "runs" / "ap1" / "samples.fasta").exists()
 
 
+@pytest.mark.slow
 def test_the_loop_of_how_it_works_runs(capsys):
     (code,) = blocks(ROOT / "docs" / "how-it-works.md", "python")
     code = code.replace("steps=64", "steps=4").replace("candidates=10", "candidates=2")
@@ -34,6 +36,7 @@ def test_the_loop_of_how_it_works_runs(capsys):
     assert len(names["designs"]) == 8
 
 
+@pytest.mark.slow
 def test_the_reward_of_your_own_runs():
     code = blocks(ROOT / "docs" / "your-own.md", "python")[0].replace("steps=32", "steps=4")
     names = {"svdd": svdd}
@@ -41,6 +44,7 @@ def test_the_reward_of_your_own_runs():
     assert len(names["result"]) == 8
 
 
+@pytest.mark.slow
 def test_rewards_of_every_kind_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "__main__"}
@@ -56,6 +60,7 @@ def test_rewards_of_every_kind_run(tmp_path, monkeypatch, capsys):
     )
 
 
+@pytest.mark.slow
 def test_rewards_of_molecules_run(capsys):
     page = (ROOT / "docs" / "molecules.md").read_text(encoding="utf-8")
     section = page.partition("## Rewards of molecules")[2].partition("\n## ")[0]
@@ -66,6 +71,7 @@ def test_rewards_of_molecules_run(capsys):
     assert names["goal"](["CCO"])[0] > 0
 
 
+@pytest.mark.slow
 def test_measuring_molecules_runs(capsys):
     page = (ROOT / "docs" / "molecules.md").read_text(encoding="utf-8")
     section = page.partition("## Measuring molecules")[2].partition("\n## ")[0]
@@ -98,6 +104,7 @@ def test_measuring_images_runs(capsys):
     assert min(numbers) > 0
 
 
+@pytest.mark.slow
 def test_steering_a_pipeline_runs(capsys):
     names = {}
     with torch.random.fork_rng(devices=[]):
@@ -115,6 +122,7 @@ def test_schedulers_that_can_be_steered_are_listed():
     assert set(re.findall(r"`(\w+Scheduler)`", table)) == set(KERNELS)
 
 
+@pytest.mark.slow
 def test_the_evaluation_in_python_runs(capsys):
     (code,) = blocks(ROOT / "docs" / "evaluate.md", "python")
     process = svdd.load("dna-enhancer", steps=2)
@@ -123,6 +131,7 @@ def test_the_evaluation_in_python_runs(capsys):
     assert "judge_mean" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_learned_values_are_fitted_saved_and_used(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names = {}
@@ -133,6 +142,7 @@ def test_learned_values_are_fitted_saved_and_used(tmp_path, monkeypatch, capsys)
     assert len(names["result"]) == 4
 
 
+@pytest.mark.slow
 def test_the_results_are_those_of_the_tables(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     made = importlib.import_module("results_page").page(ROOT / "benchmarks" / "results")

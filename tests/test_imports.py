@@ -125,6 +125,7 @@ def test_importing_svdd_imports_nothing_heavy():
     assert fresh("import sys, svdd; dir(svdd); svdd.__version__; print('torch' in sys.modules)") == "False"
 
 
+@pytest.mark.slow
 def test_decoding_leaves_every_global_generator_alone():
     code = """
 import random, sys, numpy, torch
@@ -187,6 +188,7 @@ def test_optional_packages_are_imported_where_they_are_used(path):
     assert not found & HEAVY, f"{NAMES[path]} imports {found & HEAVY} when it is imported"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", MODULES, ids=NAMES.get)
 def test_no_module_draws_from_pythons_generator(path):
     assert "random" not in imports(parsed(path), top_only=False)

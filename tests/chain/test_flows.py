@@ -168,6 +168,7 @@ def test_other_predictions_have_no_velocity():
 PAGE = DOCS / "flows.md"
 
 
+@pytest.mark.slow
 def test_the_page_about_flows_runs(capsys):
     names = {}
     for code in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
@@ -175,6 +176,7 @@ def test_the_page_about_flows_runs(capsys):
     assert capsys.readouterr().out == "tensor(True)\n" * 2
 
 
+@pytest.mark.slow
 def test_the_variances_of_the_page_are_those_of_the_chains():
     """Gain and fresh noise of every step, read off the step itself."""
     rows = re.findall(

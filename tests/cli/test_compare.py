@@ -63,6 +63,7 @@ def test_best_of_n_gets_a_full_sample_for_every_reward_call(process):
     assert planned.name == f"best-of-n-N{5 * process.steps}"
 
 
+@pytest.mark.slow
 def test_a_method_whose_particles_are_all_designs_gets_candidates(process):
     planner = Planner(base(samples=20), "network-rows", process, {})
     (planned,) = planner.plan("svdd-r", [], {"particles": 20})

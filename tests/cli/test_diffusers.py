@@ -102,6 +102,7 @@ def test_a_value_is_fitted_and_used(run, tmp_path):
     assert yaml.safe_load((tmp_path / "out" / "job.yaml").read_text())["value"] == str(tmp_path / "V")
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_one_sentence(call, rewards, tmp_path, refused):
     words = ["--reward", f"{rewards}:redness", "--out", tmp_path / "out", "--candidates", 2]
     folder = tiny_pipelines.folder(tiny_pipelines._sd15)

@@ -62,6 +62,7 @@ def test_a_run_writes_the_evaluation_of_its_designs(run, table, tmp_path):
     assert "on top of the run" in page
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_report")
 def test_rows_of_the_evaluation_are_told_apart_from_the_runs(run, table, tmp_path):
     assert run("--score", f"{tmp_path / 'toymodel.py'}:other").status == 0
@@ -84,6 +85,7 @@ def test_a_resumed_run_has_the_same_evaluation(run, call, model, tmp_path):
     assert (tmp_path / "parts" / "evaluation.csv").read_bytes() == (tmp_path / "whole" / "evaluation.csv").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_report")
 def test_the_held_out_twin_judges_by_itself(run, table, model, tmp_path, monkeypatch):
     reward = f"{model}:score"

@@ -116,6 +116,7 @@ def test_it_can_be_read_by_everybody(page):
     assert len(page.all("caption")) == len(page.all("table")) == 3
 
 
+@pytest.mark.slow
 def test_hostile_texts_stay_texts(tmp_path):
     result = Result(
         [HOSTILE, "<b>two</b>"],

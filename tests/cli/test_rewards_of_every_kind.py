@@ -192,6 +192,7 @@ def test_a_run_survives_designs_that_hang_crash_and_have_no_number(run, rewards,
     assert "note: the reward did not answer in time on 'GG" in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -217,6 +218,7 @@ def test_settings_that_make_no_sense(run, refused, tmp_path, flags, said):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_reward_of_whole_batches_is_asked_for_whole_batches(run, rewards, refused, tmp_path, record):
     assert run(reward=rewards("shares")).status == 0
     usage = record()["usage"]["reward"]

@@ -116,6 +116,7 @@ def test_force_removes_only_files_of_the_folder_itself(run, tmp_path):
     assert not (tmp_path / "out" / "older.sdf").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_at_once_leaves_no_folder_and_spares_the_older_run(run, refused, tmp_path, contents):
     refused(run(reward="nan"))
     assert not (tmp_path / "out").exists()

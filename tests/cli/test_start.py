@@ -31,6 +31,7 @@ def started(*words):
     return done, seconds_of_children() - before
 
 
+@pytest.mark.slow
 def test_help_imports_nothing_heavy_and_answers_within_half_a_second():
     seconds = []
     for _ in range(5):  # the fastest of a few: the machine may be busy

@@ -23,6 +23,7 @@ from svdd.scoring.scorer import Scorer
 VALUES = {"posterior-mean": posterior_mean, "log-mean-exp": monte_carlo, "rollout": rollout, "zero": zero}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore::svdd.method.algorithms.OverTiltWarning",
     "ignore::svdd.decoding.decoding.DegenerateProposalWarning",
@@ -38,6 +39,7 @@ def test_the_forecast_is_what_a_run_asks_for(name, value):
     assert (usage.reward.rows, usage.network.rows) == (2 * one.rewards, 2 * one.rows)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore::svdd.method.algorithms.OverTiltWarning",
     "ignore::svdd.decoding.decoding.DegenerateProposalWarning",
@@ -80,12 +82,14 @@ def test_what_fits_is_left_alone():
     assert made.sentence == "a budget of 320 reward calls: at most 320 reward calls and 284 network rows"
 
 
+@pytest.mark.slow
 def test_candidates_come_down_first():
     made = planned({"rewards": 4 * 8 * 10 - 1}, candidates=10)
     assert made.options == {"candidates": 9}
     assert "candidates 10 -> 9" in made.sentence
 
 
+@pytest.mark.slow
 def test_then_the_cadence_widens_and_candidates_return():
     made = planned({"rewards": 63}, candidates=10)
     assert made.options == {"candidates": 3, "every": 2} or made.forecast.rewards <= 63
@@ -95,6 +99,7 @@ def test_then_the_cadence_widens_and_candidates_return():
     assert forecast(METHODS["svdd"], more, masked(steps=8), posterior_mean).rewards * 4 > 63
 
 
+@pytest.mark.slow
 def test_then_particles_come_down():
     made = planned({"rewards": 40}, "nested-is", candidates=10, particles=16)
     assert made.forecast.rewards <= 40
@@ -102,17 +107,20 @@ def test_then_particles_come_down():
     assert made.options["every"] == 8
 
 
+@pytest.mark.slow
 def test_network_rows_and_both():
     assert planned({"rows": 4 * (1 + 7 * 5)}, candidates=10).options == {"candidates": 5}
     assert planned({"rows": 4 * (1 + 7 * 5), "rewards": 4 * 8 * 3}, candidates=10).options == {"candidates": 3}
 
 
+@pytest.mark.slow
 def test_a_size_that_was_left_open_is_the_largest_that_fits():
     assert planned({"rewards": 4 * 8 * 7 + 5}).options == {"candidates": 7}
     assert planned({"rewards": 4 * 30}, "best-of-n").options == {"particles": 30}
     assert planned({"rewards": 10**6}).options == {"candidates": 100}
 
 
+@pytest.mark.slow
 def test_svdd_r_keeps_designs_a_multiple_of_particles():
     made = planned({"rewards": 12 * 8}, "svdd-r", samples=12, candidates=4, particles=12, replace=None)
     assert made.forecast.rewards <= 96

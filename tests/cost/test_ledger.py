@@ -262,6 +262,7 @@ def test_a_run_is_the_same_with_and_without_sharing(time_independent):
     assert results[False].usage.network.hits == 0
 
 
+@pytest.mark.slow
 def test_time_independent_networks_are_asked_less():
     rows = []
     for flag in (False, True):

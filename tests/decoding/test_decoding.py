@@ -108,6 +108,7 @@ def test_scores_are_columns_of_the_same_designs():
 # --- batches, chunks, sharing ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "process"),
     [*((setting, "mixed") for setting in SETTINGS), ("svdd", "moved"), ("svdd", "moved each"), ("smc", "moved")],
@@ -163,6 +164,7 @@ def through_a_file(state):
     return torch.load(file, weights_only=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "process"),
     [
@@ -315,6 +317,7 @@ def test_the_bellman_residual_is_at_the_methods_temperature():
     assert frame[frame.step == 1].bellman_residual.tolist() == pytest.approx(expected[parents].tolist())
 
 
+@pytest.mark.slow
 def test_candidates_that_are_all_alike_are_warned_of():
     process = masked(steps=40)
     with pytest.warns(DegenerateProposalWarning, match=r"only 1\.\d\d distinct candidates a parent"):

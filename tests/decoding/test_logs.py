@@ -36,6 +36,7 @@ def test_tensorboard_files_hold_the_numbers(tmp_path):
     assert found[-1].value == pytest.approx(float(last.value.max()))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_weights_and_biases_keeps_a_run_offline(tmp_path, monkeypatch):
     import wandb

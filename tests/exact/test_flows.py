@@ -24,11 +24,13 @@ CHECKS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_check(check):
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "eta"), [*KINDS, ("cps", 0.0)])
 def test_the_law_of_the_chain_at_every_step(name, eta):
     flow = Flow(name, eta, Quadratic())
@@ -64,6 +66,7 @@ def test_the_optimal_kernels_sample_the_target(name, eta, reward):
     assert flow.policy(0.5) == pytest.approx(flow.tilted(0.5), rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reward", REWARDS)
 @pytest.mark.parametrize(("name", "eta"), KINDS)
 def test_svdd_has_the_law_of_finitely_many_candidates(name, eta, reward):
@@ -77,6 +80,7 @@ def test_svdd_has_the_law_of_finitely_many_candidates(name, eta, reward):
     assert_mean((step.particles.x[:, 0] - mean) ** 2, variance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["exact", "posterior mean"])
 @pytest.mark.parametrize("method", ["smc", "nested-is"])
 @pytest.mark.parametrize(("name", "eta"), KINDS)
@@ -92,6 +96,7 @@ def test_weighted_methods_are_unbiased_for_the_tilted_law(name, eta, method, val
     assert_mean(estimates(step, a, (x - mean) ** 2 - variance)[1], 0.0)
 
 
+@pytest.mark.slow
 def test_soft_values_are_those_of_the_chain_simulated():
     """From one state in the middle, by brute force."""
     flow, a, chains = Flow("cps", 0.7, REWARDS["linear"], steps=6), 0.8, 20_000

@@ -11,6 +11,8 @@ from exact.learned_checks import QUICK, errors, fitted, small
 from exact.tools import assert_law, histogram
 from svdd.domains.toy import toy
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_soft_target_is_the_soft_value():
     learned_checks.soft_fit_is_the_soft_value()

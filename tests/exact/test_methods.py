@@ -14,6 +14,8 @@ from svdd.domains.toy.enumeration import choice_law
 from svdd.method.algorithms import OverTiltWarning
 from svdd.method.table import METHODS
 
+pytestmark = pytest.mark.slow
+
 A = 0.5
 
 

@@ -36,6 +36,7 @@ def kernel_noise_only():
     return chain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", [False, True])
 def test_the_pretrained_law_is_the_composite_one(each):
     m = corrected(each)
@@ -45,6 +46,7 @@ def test_the_pretrained_law_is_the_composite_one(each):
     assert abs(m.variance() - toy.gaussian_linear(steps=STEPS).variance()) > 0.1  # the test can tell
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", [False, True])
 @pytest.mark.parametrize(
     ("method", "settings"),
@@ -60,6 +62,7 @@ def test_weights_estimate_z_of_the_chain_with_its_moves(method, settings, each, 
     assert_mean(f, math.exp(m.log_z(TEMPERATURE)) * m.tilted(TEMPERATURE)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("candidates", [2, 5])
 def test_svdd_with_a_move_of_every_child_chooses_among_whole_steps(candidates):
     m = corrected(each=True)
@@ -69,6 +72,7 @@ def test_svdd_with_a_move_of_every_child_chooses_among_whole_steps(candidates):
     assert_variance(x, variance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("candidates", [2, 5])
 def test_svdd_with_a_shared_move_chooses_among_kernels_only(candidates):
     m, chosen = corrected(), kernel_noise_only()

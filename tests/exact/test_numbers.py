@@ -122,6 +122,7 @@ DISTANCES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("temperature", "value"), DISTANCES)
 def test_distance_to_the_target_against_candidates(temperature, value):
     m, target = model("enumerable_a"), model("enumerable_a").tilted(temperature)

@@ -181,6 +181,7 @@ def test_gaussian_linear_by_smc():
     assert_mean(mean / z, m.tilted(a)[0])
 
 
+@pytest.mark.slow
 def test_mixture_by_smc():
     m, a = toy.mixture(reward=toy.Quadratic(-1.0)), 0.5
     step = drive(m, "smc", svdd.posterior_mean(m.reward), 100, seed=50, particles=200, temperature=a)
@@ -204,6 +205,7 @@ def test_product_state(method):
     assert_mean(node, 0.0)
 
 
+@pytest.mark.slow
 def test_a_better_value_makes_log_z_steadier():
     m, a, spread = model("enumerable_a"), 1.0, {}
     settings = {"particles": 20, "candidates": 5, "temperature": a}
@@ -240,6 +242,7 @@ def test_bellman_residual_of_the_exact_value_vanishes():
     assert float(biased) > 5 * float(fine)
 
 
+@pytest.mark.slow
 def test_log_z_of_decode():
     m, a = model("enumerable_b"), 1.0
     result = svdd.decode(m.process, m.reward, method="smc", samples=1000, particles=16, temperature=a, seed=55)

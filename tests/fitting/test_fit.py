@@ -113,6 +113,7 @@ def test_conditioning_goes_round_and_reaches_features():
         quick(cond=cond, network="convolutional")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("length", "network"), [(64, "convolutional"), (65, "pooled")])
 def test_unless_named_the_network_suits_the_length(length, network):
     process = svdd.load("dna-enhancer", steps=2, length=length)
@@ -120,6 +121,7 @@ def test_unless_named_the_network_suits_the_length(length, network):
     assert fitted.card["network"] == network
 
 
+@pytest.mark.slow
 def test_forward_noise_only_where_asked_and_told_in_the_card():
     plain, noisy = (quick(dna(), gc, forward_noise=given) for given in (False, True))
     assert plain.card["data"]["source"] == "each as the chain met it"
@@ -205,6 +207,7 @@ def test_an_invalid_design_counts_as_what_it_is_said_to(settings):
     assert f"{data['invalid']} invalid, which counted as -3." in as_text(floored.card, plotted=False)
 
 
+@pytest.mark.slow
 def test_a_fit_that_is_made_again_pays_for_no_design_twice(tmp_path):
     paid = []
 
@@ -255,6 +258,7 @@ def network(kind, length=24):
         }[kind]()
 
 
+@pytest.mark.slow
 def test_a_learned_value_costs_t_network_rows_a_chain_and_equal_states_once():
     value = svdd.learned(of_network(network("pooled", length=6)))
     decoding = Decoding(dna(length=6), gc, value=value, candidates=5, samples=6, chunks={"value": 7})
@@ -268,6 +272,7 @@ def test_a_learned_value_costs_t_network_rows_a_chain_and_equal_states_once():
     assert usage.reward.asked == 5 * 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["convolutional", "pooled", "transformer"])
 def test_batches_chunks_and_sharing_change_nothing(kind):
     value = Learned(of_network(network(kind)))
@@ -286,6 +291,7 @@ def test_values_of_another_kind_do_not_go_in_chunks():
         Decoding(processes.masked(), processes.reward, candidates=2, chunks={"value": 4})
 
 
+@pytest.mark.slow
 def test_other_temperatures_are_told_but_the_argmax_has_none(value):
     soft = replace(value, temperature=0.5)
     with warnings.catch_warnings():
@@ -331,6 +337,7 @@ def test_without_a_reward_a_value_says_so_at_the_end():
 # --- card and folder ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_card_has_quality_by_time_cost_and_break_even(value):
     card = value.card
     assert card["cost"]["network_rows_asked"] == 24 * STEPS == value.usage.network.asked
@@ -347,6 +354,7 @@ def test_the_card_has_quality_by_time_cost_and_break_even(value):
     json.dumps(card, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_value(value):
     again = svdd.fit_value(dna(), gc, network_options=SIZES, **TINY)
     other = svdd.fit_value(dna(), gc, network_options=SIZES, seed=1, **TINY | {"held_out": 0, "candidates": 0})
@@ -367,6 +375,7 @@ def test_agreement():
     assert agreement(truth, torch.ones(3).double())["r2"] is None
 
 
+@pytest.mark.slow
 def test_a_saved_value_is_the_same_value(value, folder):
     assert {path.name for path in folder.iterdir()} == {
         "value.safetensors", "card.json", "card.md", "quality.svg", "fingerprint.safetensors",
@@ -379,6 +388,7 @@ def test_a_saved_value_is_the_same_value(value, folder):
     assert "R2" in (folder / "card.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_value_holds_for_templates_and_for_the_end_of_its_grid(folder):
     template = infill(dna(), ["ACGT" + "N" * 20])
     svdd.load_value(folder, template, gc)
@@ -386,6 +396,7 @@ def test_a_value_holds_for_templates_and_for_the_end_of_its_grid(folder):
     svdd.load_value(folder, late, gc)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("process", "reward", "said"),
     [
@@ -426,6 +437,7 @@ def test_damaged_files_are_told(folder, name):
         svdd.load_value(folder, dna(), gc)
 
 
+@pytest.mark.slow
 def test_folders_are_not_overwritten_unasked(value, folder, tmp_path):
     with pytest.raises(FileExistsError, match="already holds a value"):
         value.save(folder)

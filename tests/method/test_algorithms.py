@@ -41,6 +41,7 @@ def up(a, b):
 # --- cost --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @over_tilt
 @pytest.mark.parametrize(
     ("method", "options", "network", "rewards"),

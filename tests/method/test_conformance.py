@@ -65,6 +65,7 @@ def test_options_are_parameters_of_the_function(name):
     assert any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("process", PROCESSES)
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_every_method_runs_on_every_kind_of_state(setting, process):

@@ -49,6 +49,7 @@ class Answer:
         return reward(self.designs)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(f"ignore::{OverTiltWarning.__module__}.OverTiltWarning")
 @pytest.mark.filterwarnings(f"ignore::{DegenerateProposalWarning.__module__}.DegenerateProposalWarning")
 @pytest.mark.parametrize("process", PROCESSES)
@@ -117,6 +118,7 @@ def test_rewards_of_whole_batches_wait():
     assert [len(designs) for kind, designs in background.log if kind == "asked"] == [16] * 4
 
 
+@pytest.mark.slow
 def test_a_reward_as_slow_as_the_network_costs_little_more_time():
     def network(x, t, cond):
         time.sleep(0.004 * len(x))

@@ -88,6 +88,7 @@ def test_residual_keeps_what_is_certain():
     assert bool((drawn >= (10 * WEIGHTS + 1e-9).floor()).all())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["systematic", "stratified", "multinomial"])
 @settings(max_examples=30, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=12), st.integers(0, 99))

@@ -107,6 +107,7 @@ def test_commands_that_cannot_be(tmp_path):
         load_reward("cmd:true", tiemout=1)
 
 
+@pytest.mark.slow
 def test_a_command_that_takes_too_long_ends_with_what_it_started(program, tmp_path):
     code = f"""
 import subprocess
@@ -123,6 +124,7 @@ time.sleep(60)
     assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
+@pytest.mark.slow
 def test_a_command_in_workers(program):
     with workers(program(LENGTHS.format("sys.stdin", "None")), 1, batch=2, timeout=20) as reward:
         assert reward(["A", "AA", "AAA"]).tolist() == [1, 2, 3]

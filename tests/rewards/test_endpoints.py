@@ -135,6 +135,7 @@ def test_one_design_that_the_server_cannot_take(server, reward):
     assert numbers.tolist() == [1, float("-inf"), 2]
 
 
+@pytest.mark.slow
 def test_an_endpoint_in_workers(server):
     with workers(server.address, 2, batch=1, timeout=20, retries=0) as reward:
         assert reward(["A", "AA", "AAA"]).tolist() == [1, 2, 3]

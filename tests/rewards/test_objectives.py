@@ -219,6 +219,7 @@ def test_components_of_any_kind_of_state_decode_as_their_sum(name):
     assert torch.allclose(together.scores["one"], alone.rewards / 1.5)
 
 
+@pytest.mark.slow
 def test_components_of_a_bundled_sequence_model(tmp_path):
     """GC content and an oracle, the file of the run with both beside the objective."""
     process = load("dna-enhancer", steps=4)
@@ -326,6 +327,7 @@ def test_a_file_of_scores_is_shared_by_objectives_with_the_same_component(tmp_pa
     assert torch.equal(result.scores["again"][valid], torch.tensor(zeros(result.samples)).double()[valid])
 
 
+@pytest.mark.slow
 def test_reasons_come_back_from_a_file_of_scores(tmp_path):
     with ScoreCache(tmp_path / "scores.sqlite") as cache:
         for _ in range(2):
@@ -337,6 +339,7 @@ def test_reasons_come_back_from_a_file_of_scores(tmp_path):
     assert first.breakdown.invalid == {"a c": first.usage.outcomes.invalid}
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_with_the_bill_and_the_bytes_of_one_that_was_not(tmp_path):
     """Saved after two of four steps, lost after three: what the third had paid for is in the journal."""
 

@@ -96,6 +96,7 @@ def test_nan_stops_unless_asked_otherwise(pool):
         assert Scorer(pool, policy=Policy(nan=0.5), share=False)(["x", "nan"]).tolist() == [1.0, 0.5]
 
 
+@pytest.mark.slow
 def test_a_hung_process_is_gone(pool):
     before = children()
     assert len(before) == 2
@@ -123,6 +124,7 @@ def test_answers_arrive_while_the_caller_does_something_else(others):
     assert children() == others
 
 
+@pytest.mark.slow
 def test_a_process_loads_its_reward_once():
     with workers(fragile.pid, 1, batch=1, timeout=10) as reward:
         assert len(set(reward(words(6)).tolist())) == 1

@@ -76,6 +76,7 @@ def test_a_score_that_cannot_be_told_from_others_is_not_kept(tmp_path):
     assert len(seen) == 2 * len(set(seen))
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_scores_no_design_twice(tmp_path):
     from svdd.scoring.score_file import ScoreCache
 

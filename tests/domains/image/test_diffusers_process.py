@@ -282,17 +282,20 @@ def test_a_resumed_run_has_the_same_bits(setting, name):
     assert again.result().usage.reward.rows == whole.usage.reward.rows
 
 
+@pytest.mark.slow
 def test_the_network_is_asked_for_as_many_rows_as_the_formula_says():
     usage = svdd.decode(process("sd15"), redness, candidates=5, samples=2).usage
     assert usage.network.rows == 2 * 2 * (1 + (STEPS - 1) * 5)
     assert usage.reward.rows == 2 * 5 * STEPS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["posterior-mean", "log-mean-exp", "rollout"])
 def test_every_value_works(value):
     assert len(svdd.decode(process("sd15"), redness, candidates=2, samples=2, value=value)) == 2
 
 
+@pytest.mark.slow
 def test_batches_of_one_size_make_an_answer_a_rows_own():
     """What holds on any machine; without them rounding depends on how many rows go at once."""
     made = load("ddpm", batch=4)

@@ -17,6 +17,8 @@ from svdd.domains.image.rewards.classes import class_judge, class_score, image_c
 from svdd.metrics.moments import TooFewForFrechetError
 from svdd.registry import bundled
 
+pytestmark = pytest.mark.slow
+
 FOLDER = bundled("image-small")
 CARD = json.loads((FOLDER / "card.json").read_text())
 PROMPTS = [f"a photo of a{'n' if name[0] == 'a' else ''} {name}" for name in CLASSES]

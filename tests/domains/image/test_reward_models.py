@@ -147,6 +147,7 @@ def test_half_precision_is_near(clip):
     torch.testing.assert_close(near, load_reward("clip-score", path=str(clip))(images, PROMPTS), rtol=0, atol=2.0)
 
 
+@pytest.mark.slow
 def test_rewards_made_in_python_are_told_apart_by_all_that_changes_their_answer(clip, other_clip, blip, tmp_path):
     home, model = other_clip
     files = [tmp_path / name for name in ("one.safetensors", "two.safetensors")]

@@ -227,6 +227,7 @@ def designs():
     return captioned(images, encode_prompts(PROMPTS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["by name", "itself"])
 def test_workers_give_functions_what_they_take_and_prompts_and_are_sent_no_other_rows(given):
     named = f"{image_functions.__file__}:dark" if given == "by name" else as_reward(image_functions.dark)

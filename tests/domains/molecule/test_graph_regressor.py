@@ -102,6 +102,7 @@ def fit(**more):
     return svdd.fit_value(process(), reward, **settings, **more)
 
 
+@pytest.mark.slow
 def test_a_graph_value_is_fitted_saved_and_used(tmp_path):
     value = fit()
     assert value.card["network"] == "graph"

@@ -119,6 +119,7 @@ def test_alerts():
         measure.alerts(["CCO"], "PAIN")
 
 
+@pytest.mark.slow
 def test_properties_are_the_published_ones():
     table = property_table(["CCO", "c1ccccc1", ASPIRIN, ""])
     assert table["weight"].tolist()[:3] == pytest.approx([46.069, 78.114, 180.159], abs=1e-3)
@@ -171,6 +172,7 @@ def test_the_frechet_distance_by_hand():
     assert frechet(turned, other) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_the_floor_is_the_distance_of_that_many_draws():
     given = statistics([1, 2, 3], [4, 9, 1])
     drawn = np.random.default_rng(5).multivariate_normal(given.mean, given.covariance, size=(600, 20))
@@ -180,6 +182,7 @@ def test_the_floor_is_the_distance_of_that_many_draws():
     assert floor(given, 2000) < 0.1 < np.mean(found)
 
 
+@pytest.mark.slow
 def test_the_chemnet_distance_is_that_of_fcd_torch(monkeypatch):
     from fcd_torch import FCD
 
@@ -228,6 +231,7 @@ def test_there_is_no_chemnet_distance_of_fewer_than_500(reference):
     assert any("no fcd: a Fréchet distance needs at least 500 designs" in note for note in made.notes)
 
 
+@pytest.mark.slow
 def test_every_measure_of_a_row_is_the_one_it_is_named_after(reference, monkeypatch):
     monkeypatch.setattr(moments, "FEWEST", 2)
     given = ["OCC", "CCO", "CCCl", RHODANINE, "", OLAPARIB, "CC(C)c1ccccc1"]

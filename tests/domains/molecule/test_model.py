@@ -90,6 +90,7 @@ def test_other_valences_are_noticed():
         selfies.set_semantic_constraints("default")
 
 
+@pytest.mark.slow
 def test_designs_are_different_valid_molecules(model):
     samples = svdd.decode(model, long_names, candidates=2, samples=4).samples
     assert all(smiles and canonical(smiles) == smiles for smiles in samples)
@@ -97,6 +98,7 @@ def test_designs_are_different_valid_molecules(model):
     assert (model.about["name"], model.about["domain"]) == ("molecule", "molecule")
 
 
+@pytest.mark.slow
 def test_a_chain_keeps_its_length_whatever_is_beside_it(model):
     x = model.prior(6, Rng(0, 3))
     again = model.prior(2, Rng(0, [1]))
@@ -133,6 +135,7 @@ def test_lengths_come_as_often_as_in_the_training_set(model):
     assert bool(((found / 20_000 - shares).abs() < 5 * (shares / 20_000).sqrt() + 1e-3).all())
 
 
+@pytest.mark.slow
 def test_lengths_can_be_asked_for():
     assert set(lengths(svdd.load("molecule", length=30).prior(50, Rng(0, 1))).tolist()) == {30}
     between = lengths(svdd.load("molecule", length=[30, 32]).prior(200, Rng(0, 1)))
@@ -163,6 +166,7 @@ def test_weights_without_lengths_or_of_another_alphabet_are_refused(tmp_path):
         svdd.load("molecule", weights=str(tmp_path / "own.safetensors"))
 
 
+@pytest.mark.slow
 def test_the_bound_tells_molecules_like_those_it_learned_from_others(model):
     odd = "N=NC=S=C1OC=NOC1(F)N=C=S"
     found = elbo_per_symbol(model, [PARACETAMOL, odd, "C[Si]C", ""], samples=32)
@@ -171,6 +175,7 @@ def test_the_bound_tells_molecules_like_those_it_learned_from_others(model):
     assert torch.allclose(found[:1], elbo_per_symbol(model, [PARACETAMOL], samples=32, rows=7), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fragment", [MOTIF, SCAFFOLD, CROWDED, LINKER])
 @pytest.mark.parametrize(
     "options",
@@ -269,6 +274,7 @@ def test_the_bundled_files_are_those_of_the_vocabulary():
     assert sum(training_lengths().counts) > 1_500_000
 
 
+@pytest.mark.slow
 def test_what_the_page_on_molecules_shows_runs(capsys):
     page = (DOCS / "molecules.md").read_text(encoding="utf-8")
     names = {}
@@ -290,6 +296,7 @@ def test_the_bound_is_that_of_the_model_without_a_fragment(model):
         elbo_per_symbol(with_fragment(model, "*c1ccccc1"), ["CCO"])
 
 
+@pytest.mark.slow
 def test_a_value_is_not_used_with_a_fragment_that_widens_its_states():
     process, reward = svdd.load("molecule", steps=3), svdd.load_reward("qed")
     x = process.prior(2, svdd.Rng(0, 2))

@@ -39,6 +39,7 @@ NO_MOLECULES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "golden"),
     [

@@ -58,6 +58,7 @@ def test_infilling_designs_only_the_free_sites():
     assert sum(gc([s[4:10] for s in samples[::2]])) > 8  # the free sites went where the reward is
 
 
+@pytest.mark.slow
 def test_infilling_is_conditioned_on_the_fixed_letters():
     """A network that copies its left neighbour must continue the fixed letters."""
 
@@ -146,6 +147,7 @@ def enhancers():
     return svdd.load("dna-enhancer", steps=6, length=60)
 
 
+@pytest.mark.slow
 def test_dna_model_is_invariant_to_batch_chunk_and_sharing(enhancers):
     settings = {"candidates": 3, "temperature": 0.5, "seed": 4}
     together = svdd.decode(enhancers, gc, samples=7, **settings)
@@ -154,6 +156,7 @@ def test_dna_model_is_invariant_to_batch_chunk_and_sharing(enhancers):
     assert together.usage.network.rows < apart.usage.network.rows == together.usage.network.asked
 
 
+@pytest.mark.slow
 def test_dna_model_writes_fasta_and_table(enhancers, tmp_path):
     result = svdd.decode(enhancers, gc, samples=3, candidates=2)
     result.save(tmp_path / "out")
@@ -186,6 +189,7 @@ def test_inference_pass_is_the_network():
     assert network.head.weight.dtype == torch.float32
 
 
+@pytest.mark.slow
 def test_precision_is_a_named_option_of_a_bundled_model():
     process = svdd.load("dna-enhancer", steps=4, length=40, precision="bfloat16")
     assert process.about["precision"] == "bfloat16"

@@ -178,6 +178,7 @@ def assert_same(process, kind, weights, tokens, t=0.5, sigma=0.0):
     assert float(expected.std()) > 0.1, "the reference says nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_lightning_checkpoint_gives_its_average(kind, tmp_path, tokens, omegaconf):
     shapes = KINDS[kind][0]()
@@ -249,6 +250,7 @@ def gc(sequences):
     return [(s.count("G") + s.count("C")) / len(s) for s in sequences]
 
 
+@pytest.mark.slow
 def test_decoding_and_its_pretrained_sampler(small):
     process = load(small, length=12, steps=6, time_conditioning=False)
     plain = svdd.decode(process, gc, method="pretrained", samples=8, seed=3)
@@ -259,6 +261,7 @@ def test_decoding_and_its_pretrained_sampler(small):
     assert {len(s) for s in many.samples} == {12} and set("".join(many.samples)) <= set("ACGT")
 
 
+@pytest.mark.slow
 def test_a_row_does_not_depend_on_its_company(small):
     process = load(small, length=12, steps=6, time_conditioning=False)
     settings = {"candidates": 3, "temperature": 0.1, "seed": 1}
@@ -469,6 +472,7 @@ def test_a_job_keeps_a_whole_path(small, tmp_path, monkeypatch):
     assert job.anchored().model == small
 
 
+@pytest.mark.slow
 def test_the_page_on_checkpoints_runs(tmp_path, monkeypatch):
     page = (DOCS / "checkpoints.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)

@@ -76,6 +76,7 @@ def test_words_of_six_need_as_many_letters_as_there_are_words():
     assert row["correlation_6mer"] == pytest.approx(sequences.kmer_correlation(many, list(natural.sequences), 6))
 
 
+@pytest.mark.slow
 def test_motifs_are_compared_with_the_reference():
     natural_ones, given = texts(60, 200, seed=4), texts(40, 200, seed=5)
     row = record(designs(given), references.natural("x", natural_ones, "ACGT"), draws=20).row

@@ -62,6 +62,7 @@ def test_the_reward_hears_the_prompts_and_is_not_copied():
     assert heard == set(PROMPTS[:2])
 
 
+@pytest.mark.slow
 def test_an_error_of_the_reward_leaves_the_pipeline_as_it_was():
     def failing(images):
         raise KeyError("here")

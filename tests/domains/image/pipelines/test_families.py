@@ -36,6 +36,7 @@ def test_pixels_are_images_but_for_their_range():
     assert torch.equal(image_decoder(pipe)(images * 2 - 1), images)
 
 
+@pytest.mark.slow
 def test_means_and_deviations_of_latents_are_undone():
     pipe = tiny.sdxl()
     pipe.vae.register_to_config(latents_mean=[0.1, -0.2, 0.3, 0.0], latents_std=[0.5, 1.0, 2.0, 1.5])

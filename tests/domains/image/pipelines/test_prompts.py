@@ -94,6 +94,7 @@ def test_images_that_prompts_start_from_stay_with_them():
     assert together.usage.network.rows == 2 * 2 * 3 * 2
 
 
+@pytest.mark.slow
 def test_texts_can_be_told_where_the_pipeline_has_embeddings():
     pipe, heard = tiny.sd15(), set()
 
@@ -115,6 +116,7 @@ def test_texts_can_be_told_where_the_pipeline_has_embeddings():
         steered(**given, prompts=["one"])
 
 
+@pytest.mark.slow
 def test_a_reward_of_plain_images_gets_pictures():
     kinds = set()
 

@@ -70,6 +70,7 @@ def test_latents_that_do_not_fit_are_refused(rows):
     )
 
 
+@pytest.mark.slow
 def test_several_generators_are_refused():
     given = arguments("sd15") | {"generator": [torch.Generator(), torch.Generator()]}
     refused(tiny.sd15(), "give one generator, or leave it out", given)
@@ -102,6 +103,7 @@ def test_nan_images_name_the_autoencoder():
     refused(pipe, r"NaN at row 0: a VAE in float16 overflows; load the pipeline in bfloat16")
 
 
+@pytest.mark.slow
 def test_a_reward_that_wants_another_form_is_told_so():
     def wants_tensors(images):
         return images.mean((1, 2, 3))

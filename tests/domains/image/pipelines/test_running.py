@@ -140,6 +140,7 @@ def test_a_pipeline_that_wants_gradients_keeps_them_to_itself():
     assert seen == {"network": {True}, "reward": {False}}
 
 
+@pytest.mark.slow
 def test_context_variables_are_seen_on_both_sides():
     variable, seen = contextvars.ContextVar("variable", default="unset"), set()
     pipe = tiny.sd15()
@@ -165,6 +166,7 @@ def test_a_reward_can_use_the_pipeline_itself():
     assert len(set(output.rewards.tolist())) == 1
 
 
+@pytest.mark.slow
 def test_what_a_pipeline_notes_of_its_call_is_its_own():
     pipe, scales = tiny.sd15(), []
 
@@ -187,6 +189,7 @@ def test_what_a_pipeline_notes_of_its_call_is_its_own():
     assert output.usage.network.rows == plain.usage.network.rows == 3 * 2 * 2  # those of the reward are not counted
 
 
+@pytest.mark.slow
 def test_threads_that_steer_one_pipeline_take_turns():
     pipe, outputs = tiny.sd15(), {}
     before = state_of(pipe)
@@ -211,6 +214,7 @@ def test_threads_that_steer_one_pipeline_take_turns():
         assert torch.equal(outputs[seed], alone)
 
 
+@pytest.mark.slow
 def test_rows_of_a_third_kind_of_guidance_are_counted():
     parts = tiny.sd15().components | {"requires_safety_checker": False, "pag_applied_layers": "mid"}
     pipe = diffusers.StableDiffusionPAGPipeline(**parts)
@@ -266,6 +270,7 @@ def test_a_call_is_driven_step_by_step():
     assert running.question is None
 
 
+@pytest.mark.slow
 def test_hooks_of_accelerate_slicing_and_compiling_work():
     import accelerate
 

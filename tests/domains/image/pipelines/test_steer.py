@@ -13,6 +13,8 @@ from svdd.cost.ledger import Usage
 from svdd.domains.image.pipelines.arguments import Arguments
 from svdd.domains.image.pipelines.kernels import KERNELS
 
+pytestmark = pytest.mark.slow
+
 METHODS = {
     "pretrained": ({}, 1),
     "best-of-n": ({"particles": 3}, 3),

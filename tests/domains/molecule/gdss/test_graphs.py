@@ -148,6 +148,7 @@ def by_rdkit(x, adj, elements):
     return valid, Chem.MolToSmiles(molecule)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("features", [4, 9])
 def test_valences_are_those_of_rdkit(features):
     generator = torch.Generator().manual_seed(features)

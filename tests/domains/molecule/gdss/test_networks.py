@@ -137,6 +137,7 @@ def test_single_precision_is_right_to_rounding(name):
     assert float(((asked(network, state) - expected).abs() / expected.abs().clamp(min=1)).max()) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_graph_has_the_same_numbers_beside_whatever_others(name, dtype):

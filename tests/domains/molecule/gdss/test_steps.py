@@ -200,6 +200,7 @@ def carbons(designs):
     return [design.count("C") + 0.01 * len(design) if design else -math.inf for design in designs]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["qm9", "zinc"])
 def test_states_stay_graphs(files, kind):
     process = loaded(files, kind)
@@ -217,6 +218,7 @@ def test_states_stay_graphs(files, kind):
     assert all(isinstance(design, str) for design in process.decode(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("corrector", "precision"), [(True, "float64"), ("each", "float64"), (False, "float64"), (True, "float32")]
 )
@@ -239,6 +241,7 @@ def test_the_published_step_size_couples_a_batch(files):
     assert float((several - alone).abs().max()) > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("corrector", "states"), [(True, 1 + 5 * 3 + 6), ("each", 1 + 5 * 3 + 6 * 3), (False, 1 + 5 * 3)]
 )
@@ -267,6 +270,7 @@ def test_a_value_belongs_to_its_corrector(files, changed, said):
         fingerprint.check(other, carbons)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corrector", [True, "each"])
 def test_a_run_goes_on_bit_for_bit(files, corrector):
     def make():
@@ -287,6 +291,7 @@ def test_a_run_goes_on_bit_for_bit(files, corrector):
         assert torch.equal(resumed.trace.rows(), whole.trace.rows())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["zero", "log-mean-exp", "rollout"])
 def test_every_value_works(files, value):
     result = svdd.decode(loaded(files), carbons, method="smc", particles=3, temperature=1.0, value=value, samples=2)

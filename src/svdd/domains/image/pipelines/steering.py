@@ -267,9 +267,11 @@ class _Call:
         cond = () if captions is None else {"prompt": encode_prompts(captions)}
         if captions is not None:
             process = replace(process, attach=lambda designs, cond: designs | {"prompt": cond["prompt"]})
-        each = make_method(steered.method, self.options).designs_per_chain(self.options)
-        settings = steered.run | {"seed": self.seed, "method": steered.method, "samples": self.arguments.chains * each}
-        settings |= {"batch": batch, "returns": "all" if steered.return_all else None}
+        method = make_method(steered.method, self.options)
+        method = replace(method, returns="all" if steered.return_all else method.returns)
+        samples = self.arguments.chains * method.designs_per_chain(self.options)
+        settings = steered.run | {"seed": self.seed, "method": steered.method, "samples": samples}
+        settings |= {"batch": batch, "returns": method.returns}
         return Decoding(process, steered.reward, cond=cond, **settings, **self.options)
 
     def _winners(self, result: Result, batch: range) -> Tensor:
