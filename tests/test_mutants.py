@@ -5,7 +5,7 @@ import inspect
 import pytest
 import torch
 
-from exact import checks, flow_checks, identity_checks, image_checks, learned_checks, scoring_checks
+from exact import checks, flow_checks, folder_checks, identity_checks, image_checks, learned_checks, scoring_checks
 from support import mutants
 
 pytestmark = pytest.mark.slow
@@ -58,6 +58,10 @@ KILLED_BY = {
     "identity_ignores_versions": identity_checks.an_upgrade_makes_another_identity,
     "components_under_one_policy": scoring_checks.a_component_keeps_its_own_policy,
     "best_designs_that_are_copies": scoring_checks.a_stopped_run_returns_different_designs,
+    "score_shadows_a_column": image_checks.prompts_stay_in_their_column,
+    "any_job_file_makes_a_run": folder_checks.only_a_run_is_resumed,
+    "files_of_our_names_are_ours": folder_checks.a_users_file_is_not_replaced,
+    "options_guessed_to_be_paths": folder_checks.text_is_no_path,
 }
 NOT_MUTANTS = {"everywhere", "contextmanager", "patch", "replace", "traits_of"}
 

@@ -15,6 +15,16 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     return f"unknown {kind} {name!r}; known are {', '.join(names) or 'none'}"
 
 
+def described(error: BaseException) -> str:
+    """The type of an error and its message."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def needs(purpose: str, module: str, extra: str) -> str:
+    """The sentence about a missing module."""
+    return f'{purpose} needs {module}, which is not installed: pip install "svdd[{extra}]"'
+
+
 def module_of(extra: str, module: str, need: str) -> Any:
     """A module that comes with an extra.
 

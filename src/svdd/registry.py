@@ -4,12 +4,14 @@ Nothing heavy is imported before it is found: processes that only hold a reward 
 """
 
 import importlib
+import os
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args, get_origin
 
 from svdd.messages import unknown
 from svdd.scoring.identity import Origin, file_hash, origin_of
@@ -56,10 +58,6 @@ SCHEMES: dict[str, str] = {
     "mdlm": "svdd.domains.sequence.mdlm:mdlm",
 }
 """Kinds of foreign checkpoints: `scheme:path` is the function with that path."""
-
-
-WITH_IDS = ("diffusers",)
-"""Those whose path may be an id of a hub in place of a file."""
 
 
 REWARDS: dict[str, RewardCard] = {
@@ -192,7 +190,7 @@ def load_reward(name: str, **options: Any) -> Reward:
     scheme, colon, _ = name.partition(":")
     if colon and scheme in REWARD_SCHEMES:
         made = locate("reward", scheme, REWARD_SCHEMES)
-        return _called(made, scheme, {_first_parameter(made): name} | options)  # type: ignore[no-any-return]
+        return _called(made, scheme, {first_parameter(made): name} | options)  # type: ignore[no-any-return]
     found = locate("reward", name, REWARDS)
     if name in REWARDS:
         made = _called(found, name, options)
@@ -249,7 +247,8 @@ def needed(name: str) -> list[str]:
     return [one.name for one in parameters if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
 
 
-def _first_parameter(function: Callable[..., Any]) -> str:
+def first_parameter(function: Callable[..., Any]) -> str:
+    """The name of a function's first parameter."""
     import inspect
 
     return next(iter(inspect.signature(function).parameters))
@@ -269,6 +268,54 @@ def _called(function: Callable[..., Any], name: str, options: dict[str, Any]) ->
         return function(**options)
     except TypeError as error:
         raise ValueError(f"{name} cannot be made with {options or 'no options'}: {error}") from error
+
+
+@dataclass(frozen=True)
+class PathWhere:
+    """Marks an option that is a path or other text: `to: Annotated[str, PathWhere(is_file_name)]`.
+
+    Args:
+        holds: whether a text is a path.
+    """
+
+    holds: Callable[[str], bool]
+
+
+def is_there(text: str) -> bool:
+    """Whether there is such a file or folder: what tells a path from the id of a hub, as the packages of hubs do."""
+    return os.path.exists(text)  # False for a text that is too long to be a path
+
+
+HubPath: TypeAlias = Annotated[str, PathWhere(is_there)]
+"""A file or a folder, or the id of one in a hub."""
+
+
+def paths_of(function: Callable[..., Any]) -> dict[str, Callable[[str], bool]]:
+    """The parameters of a function that are declared to be paths, each with what tells a path from other text.
+
+    Args:
+        function: a parameter is a path if its annotation names `Path` or holds a `PathWhere`.
+    """
+    import inspect
+
+    try:
+        parameters = inspect.signature(function, eval_str=True).parameters
+    except NameError:  # an annotation names what is imported for type checkers alone
+        parameters = inspect.signature(function).parameters
+    found = {name: _path_test(parameter.annotation) for name, parameter in parameters.items()}
+    return {name: test for name, test in found.items() if test is not None}
+
+
+def _path_test(annotation: Any) -> Callable[[str], bool] | None:
+    if isinstance(annotation, str):
+        return (lambda text: True) if re.search(r"\bPath\b", annotation) else None
+    for mark in getattr(annotation, "__metadata__", ()):
+        if isinstance(mark, PathWhere):
+            return mark.holds
+    kind = get_origin(annotation) or annotation
+    if isinstance(kind, type) and issubclass(kind, os.PathLike):
+        return lambda text: True
+    return next(filter(None, map(_path_test, get_args(annotation))), None)
 
 
 def bundled_folders() -> dict[str, Path]:

@@ -111,7 +111,7 @@ def test_a_straight_line_is_solved_exactly(slope, first, target, size):
     ],
 )
 def test_a_baseline_that_had_less_is_not_called_equal(share, match, said):
-    planned = {"best-of-n": Compared(base(method="best-of-n", particles=3, candidates=None), Forecast(1, 1), share)}
+    planned = [Compared(base(method="best-of-n", particles=3, candidates=None), Forecast(1, 1), share)]
     assert _had(planned, match) == said
 
 
@@ -127,6 +127,13 @@ def test_options_of_methods_are_read():
         "blocks": {"block_length": 4},
     }
     assert numbers(" 0, 0.25,1") == [0, 0.25, 1]
+
+
+def test_sizes_and_temperatures_that_differ_have_folders_of_their_own():
+    heats = [1 / 3, 0.333333, 0.25, 0.0]
+    names = [Compared(base(temperature=heat), Forecast(1, 1), 1.0).name for heat in heats]
+    assert len(set(names)) == 4
+    assert [name.rpartition("-a")[2] for name in names[1:]] == ["0.333333", "0.25", "0"]
 
 
 # --- the command -------------------------------------------------------------------------------------------------

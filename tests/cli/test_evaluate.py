@@ -7,11 +7,13 @@ import sys
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from svdd.domains.sequence.measures import ELBO_SAMPLES
 from svdd.runs import evaluation as evaluating
 from svdd.runs.job import Job
-from svdd.runs.reading import labels
+from svdd.runs.labels import labels
 
 JOB = {"model": "m", "reward": "r", "out": "o"}
 
@@ -275,3 +277,19 @@ def test_labels_say_what_differs_and_no_more():
     ]
     blocks = [Job(**JOB, method="blocks", candidates=2, block_length=n) for n in (2, 4)]
     assert labels(blocks) == ["blocks, block length 2", "blocks, block length 4"]
+
+
+@given(st.lists(st.floats(0, 10), min_size=2, max_size=5, unique=True))
+def test_runs_that_differ_have_labels_that_differ(temperatures):
+    made = labels([Job(**JOB, candidates=2, temperature=heat) for heat in temperatures])
+    assert len(set(made)) == len(made)
+
+
+@pytest.mark.usefixtures("quick_report")
+def test_temperatures_that_print_alike_have_rows_of_their_own(run, evaluate, table):
+    heats = {"a": 1 / 3, "b": 0.333333}
+    for out, heat in heats.items():
+        assert run(out=out, temperature=heat).status == 0
+    done = evaluate("a", "b")
+    assert done.status == 0, done.err
+    assert table()["label"].tolist() == [f"svdd, temperature {heat}" for heat in heats.values()]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +59,13 @@ def test_an_unwritable_folder_is_told_at_once(tmp_path, capsys):
     said = capsys.readouterr().err
     assert str(tmp_path / "file" / "run") in said
     assert "Traceback" not in said
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("words", [["methods"], ["methods", "--json"], ["cite", "svdd"]])
+def test_a_full_disk_under_the_output_is_one_sentence(words):
+    code = "from svdd.cli.main import main; main()"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", code, *words], stdout=full, stderr=subprocess.PIPE, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr.decode() == "svdd: cannot use the output: No space left on device\n"

@@ -2,10 +2,10 @@
 
 import pytest
 
+from svdd.decoding.result import ColumnTakenError
 from svdd.rewards.worker_pool import Workers
 from svdd.runs.columns import Score, read_scores, renamed, score_reward
-from svdd.runs.job import make_job
-from svdd.runs.make import job_reward
+from svdd.runs.job import job_reward, make_job, placement_of
 
 
 def job(**settings):
@@ -50,14 +50,16 @@ def test_columns_have_different_titles():
         read_scores(["gc-content", "gc-content"])
     with pytest.raises(ValueError, match="'reward' is taken"):
         read_scores(["reward=gc-content"])
+    with pytest.raises(ColumnTakenError):
+        read_scores(["prompt=gc-content"])
 
 
 def test_scores_run_where_the_reward_does():
     """A user's own in worker processes if there are any, what came with the package here."""
     own, bundled = read_scores(["own=collections:Counter", "gc-content"])
-    assert isinstance(score_reward(own, job(workers=2, reward_timeout=3)), Workers)
-    assert not isinstance(score_reward(own, job()), Workers)
-    assert not isinstance(score_reward(bundled, job(workers=2)), Workers)
+    assert isinstance(score_reward(own, placement_of(job(workers=2, reward_timeout=3))), Workers)
+    assert not isinstance(score_reward(own, placement_of(job())), Workers)
+    assert not isinstance(score_reward(bundled, placement_of(job(workers=2))), Workers)
 
 
 def test_a_docking_puts_itself_into_the_workers_of_the_job():
@@ -72,7 +74,7 @@ def test_a_docking_puts_itself_into_the_workers_of_the_job():
     pool = reward.scores.pool
     assert (pool.workers, pool.timeout, pool.memory_mb) == (3, 7, 900)
     (score,) = read_scores(["vina8=docking:dockstring:PARP1,exhaustiveness=8"])
-    judge = score_reward(score, job(workers=3))
+    judge = score_reward(score, placement_of(job(workers=3)))
     assert (judge.scores.search.exhaustiveness, judge.scores.pool.workers, judge.scores.pool.timeout) == (8, 3, 800)
     with pytest.raises(ValueError, match="reward_batch is for rewards in workers and outside of Python"):
         job_reward(job(reward="docking:dockstring:PARP1", reward_batch=3))

@@ -93,20 +93,28 @@ def test_a_run_killed_before_its_first_save_starts_again(run, call, tmp_path, co
     run(out="whole")
     run(out="parts")
     for path in (tmp_path / "parts").iterdir():
-        if path.name != "job.yaml":
+        if path.name not in ("job.yaml", ".svdd"):
             path.unlink()
     assert call("resume", tmp_path / "parts").status == 0
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
 
 
 @pytest.mark.slow
-def test_a_run_killed_while_it_wrote_its_files_goes_on(run, call, model, tmp_path, contents):
+def test_a_run_killed_while_it_wrote_its_files_goes_on(run, call, model, tmp_path, contents, monkeypatch):
     run(out="whole")
     text = model.read_text()
     model.write_text(text.replace('"call": -1', '"call": 6'))
     run(out="parts", reward="stopping")
-    (tmp_path / "parts" / "samples.csv").write_text("half a")
     model.write_text(text)
+
+    def half(result, folder):
+        (folder / "samples.csv").write_text("half a")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("svdd.decoding.result.Result.save", half)
+        assert call("resume", tmp_path / "parts").status == 130
+    assert (tmp_path / "parts" / "samples.csv").read_text() == "half a"
     assert call("resume", tmp_path / "parts").status == 0
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
 
@@ -159,4 +167,4 @@ def test_a_damaged_state_is_named(run, call, refused, tmp_path, damage):
 
 
 def test_a_folder_without_a_job_is_named(call, refused, tmp_path):
-    assert "holds no job.yaml" in refused(call("resume", tmp_path / "nowhere"))
+    assert "no run was started in" in refused(call("resume", tmp_path / "nowhere"))

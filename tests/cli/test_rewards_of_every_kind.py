@@ -107,7 +107,7 @@ def test_a_command_is_found_from_anywhere_when_a_run_goes_on(call, model, tmp_pa
     monkeypatch.chdir(tmp_path)
     words = ("--model", f"{model}:model", "--reward", f"cmd:{sys.executable} score.py", "--candidates", 2)
     assert call("run", *words, "--samples", 2, "--out", "out").status == 0
-    assert f"{tmp_path / 'score.py'}" in (tmp_path / "out" / "job.yaml").read_text()
+    assert f"command_folder: {tmp_path}\n" in (tmp_path / "out" / "job.yaml").read_text()
 
 
 def test_a_command_that_fails_is_one_sentence(run, refused, tmp_path):

@@ -9,7 +9,7 @@ import torch
 
 from support.processes import gaussian, masked, mixed, reward, words
 from svdd import decode
-from svdd.decoding.result import Result, join
+from svdd.decoding.result import ColumnTakenError, Result, check_columns, join
 from svdd.decoding.trace import Trace
 
 TRACE = [
@@ -134,3 +134,10 @@ def test_a_result_goes_round():
     again = Result.from_state(result.state())
     assert torch.equal(again.samples, result.samples)
     assert (again.chain, again.log_z) == (result.chain, result.log_z)
+
+
+def test_columns_that_designs_may_bring_are_taken():
+    with pytest.raises(
+        ColumnTakenError, match="a score cannot be named 'prompt': designs may bring that column already"
+    ):
+        check_columns(len, ["prompt"])

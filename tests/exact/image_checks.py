@@ -7,6 +7,7 @@ from svdd.chain.distributions import Normal
 from svdd.chain.process import Process
 from svdd.chain.schedules import time_grid, vp_cosine
 from svdd.chain.transitions import ddim
+from svdd.decoding.result import ColumnTakenError
 from svdd.domains.image.pixels import from_uint8, to_uint8
 from svdd.domains.image.prompts import captioned, encode_prompts
 from svdd.domains.image.rewards.image_reward import as_reward
@@ -61,3 +62,15 @@ def bytes_come_back():
     images = torch.arange(256, dtype=torch.uint8).view(1, 16, 16, 1).expand(1, 16, 16, 3).contiguous()
     for shift in (0.0, -0.49 / 255, 0.49 / 255):
         assert torch.equal(to_uint8(from_uint8(images) + shift), images)
+
+
+def prompts_stay_in_their_column():
+    """A score that has the name of a column which designs bring is refused before anything is computed."""
+    settings = {"method": "pretrained", "samples": 3, "cond": COND}
+    assert decode(process(), agreement, **settings).to_frame()["prompt"].tolist() == PROMPTS
+    refused = None
+    try:
+        decode(process(), agreement, **settings, scores={"prompt": agreement})
+    except ColumnTakenError as error:
+        refused = error
+    assert refused is not None

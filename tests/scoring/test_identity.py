@@ -52,6 +52,19 @@ def test_a_command_is_its_words_and_the_files_among_them(tmp_path):
     assert first != by_name(name)
 
 
+def test_the_files_of_a_command_are_those_of_its_folder(tmp_path):
+    script = tmp_path / "score.py"
+    script.write_text("print(1)")
+    first = identity(command("cmd:python score.py", folder=tmp_path))
+    assert first != identity(command("cmd:python score.py"))
+    script.write_text("print(2)")
+    assert first != identity(command("cmd:python score.py", folder=tmp_path))
+
+
+def test_a_word_that_is_too_long_for_a_path_is_a_word():
+    assert identity(command(f"cmd:python -c {'1' * 5000}")) != identity(command(f"cmd:python -c {'1' * 5001}"))
+
+
 def test_an_endpoint_is_its_address_and_the_version_it_is_said_to_have():
     one = endpoint("http://here/score", batch=2)
     assert identity(one) == by_name("http://here/score")

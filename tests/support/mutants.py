@@ -3,12 +3,13 @@
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from unittest.mock import patch
 
 import torch
 
 from svdd.chain import distributions, flows, process, rng, tree
-from svdd.decoding import metering
+from svdd.decoding import metering, result
 from svdd.domains.image import pixels
 from svdd.domains.toy.enumeration import Enumerable
 from svdd.fitting import fingerprint, losses, regression
@@ -16,7 +17,10 @@ from svdd.fitting.rollouts import Rollouts
 from svdd.method import loop, selectors, values
 from svdd.method.selectors import Selection
 from svdd.rewards import objectives
-from svdd.scoring import best_designs, identity
+from svdd.runs import paths
+from svdd.runs.folder import RunFolder
+from svdd.runs.marks import Mark
+from svdd.scoring import best_designs, identity, numbers
 from svdd.scoring.reward import traits_of
 
 
@@ -248,10 +252,10 @@ def initial_noise_not_selected():
 
 
 def unusable_rewards_become_zero():
-    def checked(numbers, designs, n, source="reward"):
-        return torch.as_tensor(numbers).double().nan_to_num(0.0, posinf=0.0)
+    def read_answer(answer, n, source="reward"):
+        return numbers.as_numbers(answer, n, source).nan_to_num(0.0, posinf=0.0), {}
 
-    return everywhere(values.checked, checked)
+    return everywhere(numbers.read_answer, read_answer)
 
 
 def one_stream_for_all_chains():
@@ -386,3 +390,29 @@ def components_under_one_policy():
 def best_designs_that_are_copies():
     """Tensors are not told apart among the best designs, nor from the finished ones."""
     return patch.object(best_designs.BestDesigns, "keys", lambda self, designs: [object() for _ in designs])
+
+
+def score_shadows_a_column():
+    """The columns that designs bring with them are not reserved."""
+    return everywhere(result.BROUGHT, ())
+
+
+# folders and jobs
+
+
+def any_job_file_makes_a_run():
+    return patch.object(RunFolder, "is_run", lambda self: self.job.is_file())
+
+
+def files_of_our_names_are_ours():
+    return patch.object(Mark, "check_files", lambda self, names, ours=(): None)
+
+
+def options_guessed_to_be_paths():
+    """Whatever has the name of something on the disk is taken for it."""
+
+    def guessed(kind, name, options):
+        texts = {k: v for k, v in options.items() if isinstance(v, str)}
+        return options | {k: paths.whole(v) for k, v in texts.items() if Path(v).exists()}
+
+    return everywhere(paths.whole_options, guessed)

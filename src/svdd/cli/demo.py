@@ -82,7 +82,7 @@ def run_demo(sizes: Sizes, out: Path, *, force: bool, quiet: bool, json: bool) -
     folder.check(force)
     results = {method: decoded(job, quiet) for method, job in planned.items()}
     protocol = Protocol(make_process(planned["svdd"]), JUDGE, of_model(MODEL, REWARD))
-    measured, _, designs = table({method: [result] for method, result in results.items()}, protocol)
+    measured, _, designs = table([(method, [result]) for method, result in results.items()], protocol)
     found = measured.rename(columns={"label": "method"})
     folder.claim(planned["svdd"].written())
     found.to_csv(out / "comparison.csv", index=False, lineterminator="\n")

@@ -64,6 +64,7 @@ def run(
     ) = None,
     reward_batch: _option(int, "Reward", "Designs a worker or an address is given at a time.") = None,
     reward_memory: _option(float, "Reward", "MB a worker may take beyond the loaded reward.") = None,
+    command_folder: _option(Path, "Reward", "Where programs (cmd:) start; this folder unless given.") = None,
     on_failure: _option(
         list[str], "Reward", "nan=, error= or timeout=stop, invalid or a number; retries=2; abort=0.5; repeat."
     ) = None,
@@ -115,19 +116,21 @@ def run(
     """Decode a model towards a reward, and write designs, costs and a report into a folder."""
     given = {k: v for k, v in locals().items() if v is not None and k not in ("job", "force", "quiet", "json")}
     from svdd.cli.flags import settings
+    from svdd.cli.watching import Terminal
     from svdd.runs.job import make_job, read_settings
     from svdd.runs.running import run_job
 
     made = make_job((read_settings(job) if job else {}) | settings(given))
-    _show_record(run_job(made, force, quiet), Path(made.out), json)
+    _show_record(run_job(made, force, Terminal(quiet)), Path(made.out), json)
 
 
 @app.command()
 def resume(folder: Path, quiet: Quiet = False, json: Json = False) -> None:
     """Go on with a run that was stopped; the designs are those of a run that was not."""
+    from svdd.cli.watching import Terminal
     from svdd.runs.running import resume_job
 
-    _show_record(resume_job(folder, quiet), folder, json)
+    _show_record(resume_job(folder, Terminal(quiet)), folder, json)
 
 
 @app.command()
@@ -168,9 +171,10 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure runs: reward, held-out reward, naturalness, diversity, novelty and cost, with intervals."""
+    from svdd.cli.evaluating import show_evaluation
     from svdd.runs.evaluation import evaluate as measure
 
-    measure(runs, out, reference=reference, judge=judge, model=model, force=force, json=json)
+    show_evaluation(measure(runs, out, reference=reference, judge=judge, model=model, force=force), json)
 
 
 @app.command()
@@ -195,8 +199,8 @@ def compare(
     json: Json = False,
 ) -> None:
     """Compare methods at equal cost: quantiles, held-out reward, naturalness, diversity and costs, with intervals."""
+    from svdd.cli.comparing import compare as run_all
     from svdd.runs.compare_request import Request, method_options, numbers
-    from svdd.runs.comparison import compare as run_all
 
     names = [name.strip() for name in methods.split(",") if name.strip()]
     swept, options = numbers(temperatures), method_options(option or [])
@@ -316,7 +320,8 @@ def _show_record(record: dict[str, Any], folder: Path, json: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point: runs a command, and turns what goes wrong into a sentence and an exit status."""
-    from svdd.cli.sentences import Interrupted, notes, report, say
+    from svdd.cli.sentences import notes, report, say
+    from svdd.runs.watching import RunStopped
 
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
@@ -326,7 +331,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             status = command([word for word in given if word != "--debug"], prog_name="svdd", standalone_mode=False)
         if status == 130:
             raise KeyboardInterrupt
-    except Interrupted as stopped:
+    except RunStopped as stopped:
         say(str(stopped))
         status = 130
     except (KeyboardInterrupt, typer.Abort):

@@ -4,10 +4,11 @@ import importlib.util
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import wraps
 from typing import Any
+
+from svdd.messages import described, needs
 
 EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
     "sequences": ("report.html, FASTA in, edit distances", ("Bio", "rapidfuzz", "logomaker", "matplotlib", "jinja2")),
@@ -26,14 +27,6 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
     "recipes": ("training the bundled models again", ("sklearn", "scipy")),
 }
 """What each extra is for, and the modules it brings."""
-
-
-class UserCodeError(Exception):
-    """A function that the user gave raised something."""
-
-
-class Interrupted(Exception):
-    """A run stopped between two steps because somebody asked; the message says how to go on."""
 
 
 def say(text: str) -> None:
@@ -57,53 +50,27 @@ def require(extra: str, purpose: str) -> None:
         raise ImportError(needs(purpose, missing[0], extra))
 
 
-def needs(purpose: str, module: str, extra: str) -> str:
-    """The sentence about a missing module."""
-    return f'{purpose} needs {module}, which is not installed: pip install "svdd[{extra}]"'
-
-
-def guarded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """`function`, whose own errors are told apart from the library's; running out of memory passes, chunks handle it.
-
-    Raises:
-        UserCodeError: for whatever else it raises.
-    """
-    import torch
-
-    @wraps(function, updated=())
-    def wrapper(designs: Any, **further: Any) -> Any:
-        try:
-            return function(designs, **further)
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
-        except Exception as error:
-            if "not enough memory" in str(error):
-                raise
-            raise UserCodeError(f"{name} raised {_described(error)}") from error
-
-    return wrapper
-
-
 def sentence(error: Exception) -> str:
     """What went wrong and what to do about it, in one sentence."""
     usage = getattr(error, "format_message", None)
     if usage is not None:
         return f"{usage().rstrip('.')}; see svdd --help and svdd COMMAND --help"
-    if isinstance(error, UserCodeError):
+    if type(error).__name__ == "UserCodeError":  # told by its name: its module imports torch
         return f"{error}; add --debug for the traceback"
     if isinstance(error, ImportError):
         return _about_import(error)
     if type(error).__name__ in ("MemoryError", "OutOfMemoryError"):
         return "out of memory; go in smaller pieces: --chunk network=64, --chunk decode=8, or a smaller --batch"
     if isinstance(error, OSError) and error.strerror:
-        return f"cannot use {error.filename}: {error.strerror}"
+        return f"cannot use {_place(error)}: {error.strerror}"
     if isinstance(error, ValueError | OSError) and str(error):
         return str(error)
-    return f"stopped by {_described(error)}; add --debug for the traceback"
+    return f"stopped by {described(error)}; add --debug for the traceback"
 
 
-def _described(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def _place(error: OSError) -> str:
+    """What could not be used; standard output has no name."""
+    return "the output" if error.filename is None else str(error.filename)
 
 
 def _about_import(error: ImportError) -> str:

@@ -27,8 +27,19 @@ from svdd.scoring.components import names_of
 Export = Callable[[Any, Sequence[str], Mapping[str, "np.ndarray[Any, Any]"], Path], None]
 
 
+WRITTEN = ("samples.csv", "samples.parquet", "samples.safetensors", "steps.parquet", "run.json")
+"""The files that `Result.save` writes, whatever the domain."""
 COLUMNS = ("id", "chain", "sample", "reward", "valid")
 """The columns that samples.csv has whatever the scores."""
+BROUGHT = ("prompt",)
+"""The columns that designs of some kinds bring with them.
+
+Whether they will is known when the designs are there, and a column is read back by its name: scores never have these names.
+"""
+
+
+class ColumnTakenError(ValueError):
+    """A component or a further score has the name of another column."""
 
 
 @dataclass
@@ -114,10 +125,10 @@ class Result:
         """Writes samples.csv, samples.parquet, steps.parquet, run.json and the domain's own file.
 
         Raises:
-            FileExistsError: if the folder already holds a run.
+            FileExistsError: if the folder already holds a run, or a file of such a name.
         """
         path = Path(folder)
-        if (path / "samples.csv").exists():
+        if any((path / name).exists() for name in WRITTEN):
             raise FileExistsError(f"{path} already holds a run; choose another folder or remove it first")
         path.mkdir(parents=True, exist_ok=True)
         frame = self.to_frame()
@@ -189,15 +200,16 @@ def check_columns(reward: Reward, scores: Iterable[str]) -> None:
     """Looks whether components and further scores have names of their own.
 
     Raises:
-        ValueError: for a name that another column has.
+        ColumnTakenError: for a name that another column has, or that designs may bring with them.
     """
     components = names_of(reward)
     for name in (*components, *scores):
-        if name in COLUMNS:
+        if name in (*COLUMNS, *BROUGHT):
             what = "component" if name in components else "score"
-            raise ValueError(f"a {what} cannot be named {name!r}: every result has that column already")
+            whose = "every result has" if name in COLUMNS else "designs may bring"
+            raise ColumnTakenError(f"a {what} cannot be named {name!r}: {whose} that column already")
     for name in scores:
         if name in components:
-            raise ValueError(
+            raise ColumnTakenError(
                 f"a score cannot be named {name!r}: it is a component of the reward, which has that column"
             )

@@ -39,6 +39,7 @@ class Command:
     words: tuple[str, ...]
     timeout: float | int | None = None
     images: bool = False
+    folder: str = ""
 
     def of_images(self) -> "Command":
         """The same program for designs that are images."""
@@ -46,14 +47,20 @@ class Command:
 
     @property
     def named(self) -> tuple[str, dict[str, Any]]:
-        """The command without its limits."""
-        return f"cmd:{shlex.join(self.words)}", {}
+        """The command without its limits, with whole paths in the place of words that are files of its folder."""
+        files = self._files()
+        return f"cmd:{shlex.join(str(files.get(word, word)) for word in self.words)}", {}
 
     @property
     def identity(self) -> str:
         """The words, and the content of the files among them; a program without a path is told by its name."""
-        files = {word: file_hash(Path(word)) for word in self.words if Path(word).is_file()}
+        files = {word: file_hash(path) for word, path in self._files().items()}
         return f"command {self.words} {sorted(files.items())}"
+
+    def _files(self) -> dict[str, Path]:
+        """The words that are files of its folder, with their whole paths."""
+        paths = {word: Path(self.folder, word).absolute() for word in self.words}
+        return {word: path for word, path in paths.items() if os.path.isfile(path)}  # Path.is_file fails for long words
 
     def __call__(self, designs: Any) -> list[float]:
         """One score a design, in the order given."""
@@ -80,9 +87,12 @@ class Command:
                 text=True,
                 encoding="utf-8",
                 errors="replace",
+                cwd=self.folder or None,
                 start_new_session=True,  # Ctrl-C is for the run, which stops when a step is over
             )
         except FileNotFoundError:
+            if self.folder and not os.path.isdir(self.folder):
+                raise CommandError(f"there is no folder {self.folder} for {words[0]} to start in") from None
             raise CommandError(f"there is no command {words[0]!r}") from None
         except PermissionError:
             raise CommandError(f"{words[0]} may not be executed: chmod +x {words[0]}") from None
@@ -101,12 +111,13 @@ class Command:
         return out, _words(last)
 
 
-def command(text: str, timeout: float | int | None = None) -> Command:
+def command(text: str, timeout: float | int | None = None, folder: str | Path = "") -> Command:
     """A program as a reward: `cmd:./score.sh {input} {output}`.
 
     Args:
         text: the command, with or without `cmd:` before it.
         timeout: seconds a call may take; no limit unless given.
+        folder: where it starts, and where relative paths among its words are; that of this process unless given.
 
     Raises:
         ValueError: for a command that cannot be split into words, and for a timeout that is not positive.
@@ -119,7 +130,7 @@ def command(text: str, timeout: float | int | None = None) -> Command:
         raise ValueError("cmd: needs a command, such as 'cmd:./score.sh {input} {output}'")
     if timeout is not None and not timeout > 0:
         raise ValueError(f"timeout must be positive, got {timeout} s")
-    return Command(tuple(words), timeout)
+    return Command(tuple(words), timeout, folder=str(folder))
 
 
 def _of_designs(designs: Sequence[Any]) -> list[Row]:

@@ -3,16 +3,13 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from svdd.decoding.result import COLUMNS
+from svdd.decoding.result import BROUGHT, COLUMNS, ColumnTakenError
 from svdd.registry import REWARDS
-from svdd.runs.make import make_reward, makes_processes
+from svdd.runs.make import Placement, make_reward, makes_processes
 from svdd.runs.pairs import pair
 from svdd.scoring.reward import Reward
-
-if TYPE_CHECKING:
-    from svdd.runs.job import Job
 
 _TITLE = re.compile(r"([A-Za-z_][\w-]*)=(.+)", re.DOTALL)
 _OPTIONS = re.compile(r",(?=\s*[A-Za-z_]\w*=)")
@@ -58,23 +55,28 @@ def read_scores(texts: Sequence[str]) -> list[Score]:
     """The columns, under different titles.
 
     Raises:
-        ValueError: if two scores, or a score and a column there always is, would share a title.
+        ColumnTakenError: if two scores, or a score and a column of the designs, would share a title.
     """
     scores = [Score.read(text) for text in texts]
     titles = [score.title for score in scores]
     for title in titles:
-        if titles.count(title) > 1 or title in COLUMNS:
-            raise ValueError(f"the column {title!r} is taken; give the score a title of its own, TITLE=REWARD")
+        if titles.count(title) > 1 or title in (*COLUMNS, *BROUGHT):
+            raise ColumnTakenError(f"the column {title!r} is taken; give the score a title of its own, TITLE=REWARD")
     return scores
 
 
-def score_reward(score: Score, job: "Job") -> Reward:
-    """The reward of a column: in processes of its own where the job has workers, unless it came with the package."""
+def score_reward(score: Score, placement: Placement) -> Reward:
+    """The reward of a column.
+
+    Args:
+        score: the column.
+        placement: of the reward that guides; a user's own function runs there too, and what came with the package here.
+    """
+    options = placement.options(score.reward) | score.options
     if makes_processes(score.reward):
-        return make_reward(score.reward, ({"workers": job.workers} if job.workers else {}) | score.options)
-    if job.workers is None or score.reward in REWARDS or score.options:
-        return make_reward(score.reward, score.options)
+        return make_reward(score.reward, ({"workers": placement.workers} if placement.workers else {}) | options)
+    if placement.workers is None or score.reward in REWARDS or score.options:
+        return make_reward(score.reward, options)
     from svdd.rewards.worker_pool import workers
 
-    limits: dict[str, Any] = {"batch": job.reward_batch, "timeout": job.reward_timeout, "memory_mb": job.reward_memory}
-    return workers(score.reward, job.workers, **{k: v for k, v in limits.items() if v is not None})
+    return workers(score.reward, **placement.limits(), **options)

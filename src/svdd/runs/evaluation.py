@@ -1,22 +1,27 @@
 """The evaluation of sequences, molecules and images: of one run while it is written, and of finished runs beside each other."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from svdd.chain.process import Process
-from svdd.cli.listing import show
-from svdd.cli.sentences import say
 from svdd.decoding.result import Result
 from svdd.domains.sequence.fasta import read_fasta
 from svdd.domains.sequence.measures import has_alphabet, measured, record
 from svdd.domains.sequence.references import Reference, natural, of_model
+from svdd.messages import described
 from svdd.metrics.measures import Designs, Evaluation, makes_images, makes_molecules, scored
 from svdd.registry import HELD_OUT, JUDGES
+from svdd.runs import unmarked
 from svdd.runs.folder import as_json
-from svdd.runs.job import BEGUN, Job, make_process, make_reward
-from svdd.runs.reading import FinishedRun, grouped, labels
+from svdd.runs.job import BEGUN, Job, make_process
+from svdd.runs.labels import labels
+from svdd.runs.make import make_reward
+from svdd.runs.marks import ForeignFilesError, Mark
+from svdd.runs.reading import FinishedRun, grouped
+from svdd.runs.watching import RunWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,7 +115,7 @@ def held_out(reward: str) -> str:
 
 
 def evaluation_of(result: Result, process: Process, job: Job) -> Evaluation | None:
-    """The evaluation of a run's own designs, None unless there is more to measure; what fails is a note on stderr."""
+    """The evaluation of a run's own designs, None unless there is more to measure; what fails is a warning."""
     text = isinstance(result.samples, list)
     if any(getattr(job, name) for name in BEGUN):
         process = make_process(job.model_copy(update=BEGUN))
@@ -120,7 +125,7 @@ def evaluation_of(result: Result, process: Process, job: Job) -> Evaluation | No
         protocol = Protocol(process, held_out(job.reward), _known(job, process), job.chunks)
         return protocol.evaluation(protocol.designs(result))
     except Exception as error:  # a finished run is not lost to a measure of it
-        say(f"note: no evaluation of the designs, {type(error).__name__}: {error}")
+        warnings.warn(f"no evaluation of the designs, {described(error)}", RunWarning, stacklevel=2)
         return None
 
 
@@ -135,13 +140,15 @@ def costs(results: Sequence[Result]) -> dict[str, int | float]:
 
 
 def table(
-    rows: Mapping[str, Sequence[Result]], protocol: Protocol, progress: Callable[[str], None] = lambda name: None
+    rows: Sequence[tuple[str, Sequence[Result]]],
+    protocol: Protocol,
+    progress: Callable[[str], None] = lambda name: None,
 ) -> tuple["pd.DataFrame", list[str], dict[str, Designs]]:
     """A row for each label, of one or more runs, the notes of all, and the designs of each label."""
     import pandas as pd
 
     made, notes, designs = [], dict[str, None](), dict[str, Designs]()
-    for label, results in rows.items():
+    for label, results in rows:
         progress(label)
         measured_ones = [protocol.designs(result) for result in results]
         designs[label] = type(measured_ones[0]).pooled(measured_ones)
@@ -155,13 +162,16 @@ def check_out(out: Path, force: bool) -> None:
     """Looks whether an evaluation may be written to a folder.
 
     Raises:
-        FileExistsError: if it holds something else, or an evaluation and `force` is not given.
+        FileExistsError: if it holds an evaluation and `force` is not given.
+        ForeignFilesError: if it holds something else.
         NotADirectoryError: if it is not a folder.
     """
     if not out.exists() or not any(out.iterdir()):
         return
-    if not (out / "evaluation.json").is_file():
-        raise FileExistsError(f"{out} holds files that are not an evaluation; choose another folder with --out")
+    mark, older = Mark(out, "evaluation"), unmarked.is_evaluation(out)
+    if not mark.there() and not older:
+        raise ForeignFilesError(f"{out} holds files that are not an evaluation; choose another folder with --out")
+    mark.check_files(FILES, FILES if older else ())
     if not force:
         raise FileExistsError(f"{out} already holds an evaluation; choose another folder, or replace it with --force")
 
@@ -217,11 +227,26 @@ def _same_kind(about: Mapping[str, Any], result: Result) -> bool:
     return has_alphabet(about) and about.get("length") == len(result.samples[0])
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """Finished runs beside each other.
+
+    Args:
+        table: a row for each group of runs that differ in nothing but the seed.
+        notes: sentences about the table.
+        folder: where both are written.
+    """
+
+    table: "pd.DataFrame"
+    notes: list[str]
+    folder: Path
+
+
 def evaluate(
     folders: Sequence[Path], out: Path, *, reference: Path | None, judge: str | None, model: str | None,
-    force: bool, json: bool,
-) -> None:  # fmt: skip
-    """Measures finished runs of one model and reward beside each other, prints a table and writes it with a report.
+    force: bool,
+) -> Evaluated:  # fmt: skip
+    """Measures finished runs of one model and reward beside each other, and writes the table with a report.
 
     Args:
         folders: of runs; those that differ in nothing but the seed share a row.
@@ -231,7 +256,6 @@ def evaluate(
         judge: a reward that did not guide; without it, the held-out twin of the guide if there is one.
         model: what the likelihood bound is taken under, if not the runs' own model.
         force: replaces an earlier evaluation.
-        json: prints JSON.
 
     Raises:
         ValueError: for a folder that is no finished run, runs that cannot be compared, and bad references.
@@ -241,17 +265,14 @@ def evaluate(
     runs = [FinishedRun.read(folder) for folder in folders]
     groups = grouped(runs)
     protocol = protocol_of(runs, reference, judge, model)
-    named = dict(zip(labels([group[0].job for group in groups]), groups, strict=True))
-    rows = {label: [run.result for run in group] for label, group in named.items()}
+    named = list(zip(labels([group[0].job for group in groups]), groups, strict=True))
+    rows = [(label, [run.result for run in group]) for label, group in named]
     found, notes, _ = table(rows, protocol)
     notes.insert(0, resampled(groups))
-    first = {label: results[0] for label, results in rows.items()}
-    paths = {label: [str(run.path) for run in group] for label, group in named.items()}
+    first = {label: results[0] for label, results in rows}
+    paths = {label: [str(run.path) for run in group] for label, group in named}
     _write(found, notes, paths, protocol, out, first)
-    if json:
-        print(as_json({"evaluation": found.to_dict("records"), "notes": notes, "folder": str(out)}))
-        return
-    _print(found, notes, out)
+    return Evaluated(found, notes, out)
 
 
 def resampled(groups: Sequence[Sequence[FinishedRun]]) -> str:
@@ -269,7 +290,7 @@ def _write(
     from svdd.report.evaluation import write_evaluation
     from svdd.report.figures import pictures
 
-    out.mkdir(parents=True, exist_ok=True)
+    Mark(out, "evaluation").write(FILES)
     for name in FILES:
         (out / name).unlink(missing_ok=True)
     found.to_csv(out / "evaluation.csv", index=False, lineterminator="\n")
@@ -279,13 +300,4 @@ def _write(
     try:
         write_evaluation(found, out, notes, pictures(first))
     except ImportError as error:
-        say(f"note: no report.html, {error}")
-
-
-def _print(found: "pd.DataFrame", notes: Sequence[str], out: Path) -> None:
-    from svdd.report.tables import sections
-
-    for title, titles, rows in sections(found):
-        show([dict(zip(titles, row, strict=True)) for row in rows], json=False, title=title)
-    print("\n".join(notes))
-    print(f"written to {out}: {', '.join(name for name in FILES if (out / name).is_file())}")
+        warnings.warn(f"no report.html, {error}", RunWarning, stacklevel=3)

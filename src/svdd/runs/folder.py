@@ -1,28 +1,35 @@
-"""Run folders: never overwritten unasked, resumable while unfinished, complete when done."""
+"""Run folders: resumable while unfinished, complete when done; files of other people in them are never replaced."""
 
 import json
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from svdd.cli.sentences import say
 from svdd.decoding.result import Result
 from svdd.decoding.saving import read_state
-from svdd.runs.parts import Parts
+from svdd.runs import unmarked
+from svdd.runs.marks import ForeignFilesError, Mark
+from svdd.runs.parts import STATE, Parts
+from svdd.runs.watching import RunWarning
 from svdd.scoring.best_designs import BestDesigns
 
 if TYPE_CHECKING:
     from svdd.domains.molecule.poses import Poses
     from svdd.metrics.measures import Evaluation
 
-WRITTEN = (
-    "job.yaml", "state.pt", "state.part", "samples.csv", "samples.parquet", "samples.safetensors", "samples.fasta",
-    "samples.sdf", "samples.png", "poses.sdf", "steps.parquet", "evaluation.csv", "comparison.csv", "report.html",
-    "run.json", "best.csv", "best.part", "rewards.sqlite", "rewards.sqlite-wal", "rewards.sqlite-shm",
+ON_THE_WAY = (
+    "job.yaml", "state.pt", "state.part", "best.csv", "best.part", "rewards.sqlite", "rewards.sqlite-wal",
+    "rewards.sqlite-shm",
 )  # fmt: skip
-"""Every file a run may write; run.json names those of other domains."""
+"""Files that a run writes while it goes on."""
+AT_THE_END = (
+    "samples.csv", "samples.parquet", "samples.safetensors", "samples.fasta", "samples.sdf", "samples.png", "poses.sdf",
+    "steps.parquet", "evaluation.csv", "comparison.csv", "report.html", "run.json",
+)  # fmt: skip
+"""Files that a run may write at its end; run.json names those of other domains."""
 BEST = 100
 """Designs of best.csv."""
 
@@ -97,38 +104,66 @@ class RunFolder:
         """Whether its run has written everything; the list of files is written last."""
         return "files" in self.record()
 
+    @property
+    def mark(self) -> Mark:
+        """What tells the folder of a run."""
+        return Mark(self.path, "run")
+
+    def is_run(self) -> bool:
+        """Whether a run was started in it, whatever else is there.
+
+        Raises:
+            ValueError: if a version of this package wrote it that this one does not know.
+        """
+        return self.mark.there() or unmarked.is_run(self.path)
+
     def check(self, force: bool) -> None:
         """Looks before a run starts whether the folder may be written.
 
         Raises:
-            FileExistsError: if it holds anything and `force` is not given, or holds something else than a run.
+            FileExistsError: if it holds a run and `force` is not given.
+            ForeignFilesError: if it holds something else than a run, or files that no run wrote where one would.
             NotADirectoryError: if it is not a folder.
         """
         if not self.path.exists() or not any(self.path.iterdir()):
             return
-        if not self.job.is_file() and "settings" not in self.record():
-            raise FileExistsError(f"{self.path} holds files that are not a run; choose another folder")
+        if not self.is_run():
+            raise ForeignFilesError(f"{self.path} holds files that are not a run; choose another folder")
         if not force:
             go_on = "" if self.finished() or not self.job.is_file() else f", go on with: svdd resume {self.path}"
             raise FileExistsError(
                 f"{self.path} already holds a run; choose another folder{go_on}, or replace it with --force"
             )
+        self.check_files()
 
-    def _journal_names(self) -> list[str]:
-        return [self.journal.name + end for end in ("", "-wal", "-shm")]
+    def check_files(self, keep: Sequence[str] = ()) -> None:
+        """Looks whether the run can write its files.
+
+        Args:
+            keep: files that were written for it already.
+
+        Raises:
+            ForeignFilesError: if one of them is there and no run wrote it.
+        """
+        self.mark.check_files(AT_THE_END, {*self._listed(), *keep})
+
+    def _listed(self) -> list[str]:
+        """The files that run.json names, in this folder."""
+        files = self.record().get("files", [])
+        return [name for name in files if isinstance(name, str) and name == Path(name).name]
 
     def clear(self) -> None:
-        """Removes what a run writes, and nothing else."""
-        named = [name for name in self.record().get("files", []) if isinstance(name, str) and name == Path(name).name]
-        for name in {*WRITTEN, *named}:
+        """Removes what a run has written, and nothing else."""
+        for name in {*ON_THE_WAY, *self._listed(), *self.mark.files()}:
             if (self.path / name).is_file():
                 (self.path / name).unlink()
         self.parts.clear()
 
     def claim(self, job: str) -> None:
         """Makes the folder, or empties it of an older run, and writes the job."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.mark.write({*self._listed(), *self.mark.files()})
         self.clear()
+        self.mark.write(())
         self.job.write_text(job, encoding="utf-8")
 
     def load_state(self) -> dict[str, Any] | None:
@@ -139,8 +174,7 @@ class RunFolder:
         """
         if not self.state.is_file():
             return None
-        names = ("batch", "step", "usage", "trace", "finished", "best", "breakdown")
-        return read_state(self.state, "run the job from its start", names)
+        return read_state(self.state, "run the job from its start", STATE)
 
     def finish(
         self,
@@ -160,9 +194,14 @@ class RunFolder:
             evaluate: measures the designs, once they are safe on disk.
             pose: how the best designs sit in their receptor, once they are safe on disk.
             **report: for `svdd.report.html.write_report`.
+
+        Raises:
+            ForeignFilesError: if there is a file that it would write and no run wrote.
         """
-        before = {path.name for path in self.path.iterdir()} - set(WRITTEN)
-        for name in set(WRITTEN) - {self.job.name, self.state.name, "best.csv", *self._journal_names(), *keep}:
+        self.check_files(keep)
+        before = {path.name for path in self.path.iterdir()} - {*ON_THE_WAY, *AT_THE_END}
+        self.mark.write(AT_THE_END)
+        for name in set(AT_THE_END) - set(keep):
             (self.path / name).unlink(missing_ok=True)  # of a run that was stopped while it wrote them
         result.save(self.path)
         evaluation = evaluate(result)
@@ -172,13 +211,14 @@ class RunFolder:
         if poses:
             poses.save(self.path / "poses.sdf")
         _report(result, self.path, evaluation=evaluation, poses=poses, **report)
-        for name in (self.state.name, *self._journal_names()):
+        for name in set(ON_THE_WAY) - {self.job.name, "best.csv"}:
             (self.path / name).unlink(missing_ok=True)
         self.parts.clear()
-        files = sorted({path.name for path in self.path.iterdir()} - before)
+        files = sorted({path.name for path in self.path.iterdir() if path.is_file()} - before)
         measured = {"evaluation": {"notes": evaluation.notes} | evaluation.row} if evaluation else {}
         record: dict[str, Any] = plain(result.record() | {"job": job} | measured | {"files": files})
         (self.path / "run.json").write_text(as_json(record) + "\n", encoding="utf-8")
+        self.mark.write(files)
         return record
 
 
@@ -194,4 +234,4 @@ def _report(result: Result, folder: Path, **report: Any) -> None:
     try:
         write_report(result, folder, **report)
     except ImportError as error:
-        say(f"note: no report.html, {error}")
+        warnings.warn(f"no report.html, {error}", RunWarning, stacklevel=3)

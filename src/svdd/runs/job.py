@@ -1,6 +1,7 @@
 """Jobs: everything that decides a run, as a checked record; flags and YAML files are two ways to write one."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,13 +24,13 @@ from svdd.messages import unknown
 from svdd.method.table import METHODS
 from svdd.method.values import Value
 from svdd.method.values_by_name import VALUES, names_value, read_value
-from svdd.registry import MODELS, REWARDS, SCHEMES, WITH_IDS, load
+from svdd.registry import MODELS, REWARDS, SCHEMES, load
 from svdd.runs.columns import Score, read_scores, renamed, score_reward
-from svdd.runs.make import job_reward, whole_command
-from svdd.runs.make import make_reward as make_reward
+from svdd.runs.make import Placement, placed_reward
 from svdd.runs.objectives import NAME as OBJECTIVE
-from svdd.runs.objectives import Written
+from svdd.runs.objectives import Written, make_objective
 from svdd.runs.objectives import sentence as objective_sentence
+from svdd.runs.paths import whole, whole_name, whole_options
 from svdd.scoring.reward import Reward
 from svdd.scoring.stored_scores import Journal
 
@@ -84,6 +85,7 @@ class Job(BaseModel):
     ray_workers: PositiveInt | None = None
     ray_resources: dict[str, PositiveFloat] = {}
     reward_resources: dict[str, PositiveFloat] = {}
+    command_folder: str | None = None
 
     template: str | None = None
     fix: list[str] = []
@@ -120,25 +122,32 @@ class Job(BaseModel):
         return given | ({"replace": None} if self.replace == "all" else {})
 
     def anchored(self) -> "Job":
-        """The same job with whole paths, so that it runs from anywhere."""
-        changed: dict[str, Any] = {
-            k: _whole(getattr(self, k)) for k in ("template", "start", "cache") if getattr(self, k)
-        }
-        changed |= {k: _whole_target(getattr(self, k)) for k in ("model", "reward")}
+        """The same job with whole paths, so that it runs from anywhere.
+
+        Raises:
+            ValueError: for an unknown model or reward whose options may be paths.
+        """
+        changed: dict[str, Any] = {k: whole(v) for k in ("template", "start", "cache") if (v := getattr(self, k))}
+        changed |= {"model": whole_name("model", self.model), "reward": whole_name("reward", self.reward)}
         if not names_value(self.value):
-            changed["value"] = _whole(self.value)
-        changed["model_options"] = _whole_files(self.model_options)
-        changed["reward_options"] = _whole_files(self.reward_options)
-        changed["scores"] = [renamed(text, _whole_target) for text in self.scores]
+            changed["value"] = whole(self.value)
+        changed["model_options"] = whole_options("model", self.model, self.model_options)
+        changed["reward_options"] = whole_options("reward", self.reward, self.reward_options)
+        changed["scores"] = [renamed(text, partial(whole_name, "reward")) for text in self.scores]
         if self.objective is not None:
-            changed["objective"] = self.objective.changed(_whole_target, _whole_files)
+            changed["objective"] = self.objective.with_whole_paths()
+        if any(name.startswith("cmd:") for name in self.rewards()):
+            changed["command_folder"] = whole(self.command_folder or ".")
         return self.model_copy(update=changed)
+
+    def rewards(self) -> list[str]:
+        """The names of all rewards: those that guide, then those of the scores."""
+        return [*self.guides(), *(Score.read(text).reward for text in self.scores)]
 
     def code(self) -> list[str]:
         """What it names to be imported or started: a user's own functions and programs."""
-        known = (*MODELS, *REWARDS)
-        scores = [Score.read(text).reward for text in self.scores]
-        named = [name for name in dict.fromkeys((self.model, *self.guides(), *scores)) if name not in known]
+        named = [whole_name("model", self.model), *(whole_name("reward", name) for name in self.rewards())]
+        named = [name for name in dict.fromkeys(named) if name not in (*MODELS, *REWARDS)]
         return [name for name in named if name.partition(":")[0] not in (*SCHEMES, "http", "https", "docking")]
 
     def record(self) -> dict[str, Any]:
@@ -148,27 +157,6 @@ class Job(BaseModel):
     def written(self) -> str:
         """The job as YAML."""
         return yaml.safe_dump(self.record(), sort_keys=False)
-
-
-def _whole(path: str) -> str:
-    return str(Path(path).expanduser().absolute())
-
-
-def _whole_files(options: dict[str, Any]) -> dict[str, Any]:
-    """Options with whole paths in place of those of files and folders there are."""
-    return {k: _whole(v) if isinstance(v, str) and v and Path(v).exists() else v for k, v in options.items()}
-
-
-def _whole_target(name: str) -> str:
-    scheme, _, path = name.partition(":")
-    if scheme == "cmd":
-        return whole_command(name)
-    if scheme in WITH_IDS and not Path(path).exists():
-        return name
-    if (scheme in SCHEMES and path) or (scheme == "docking" and Path(path).is_file()):
-        return f"{scheme}:{_whole(path)}"
-    file, colon, function = name.rpartition(":")
-    return f"{_whole(file)}:{function}" if colon and file.endswith(".py") else name
 
 
 def make_job(given: Mapping[str, Any]) -> Job:
@@ -274,6 +262,28 @@ def _value(job: Job, process: Process, reward: Reward) -> str | Value:
     return load_value(job.value, process, reward, force=bool(job.force_value))
 
 
+def placement_of(job: Job) -> Placement:
+    """Where a job's reward is computed."""
+    return Placement(job.workers, job.reward_timeout, job.reward_batch, job.reward_memory, job.command_folder)
+
+
+def job_reward(job: Job) -> Reward:
+    """The reward that guides a job's run, where and how the job says.
+
+    Raises:
+        ValueError: for an unknown reward or option, and for settings of a kind of reward that this is not.
+    """
+    placement = placement_of(job)
+    if job.objective is None:
+        return placed_reward(job.reward, job.reward_options, placement)
+    if job.reward_options or placement.limits():
+        raise ValueError(
+            "an objective has no options, workers or limits of its own: give options:, workers:, timeout:, batch: and "
+            "memory: to the component that they are for"
+        )
+    return make_objective(job.objective, job.command_folder)
+
+
 def make_decoding(job: Job, journal: Journal | None = None, reward: Reward | None = None) -> Decoding:
     """The run that a job describes, not started.
 
@@ -297,7 +307,7 @@ def make_decoding(job: Job, journal: Journal | None = None, reward: Reward | Non
         seed=job.seed,
         batch=job.batch,
         chunks=job.chunks,
-        scores={score.title: score_reward(score, job) for score in columns},
+        scores={score.title: score_reward(score, placement_of(job)) for score in columns},
         on_failure=job.on_failure,
         cache=job.cache,
         journal=journal,

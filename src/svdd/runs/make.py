@@ -1,17 +1,13 @@
-"""The reward of a job: in this process, in worker processes, in another program or at an address."""
+"""Rewards by name: in this process, in worker processes, in another program or at an address."""
 
 import inspect
-import shlex
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from svdd.cli.sentences import guarded
 from svdd.registry import REWARD_SCHEMES, REWARDS, load_reward
+from svdd.rewards.user_code import guarded
 from svdd.scoring.reward import Composite, Reward, like
-
-if TYPE_CHECKING:
-    from svdd.runs.job import Job
 
 OUTSIDE = tuple(f"{scheme}:" for scheme in REWARD_SCHEMES)
 
@@ -36,43 +32,47 @@ def _told_apart(reward: Reward, name: str, made_from: tuple[Any, dict[str, Any]]
     return wrapper
 
 
-def job_reward(job: "Job") -> Reward:
-    """The reward that guides a job's run, where and how the job says.
+@dataclass(frozen=True)
+class Placement:
+    """Where a reward is computed, and within which limits; what is None is left to the reward.
 
-    Raises:
-        ValueError: for an unknown reward or option, and for settings of a kind of reward that this is not.
+    Args:
+        workers: processes.
+        timeout: seconds, of a design in a worker, of a call outside of Python.
+        batch: designs that a worker or an address is given at a time.
+        memory_mb: MB that a worker may take beyond the loaded reward.
+        command_folder: the folder that a program starts in, if it is one.
     """
-    limits = {
-        "timeout": job.reward_timeout,
-        "batch": job.reward_batch,
-        "workers": job.workers,
-        "memory_mb": job.reward_memory,
-    }
-    if job.objective is None:
-        return placed_reward(job.reward, job.reward_options, limits)
-    from svdd.runs.objectives import make_objective
 
-    if job.reward_options or any(limits.values()):
-        raise ValueError(
-            "an objective has no options, workers or limits of its own: give options:, workers:, timeout:, batch: and "
-            "memory: to the component that they are for"
-        )
-    return make_objective(job.objective)
+    workers: int | None = None
+    timeout: float | int | None = None
+    batch: int | None = None
+    memory_mb: float | int | None = None
+    command_folder: str | None = None
+
+    def limits(self) -> dict[str, Any]:
+        """The workers and limits that are not None."""
+        names = ("workers", "timeout", "batch", "memory_mb")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+    def options(self, reward: str) -> dict[str, Any]:
+        """The options that a reward gets from where it is computed."""
+        in_folder = reward.startswith("cmd:") and self.command_folder is not None
+        return {"folder": self.command_folder} if in_folder else {}
 
 
-def placed_reward(reward: str, options: Mapping[str, Any], limits: Mapping[str, Any]) -> Reward:
+def placed_reward(reward: str, options: Mapping[str, Any], placement: Placement) -> Reward:
     """A reward by name, in processes of its own if it is given workers.
 
     Args:
         reward: its name.
         options: of it.
-        limits: `timeout`, `batch`, `workers` and `memory_mb`, None where not given.
+        placement: where it is computed.
 
     Raises:
         ValueError: for an unknown reward or option, and for limits of a kind of reward that this is not.
     """
-    given: dict[str, Any] = {name: value for name, value in limits.items() if value is not None}
-    taken = _parameters(reward)
+    given, options, taken = placement.limits(), placement.options(reward) | dict(options), _parameters(reward)
     if "workers" in given and "workers" not in taken:
         from svdd.rewards.worker_pool import workers
 
@@ -85,7 +85,7 @@ def placed_reward(reward: str, options: Mapping[str, Any], limits: Mapping[str, 
             raise ValueError(
                 f"reward_{name} is for rewards in workers and outside of Python; {reward} is neither: give {remedy}"
             )
-    return make_reward(reward, given | dict(options))
+    return make_reward(reward, given | options)
 
 
 def makes_processes(name: str) -> bool:
@@ -100,9 +100,3 @@ def _parameters(name: str) -> list[str]:
     if not name.startswith(OUTSIDE):
         return []
     return list(inspect.signature(locate("reward", name.partition(":")[0], REWARD_SCHEMES)).parameters)
-
-
-def whole_command(name: str) -> str:
-    """A command with whole paths in place of those of files there are, so that it runs from anywhere."""
-    words = shlex.split(name.removeprefix("cmd:"))
-    return "cmd:" + shlex.join(str(Path(word).absolute()) if Path(word).is_file() else word for word in words)

@@ -13,6 +13,7 @@ from svdd.method.learned_values import Learned
 from svdd.method.table import METHODS, Method
 from svdd.method.values_by_name import names_value, rehearsed
 from svdd.runs.job import RENAMED, Job, make_job
+from svdd.runs.labels import exact
 from svdd.runs.pilots import on_a_line, seconds_a_design
 
 MATCHES = {"network-rows": "network rows", "reward-calls": "reward calls", "seconds": "seconds"}
@@ -48,7 +49,7 @@ class Compared:
     def name(self) -> str:
         """Of its folder: method, sizes and temperature, whatever else is compared."""
         sizes = [f"{short}{getattr(self.job, long)}" for long, short in SIZES.items() if getattr(self.job, long)]
-        heat = [] if self.job.temperature is None else [f"a{self.job.temperature:g}"]
+        heat = [] if self.job.temperature is None else [f"a{exact(self.job.temperature)}"]
         return "-".join([self.job.method, *sizes, *heat])
 
     @property

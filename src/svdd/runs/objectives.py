@@ -1,6 +1,6 @@
 """The objective of a job: several rewards as one, as a form that YAML files hold."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,7 +19,8 @@ from pydantic import (
 from svdd.messages import unknown
 from svdd.rewards.desirability import AtLeast, AtMost, Desirability, Interval, Ramp, Sigmoid
 from svdd.rewards.objectives import Objective, objective
-from svdd.runs.make import placed_reward
+from svdd.runs.make import Placement, placed_reward
+from svdd.runs.paths import whole_name, whole_options
 
 NAME = "objective"
 """What the reward of a job is called that has an objective."""
@@ -55,17 +56,27 @@ class PartForm(BaseModel):
             raise ValueError("must be met, so it has no weight; leave one of them out")
         return self
 
-    def desirability(self, name: str) -> Desirability:
+    def with_whole_paths(self, name: str) -> "PartForm":
+        """The same component with whole paths; `name` is its reward where it names none itself."""
+        reward = self.reward and whole_name("reward", self.reward)
+        options = whole_options("reward", self.reward or name, self.options)
+        return self.model_copy(update={"reward": reward, "options": options})
+
+    def desirability(self, name: str, command_folder: str | None = None) -> Desirability:
         """The component, loaded.
+
+        Args:
+            name: of its reward where it names none itself.
+            command_folder: where a program starts.
 
         Raises:
             ValueError: for an unknown reward or option.
         """
-        limits = {"timeout": self.timeout, "batch": self.batch, "workers": self.workers, "memory_mb": self.memory}
+        placement = Placement(self.workers, self.timeout, self.batch, self.memory, command_folder)
         least = None if self.at_least is None else AtLeast(self.at_least)
         most = None if self.at_most is None else AtMost(self.at_most)
         shape = self.sigmoid or self.ramp or self.interval or least or most
-        return Desirability(placed_reward(self.reward or name, self.options, limits), shape, self.must)
+        return Desirability(placed_reward(self.reward or name, self.options, placement), shape, self.must)
 
 
 class ObjectiveForm(BaseModel):
@@ -91,14 +102,9 @@ class ObjectiveForm(BaseModel):
         """The names of the rewards."""
         return [part.reward or name for name, part in self.parts.items()]
 
-    def changed(
-        self, reward: Callable[[str], str], options: Callable[[dict[str, Any]], dict[str, Any]]
-    ) -> "ObjectiveForm":
-        """The same objective with other names of rewards and other options."""
-        parts = {
-            name: part.model_copy(update={"reward": reward(part.reward), "options": options(part.options)})
-            for name, part in self.parts.items()
-        }
+    def with_whole_paths(self) -> "ObjectiveForm":
+        """The same objective with whole paths in the names of rewards and in their options."""
+        parts = {name: part.with_whole_paths(name) for name, part in self.parts.items()}
         return self.model_copy(update={"parts": parts})
 
     def record(self) -> dict[str, Any]:
@@ -110,13 +116,13 @@ Written = Annotated[ObjectiveForm, PlainSerializer(ObjectiveForm.record)]
 """An objective that is written down as short as it can be."""
 
 
-def make_objective(form: ObjectiveForm) -> Objective:
-    """The objective of a form, its rewards loaded.
+def make_objective(form: ObjectiveForm, command_folder: str | None = None) -> Objective:
+    """The objective of a form, its rewards loaded; programs among them start in `command_folder`.
 
     Raises:
         ValueError: for an unknown reward or option, and a weight that the combination cannot use.
     """
-    made = {name: (part.desirability(name), part.weight) for name, part in form.parts.items()}
+    made = {name: (part.desirability(name, command_folder), part.weight) for name, part in form.parts.items()}
     return objective(
         form.combine, {name: part if weight is None else (part, weight) for name, (part, weight) in made.items()}
     )

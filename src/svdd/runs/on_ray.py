@@ -3,27 +3,27 @@
 from contextlib import nullcontext
 from functools import partial
 
-from svdd.cli.sentences import say
 from svdd.clusters.actors import ONE_CORE, connect
 from svdd.clusters.remote_reward import reward_on_ray
 from svdd.clusters.runs import batch_of, run_on_ray
 from svdd.decoding.decoding import Decoding
 from svdd.runs.folder import RunFolder
-from svdd.runs.job import Job, make_decoding
-from svdd.runs.make import job_reward, makes_processes
+from svdd.runs.job import Job, job_reward, make_decoding
+from svdd.runs.make import makes_processes
 from svdd.runs.parts import Parts
+from svdd.runs.watching import Watch
 
 WORKERS = 2
 HERE = "ray"
 
 
-def decoded_on_ray(job: Job, folder: RunFolder, quiet: bool, resumed: bool = False) -> Decoding:
+def decoded_on_ray(job: Job, folder: RunFolder, watch: Watch, resumed: bool = False) -> Decoding:
     """The run of a job, finished by workers; its folder is made once the first batch is there, and keeps every batch.
 
     Args:
         job: with `engine`, `ray` for this machine or the address of a cluster; `workers` are actors for the reward.
         folder: to write.
-        quiet: no progress.
+        watch: is told how many batches are there.
         resumed: whether the folder holds batches of the same run.
 
     Raises:
@@ -39,8 +39,7 @@ def decoded_on_ray(job: Job, folder: RunFolder, quiet: bool, resumed: bool = Fal
     connect(None if job.engine == HERE else job.engine)
 
     def progress(done: int, batches: int) -> None:
-        if not quiet:
-            say(f"{done} of {batches} batches of {job.batch} chains")
+        watch.tell(f"{done} of {batches} batches of {job.batch} chains")
 
     # a worker of its own in every actor, so that a design that hangs or crashes costs that design here too
     alone = job.model_copy(update={"workers": 1}) if job.workers or makes_processes(job.reward) else job

@@ -1,4 +1,4 @@
-"""Finished runs, read back from their folders, grouped by settings and labelled by what differs."""
+"""Finished runs, read back from their folders and grouped by settings."""
 
 import json
 from collections.abc import Sequence
@@ -9,25 +9,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from svdd.cost.ledger import Usage
-from svdd.decoding.result import COLUMNS, Result
+from svdd.decoding.result import BROUGHT, COLUMNS, Result
 from svdd.domains.sequence.alphabets import Alphabet
-from svdd.method.table import METHODS
 from svdd.metrics.measures import makes_images, makes_molecules
 from svdd.runs.folder import RunFolder
-from svdd.runs.job import RENAMED, Job, make_job
+from svdd.runs.job import Job, make_job
+from svdd.runs.labels import settings
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_NO_PART = (
-    "seed", "out", "scores", "batch", "chunks", "workers", "reward_timeout", "reward_batch", "reward_memory", "cache",
-    "save_seconds", "engine", "ray_workers", "ray_resources", "reward_resources",
-)  # fmt: skip
-_OPTIONS = sorted({option for row in METHODS.values() for option in row.options})
-_NAMES = {option: name for name, option in RENAMED.items()}
-"""What a job calls those options of methods whose name it needs for something else."""
-_FIRST = ("candidates", "particles", "width", "temperature", "value")
-_SHORT = {"candidates": "M = {}", "particles": "N = {}", "value": "{}", "model_options": "{}"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +42,7 @@ class FinishedRun:
         folder = RunFolder(path)
         written = folder.record()
         if not folder.finished() or "job" not in written:
-            unfinished = folder.state.is_file() or (folder.job.is_file() and not folder.finished())
+            unfinished = not folder.finished() and folder.is_run()
             remedy = f"; go on with: svdd resume {path}" if unfinished else "; give folders that svdd run wrote"
             raise ValueError(f"{path} holds no finished run{remedy}")
         about = written["model"]
@@ -79,7 +69,7 @@ def _result(path: Path, written: dict[str, Any], about: dict[str, Any]) -> Resul
         text = "sample" if alphabet or makes_molecules(about) else "id"
         usage = Usage.from_dict(written["usage"])
         sequences = _images(path, frame) if makes_images(about) else frame[text].tolist()
-        told = (*COLUMNS[:3], "prompt")
+        told = (*COLUMNS[:3], *BROUGHT)
         columns = {name: torch.tensor(frame[name].to_numpy(float)) for name in frame.columns if name not in told}
         if alphabet:
             Alphabet(alphabet).encode(sequences)
@@ -97,12 +87,6 @@ def _images(path: Path, frame: "pd.DataFrame") -> Any:
 
     images = read_images([path / name for name in frame["sample"]])
     return captioned(images, encode_prompts(frame["prompt"].tolist())) if "prompt" in frame else images
-
-
-def settings(job: Job) -> dict[str, Any]:
-    """A job's settings with the defaults of its method, without those that leave the law of the designs alone."""
-    defaults = {_NAMES.get(option, option): value for option, value in METHODS[job.method].defaults().items()}
-    return defaults | {name: value for name, value in job.record().items() if name not in _NO_PART}
 
 
 def grouped(runs: Sequence[FinishedRun]) -> list[list[FinishedRun]]:
@@ -151,24 +135,3 @@ def _told(value: Any) -> str:
     if isinstance(value, tuple):
         return value[0] + (f" with {value[1]}" if value[1] else "")
     return str(value)
-
-
-def labels(jobs: Sequence[Job]) -> list[str]:
-    """The method of each job with the settings that tell it apart, the method's own among jobs of the same method only."""
-    every, own = [settings(job) for job in jobs], {"value", *(_NAMES.get(option, option) for option in _OPTIONS)}
-    made = []
-    for mine in every:
-        alike = [other for other in every if other["method"] == mine["method"]]
-        differing = [
-            name
-            for name in dict.fromkeys((*_FIRST, *(name for other in every for name in other)))
-            if name != "method"
-            and any(other.get(name) != mine.get(name) for other in (alike if name in own else every))
-        ]
-        made.append(", ".join([mine["method"], *(_setting(name, mine.get(name)) for name in differing)]))
-    return made
-
-
-def _setting(name: str, value: Any) -> str:
-    shown = f"{value:g}" if isinstance(value, float) else "by default" if value is None else str(value)
-    return _SHORT.get(name, f"{name.replace('_', ' ')} {{}}").format(shown)

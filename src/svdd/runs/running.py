@@ -1,19 +1,16 @@
-"""Running a job to its end, or to a Ctrl-C after which it can go on."""
+"""Running a job to its end, or until its watch stops it, after which it can go on."""
 
-import signal
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from svdd.cli.progress import progress
-from svdd.cli.sentences import Interrupted, say
 from svdd.decoding.decoding import Decoding
 from svdd.runs.folder import RunFolder
 from svdd.runs.job import Job, make_decoding, make_job, read_settings
+from svdd.runs.watching import NOBODY, RunStopped, RunWarning, Watch
 from svdd.scoring.reward import close
 from svdd.scoring.score_file import ScoreCache
 from svdd.scoring.stored_scores import Journal
@@ -21,27 +18,8 @@ from svdd.scoring.stored_scores import Journal
 SAVE_SECONDS = 30.0
 
 
-@dataclass
-class _Stop:
-    asked: bool = False
-
-
-@contextmanager
-def _stop_on_interrupt() -> Iterator[_Stop]:
-    """Ctrl-C is kept until the step is over, since only there a run can be saved; a second one stops at once."""
-    stop = _Stop()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stop.asked:
-            raise KeyboardInterrupt
-        stop.asked = True
-        say("stopping after this step (Ctrl-C again stops at once)")
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
+class NoRunError(ValueError):
+    """A folder in which no run was started."""
 
 
 @contextmanager
@@ -49,11 +27,12 @@ def _unfinished(folder: RunFolder) -> Iterator[None]:
     """If the run fails, says that what was saved can go on."""
     try:
         yield
-    except Interrupted:
+    except RunStopped:
         raise
     except BaseException:
         if folder.started:
-            say(f"note: {folder.path} holds an unfinished run, saved before; go on with: svdd resume {folder.path}")
+            note = f"{folder.path} holds an unfinished run, saved before; go on with: svdd resume {folder.path}"
+            warnings.warn(note, RunWarning, stacklevel=3)
         raise
 
 
@@ -81,7 +60,7 @@ def drive(
     done: int = 0,
     claim: Callable[[], None] = lambda: None,
     save_seconds: float = SAVE_SECONDS,
-    quiet: bool = False,
+    watch: Watch = NOBODY,
 ) -> None:
     """Iterates to the end; saves the state and the best designs again and again.
 
@@ -91,52 +70,55 @@ def drive(
         done: steps that were taken before.
         claim: makes the folder the run's own, after the first step if not before.
         save_seconds: between two saves.
-        quiet: no progress.
+        watch: follows the run, and may stop it.
 
     Raises:
-        Interrupted: after Ctrl-C, the state saved.
+        RunStopped: once the watch has stopped it and the state is saved.
     """
     saved = time.monotonic()
-    with (
-        _stop_on_interrupt() as stop,
-        _unfinished(folder),
-        progress(len(decoding), quiet, usage=decoding.usage) as show,
-    ):
+    with _unfinished(folder), watch.steps(decoding) as on_step:
         for number, step in enumerate(decoding, done + 1):
-            show(number, step)
+            on_step(number, step)
             claim()
-            if stop.asked or time.monotonic() - saved > save_seconds:
+            stops = watch.stops()
+            if stops or time.monotonic() - saved > save_seconds:
                 decoding.save(folder.state)
                 folder.write_best(decoding.best)
                 saved = time.monotonic()
-            if stop.asked:
-                raise Interrupted(f"stopped at step {number} of {len(decoding)}; go on with: svdd resume {folder.path}")
+            if stops:
+                raise RunStopped(f"stopped at step {number} of {len(decoding)}; go on with: svdd resume {folder.path}")
     claim()
 
 
-def run_job(job: Job, force: bool, quiet: bool) -> dict[str, Any]:
+def run_job(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[str, Any]:
     """Runs a job from its start; returns what run.json holds.
+
+    Args:
+        job: with the folder to write.
+        force: replaces an earlier run in the folder.
+        watch: follows the run, and may stop it.
 
     Raises:
         FileExistsError: if the folder may not be written.
         ValueError: for anything in the job that is unknown or does not fit together.
-        Interrupted: after Ctrl-C.
+        RunStopped: if the watch stops it.
     """
-    folder, job = RunFolder(Path(job.out)), job.anchored()
+    folder = RunFolder(Path(job.out))
     folder.check(force)
-    for name in () if quiet else job.code():
-        say(f"running {name}, which the job names")
+    for name in job.code():
+        watch.tell(f"running {name}, which the job names")
+    job = job.anchored()
     if job.engine is not None:
         from svdd.runs.on_ray import decoded_on_ray
 
         with _unfinished(folder):
-            return _finish(decoded_on_ray(job, folder, quiet), folder, job, quiet)
+            return _finish(decoded_on_ray(job, folder, watch), folder, job, watch)
     claim = _Claim(folder, job)
     with _made(job, claim.journal) as decoding:
         if decoding.plan is not None:
-            say(decoding.plan.sentence)
-        drive(decoding, folder, claim=claim, save_seconds=job.save_seconds or SAVE_SECONDS, quiet=quiet)
-        return _finish(decoding, folder, job, quiet)
+            watch.plan(decoding.plan.sentence)
+        drive(decoding, folder, claim=claim, save_seconds=job.save_seconds or SAVE_SECONDS, watch=watch)
+        return _finish(decoding, folder, job, watch)
 
 
 @contextmanager
@@ -151,34 +133,38 @@ def _made(job: Job, journal: Journal) -> Iterator[Decoding]:
             close(reward)
 
 
-def resume_job(path: Path, quiet: bool) -> dict[str, Any]:
+def resume_job(path: Path, watch: Watch = NOBODY) -> dict[str, Any]:
     """Goes on with an unfinished run, or returns the record of a finished one.
 
     Raises:
-        ValueError: if the folder holds no run that `svdd run` started, or its state is damaged.
-        Interrupted: after Ctrl-C.
+        NoRunError: if no run was started in the folder.
+        ForeignFilesError: if it holds files that the run would write and did not.
+        ValueError: if its state is damaged.
+        RunStopped: if the watch stops it.
     """
     folder = RunFolder(path)
-    if not folder.job.is_file():
-        raise ValueError(f"{path} holds no job.yaml, so there is no run to go on with")
+    if not folder.is_run() or not (folder.finished() or folder.job.is_file()):
+        start = f"; to start its job: svdd run {folder.job}" if folder.job.is_file() else ""
+        raise NoRunError(f"no run was started in {path}, so there is nothing to go on with{start}")
     if folder.finished():
         return folder.record()
+    folder.check_files()
     job = make_job(read_settings(folder.job))
     if job.engine is not None:
         from svdd.runs.on_ray import decoded_on_ray
 
         with _unfinished(folder):
-            return _finish(decoded_on_ray(job, folder, quiet, resumed=True), folder, job, quiet)
+            return _finish(decoded_on_ray(job, folder, watch, resumed=True), folder, job, watch)
     state, done = folder.load_state(), 0
     with _made(job, ScoreCache(folder.journal)) as decoding:
         if state is not None:
             decoding.resume(state)
             done = state["batch"] * decoding.process.steps + (state["step"]["number"] if state["step"] else 0)
-        drive(decoding, folder, done=done, save_seconds=job.save_seconds or SAVE_SECONDS, quiet=quiet)
-        return _finish(decoding, folder, job, quiet)
+        drive(decoding, folder, done=done, save_seconds=job.save_seconds or SAVE_SECONDS, watch=watch)
+        return _finish(decoding, folder, job, watch)
 
 
-def _finish(decoding: Decoding, folder: RunFolder, job: Job, quiet: bool) -> dict[str, Any]:
+def _finish(decoding: Decoding, folder: RunFolder, job: Job, watch: Watch) -> dict[str, Any]:
     from svdd.runs.evaluation import evaluation_of
     from svdd.runs.posing import posed
 
@@ -188,5 +174,5 @@ def _finish(decoding: Decoding, folder: RunFolder, job: Job, quiet: bool) -> dic
         decoding.result(),
         job.record(),
         evaluate=lambda result: evaluation_of(result, decoding.plain, job),
-        pose=lambda result: posed(result, decoding.given, quiet),
+        pose=lambda result: posed(result, decoding.given, watch.tell),
     )

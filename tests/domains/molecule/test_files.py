@@ -149,7 +149,11 @@ def test_the_best_designs_are_posed_and_written_in_three_dimensions(tmp_path):
 def test_a_component_may_pose_and_most_rewards_do_not():
     designs = ["C" * n for n in range(1, 13)]
     posing = Posing()
-    together = SimpleNamespace(components={"qed": len, "docking": posing})
+
+    def together(designs):
+        return [0.0] * len(designs)
+
+    together.components = {"qed": len, "docking": posing}
     assert len(poses_of(result(designs, np.arange(12.0)), together)) == POSED
     assert posing.asked == designs[:-11:-1]
     assert poses_of(result(), len) is None

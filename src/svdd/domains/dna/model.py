@@ -1,5 +1,7 @@
 """The bundled model of human enhancers: masked diffusion over 200-bp sites open in HepG2 or in K562."""
 
+from pathlib import Path
+
 import torch
 
 from svdd.chain.process import Process
@@ -10,7 +12,7 @@ from svdd.domains.sequence.bundled_models import masked_model
 def dna_enhancer(
     steps: int = 128,
     length: int = 200,
-    weights: str | None = None,
+    weights: str | Path | None = None,
     device: torch.device | str | None = None,
     precision: str = "float32",
 ) -> Process:

@@ -32,6 +32,7 @@ from svdd.domains.image.pipelines.refusals import REASONS
 from svdd.domains.image.prompts import captioned
 from svdd.domains.image.rewards.image_reward import as_reward
 from svdd.messages import unknown
+from svdd.registry import HubPath
 from svdd.scoring.reward import Composite, Reward
 
 _ON_CPU, _ON_ACCELERATOR = (2**14, 2**18, 8), (2**17, 2**20, 64)
@@ -39,7 +40,7 @@ _ON_CPU, _ON_ACCELERATOR = (2**14, 2**18, 8), (2**17, 2**20, 64)
 
 
 def diffusers_process(
-    path: str,
+    path: HubPath,
     steps: int = 50,
     eta: float | int | None = None,
     prompt: str | Sequence[str] | None = None,

@@ -13,6 +13,8 @@ __all__ = ["best", "read_molecules", "write_molecules", "write_sdf"]
 
 DRAWN, A_ROW, PIXELS = 24, 4, 300
 """Of the picture: molecules at most, molecules in a row, and the edge of each."""
+ENDINGS = (".smi", ".txt", ".csv", ".tsv")
+"""Of files of SMILES, before `.gz`."""
 _COLUMNS = ("smiles", "sample", "mol", "molecule")
 
 
@@ -73,6 +75,11 @@ def write_sdf(molecules: Sequence[Any], ids: Sequence[str], numbers: Mapping[str
             for column, title in titles.items():
                 written.SetProp(title, f"{float(numbers[column][row]):.6g}")
             writer.write(written)
+
+
+def is_molecule_file(text: str) -> bool:
+    """Whether a text is the name of a file of molecules and no SMILES, which has no such ending."""
+    return text.removesuffix(".gz").endswith(ENDINGS)
 
 
 def read_molecules(path: Path) -> list[str]:

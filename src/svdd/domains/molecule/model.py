@@ -81,7 +81,7 @@ class Lengths:
 def molecule(
     steps: int = 128,
     length: int | Sequence[int] | None = None,
-    weights: str | None = None,
+    weights: str | Path | None = None,
     device: torch.device | str | None = None,
     precision: str = "float32",
     symbol_temperature: float | int = 1.0,
@@ -129,7 +129,7 @@ def molecule(
     )
 
 
-def training_lengths(weights: str | None = None) -> Lengths:
+def training_lengths(weights: str | Path | None = None) -> Lengths:
     """Those of the molecules that the weights were trained on, from `lengths.json` beside them.
 
     Raises:

@@ -18,7 +18,7 @@ LENGTH = 50
 
 def rna_utr(
     steps: int = 128,
-    weights: str | None = None,
+    weights: str | Path | None = None,
     device: torch.device | str | None = None,
     precision: str = "float32",
 ) -> Process:
@@ -40,7 +40,9 @@ def rna_utr(
     )
 
 
-def rna_utr_uniform(steps: int = 128, weights: str | None = None, device: torch.device | str | None = None) -> Process:
+def rna_utr_uniform(
+    steps: int = 128, weights: str | Path | None = None, device: torch.device | str | None = None
+) -> Process:
     """5'UTRs of 50 letters under uniform noise (card: pretrained/rna-utr-uniform/card.md).
 
     Args:

@@ -31,7 +31,7 @@ def masked_model(
     *,
     steps: int,
     length: int,
-    weights: str | None = None,
+    weights: str | Path | None = None,
     device: torch.device | str | None = None,
     precision: str = "float32",
 ) -> Process:
@@ -60,7 +60,7 @@ def batched_denoiser(
     name: str,
     vocabulary: int,
     length: int,
-    weights: str | None = None,
+    weights: str | Path | None = None,
     device: torch.device | str | None = None,
     precision: str = "float32",
 ) -> tuple[Network, int]:

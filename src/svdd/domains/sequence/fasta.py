@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from svdd.cli.sentences import needs
+from svdd.messages import needs
 
 
 def read_fasta(path: Path) -> list[str]:

@@ -31,7 +31,7 @@ _SITES_ON_CPU, _SITES_ON_ACCELERATOR = 3200, 100_000  # as for the bundled model
 
 
 def mdlm(
-    path: str,
+    path: str | Path,
     steps: int = 128,
     length: int | None = None,
     alphabet: str | None = None,

@@ -17,11 +17,14 @@ from svdd.domains.image.rewards.blip import Blip
 from svdd.domains.image.rewards.clip import Clip
 from svdd.domains.image.rewards.image_reward import ImageReward
 from svdd.domains.image.rewards.weights import linear_head, read_weights
+from svdd.registry import HubPath
 
 __all__ = ["aesthetic", "clip_score", "hps", "image_reward", "pick_score"]
 
 
-def aesthetic(path: str, head: str, device: str | None = None, dtype: str = "float32", batch: int = 32) -> ImageReward:
+def aesthetic(
+    path: HubPath, head: HubPath, device: str | None = None, dtype: str = "float32", batch: int = 32
+) -> ImageReward:
     """LAION's aesthetic score (about 1 to 10; photographs and paintings 4 to 7): higher is more beautiful.
 
     Linear layers 768, 1024, 128, 64, 16, 1 without activations, on the unit vector that CLIP ViT-L/14 makes of an image.
@@ -56,8 +59,8 @@ def aesthetic(path: str, head: str, device: str | None = None, dtype: str = "flo
 
 
 def clip_score(
-    path: str,
-    processor: str | None = None,
+    path: HubPath,
+    processor: HubPath | None = None,
     prompts: str | None = None,
     device: str | None = None,
     dtype: str = "float32",
@@ -87,8 +90,8 @@ def clip_score(
 
 
 def pick_score(
-    path: str,
-    processor: str | None = None,
+    path: HubPath,
+    processor: HubPath | None = None,
     prompts: str | None = None,
     device: str | None = None,
     dtype: str = "float32",
@@ -117,9 +120,9 @@ def pick_score(
 
 
 def hps(
-    path: str,
-    weights: str | None = None,
-    processor: str | None = None,
+    path: HubPath,
+    weights: HubPath | None = None,
+    processor: HubPath | None = None,
     prompts: str | None = None,
     device: str | None = None,
     dtype: str = "float32",
@@ -152,8 +155,8 @@ def hps(
 
 
 def image_reward(
-    path: str,
-    weights: str,
+    path: HubPath,
+    weights: HubPath,
     prompts: str | None = None,
     device: str | None = None,
     dtype: str = "float32",

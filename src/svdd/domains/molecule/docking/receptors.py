@@ -72,6 +72,11 @@ def receptor_file(name: str, folder: Path) -> Path | None:
     return next((path for ending in ENDINGS if (path := folder / f"{name}{ending}").is_file()), None)
 
 
+def is_receptor_file(name: str) -> bool:
+    """Whether the name of a receptor is that of a file."""
+    return name.endswith(ENDINGS)
+
+
 def find_receptor(
     name: str | Path,
     center: Sequence[float | int] | None = None,
@@ -116,7 +121,7 @@ def _read(name: str, folder: Path) -> tuple[str, tuple[Point, Point] | None]:
         return _text(path), (TARGETS[name].center, TARGETS[name].size)
     if name.startswith(f"{PREPARED}:"):
         return _prepared(name.partition(":")[2])
-    if name.endswith(ENDINGS):
+    if is_receptor_file(name):
         if not Path(name).is_file():
             raise FileNotFoundError(f"there is no receptor {name}")
         return _text(Path(name)), None

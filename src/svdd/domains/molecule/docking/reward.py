@@ -6,12 +6,13 @@ import tempfile
 from collections.abc import Hashable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from svdd.domains.molecule.docking.autodock import Docker, Request, Search, check_installed
 from svdd.domains.molecule.docking.ligands import posed
-from svdd.domains.molecule.docking.receptors import Receptor, find_receptor
+from svdd.domains.molecule.docking.receptors import Receptor, find_receptor, is_receptor_file
 from svdd.domains.molecule.rewards.molecule_reward import read
+from svdd.registry import PathWhere
 from svdd.rewards.worker_pool import workers as in_workers
 from svdd.scoring.components import as_component
 from svdd.scoring.policy import IN_WORKERS, Policy
@@ -192,7 +193,7 @@ class Docking(Affinity):
 
 
 def docking(
-    receptor: str | Path,
+    receptor: Annotated[str | Path, PathWhere(is_receptor_file)],
     center: Sequence[float | int] | None = None,
     size: Sequence[float | int] | None = None,
     exhaustiveness: int = 1,

@@ -7,6 +7,7 @@ parent's corrected graph, or make a corrector step each (`corrector="each"`).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -38,7 +39,7 @@ _SCALES = {
 
 
 def gdss(
-    path: str,
+    path: str | Path,
     steps: int | None = None,
     atoms: int | str | None = None,
     corrector: bool | str = True,

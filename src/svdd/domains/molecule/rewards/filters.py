@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from svdd.domains.molecule.chemistry import catalogues, chem, fingerprinter, rules_of
-from svdd.domains.molecule.files import read_molecules
+from svdd.domains.molecule.files import is_molecule_file, read_molecules
 from svdd.domains.molecule.rewards.molecule_reward import MoleculeReward, read
 from svdd.messages import unknown
-from svdd.registry import origin
+from svdd.registry import PathWhere, origin
 from svdd.scoring.identity import Origin
 from svdd.scoring.reward import Invalid
 
@@ -100,11 +100,14 @@ class Similarity:
         return origin("similarity", {"direction": self.direction, "references": references})
 
 
-def similarity(to: str | Path | Sequence[str], direction: str = "up") -> Similarity:
+def similarity(
+    to: Annotated[str | Path | Sequence[str], PathWhere(is_molecule_file)], direction: str = "up"
+) -> Similarity:
     """Tanimoto similarity to the nearest of some molecules (0 to 1), or 1 less it; of ECFP4, 1024 bits. Needs RDKit.
 
     Args:
-        to: A SMILES, a list of them, or a file: one first on each line, or a table with a column `smiles`; also as .gz.
+        to: A SMILES, a list of them, or a file: .smi or .txt with one first on each line, or .csv or .tsv with a column
+            `smiles`; also as .gz.
         direction: `up` rewards being like one of them, `down` being different from all: 1 - similarity.
 
     Raises:
@@ -113,16 +116,11 @@ def similarity(to: str | Path | Sequence[str], direction: str = "up") -> Similar
     References:
         Rogers & Hahn, J. Chem. Inf. Model. 50:742, 2010.
     """
-    if isinstance(to, str | Path):
-        to = read_molecules(Path(to)) if _is_file(to) else str(to).split()[:1]
+    if isinstance(to, Path) or (isinstance(to, str) and is_molecule_file(to)):
+        to = read_molecules(Path(to))
+    elif isinstance(to, str):
+        to = to.split()[:1]
     return Similarity(to, direction)
-
-
-def _is_file(text: str | Path) -> bool:
-    try:
-        return Path(text).is_file()
-    except OSError:  # a SMILES too long to be a name
-        return False
 
 
 def _fingerprint(molecule: Any) -> Any:

@@ -1,0 +1,29 @@
+"""`svdd evaluate`: what an evaluation found, as tables for people or as JSON for programs."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from svdd.cli.listing import show
+from svdd.runs.evaluation import FILES, Evaluated
+from svdd.runs.folder import as_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def show_evaluation(made: Evaluated, json: bool) -> None:
+    """Prints the table of an evaluation with its notes, and where it is."""
+    if json:
+        print(as_json({"evaluation": made.table.to_dict("records"), "notes": made.notes, "folder": str(made.folder)}))
+        return
+    show_table(made.table, made.notes)
+    print(f"written to {made.folder}: {', '.join(name for name in FILES if (made.folder / name).is_file())}")
+
+
+def show_table(table: "pd.DataFrame", notes: Sequence[str]) -> None:
+    """Prints a table of measures in sections, then sentences."""
+    from svdd.report.tables import sections
+
+    for title, titles, rows in sections(table):
+        show([dict(zip(titles, row, strict=True)) for row in rows], json=False, title=title)
+    print("\n".join(notes))

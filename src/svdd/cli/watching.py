@@ -1,0 +1,55 @@
+"""How the command line follows a run: sentences and progress on stderr, and Ctrl-C stops it after the step."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from svdd.cli.progress import progress
+from svdd.cli.sentences import say
+from svdd.decoding.decoding import Decoding
+from svdd.runs.watching import OnStep, Watch
+
+
+class Terminal(Watch):
+    """Shows a run on stderr.
+
+    Args:
+        quiet: no progress.
+    """
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet, self._stop = quiet, False
+
+    def tell(self, sentence: str) -> None:
+        """Says it, unless quiet."""
+        if not self.quiet:
+            say(sentence)
+
+    def plan(self, sentence: str) -> None:
+        """Says it: a user did not give these sizes."""
+        say(sentence)
+
+    @contextmanager
+    def steps(self, decoding: Decoding) -> Iterator[OnStep]:
+        """Progress, and Ctrl-C is kept until the step is over, since only there a run can be saved."""
+        with self._listening(), progress(len(decoding), self.quiet, usage=decoding.usage) as show:
+            yield show
+
+    def stops(self) -> bool:
+        """Whether Ctrl-C was pressed."""
+        return self._stop
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        def stop(number: int, frame: FrameType | None) -> None:
+            if self._stop:  # a second one stops at once
+                raise KeyboardInterrupt
+            self._stop = True
+            say("stopping after this step (Ctrl-C again stops at once)")
+
+        before = signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
