@@ -8,6 +8,7 @@ import torch
 import svdd
 from exact import scoring_checks
 from support.processes import masked, streams, words
+from support.processes import reward as rewards_of_text
 from svdd.cost.ledger import Cost
 from svdd.rewards.objectives import weighted_sum
 from svdd.scoring.policy import IN_WORKERS, RewardFailureWarning
@@ -63,6 +64,21 @@ def test_a_score_that_fails_has_no_number_and_ends_no_run(more):
     assert any(failed)
     assert not all(failed)
     assert result.usage.outcomes.failed == 0
+
+
+def test_the_scores_beside_one_that_failed_are_kept(tmp_path):
+    seen = []
+
+    def picky(designs):
+        seen.extend(designs)
+        return [math.nan if "a" in design else 1.0 for design in designs]
+
+    picky.identity = "picky"
+    settings = {"scores": {"s": picky}, "cache": tmp_path / "scores.sqlite", "candidates": 1, "samples": 12}
+    for _ in range(2):
+        with pytest.warns(RewardFailureWarning):
+            svdd.decode(masked(decode=words), rewards_of_text, **settings)
+    assert all(seen.count(design) == (2 if "a" in design else 1) for design in seen)
 
 
 class Refusing:

@@ -174,10 +174,11 @@ class Scorer:
         return values
 
     def remember(self, keys: Sequence[Hashable] | None, values: Sequence[float], outcomes: Mapping[int, str]) -> None:
-        """Keeps the numbers of designs in memory and in the files."""
-        if keys and not any(math.isnan(value) for value in values):
-            self.known |= dict(zip(keys, values, strict=True))
-            self.store.put(keys, values, outcomes)
+        """Keeps numbers in memory and in the files; NaN, of a further score that failed, is no number."""
+        numbers = {key: value for key, value in zip(keys or (), values, strict=False) if not math.isnan(value)}
+        if keys and numbers:
+            self.known |= numbers
+            self.store.put(numbers, {keys[row]: outcome for row, outcome in outcomes.items()})
 
     def observe(self, designs: Any, numbers: Float[Tensor, " n"]) -> None:
         """Tells the observers."""

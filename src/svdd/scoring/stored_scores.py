@@ -43,8 +43,8 @@ class NoStore:
         """
         return {}, []
 
-    def put(self, keys: Sequence[Hashable], scores: Sequence[float], outcomes: Mapping[int, str]) -> None:
-        """Keeps scores as they arrive; `outcomes` has the rows whose `Stored.outcome` is not empty."""
+    def put(self, scores: Mapping[Hashable, float], outcomes: Mapping[Hashable, str]) -> None:
+        """Keeps scores as they arrive; `outcomes` are those that are not empty, see `Stored`."""
 
     def require_keys(self, designs: Any) -> None:
         """Says that designs which nothing tells apart cannot be kept.
@@ -112,17 +112,16 @@ class StoredScores(NoStore):
         cost.hits += len(mine) - len(lost) + len(theirs)
         return {key: Stored(score, outcome) for key, (score, _, outcome) in {**theirs, **mine}.items()}, lost
 
-    def put(self, keys: Sequence[Hashable], scores: Sequence[float], outcomes: Mapping[int, str]) -> None:
+    def put(self, scores: Mapping[Hashable, float], outcomes: Mapping[Hashable, str]) -> None:
         """See `NoStore`."""
-        numbers, files = dict(zip(keys, scores, strict=True)), self._files
-        named = {keys[row]: outcome for row, outcome in outcomes.items()}
+        files = self._files
         if files._begin is not None:
             files.journal, files._begin = files._begin(), None
         if files.journal is not None:
-            files.journal.put(self.identity, numbers, self.name, named)
+            files.journal.put(self.identity, scores, self.name, outcomes)
         if self.cache is not None:
-            lasting = {key: number for key, number in numbers.items() if named.get(key) not in FAILURES}
-            self.cache.put(self.identity, lasting, self.name, named)
+            lasting = {key: score for key, score in scores.items() if outcomes.get(key) not in FAILURES}
+            self.cache.put(self.identity, lasting, self.name, outcomes)
 
     def require_keys(self, designs: Any) -> None:
         """See `NoStore`."""
