@@ -14,7 +14,7 @@ from svdd.domains.image.pipelines.running import Running
 from svdd.domains.image.pipelines.steered_scheduler import Question
 
 
-class Together:
+class Together(ExitStack):
     """Calls of a pipeline for the same chains, that are driven in step.
 
     Args:
@@ -24,16 +24,10 @@ class Together:
     """
 
     def __init__(self, runnings: Sequence[Running], chains: int, slots: Sequence[int]) -> None:
+        super().__init__()
         self.runnings, self.chains, self.slots = runnings, chains, slots
-        self._open = ExitStack()
-
-    def __enter__(self) -> "Together":
-        for running in self.runnings:
-            self._open.enter_context(running)
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._open.__exit__(*error)
+        for running in runnings:
+            self.enter_context(running)
 
     @property
     def scheduler(self) -> Any:
