@@ -69,8 +69,8 @@ class _Block(nn.Module):
         return x + self.body(x)  # type: ignore[no-any-return]
 
 
-def _convolution(width: int, wanted: int, stride: int = 1) -> list[nn.Module]:
-    return [_norm(width), nn.SiLU(), nn.Conv2d(width, wanted, 3, stride=stride, padding=1)]
+def _convolution(width: int, outputs: int, stride: int = 1) -> list[nn.Module]:
+    return [_norm(width), nn.SiLU(), nn.Conv2d(width, outputs, 3, stride=stride, padding=1)]
 
 
 def _norm(width: int) -> nn.Module:

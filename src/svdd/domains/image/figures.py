@@ -33,8 +33,8 @@ def best_images(result: Result) -> list[dict[str, Any]]:
     prompts, columns, ids = prompts_of(result.samples), {"reward": result.rewards} | result.scores, result.ids
     numbers = [{name: number(float(column[row])) for name, column in columns.items()} for row in rows]
     return [
-        {"source": source_of(png), "id": ids[row], "prompt": prompts[row] if prompts else "", "numbers": told}
-        for png, row, told in zip(pngs, rows, numbers, strict=True)
+        {"source": source_of(png), "id": ids[row], "prompt": prompts[row] if prompts else "", "numbers": texts}
+        for png, row, texts in zip(pngs, rows, numbers, strict=True)
     ]
 
 

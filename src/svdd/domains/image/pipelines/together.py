@@ -26,13 +26,9 @@ class Together(ExitStack):
     def __init__(self, runnings: Sequence[Running], chains: int, slots: Sequence[int]) -> None:
         super().__init__()
         self.runnings, self.chains, self.slots = runnings, chains, slots
+        self.scheduler = runnings[0].scheduler  # all make the same grid
         for running in runnings:
             self.enter_context(running)
-
-    @property
-    def scheduler(self) -> Any:
-        """That of the first; all make the same grid."""
-        return self.runnings[0].scheduler
 
     def start(self) -> Question:
         """Runs every call to its first step.

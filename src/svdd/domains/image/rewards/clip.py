@@ -88,20 +88,17 @@ class Clip:
         """A unit vector of every image."""
         images = images if self.device is None else images.to(self.device)
         model = self.model.to(images.device)
-        parts = [
-            _vectors(model.get_image_features(pixel_values=self.inputs(part).to(model.dtype)))
-            for part in images.split(self.batch)
-        ]
+        inputs = (self.inputs(part).to(model.dtype) for part in images.split(self.batch))
+        parts = [_vectors(model.get_image_features(pixel_values=pixels)) for pixels in inputs]
         return functional.normalize(torch.cat(parts), dim=-1)
 
     def texts(self, texts: Sequence[str]) -> Float[Tensor, "n d"]:
         """A unit vector of every text, where the images were last; equal texts are read once."""
         unique = list(dict.fromkeys(texts))
         asked = self._tokens(unique)
-        parts = [
-            _vectors(self.model.get_text_features(**{name: one[i : i + self.batch] for name, one in asked.items()}))
-            for i in range(0, len(unique), self.batch)
-        ]
+        starts = range(0, len(unique), self.batch)
+        batches = ({name: one[i : i + self.batch] for name, one in asked.items()} for i in starts)
+        parts = [_vectors(self.model.get_text_features(**batch)) for batch in batches]
         row = {text: i for i, text in enumerate(unique)}
         return functional.normalize(torch.cat(parts), dim=-1)[[row[text] for text in texts]]
 

@@ -39,8 +39,8 @@ def loaded(load: Callable[..., Any], path: str, what: str, **options: Any) -> An
     try:
         return load(path, **options)
     except (OSError, ValueError, KeyError) as error:  # what transformers and the hub raise
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        raise ValueError(f"{what} cannot be loaded from {path}: {said[0]}") from error
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ValueError(f"{what} cannot be loaded from {path}: {lines[0]}") from error
 
 
 def loaded_config(path: str, kind: str) -> Any:
