@@ -1,7 +1,5 @@
 """A small convolutional classifier of images, which also gives features of them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from svdd.domains.image.pixels import Images
-
-__all__ = ["ImageClassifier"]
 
 _GROUPS = 8
 
@@ -34,26 +30,17 @@ class ImageClassifier(nn.Module):
     temperature: Tensor
 
     def __init__(
-        self,
-        classes: Sequence[str],
-        channels: Sequence[int],
-        blocks: int = 1,
-        size: int = 32,
-        dropout: float = 0.1,
+        self, classes: Sequence[str], channels: Sequence[int], blocks: int = 1, size: int = 32, dropout: float = 0.1
     ) -> None:
         super().__init__()
-        self.config: dict[str, Any] = {
-            "classes": list(classes),
-            "channels": list(channels),
-            "blocks": blocks,
-            "size": size,
-            "dropout": dropout,
-        }
+        self.config: dict[str, Any] = dict(
+            classes=list(classes), channels=list(channels), blocks=blocks, size=size, dropout=dropout
+        )
         layers: list[nn.Module] = [nn.Conv2d(3, channels[0], 4, stride=2, padding=1)]
         for level, width in enumerate(channels):
             layers += [_Block(width) for _ in range(blocks)]
             if level + 1 < len(channels):
-                layers += [_norm(width), nn.SiLU(), nn.Conv2d(width, channels[level + 1], 3, stride=2, padding=1)]
+                layers += _convolution(width, channels[level + 1], stride=2)
         self.body = nn.Sequential(*layers, _norm(channels[-1]), nn.SiLU())
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(channels[-1], len(classes))
@@ -76,17 +63,14 @@ class _Block(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            _norm(width),
-            nn.SiLU(),
-            nn.Conv2d(width, width, 3, padding=1),
-            _norm(width),
-            nn.SiLU(),
-            nn.Conv2d(width, width, 3, padding=1),
-        )
+        self.body = nn.Sequential(*_convolution(width, width), *_convolution(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)  # type: ignore[no-any-return]
+
+
+def _convolution(width: int, outputs: int, stride: int = 1) -> list[nn.Module]:
+    return [_norm(width), nn.SiLU(), nn.Conv2d(width, outputs, 3, stride=stride, padding=1)]
 
 
 def _norm(width: int) -> nn.Module:

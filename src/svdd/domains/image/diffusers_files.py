@@ -1,7 +1,5 @@
 """Pipelines in diffusers' folder format, from a local folder or the hub: safetensors only, and no code of the folder's own."""
 
-from __future__ import annotations
-
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -11,9 +9,7 @@ from typing import Any
 
 import torch
 
-from svdd.messages import unknown
-
-__all__ = ["PRECISIONS", "load_pipeline"]
+from svdd.messages import module_of, unknown
 
 PIXELS, LATENTS = ("DDPMPipeline", "DDIMPipeline"), ("StableDiffusionPipeline",)
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -39,7 +35,7 @@ def load_pipeline(
     """
     if precision not in PRECISIONS:
         raise ValueError(unknown("precision", precision, PRECISIONS))
-    local, library = _is_local(path), _diffusers()
+    local, library = _is_local(path), module_of("images", "diffusers", "diffusers pipelines need diffusers")
     name = _class_name(path, _index(library, path, local))
     how = {"torch_dtype": PRECISIONS[precision], "variant": variant} | (_UNUSED if name in LATENTS else {})
     try:
@@ -75,14 +71,6 @@ def _quiet(library: Any) -> Iterator[None]:
                 log.enable_progress_bar()
 
 
-def _diffusers() -> Any:
-    try:
-        import diffusers
-    except ImportError as error:
-        raise ImportError("diffusers pipelines need diffusers: pip install 'svdd[images]'", name="diffusers") from error
-    return diffusers
-
-
 def _is_local(path: str) -> bool:
     """Whether a folder is meant.
 
@@ -111,11 +99,9 @@ def _class_name(path: str, index: Mapping[str, Any]) -> str:
     Raises:
         ValueError: for another class or library.
     """
-    name = index.get("_class_name")
-    if name not in (*PIXELS, *LATENTS):
-        raise ValueError(
-            f"{path} is a {name}; known here are {', '.join((*PIXELS, *LATENTS))}; svdd.steer takes any other pipeline"
-        )
+    name, known = index.get("_class_name"), (*PIXELS, *LATENTS)
+    if name not in known:
+        raise ValueError(f"{path} is a {name}; known here are {', '.join(known)}; svdd.steer takes any other pipeline")
     for part, told in index.items():
         if isinstance(told, list | tuple) and len(told) == 2 and told[0] not in (*_LIBRARIES, None):
             raise ValueError(

@@ -1,7 +1,5 @@
 """The networks of diffusers pipelines, told their condition: a class, or a prompt under guidance."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -12,8 +10,6 @@ from torch import Tensor
 from svdd.chain.denoisers import classifier_free_guidance
 from svdd.chain.tree import Tree
 from svdd.domains.image.prompts import encode_prompts
-
-__all__ = ["Call", "ConditionedNetwork", "latent_network", "pixel_network"]
 
 Call: TypeAlias = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 """Scaled states, a timestep and rows of the table of conditions to the network's answer, guidance applied."""

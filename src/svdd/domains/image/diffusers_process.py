@@ -5,8 +5,6 @@ those of the pipeline's own scheduler (`svdd.domains.image.pipelines.kernels`), 
 (`svdd.domains.image.pipelines.families`); `svdd.steer` takes the pipelines that are not known here.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,7 +25,8 @@ from svdd.domains.image.diffusers_files import PIXELS, load_pipeline
 from svdd.domains.image.diffusers_networks import Call, latent_network, pixel_network
 from svdd.domains.image.files import write_designs
 from svdd.domains.image.pipelines.families import image_decoder
-from svdd.domains.image.pipelines.kernels import KERNELS, Kernel, owner_of_step, scheduler_kernel
+from svdd.domains.image.pipelines.kernel import Kernel
+from svdd.domains.image.pipelines.kernels import KERNELS, owner_of_step, scheduler_kernel
 from svdd.domains.image.pipelines.refusals import REASONS
 from svdd.domains.image.prompts import captioned
 from svdd.domains.image.rewards.image_reward import as_reward
@@ -35,8 +34,8 @@ from svdd.messages import unknown
 from svdd.registry import HubPath
 from svdd.scoring.reward import Composite, Reward
 
+# numbers of states, pixels of images, and rows, at once: larger batches are hardly faster, and more of them is filled up
 _ON_CPU, _ON_ACCELERATOR = (2**14, 2**18, 8), (2**17, 2**20, 64)
-"""Numbers of states, pixels of images, and rows, at once: larger batches are hardly faster, and more of them is filled up."""
 
 
 def diffusers_process(
@@ -193,10 +192,9 @@ class _Denoiser:
 
 
 def _transition(kernel: Kernel, conditioned: bool) -> Any:
-    def stays(x: Tensor, posterior: Dirac, t: Tensor, s: Tensor) -> Dirac:
-        return posterior
-
-    return product({"latents": kernel.transition, "condition": stays}) if conditioned else kernel.transition  # type: ignore[dict-item]
+    if not conditioned:
+        return kernel.transition
+    return product({"latents": kernel.transition, "condition": lambda x, posterior, t, s: posterior})  # type: ignore[dict-item]
 
 
 @torch.no_grad()

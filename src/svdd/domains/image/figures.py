@@ -11,6 +11,7 @@ from svdd.decoding.result import Result
 from svdd.domains.image.files import best_rows
 from svdd.domains.image.pixels import Images, grid, to_png
 from svdd.domains.image.prompts import images_of, prompts_of
+from svdd.messages import number
 from svdd.metrics.measures import makes_images
 
 SHOWN, COLUMNS, ROWS = 12, 8, 12
@@ -25,21 +26,15 @@ def has_images(result: Result) -> bool:
 
 def best_images(result: Result) -> list[dict[str, Any]]:
     """The images of highest reward: `source`, `id`, `prompt` and `numbers`, the reward and scores as text."""
-    from svdd.messages import number
-
     rows = best_rows(result.rewards.tolist(), SHOWN)
     if not rows:
         return []
     pngs = to_png(_sized(images_of(result.samples)[rows], _EDGE))
     prompts, columns, ids = prompts_of(result.samples), {"reward": result.rewards} | result.scores, result.ids
+    numbers = [{name: number(float(column[row])) for name, column in columns.items()} for row in rows]
     return [
-        {
-            "source": source_of(png),
-            "id": ids[row],
-            "prompt": prompts[row] if prompts else "",
-            "numbers": {name: number(float(column[row])) for name, column in columns.items()},
-        }
-        for png, row in zip(pngs, rows, strict=True)
+        {"source": source_of(png), "id": ids[row], "prompt": prompts[row] if prompts else "", "numbers": texts}
+        for png, row, texts in zip(pngs, rows, numbers, strict=True)
     ]
 
 
@@ -61,12 +56,7 @@ def side_by_side(runs: Mapping[str, Result]) -> dict[str, str] | None:
     says = f"A row each, from the top: {'; '.join(labels)}. A column each: chains {', '.join(map(str, common))}"
     prompts = prompts_of(shown[labels[0]].samples)
     told = f" ({'; '.join(prompts[places[labels[0]][chain]] for chain in common)})" if prompts else ""
-    return {
-        "title": "Side by side",
-        "says": f"{says}{told}.",
-        "source": source_of(to_png(picture)[0]),
-        "kind": "broad",
-    }
+    return {"title": "Side by side", "says": f"{says}{told}.", "source": source_of(to_png(picture)[0]), "kind": "broad"}
 
 
 def source_of(png: bytes) -> str:

@@ -1,7 +1,5 @@
 """Files of images: a PNG of every design, one picture of the best, and folders that users give."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,8 +7,6 @@ from typing import Any
 
 from svdd.domains.image.pixels import Images, from_any, grid, pil, to_pil, write_images
 from svdd.domains.image.prompts import images_of
-
-__all__ = ["best_rows", "read_images", "write_designs"]
 
 _KINDS = (".png", ".jpg", ".jpeg")
 _PICTURE = "samples.png"

@@ -1,17 +1,14 @@
 """The bundled model of photographs: ten classes of CIFAR-10, 32x32 pixels, by a prompt."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 
 from svdd.chain.process import Process
 from svdd.domains.image.diffusers_process import diffusers_process
 from svdd.registry import bundled
-
-__all__ = ["CLASSES", "image_small"]
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 """What it knows."""
@@ -48,15 +45,8 @@ def image_small(
         1 network row a state, 2 under guidance.
     """
     named = [f"a photo of a{'n' if name[0] == 'a' else ''} {name}" for name in CLASSES]
-    process = diffusers_process(
-        str(bundled("image-small")),
-        steps=steps,
-        eta=eta,
-        prompt=named if prompt is None else prompt,
-        guidance_scale=guidance_scale,
-        scheduler=scheduler,
-        precision=precision,
-        device=device,
-        batch=batch,
-    )
+    prompts = named if prompt is None else prompt
+    options: dict[str, Any] = dict(scheduler=scheduler, precision=precision, device=device, batch=batch)
+    folder = str(bundled("image-small"))
+    process = diffusers_process(folder, steps, eta, prompts, guidance_scale=guidance_scale, **options)
     return replace(process, about={**process.about, "name": "image-small"})

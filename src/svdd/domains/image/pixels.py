@@ -5,12 +5,10 @@ made. Eight bits are made of it in one way only, $\lfloor 255 x + 1/2 \rfloor$ a
 a PIL image and a JPEG reward all see the same bytes.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
@@ -18,28 +16,12 @@ from torch import Tensor
 
 from svdd.messages import module_of
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-__all__ = [
-    "Images",
-    "checked_images",
-    "from_any",
-    "from_uint8",
-    "grid",
-    "pil",
-    "to_pil",
-    "to_png",
-    "to_uint8",
-    "write_images",
-]
-
 Images = Float[Tensor, "n 3 h w"]
 """A batch of images as the library holds it."""
 SLACK = 1e-3
 """How far beyond 0 and 1 a number may lie, by rounding, and still be a pixel."""
-_AT_ONCE = 8
-"""Images that are rounded at a time: few enough to stay in a processor's caches."""
+_AT_ONCE = 8  # images that are rounded at a time: few enough to stay in a processor's caches
+_NO_IMAGE = "an image is a PIL image, an array (H, W, 3) or a tensor (3, H, W), alone or several, got "
 NAN = (
     "the images have NaN at row {row}: a VAE in float16 overflows; load the pipeline in bfloat16 or float32, or give it a VAE "
     "that was made for float16, such as madebyollin/sdxl-vae-fp16-fix"
@@ -106,7 +88,7 @@ def from_uint8(images: UInt8[Tensor, "n h w 3"]) -> Images:
     return images.permute(0, 3, 1, 2).float().contiguous() / 255
 
 
-def to_pil(images: Images) -> list[Image]:
+def to_pil(images: Images) -> list[Any]:
     """A PIL image of each, in mode RGB.
 
     Raises:
@@ -188,12 +170,20 @@ def to_png(images: Images) -> list[bytes]:
         ImportError: without pillow; it names the extra.
         ValueError: for NaN.
     """
-    made = []
-    for image in to_pil(images):
-        file = io.BytesIO()
-        image.save(file, "PNG")
-        made.append(file.getvalue())
-    return made
+    return [encoded(image, "PNG") for image in to_pil(images)]
+
+
+def encoded(image: Any, kind: str, **options: Any) -> bytes:
+    """What a file of a PIL image holds.
+
+    Args:
+        image: the image.
+        kind: of file, by Pillow's name.
+        **options: of Pillow's `save`.
+    """
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
 
 
 def _batch(images: Any) -> Tensor:
@@ -201,9 +191,7 @@ def _batch(images: Any) -> Tensor:
     tensor = images if isinstance(images, Tensor) else _channels_first(images)
     tensor = tensor[None] if tensor.ndim == 3 else tensor
     if tensor.ndim != 4 or tensor.shape[1] not in (1, 3):
-        raise ValueError(
-            f"an image is a PIL image, an array (H, W, 3) or a tensor (3, H, W), alone or several, got {_told(images)}"
-        )
+        raise ValueError(_NO_IMAGE + _told(images))
     if tensor.dtype == torch.uint8:
         tensor = tensor.float() / 255
     if not tensor.is_floating_point():
@@ -218,9 +206,7 @@ def _channels_first(image: Any) -> Tensor:
     if hasattr(image, "convert"):
         image = numpy.array(image.convert("RGB"))
     if not isinstance(image, numpy.ndarray) or image.dtype.kind not in "uif":
-        raise ValueError(
-            f"an image is a PIL image, an array (H, W, 3) or a tensor (3, H, W), alone or several, got {_told(image)}"
-        )
+        raise ValueError(_NO_IMAGE + _told(image))
     array = image[..., None] if image.ndim == 2 else image
     return torch.from_numpy(numpy.ascontiguousarray(array)).movedim(-1, -3)
 

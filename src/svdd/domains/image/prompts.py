@@ -6,8 +6,6 @@ filled up with zeros. Text in the design itself is still the right one after des
 one by one, sent to a worker or read from a file.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +14,6 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from svdd.domains.image.pixels import Images
-
-__all__ = ["captioned", "decode_prompts", "encode_prompts", "images_of", "prompts_of"]
 
 
 def encode_prompts(prompts: Sequence[Any]) -> UInt8[Tensor, "n letters"]:

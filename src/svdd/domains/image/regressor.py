@@ -1,7 +1,5 @@
 """A network that reads a number off noisy images or latents: a value of the states of image diffusion."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -10,8 +8,6 @@ from torch.nn import functional
 
 from svdd.networks.regressors import check_time, time_embedding, waves
 from svdd.networks.sequences import check_sizes, pooled_head
-
-__all__ = ["ImageRegressor"]
 
 
 class _Block(nn.Module):
@@ -67,15 +63,8 @@ class ImageRegressor(nn.Module):
     ) -> None:
         super().__init__()
         check_sizes(features=features, outputs=outputs, channels=channels, levels=levels)
-        self.config: dict[str, Any] = {
-            "features": features,
-            "conditions": conditions,
-            "outputs": outputs,
-            "channels": channels,
-            "levels": levels,
-            "dropout": dropout,
-            "timed": timed,
-        }
+        sizes = dict(features=features, conditions=conditions, outputs=outputs, channels=channels, levels=levels)
+        self.config: dict[str, Any] = sizes | {"dropout": dropout, "timed": timed}
         self.features, self.conditions, self.timed = features, conditions, timed
         self.stem = nn.Conv2d(features, channels, 3, padding=1)
         self.clock = time_embedding(channels) if timed else None

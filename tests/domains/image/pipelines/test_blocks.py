@@ -56,8 +56,8 @@ def test_the_reward_hears_the_prompts_and_is_not_copied():
         return [0.0] * len(images)
 
     pipe = modular("sd3", listening)
-    copied = copy.deepcopy(pipe._blocks.sub_blocks["denoise"])
-    assert copied.shared.reward is listening
+    stage = pipe._blocks.sub_blocks["denoise"]
+    assert copy.deepcopy(stage).steered is stage.steered
     pipe(**called("sd3"))
     assert heard == set(PROMPTS[:2])
 

@@ -4,8 +4,6 @@ Features are rows of numbers that a network makes of images, such as those of th
 (`bundled_features`) or of CLIP. They say what is compared: name them beside every number.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,17 +18,6 @@ from svdd.domains.image.pixels import Images
 from svdd.domains.image.rewards.classes import image_classifier
 from svdd.metrics.intervals import Statistic
 from svdd.metrics.moments import Moments
-
-__all__ = [
-    "NEAR",
-    "ImageFeatures",
-    "ImageReference",
-    "bundled_features",
-    "bundled_reference",
-    "cosine_distances",
-    "distance_within",
-    "near_duplicates",
-]
 
 NEAR = 0.01
 """Cosine distance of features below which two images are nearly the same."""
@@ -76,7 +63,7 @@ class ImageReference:
     features: str
 
     @classmethod
-    def of(cls, images: Images, name: str, features: ImageFeatures) -> ImageReference:
+    def of(cls, images: Images, name: str, features: ImageFeatures) -> "ImageReference":
         """The statistics of images.
 
         Raises:

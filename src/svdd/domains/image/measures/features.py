@@ -1,7 +1,5 @@
 """The Fréchet distance of photographs under the features of a bundled classifier."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,6 @@ from svdd.domains.image.pixels import Images
 from svdd.domains.image.rewards.classes import image_classifier
 from svdd.metrics.moments import Moments, check_enough, frechet
 from svdd.registry import bundled
-
-__all__ = ["bundled_moments", "features_of", "image_distance", "moments_of", "read_moments", "write_moments"]
 
 _BATCH = 500
 

@@ -1,9 +1,7 @@
 """What designs that are images are worth: likeness to photographs, diversity, near-duplicates, light, colour, sharpness."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy
@@ -11,7 +9,6 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from svdd.cost.batches import between
 from svdd.decoding.result import Result
 from svdd.domains.image.measures import distances as images
 from svdd.domains.image.measures.distances import ImageFeatures, ImageReference
@@ -23,8 +20,6 @@ from svdd.metrics.measures import between as mean_between
 from svdd.metrics.moments import TooFewForFrechetError, check_enough, floor, frechet
 from svdd.registry import load_reward
 from svdd.scoring.reward import Reward
-
-__all__ = ["ImageDesigns", "measured_images", "record_images"]
 
 LOOKS = ("sharpness", "brightness", "colourfulness")
 """Rewards of pixels that every evaluation has as columns."""
@@ -46,11 +41,10 @@ class ImageDesigns(Designs):
     looks: Mapping[str, Float[ndarray, " n"]] = field(default_factory=dict)
 
     @classmethod
-    def pooled(cls, parts: Sequence[Any]) -> ImageDesigns:
+    def pooled(cls, parts: Sequence[Any]) -> "ImageDesigns":
         """The designs of several runs together, which are numbered anew."""
-        common = Designs.pooled(parts)
         return cls(
-            **{one.name: getattr(common, one.name) for one in fields(Designs)},
+            **vars(Designs.pooled(parts)),
             features=numpy.concatenate([part.features for part in parts]),
             groups=tuple(group for part in parts for group in part.groups),
             looks={name: numpy.concatenate([part.looks[name] for part in parts]) for name in LOOKS},
@@ -63,7 +57,7 @@ def measured_images(
     judge: Reward | None = None,
     judged: str = "",
     chunks: Mapping[str, int] | None = None,
-) -> ImageDesigns:
+) -> "ImageDesigns":
     """The images of one run, with their features and held-out reward.
 
     Args:
@@ -78,16 +72,10 @@ def measured_images(
     """
     common, notes = scored(result, judge, judged, chunks), [f"diversity and likeness are of {features.name}"]
     pixels = images_of(result.samples)
-    rows = range(0, len(pixels), _AT_ONCE)
-    made = numpy.concatenate([features(between(pixels, i, i + _AT_ONCE)) for i in rows])
+    made = numpy.concatenate([features(part) for part in pixels.split(_AT_ONCE)])
     looks = {name: _look(name, pixels, notes) for name in LOOKS}
     common = replace(common, notes=(*common.notes, *notes))
-    return ImageDesigns(
-        **{one.name: getattr(common, one.name) for one in fields(Designs)},
-        features=made,
-        groups=_groups(result),
-        looks=looks,
-    )
+    return ImageDesigns(**vars(common), features=made, groups=_groups(result), looks=looks)
 
 
 def record_images(designs: ImageDesigns, reference: ImageReference | None = None, *, draws: int = 1000) -> Evaluation:

@@ -15,14 +15,7 @@ from torch import Tensor
 from svdd.domains.image.pipelines.steered_scheduler import with_attributes
 from svdd.domains.image.pipelines.steering import steer
 
-_OF_THE_STAGE = (
-    "num_images_per_prompt",
-    "num_inference_steps",
-    "height",
-    "width",
-    "generator",
-    "latents",
-)
+_OF_THE_STAGE = ("num_images_per_prompt", "num_inference_steps", "height", "width", "generator", "latents")
 
 
 def steered_blocks(blocks: Any, reward: Callable[..., Any] | str, stage: str = "denoise", **settings: Any) -> Any:
@@ -42,18 +35,13 @@ def steered_blocks(blocks: Any, reward: Callable[..., Any] | str, stage: str = "
         raise ValueError(f"these blocks have no stage {stage!r}; they have {', '.join(blocks.sub_blocks)}")
     if settings.get("batch") is not None:
         raise ValueError("a stage is steered for all prompts of its state at once; give the pipeline fewer prompts")
-    blocks.sub_blocks[stage] = _steered_stage()(blocks.sub_blocks[stage], _Shared(reward, settings))
+
+    def steered(pipe: Any) -> Any:
+        # a function is the same in copies of the blocks, which pipelines make: a reward's networks must not be copied
+        return steer(pipe, reward, **settings)
+
+    blocks.sub_blocks[stage] = _steered_stage()(blocks.sub_blocks[stage], steered)
     return blocks
-
-
-class _Shared:
-    """A reward and how it steers: pipelines copy their blocks, and must not copy a reward's networks."""
-
-    def __init__(self, reward: Callable[..., Any] | str, settings: dict[str, Any]) -> None:
-        self.reward, self.settings = reward, settings
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "_Shared":
-        return self
 
 
 class _Stage:
@@ -101,9 +89,9 @@ def _steered_stage() -> Any:
     class SteeredStage(ModularPipelineBlocks):  # type: ignore[misc]
         """A denoising stage that is steered."""
 
-        def __init__(self, blocks: Any, shared: _Shared) -> None:
+        def __init__(self, blocks: Any, steered: Callable[[Any], Any]) -> None:
             super().__init__()
-            self.blocks, self.shared, self.model_name = blocks, shared, blocks.model_name
+            self.blocks, self.steered, self.model_name = blocks, steered, blocks.model_name
 
         description = property(lambda self: f"Steered towards a reward.\n{self.blocks.description}")
         inputs = property(lambda self: self.blocks.inputs)
@@ -118,7 +106,7 @@ def _steered_stage() -> Any:
             stage = type(type(components).__name__, (_Stage,), {})(components, self.blocks, state)
             given = {name: value for name, value in state.get(list(_OF_THE_STAGE)).items() if value is not None}
             given |= {"batch_size": len(state.get("prompt_embeds")), "prompts": state.get("prompt")}
-            output = steer(stage, self.shared.reward, **self.shared.settings)(**given)
+            output = self.steered(stage)(**given)
             state.set("rewards", output.rewards)
             state.set("result", output.result)
             return components, state

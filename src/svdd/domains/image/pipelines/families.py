@@ -70,9 +70,7 @@ def _decoded(autoencoder: Any, latents: Float[Tensor, "n channels h w"], upcasts
         x = x + x.new_tensor(mean).view(1, -1, 1, 1)
     with _precise(autoencoder, upcasts):
         x = x.to(autoencoder.dtype)
-        if not (
-            hasattr(autoencoder, "_hf_hook") or hasattr(autoencoder, "_diffusers_hook")
-        ):  # which move it themselves
+        if not any(hasattr(autoencoder, hook) for hook in ("_hf_hook", "_diffusers_hook")):  # which move it themselves
             x = x.to(autoencoder.device)
         return autoencoder.decode(x, return_dict=False)[0].to(latents.device)
 

@@ -48,7 +48,7 @@ class Kernel:
 
     def __init__(self, scheduler: Any, eta: int | float | None = None) -> None:
         self.config, self.name = scheduler.config, type(scheduler).__name__
-        self.eta = self.default_eta() if eta is None else float(eta)
+        self.eta = 1.0 if eta is None else float(eta)  # all noise is fresh, as a chain's exact posterior has it
         if not 0 <= self.eta <= 1:
             raise ValueError(f"eta must be from 0 to 1, got {eta}")
         if self.eta != 1 and not self.takes_eta:
@@ -56,10 +56,6 @@ class Kernel:
         self.timesteps: Tensor = scheduler.timesteps.cpu()
         self.init_sigma = float(scheduler.init_noise_sigma) if hasattr(scheduler, "init_noise_sigma") else 1.0
         self.times: Float[Tensor, " T1"] = self.grid()
-
-    def default_eta(self) -> float:
-        """All noise is fresh, as a chain's exact posterior has it."""
-        return 1.0
 
     def grid(self) -> Float[Tensor, " T1"]:
         """The times, from noise to 0."""

@@ -15,9 +15,7 @@ from torch import Tensor
 
 from svdd.chain.distributions import Normal
 from svdd.chain.flows import Velocity, cps
-from svdd.domains.image.pipelines.kernel import Kernel as Kernel
-from svdd.domains.image.pipelines.kernel import Prediction as Prediction
-from svdd.domains.image.pipelines.kernel import wide
+from svdd.domains.image.pipelines.kernel import Kernel, Prediction, wide
 from svdd.domains.image.pipelines.refusals import refusal
 
 ETA_OF_FLOWS = 0.5
@@ -35,15 +33,11 @@ class _VariancePreserving(Kernel):
     def _bar(self, k: int) -> Tensor:
         return self._table[int(self.timesteps[k])] if k < len(self.timesteps) else self._last
 
-    def _from_epsilon(self, epsilon: Tensor, k: int, x: Tensor) -> Tensor:
-        bar = self._bar(k)
-        return (x - (1 - bar).sqrt() * epsilon) / bar.sqrt()
-
     def x0_of(self, output: Tensor, k: int, x: Tensor) -> Tensor:
         bar, kind = self._bar(k), self.config.prediction_type
         if kind == "v_prediction":
             return self._clipped(bar.sqrt() * x - (1 - bar).sqrt() * output)
-        return self._clipped(output if kind == "sample" else self._from_epsilon(output, k, x))
+        return self._clipped(output if kind == "sample" else (x - (1 - bar).sqrt() * output) / bar.sqrt())
 
     def _clipped(self, x0: Tensor) -> Tensor:
         if self.config.thresholding:
@@ -170,10 +164,8 @@ class FlowMatchEuler(Kernel):
         if scheduler.config.get("invert_sigmas"):
             raise ValueError("invert_sigmas=True counts time the other way round, and is not supported")
         self._sigmas: Tensor = scheduler.sigmas.cpu()
-        super().__init__(scheduler, eta)
-
-    def default_eta(self) -> float:
-        return 1.0 if self.config.get("stochastic_sampling") else ETA_OF_FLOWS
+        own_eta = 1.0 if scheduler.config.get("stochastic_sampling") else ETA_OF_FLOWS
+        super().__init__(scheduler, own_eta if eta is None else eta)
 
     def grid(self) -> Float[Tensor, " T1"]:
         return self._sigmas.double()

@@ -5,7 +5,6 @@ that, each chain's rows are repeated until its slots are full.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,26 +15,14 @@ from svdd.chain.distributions import Dirac, Distribution, Normal, Product
 from svdd.chain.process import Process
 from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree
-from svdd.domains.image.pipelines.kernel import wide
-from svdd.domains.image.pipelines.kernels import Kernel, scheduler_kernel
+from svdd.domains.image.pipelines.kernel import Kernel, wide
+from svdd.domains.image.pipelines.kernels import scheduler_kernel
 from svdd.domains.image.pipelines.steered_scheduler import Question
 from svdd.domains.image.pipelines.together import Together
 from svdd.domains.image.pixels import checked_images
 
 Decode = Callable[[Tensor], Any]
 _UNKNOWN_OPTIONS = ("use_clipped_model_output", "variance_noise", "per_token_timesteps")
-
-
-@dataclass
-class _Position:
-    """Where a pipeline stands: the chains it computes, the number of the step it asks about, and what it started from."""
-
-    running: Together
-    chains: int
-    question: Question
-    step: int
-    noise: Tensor
-    answered: bool = False
 
 
 class PipelineProcess:
@@ -51,9 +38,7 @@ class PipelineProcess:
     def __init__(self, slots: int, eta: int | float | None, decode: Decode, look_ahead_decode: Decode) -> None:
         self.slots, self.eta = slots, eta
         self._decoders = {True: decode, False: look_ahead_decode}
-        self._kernel: Kernel | None = None
-        self._first = 0
-        self._at: _Position | None = None
+        self._times: Any = None  # which batches share
 
     def take(self, running: Together, chains: int) -> None:
         """Goes on with other calls of the pipeline, which are run to their first step.
@@ -61,15 +46,13 @@ class PipelineProcess:
         Raises:
             ValueError: for another number of rows than there are slots, and for steps without a known kernel.
         """
-        question = running.start()
-        kernel = scheduler_kernel(running.scheduler, self.eta)
-        first = _place(kernel, question)
-        times = kernel.times[first:]
-        assert self._kernel is None or torch.equal(times, self._kernel.times[self._first :]), (
-            "batches share their times"
-        )
-        self._kernel, self._first = kernel, first
-        self._at = _Position(running, chains, question, first, wide(question.latents))
+        self._running, self._chains, self._question = running, chains, running.start()
+        self._kernel = scheduler_kernel(running.scheduler, self.eta)
+        self._first = self._step = _place(self._kernel, self._question)
+        self._noise, self._answered = wide(self._question.latents), False
+        times = self._kernel.times[self._first :]
+        assert self._times is None or torch.equal(times, self._times), "batches share their times"
+        self._times = times
 
     def process(self, name: str) -> Process:
         """The process, once a first call was taken.
@@ -77,7 +60,7 @@ class PipelineProcess:
         Args:
             name: of the pipeline.
         """
-        kernel = self._known()
+        kernel = self._kernel
 
         def transition(x: Tree, posterior: Product, t: Tensor, s: Tensor) -> Product:
             latents: Normal = kernel.transition(x["latents"], posterior.parts["latents"], t, s)
@@ -88,7 +71,7 @@ class PipelineProcess:
             prior=self._prior,
             denoiser=self._denoiser,
             transition=transition,  # type: ignore[arg-type]
-            times=kernel.times[self._first :],
+            times=self._times,
             decode=self._decode,
             rows_at_once=2**31,  # the pipeline computes all rows in one go, also where rewards work meanwhile
             about={"name": name, "domain": "image", "scheduler": kernel.name, "eta": kernel.eta},
@@ -97,40 +80,39 @@ class PipelineProcess:
     def _prior(self, n: int, rng: Rng) -> Tree:
         """The first rows of every chain's own noise, and which they are: a method may choose among them."""
         slot = self._first_slots(n)
-        x = self._now().noise[self._rows(slot)]
+        x = self._noise[self._rows(slot)]
         return {"latents": x, "finished": torch.zeros(n, dtype=torch.bool, device=x.device), "slot": slot}
 
     def _denoiser(self, x: Tree, t: Tensor, cond: Tree) -> Distribution:
-        at, kernel = self._now(), self._known()
-        k = kernel.index(t)
-        if k == at.step + 1:
+        k = self._kernel.index(t)
+        if k == self._step + 1:
             self._send(x["latents"])
-        elif k != at.step or at.answered:
+        elif k != self._step or self._answered:
             raise ValueError(
                 f"a pipeline walks through its times once, so its network cannot be asked again at t = {float(t):.4g}; use a "
                 'value that looks ahead from a state alone, such as "posterior-mean", or svdd.load("diffusers:...")'
             )
-        at.answered = True
+        self._answered = True
         # later ones were sent in this order
-        slot = x["slot"] if at.step == self._first else self._first_slots(len(x["slot"]))
-        output = at.question.output[self._rows(slot)]
-        return Product({"latents": kernel.prediction(output, k, x["latents"]), "finished": Dirac(x["finished"])})
+        slot = x["slot"] if self._step == self._first else self._first_slots(len(x["slot"]))
+        output = self._question.output[self._rows(slot)]
+        return Product({"latents": self._kernel.prediction(output, k, x["latents"]), "finished": Dirac(x["finished"])})
 
     def _send(self, latents: Tensor) -> None:
         """Wakes the pipeline up at the next step, and checks that it goes on from what it was given."""
-        at, n = self._now(), len(latents) // self._now().chains
+        n = len(latents) // self._chains
         slot = torch.arange(self.slots, device=latents.device) % n
-        index = (torch.arange(at.chains, device=latents.device)[:, None] * n + slot).flatten()
+        index = (torch.arange(self._chains, device=latents.device)[:, None] * n + slot).flatten()
         sent = self.to_pipeline(latents[index])
-        question = at.running.answer(sent)
+        question = self._running.answer(sent)
         if question is None:
-            done, steps = at.step + 1 - self._first, len(self._known().timesteps) - self._first
+            done, steps = self._step + 1 - self._first, len(self._kernel.timesteps) - self._first
             raise ValueError(
                 f"the pipeline returned after {done} of {steps} steps, so its images are not finished; let it run to the end "
                 "(no denoising_end, no interrupt)"
             )
-        at.question, at.step = question, at.step + 1
-        if _place(self._known(), question) != at.step or not torch.equal(question.latents, sent):
+        self._question, self._step = question, self._step + 1
+        if _place(self._kernel, question) != self._step or not torch.equal(question.latents, sent):
             raise ValueError(
                 "the pipeline changed its latents or skipped a step between two steps of its scheduler; leave out the mask of "
                 "an inpainting pipeline that pastes the known part in at every step"
@@ -138,37 +120,25 @@ class PipelineProcess:
 
     def _first_slots(self, n: int) -> Int64[Tensor, " n"]:
         """Of n particles, as many of each chain: its first slots."""
-        at = self._now()
-        return torch.arange(n // at.chains, device=at.question.latents.device).repeat(at.chains)
+        return torch.arange(n // self._chains, device=self._question.latents.device).repeat(self._chains)
 
     def _rows(self, slot: Int64[Tensor, " n"]) -> Int64[Tensor, " n"]:
         """The pipeline's rows of slots, as many of each chain."""
-        at = self._now()
-        chain = torch.arange(at.chains, device=slot.device).repeat_interleave(len(slot) // at.chains)
+        chain = torch.arange(self._chains, device=slot.device).repeat_interleave(len(slot) // self._chains)
         return chain * self.slots + slot
 
     def to_pipeline(self, latents: Tensor) -> Tensor:
         """Latents in the pipeline's own precision."""
-        return latents.to(self._now().question.latents.dtype)
+        return latents.to(self._question.latents.dtype)
 
     def _decode(self, x: Tree) -> dict[str, Tensor]:
         """Images with the latents they were decoded from."""
-        latents: Tensor = x["latents"]
+        latents, n = x["latents"], len(x["latents"])
         decode = self._decoders[bool(x["finished"].all())]
         images = checked_images(decode(self.to_pipeline(latents)))
-        if len(images) != len(latents):
-            raise ValueError(
-                f"decode was given {len(latents)} latents and must return as many images, not {len(images)}"
-            )
+        if len(images) != n:
+            raise ValueError(f"decode was given {n} latents and must return as many images, not {len(images)}")
         return {"images": images, "latents": latents}
-
-    def _now(self) -> _Position:
-        assert self._at is not None, "a pipeline was taken"
-        return self._at
-
-    def _known(self) -> Kernel:
-        assert self._kernel is not None, "the kernel is known when a pipeline has made its grid"
-        return self._kernel
 
 
 def _place(kernel: Kernel, question: Question) -> int:

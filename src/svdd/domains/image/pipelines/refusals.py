@@ -3,28 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-_HISTORY = "steps from a history of earlier network calls"
-_SEVERAL = "calls the network several times a step"
-_STILL = "adds no noise, so all candidates of a step would be equal"
+_HISTORY = (
+    "PNDMScheduler IPNDMScheduler LMSDiscreteScheduler DPMSolverMultistepScheduler EDMDPMSolverMultistepScheduler "
+    "CosineDPMSolverMultistepScheduler UniPCMultistepScheduler DEISMultistepScheduler SASolverScheduler "
+    "DPMSolverSinglestepScheduler"
+)
+_SEVERAL = (
+    "HeunDiscreteScheduler KDPM2DiscreteScheduler KDPM2AncestralDiscreteScheduler DPMSolverSDEScheduler "
+    "FlowMatchHeunDiscreteScheduler"
+)
+_STILL = "EulerDiscreteScheduler EDMEulerScheduler DDIMInverseScheduler"
 REASONS = {
-    "PNDMScheduler": _HISTORY,
-    "IPNDMScheduler": _HISTORY,
-    "LMSDiscreteScheduler": _HISTORY,
-    "DPMSolverMultistepScheduler": _HISTORY,
-    "EDMDPMSolverMultistepScheduler": _HISTORY,
-    "CosineDPMSolverMultistepScheduler": _HISTORY,
-    "UniPCMultistepScheduler": _HISTORY,
-    "DEISMultistepScheduler": _HISTORY,
-    "SASolverScheduler": _HISTORY,
-    "DPMSolverSinglestepScheduler": _HISTORY,
-    "HeunDiscreteScheduler": _SEVERAL,
-    "KDPM2DiscreteScheduler": _SEVERAL,
-    "KDPM2AncestralDiscreteScheduler": _SEVERAL,
-    "DPMSolverSDEScheduler": _SEVERAL,
-    "FlowMatchHeunDiscreteScheduler": _SEVERAL,
-    "EulerDiscreteScheduler": _STILL,
-    "EDMEulerScheduler": _STILL,
-    "DDIMInverseScheduler": _STILL,
+    **dict.fromkeys(_HISTORY.split(), "steps from a history of earlier network calls"),
+    **dict.fromkeys(_SEVERAL.split(), "calls the network several times a step"),
+    **dict.fromkeys(_STILL.split(), "adds no noise, so all candidates of a step would be equal"),
 }
 """Why not, by the name of a scheduler."""
 _INSTEAD = {
@@ -34,17 +26,11 @@ _INSTEAD = {
 }
 
 
-def _flows(name: str, config: Mapping[str, Any]) -> bool:
-    return (
-        name.startswith("FlowM")
-        or bool(config.get("use_flow_sigmas"))
-        or config.get("prediction_type") == "flow_prediction"
-    )
-
-
 def refusal(name: str, config: Mapping[str, Any]) -> str:
     """One sentence: why the scheduler cannot be steered, and what to use instead."""
-    instead = "FlowMatchEulerDiscreteScheduler" if _flows(name, config) else _INSTEAD.get(name, "DDIMScheduler")
+    flows = config.get("use_flow_sigmas") or config.get("prediction_type") == "flow_prediction"
+    in_place = _INSTEAD.get(name, "DDIMScheduler")
+    instead = "FlowMatchEulerDiscreteScheduler" if flows or name.startswith("FlowM") else in_place
     return (
         f"{name} {REASONS.get(name, 'is not known here as a Gaussian step of one network call')}; "
         f"use pipe.scheduler = {instead}.from_config(pipe.scheduler.config)"

@@ -171,12 +171,11 @@ def _only_looking(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _of_a_call(pipe: Any) -> dict[str, Any]:
     """What a pipeline notes about its call, such as `_guidance_scale`, which its property `guidance_scale` tells."""
-    cls = type(pipe)
     return {
         name: value
         for name, value in vars(pipe).items()
         if name.startswith("_") and name != _NOT_OF_A_CALL
-        if isinstance(inspect.getattr_static(cls, name[1:], None), property)
+        if isinstance(inspect.getattr_static(type(pipe), name[1:], None), property)
     }
 
 

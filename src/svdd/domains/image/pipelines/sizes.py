@@ -47,10 +47,8 @@ class Sizes:
         Raises:
             ValueError: if a call of the network has no room for the images of a prompt.
         """
-        if self.batch is not None or self.rows is None:
-            size = (self.batch or prompts) * images
-        else:
-            size = min(prompts, max(1, self.rows // images)) * images
+        room = prompts if self.rows is None else min(prompts, max(1, self.rows // images))
+        size = (self.batch or room) * images
         if self.rows is not None and self.rows < min(size, prompts * images):
             raise ValueError(
                 f"the network takes {self.rows} rows at once, but one candidate of each of {size} images is {size} rows; give "

@@ -46,11 +46,11 @@ def steered_scheduler(scheduler: Any, answer: Answer) -> Any:
         answer: a question to the latents of the next step, as many rows as there shall be.
     """
     cls = type(scheduler)
-    step = cls.step
-    signature = inspect.signature(step)
-    output = _output_class(owner_of_step(scheduler))
+    signature = inspect.signature(cls.step)
+    owner = owner_of_step(scheduler)
+    output: Any = getattr(sys.modules[owner.__module__], f"{owner.__name__}Output")
 
-    @functools.wraps(step)
+    @functools.wraps(cls.step)
     def steered(self: Any, *args: Any, **kwargs: Any) -> Any:
         bound = signature.bind(self, *args, **kwargs)
         bound.apply_defaults()
@@ -66,10 +66,6 @@ def steered_scheduler(scheduler: Any, answer: Answer) -> Any:
     copied = copy.deepcopy(scheduler)
     copied.__class__ = type(cls.__name__, (cls,), names)
     return copied
-
-
-def _output_class(owner: type) -> Any:
-    return getattr(sys.modules[owner.__module__], f"{owner.__name__}Output")
 
 
 def _count_step(scheduler: Any, timestep: Any) -> None:

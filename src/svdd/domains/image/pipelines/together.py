@@ -14,7 +14,7 @@ from svdd.domains.image.pipelines.running import Running
 from svdd.domains.image.pipelines.steered_scheduler import Question
 
 
-class Together:
+class Together(ExitStack):
     """Calls of a pipeline for the same chains, that are driven in step.
 
     Args:
@@ -24,21 +24,11 @@ class Together:
     """
 
     def __init__(self, runnings: Sequence[Running], chains: int, slots: Sequence[int]) -> None:
+        super().__init__()
         self.runnings, self.chains, self.slots = runnings, chains, slots
-        self._open = ExitStack()
-
-    def __enter__(self) -> "Together":
-        for running in self.runnings:
-            self._open.enter_context(running)
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._open.__exit__(*error)
-
-    @property
-    def scheduler(self) -> Any:
-        """That of the first; all make the same grid."""
-        return self.runnings[0].scheduler
+        self.scheduler = runnings[0].scheduler  # all make the same grid
+        for running in runnings:
+            self.enter_context(running)
 
     def start(self) -> Question:
         """Runs every call to its first step.

@@ -1,7 +1,5 @@
 """BLIP with a head for one number: the network of ImageReward, in the classes of transformers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,28 +8,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from svdd.domains.image.pixels import Images
+from svdd.domains.image.rewards import weights as checkpoints
 from svdd.domains.image.rewards.clip import MEAN, STD
 from svdd.domains.image.rewards.inputs import ImageInputs
-from svdd.domains.image.rewards.weights import (
-    Rules,
-    blank,
-    fill,
-    linear_head,
-    loaded_config,
-    loaded_tokenizer,
-    named_type,
-    read_weights,
-    renamed,
-    transformers,
-)
-
-__all__ = ["Blip"]
 
 CENTRE, SPREAD = 0.16717362830052426, 1.0333394966054072
 """Mean and standard deviation of the head's answer over the images it was trained on, as published."""
 WORDS = 35
 """Tokens of a prompt that are read."""
-_RULES: Rules = [
+_RULES: checkpoints.Rules = [
     (r"^visual_encoder\.cls_token$", "vision_model.embeddings.class_embedding"),
     (r"^visual_encoder\.pos_embed$", "vision_model.embeddings.position_embedding"),
     (r"^visual_encoder\.patch_embed\.proj\.", "vision_model.embeddings.patch_embedding."),
@@ -59,30 +44,25 @@ class Blip:
     """
 
     def __init__(
-        self,
-        path: str,
-        weights: str,
-        device: str | None = None,
-        dtype: str | torch.dtype = "float32",
-        batch: int = 16,
+        self, path: str, weights: str, device: str | None = None, dtype: str | torch.dtype = "float32", batch: int = 16
     ) -> None:
         if batch < 1:
             raise ValueError(f"a batch has at least 1 image, got {batch}")
-        library = transformers()
-        config = loaded_config(path, "blip")
+        library = checkpoints.transformers()
+        config = checkpoints.loaded_config(path, "blip")
         if not weights:
             raise ValueError(
                 "image-reward needs weights=, the file ImageReward.pt: path gives sizes and tokenizer alone"
             )
-        blip, head = _parts(read_weights(weights))
+        blip, head = _parts(checkpoints.read_weights(weights))
         size = _size(blip, config.vision_config.patch_size, weights)
         config.vision_config.image_size = size
-        with blank():
-            model = library.BlipForImageTextRetrieval(config)
-        fill(model, blip, weights, unused=("vision_proj.", "text_proj.", "itm_head."))
-        self.model = model.eval().requires_grad_(False).to(named_type(dtype))
-        self.head = linear_head(head, weights).requires_grad_(False)
-        self.tokenizer = loaded_tokenizer(path, config.text_config.vocab_size, "the tokenizer of a BLIP model")
+        unused = ("vision_proj.", "text_proj.", "itm_head.")
+        model = checkpoints.filled(library.BlipForImageTextRetrieval, config, blip, weights, unused)
+        self.model = model.eval().requires_grad_(False).to(checkpoints.named_type(dtype))
+        self.head = checkpoints.linear_head(head, weights).requires_grad_(False)
+        words = config.text_config.vocab_size
+        self.tokenizer = checkpoints.loaded_tokenizer(path, words, "the tokenizer of a BLIP model")
         self.inputs = ImageInputs(size, (size, size), MEAN, STD)
         self.device, self.batch = device, batch
 
@@ -110,7 +90,7 @@ def _parts(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, 
     blip = {name.removeprefix("blip."): one for name, one in weights.items() if name.startswith("blip.")}
     head = {name: one for name, one in weights.items() if name.startswith("mlp.")}
     known = {name: one for name, one in blip.items() if name.startswith(("visual_encoder.", "text_encoder."))}
-    return {k: v for k, v in renamed(known, _RULES).items() if not k.endswith("position_ids")}, head
+    return {k: v for k, v in checkpoints.renamed(known, _RULES).items() if not k.endswith("position_ids")}, head
 
 
 def _size(weights: Mapping[str, Tensor], patch: int, path: str) -> int:

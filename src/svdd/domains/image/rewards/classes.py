@@ -1,7 +1,5 @@
 """Rewards of photographs by the bundled classifiers: how surely an image is of a class."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
@@ -18,8 +16,6 @@ from svdd.domains.image.rewards.image_reward import ImageReward
 from svdd.messages import unknown
 from svdd.networks.weight_files import load_network
 from svdd.registry import bundled
-
-__all__ = ["class_judge", "class_score", "image_classifier"]
 
 _MODEL = "image-small"
 _ALSO = {"plane": "airplane", "aeroplane": "airplane", "car": "automobile"}

@@ -1,7 +1,5 @@
 """CLIP: images and texts as unit vectors of one space, by the classes of transformers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,31 +9,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from svdd.domains.image.pixels import Images
+from svdd.domains.image.rewards import weights as checkpoints
 from svdd.domains.image.rewards.inputs import ImageInputs
-from svdd.domains.image.rewards.weights import (
-    Rules,
-    blank,
-    fill,
-    loaded,
-    loaded_config,
-    loaded_tokenizer,
-    named_type,
-    read_weights,
-    renamed,
-    transformers,
-)
-
-__all__ = ["Clip", "clip_inputs", "from_open_clip"]
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-_BLOCK: Rules = [
+_BLOCK: checkpoints.Rules = [
     (r"transformer\.resblocks\.", "encoder.layers."),
     (r"\.ln_([12])\.", r".layer_norm\1."),
     (r"\.attn\.", ".self_attn."),
     (r"\.c_fc\.", ".fc1."),
     (r"\.c_proj\.", ".fc2."),
 ]
-_IMAGE: Rules = [
+_IMAGE: checkpoints.Rules = [
     (r"^class_embedding$", "embeddings.class_embedding"),
     (r"^positional_embedding$", "embeddings.position_embedding.weight"),
     (r"^conv1\.", "embeddings.patch_embedding."),
@@ -43,7 +28,7 @@ _IMAGE: Rules = [
     (r"^ln_post\.", "post_layernorm."),
     *_BLOCK,
 ]
-_TEXT: Rules = [
+_TEXT: checkpoints.Rules = [
     (r"^positional_embedding$", "embeddings.position_embedding.weight"),
     (r"^token_embedding\.", "embeddings.token_embedding."),
     (r"^ln_final\.", "final_layer_norm."),
@@ -80,20 +65,19 @@ class Clip:
     ) -> None:
         if batch < 1:
             raise ValueError(f"a batch has at least 1 image, got {batch}")
-        library, home = transformers(), processor or path
-        config = loaded_config(path, "clip")
+        library, home = checkpoints.transformers(), processor or path
+        config = checkpoints.loaded_config(path, "clip")
         if weights is None:
-            self.model = loaded(library.CLIPModel.from_pretrained, path, "a CLIP model")
+            self.model = checkpoints.loaded(library.CLIPModel.from_pretrained, path, "a CLIP model")
         else:
-            with blank():
-                self.model = library.CLIPModel(config)
-            fill(self.model, from_open_clip(read_weights(weights)), weights)
-        self.model = self.model.eval().requires_grad_(False).to(named_type(dtype))
+            renamed = from_open_clip(checkpoints.read_weights(weights))
+            self.model = checkpoints.filled(library.CLIPModel, config, renamed, weights)
+        self.model = self.model.eval().requires_grad_(False).to(checkpoints.named_type(dtype))
         self.inputs = clip_inputs(home, config.vision_config.image_size)
         self.device, self.batch = device, batch
         size = config.text_config.vocab_size
         what = "the tokenizer of a CLIP model (processor=)"
-        self.tokenizer: Any = loaded_tokenizer(home, size, what) if texts else None
+        self.tokenizer: Any = checkpoints.loaded_tokenizer(home, size, what) if texts else None
 
     @property
     def scale(self) -> float:
@@ -104,20 +88,17 @@ class Clip:
         """A unit vector of every image."""
         images = images if self.device is None else images.to(self.device)
         model = self.model.to(images.device)
-        parts = [
-            _vectors(model.get_image_features(pixel_values=self.inputs(part).to(model.dtype)))
-            for part in images.split(self.batch)
-        ]
+        inputs = (self.inputs(part).to(model.dtype) for part in images.split(self.batch))
+        parts = [_vectors(model.get_image_features(pixel_values=pixels)) for pixels in inputs]
         return functional.normalize(torch.cat(parts), dim=-1)
 
     def texts(self, texts: Sequence[str]) -> Float[Tensor, "n d"]:
         """A unit vector of every text, where the images were last; equal texts are read once."""
         unique = list(dict.fromkeys(texts))
         asked = self._tokens(unique)
-        parts = [
-            _vectors(self.model.get_text_features(**{name: one[i : i + self.batch] for name, one in asked.items()}))
-            for i in range(0, len(unique), self.batch)
-        ]
+        starts = range(0, len(unique), self.batch)
+        batches = ({name: one[i : i + self.batch] for name, one in asked.items()} for i in starts)
+        parts = [_vectors(self.model.get_text_features(**batch)) for batch in batches]
         row = {text: i for i, text in enumerate(unique)}
         return functional.normalize(torch.cat(parts), dim=-1)[[row[text] for text in texts]]
 
@@ -156,8 +137,8 @@ def from_open_clip(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for half, matrix, into in ((image, "proj", "visual_projection"), (rest, "text_projection", "text_projection")):
         if matrix in half:
             made[f"{into}.weight"] = half.pop(matrix).T.contiguous()
-    made |= {f"vision_model.{name}": one for name, one in _apart(renamed(image, _IMAGE)).items()}
-    return made | {f"text_model.{name}": one for name, one in _apart(renamed(rest, _TEXT)).items()}
+    made |= {f"vision_model.{name}": one for name, one in _apart(checkpoints.renamed(image, _IMAGE)).items()}
+    return made | {f"text_model.{name}": one for name, one in _apart(checkpoints.renamed(rest, _TEXT)).items()}
 
 
 def _apart(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

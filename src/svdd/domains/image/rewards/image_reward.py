@@ -1,7 +1,5 @@
 """Any function of images as a reward: it gets its images in the form it takes, and the prompts if it asks for them."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,8 +11,6 @@ from svdd.messages import unknown
 from svdd.registry import origin
 from svdd.scoring.identity import reward_identity
 from svdd.scoring.reward import traits_of
-
-__all__ = ["TAKES", "ImageReward", "as_reward"]
 
 TAKES: dict[str, Callable[[Images], Any]] = {
     "pil": to_pil,

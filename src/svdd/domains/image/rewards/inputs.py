@@ -5,8 +5,6 @@ wherever they are. A pixel differs by at most 1.25/255 before it is normalised, 
 pass through.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +15,7 @@ from torch.nn import functional
 
 from svdd.domains.image.pixels import Images
 
-__all__ = ["ImageInputs"]
-
-_FILTERS = {0: "nearest-exact", 2: "bilinear", 3: "bicubic"}
-"""By Pillow's number."""
+_FILTERS = {0: "nearest-exact", 2: "bilinear", 3: "bicubic"}  # by Pillow's number
 
 
 @dataclass(frozen=True)
@@ -42,7 +37,7 @@ class ImageInputs:
     resample: str = "bicubic"
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> ImageInputs:
+    def of(cls, said: Mapping[str, Any]) -> "ImageInputs":
         """From a processor's configuration, as `preprocessor_config.json` has it.
 
         Raises:

@@ -5,9 +5,8 @@ transformers. What such a reward answers is known for images of the kind that it
 224 pixels and more.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
@@ -18,8 +17,6 @@ from svdd.domains.image.rewards.clip import Clip
 from svdd.domains.image.rewards.image_reward import ImageReward
 from svdd.domains.image.rewards.weights import linear_head, read_weights
 from svdd.registry import HubPath
-
-__all__ = ["aesthetic", "clip_score", "hps", "image_reward", "pick_score"]
 
 
 def aesthetic(
@@ -86,7 +83,7 @@ def clip_score(
         Hessel et al., CLIPScore, arXiv 2104.08718.
     """
     clip = Clip(path, processor, device=device, dtype=dtype, batch=batch)
-    return _likeness(clip, 100.0, "clip-score", _told(path=path, processor=processor, prompts=prompts, dtype=dtype))
+    return _likeness(clip, 100.0, "clip-score", path=path, processor=processor, prompts=prompts, dtype=dtype)
 
 
 def pick_score(
@@ -115,8 +112,7 @@ def pick_score(
         Kirstain et al., Pick-a-Pic, arXiv 2305.01569.
     """
     clip = Clip(path, processor, device=device, dtype=dtype, batch=batch)
-    told = _told(path=path, processor=processor, prompts=prompts, dtype=dtype)
-    return _likeness(clip, clip.scale, "pick-score", told)
+    return _likeness(clip, clip.scale, "pick-score", path=path, processor=processor, prompts=prompts, dtype=dtype)
 
 
 def hps(
@@ -150,8 +146,8 @@ def hps(
         Wu et al., Human preference score v2, arXiv 2306.09341.
     """
     clip = Clip(path, processor, weights, device, dtype, batch)
-    told = _told(path=path, weights=weights, processor=processor, prompts=prompts, dtype=dtype)
-    return _likeness(clip, 1.0, "hps", told)
+    named = {"path": path, "weights": weights, "processor": processor, "prompts": prompts}
+    return _likeness(clip, 1.0, "hps", dtype=dtype, **named)
 
 
 def image_reward(
@@ -183,18 +179,16 @@ def image_reward(
     References:
         Xu et al., ImageReward, arXiv 2304.05977.
     """
-    return ImageReward(
-        Blip(path, weights, device, dtype, batch),
-        prompts=prompts,
-        named=("image-reward", _told(path=path, weights=weights, prompts=prompts, dtype=dtype)),
-    )
+    network = Blip(path, weights, device, dtype, batch)
+    told = _told(path=path, weights=weights, prompts=prompts, dtype=dtype)
+    return ImageReward(network, prompts=prompts, named=("image-reward", told))
 
 
-def _likeness(clip: Clip, scale: float, name: str, told: dict[str, str]) -> ImageReward:
+def _likeness(clip: Clip, scale: float, name: str, **options: Any) -> ImageReward:
     def numbers(images: Images, prompts: Sequence[str]) -> Float[Tensor, " n"]:
         return scale * clip.cosines(images, prompts)
 
-    return ImageReward(numbers, prompts=told.get("prompts"), named=(name, told))
+    return ImageReward(numbers, prompts=options["prompts"], named=(name, _told(**options)))
 
 
 def _told(dtype: str, **options: str | None) -> dict[str, str]:

@@ -11,9 +11,6 @@ images, or what its attribute `takes` says (`"pil"`, `"uint8"`, `"tensor"`), and
 Without prompts in the designs the reward's own `prompts="..."` is used, or `reward(images, prompts)`.
 """
 
-from __future__ import annotations
-
-import io
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,23 +20,12 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from svdd.domains.image.pixels import Images
-from svdd.domains.image.rewards.image_reward import TAKES, ImageReward, as_reward
-
-__all__ = [
-    "TAKES",
-    "ImageReward",
-    "as_reward",
-    "brightness",
-    "colourfulness",
-    "compressibility",
-    "incompressibility",
-    "symmetry",
-]
+from svdd.domains.image.pixels import Images, encoded
+from svdd.domains.image.rewards.image_reward import ImageReward
+from svdd.domains.image.rewards.image_reward import as_reward as as_reward
 
 _LUMA = (0.299, 0.587, 0.114)
-_ENOUGH = 2**16
-"""Pixels that are worth a thread: a millisecond of compressing."""
+_ENOUGH = 2**16  # pixels that are worth a thread: a millisecond of compressing
 
 
 def compressibility(quality: int = 95, subsampling: str = "4:2:0", threads: int | None = None) -> ImageReward:
@@ -58,14 +44,12 @@ def compressibility(quality: int = 95, subsampling: str = "4:2:0", threads: int 
     References:
         Black et al., Training diffusion models with reinforcement learning, arXiv 2305.13301.
     """
-    options = {"quality": quality, "subsampling": subsampling}
-    return ImageReward(_jpeg(-1.0, quality, subsampling, threads), "pil", named=("compressibility", options))
+    return _jpeg("compressibility", -1.0, quality, subsampling, threads)
 
 
 def incompressibility(quality: int = 95, subsampling: str = "4:2:0", threads: int | None = None) -> ImageReward:
     """How large an image's JPEG file is: kilobytes of 1000 bytes (above 0), minus `compressibility`; arguments as there."""
-    options = {"quality": quality, "subsampling": subsampling}
-    return ImageReward(_jpeg(1.0, quality, subsampling, threads), "pil", named=("incompressibility", options))
+    return _jpeg("incompressibility", 1.0, quality, subsampling, threads)
 
 
 def brightness() -> ImageReward:
@@ -90,17 +74,15 @@ def symmetry() -> ImageReward:
     return ImageReward(_symmetry, named=("symmetry", {}))
 
 
-def _jpeg(sign: float, quality: int, subsampling: str, threads: int | None) -> Any:
-    if (
-        not 1 <= quality <= 95
-        or subsampling not in ("4:2:0", "4:2:2", "4:4:4")
-        or (threads is not None and threads < 1)
-    ):
+def _jpeg(name: str, sign: float, quality: int, subsampling: str, threads: int | None) -> ImageReward:
+    known = 1 <= quality <= 95 and subsampling in ("4:2:0", "4:2:2", "4:4:4")
+    if not known or (threads is not None and threads < 1):
         raise ValueError(
             "a JPEG has a quality from 1 to 95, a subsampling 4:2:0, 4:2:2 or 4:4:4 and at least 1 thread, "
             f"got {quality}, {subsampling} and {threads}"
         )
-    return partial(_kilobytes, sign=sign, quality=quality, subsampling=subsampling, threads=threads)
+    options: dict[str, Any] = {"quality": quality, "subsampling": subsampling}
+    return ImageReward(partial(_kilobytes, sign=sign, threads=threads, **options), "pil", named=(name, options))
 
 
 def _kilobytes(
@@ -116,9 +98,7 @@ def _kilobytes(
 
 
 def _size(image: Any, quality: int, subsampling: str) -> float:
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=quality, subsampling=subsampling)
-    return len(file.getvalue()) / 1000
+    return len(encoded(image, "JPEG", quality=quality, subsampling=subsampling)) / 1000
 
 
 def _cores() -> int:

@@ -5,14 +5,11 @@ need torchvision or OpenCV, or do not run with a current NumPy, and were fitted 
 measure of blur needs no weights, is kept, and works on images of any size.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from svdd.domains.image.pixels import Images
 from svdd.domains.image.rewards.image_reward import ImageReward
-
-__all__ = ["sharpness"]
+from svdd.messages import module_of
 
 
 def sharpness() -> ImageReward:
@@ -34,11 +31,7 @@ def sharpness() -> ImageReward:
 
 
 def _measure() -> Any:
-    try:
-        from skimage.measure import blur_effect
-    except ImportError as error:
-        raise ImportError("sharpness needs scikit-image: pip install 'svdd[images]'") from error
-    return blur_effect
+    return module_of("images", "skimage.measure", "sharpness needs scikit-image").blur_effect
 
 
 def _sharpness(images: Images) -> list[float]:

@@ -1,10 +1,7 @@
 """Networks of image rewards: found in a folder, a file or a hub that the user names, and never anywhere else."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,23 +11,8 @@ from torch import Tensor, nn
 
 from svdd.messages import module_of
 
-__all__ = [
-    "Rules",
-    "blank",
-    "fill",
-    "linear_head",
-    "loaded",
-    "loaded_config",
-    "loaded_tokenizer",
-    "named_type",
-    "read_weights",
-    "renamed",
-    "transformers",
-]
-
 Rules = list[tuple[str, str]]
-_BUFFERS = ("position_ids", "attn_mask")
-"""Endings of names of what is no weight, but is in some files."""
+_BUFFERS = ("position_ids", "attn_mask")  # endings of names of what is no weight, but is in some files
 
 
 def transformers() -> Any:
@@ -57,10 +39,8 @@ def loaded(load: Callable[..., Any], path: str, what: str, **options: Any) -> An
     try:
         return load(path, **options)
     except (OSError, ValueError, KeyError) as error:  # what transformers and the hub raise
-        first = str(error).strip().splitlines()
-        raise ValueError(
-            f"{what} cannot be loaded from {path}: {first[0] if first else type(error).__name__}"
-        ) from error
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ValueError(f"{what} cannot be loaded from {path}: {lines[0]}") from error
 
 
 def loaded_config(path: str, kind: str) -> Any:
@@ -94,13 +74,6 @@ def loaded_tokenizer(path: str, size: int, what: str) -> Any:
     if len(found) < size // 2:
         raise ValueError(f"{what} cannot be loaded from {path}: it would have {len(found)} tokens of {size}")
     return found
-
-
-@contextmanager
-def blank() -> Iterator[None]:
-    """Networks made inside have weights that are about to be replaced; random numbers of others stay as they are."""
-    with torch.random.fork_rng(devices=[]):
-        yield
 
 
 def read_weights(path: str) -> dict[str, Tensor]:
@@ -163,11 +136,14 @@ def renamed(weights: Mapping[str, Tensor], rules: Rules) -> dict[str, Tensor]:
     return made
 
 
-def fill(model: nn.Module, weights: Mapping[str, Tensor], path: str, unused: tuple[str, ...] = ()) -> None:
-    """Puts weights into a model, all that it has and no others.
+def filled(
+    make: Callable[[Any], Any], config: Any, weights: Mapping[str, Tensor], path: str, unused: tuple[str, ...] = ()
+) -> Any:
+    """A model with these weights, all that it has and no others; random numbers of others stay as they are.
 
     Args:
-        model: it has random ones.
+        make: a configuration to a model with random weights.
+        config: the configuration.
         weights: by the model's names.
         path: where they are from, for messages.
         unused: beginnings of names of the model that nobody asks for.
@@ -175,6 +151,8 @@ def fill(model: nn.Module, weights: Mapping[str, Tensor], path: str, unused: tup
     Raises:
         ValueError: if names or shapes differ.
     """
+    with torch.random.fork_rng(devices=[]):
+        model = make(config)
     own = {name: tuple(one.shape) for name, one in model.state_dict().items()}
     own = {name: shape for name, shape in own.items() if not name.startswith(unused) and not name.endswith(_BUFFERS)}
     theirs = {name: tuple(one.shape) for name, one in weights.items() if not name.endswith(_BUFFERS)}
@@ -185,6 +163,7 @@ def fill(model: nn.Module, weights: Mapping[str, Tensor], path: str, unused: tup
             f"{theirs.get(wrong[0], 'not there')} in the file and {own.get(wrong[0], 'not there')} in the model"
         )
     model.load_state_dict({name: weights[name] for name in own}, strict=False)
+    return model
 
 
 def named_type(dtype: str | torch.dtype) -> torch.dtype:
