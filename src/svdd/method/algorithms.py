@@ -13,17 +13,7 @@ from typing import Any, Literal
 
 from svdd.chain.process import Process
 from svdd.method.loop import Count, Step, begin, search, tilt
-from svdd.method.selectors import (
-    Selector,
-    adaptive,
-    keep,
-    multinomial,
-    nested,
-    share,
-    systematic,
-    top,
-    twice_tilted,
-)
+from svdd.method.selectors import Selector, adaptive, keep, multinomial, nested, share, systematic, top, twice_tilted
 from svdd.method.values import Value, running_max, running_sum
 
 Steps = Iterator[Step]

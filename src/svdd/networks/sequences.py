@@ -14,10 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = [
-    "SequenceClassifier",
-    "SequenceDenoiser",
-]
+__all__ = ["SequenceClassifier", "SequenceDenoiser"]
 
 
 def one_hot(tokens: Tensor, classes: int, like: Tensor) -> Tensor:
@@ -40,9 +37,7 @@ class _ResidualBlock(nn.Module):
         padding = (kernel // 2) * dilation
         self.spread = nn.Conv1d(channels, channels, kernel, padding=padding, dilation=dilation)
         self.context = nn.Sequential(
-            nn.Linear(channels, max(channels // 4, 1)),
-            nn.GELU(),
-            nn.Linear(max(channels // 4, 1), channels),
+            nn.Linear(channels, max(channels // 4, 1)), nn.GELU(), nn.Linear(max(channels // 4, 1), channels)
         )
         # Whole channels: drawing one number per channel is far cheaper than one per site.
         self.dropout = nn.Dropout1d(dropout)
@@ -203,21 +198,14 @@ class SequenceClassifier(nn.Module):
 
 def _stage(narrow: int, wide: int, kernel: int, dropout: float) -> nn.Sequential:
     return nn.Sequential(
-        nn.GroupNorm(1, narrow),
-        nn.Dropout1d(dropout),
-        nn.Conv1d(narrow, wide, kernel, padding=kernel // 2),
-        nn.GELU(),
+        nn.GroupNorm(1, narrow), nn.Dropout1d(dropout), nn.Conv1d(narrow, wide, kernel, padding=kernel // 2), nn.GELU()
     )
 
 
 def pooled_head(width: int, outputs: int, dropout: float) -> nn.Sequential:
     """Map the mean and the maximum over positions to the outputs."""
     return nn.Sequential(
-        nn.LayerNorm(2 * width),
-        nn.Dropout(dropout),
-        nn.Linear(2 * width, width),
-        nn.GELU(),
-        nn.Linear(width, outputs),
+        nn.LayerNorm(2 * width), nn.Dropout(dropout), nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, outputs)
     )
 
 

@@ -16,16 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from svdd.cost.batches import count, picked
-from svdd.rewards.desirability import (
-    Desirability,
-    Number,
-    at_least,
-    at_most,
-    interval,
-    must,
-    ramp,
-    sigmoid,
-)
+from svdd.rewards.desirability import Desirability, Number, at_least, at_most, interval, must, ramp, sigmoid
 from svdd.scoring.components import as_component, table_of
 from svdd.scoring.identity import reward_identity, source_of
 from svdd.scoring.reward import Ask, Composite, Failure, Invalid, Reward, close, traits_of
