@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from svdd.networks.bases import Configured, Scaled
 
 __all__ = ["SequenceClassifier", "SequenceDenoiser"]
 
@@ -52,7 +53,7 @@ class _ResidualBlock(nn.Module):
         return hidden + self.mix(self.dropout(functional.gelu(update)))
 
 
-class SequenceDenoiser(nn.Module):
+class SequenceDenoiser(Configured):
     """Predicts the clean token at every site of a partly masked sequence.
 
     The network sees no time: under masking diffusion the number of masks already tells it, and
@@ -82,18 +83,9 @@ class SequenceDenoiser(nn.Module):
         stem_kernel: int = 9,
         dropout: float = 0.0,
     ) -> None:
-        super().__init__()
         check_sizes(vocabulary=vocabulary, channels=channels, blocks=blocks)
         check_odd(kernel=kernel, stem_kernel=stem_kernel)
-        self.config: dict[str, Any] = {
-            "vocabulary": vocabulary,
-            "channels": channels,
-            "blocks": blocks,
-            "kernel": kernel,
-            "dilations": list(dilations),
-            "stem_kernel": stem_kernel,
-            "dropout": dropout,
-        }
+        super().__init__(locals())
         self.vocabulary = vocabulary
         self.stem = nn.Conv1d(vocabulary + 1, channels, stem_kernel, padding=stem_kernel // 2)
         self.blocks = nn.Sequential(
@@ -112,7 +104,7 @@ class SequenceDenoiser(nn.Module):
         return self.head(functional.gelu(self.norm(hidden))).transpose(1, 2)
 
 
-class SequenceClassifier(nn.Module):
+class SequenceClassifier(Scaled):
     """Scores whole sequences with a small convolutional network and calibrated outputs.
 
     output = scale * network(sequence) + shift
@@ -135,9 +127,6 @@ class SequenceClassifier(nn.Module):
         ValueError: If a size is not positive or a kernel is even.
     """
 
-    scale: Tensor
-    shift: Tensor
-
     def __init__(
         self,
         vocabulary: int = 4,
@@ -150,19 +139,9 @@ class SequenceClassifier(nn.Module):
         dropout: float = 0.0,
         both_strands: bool = False,
     ) -> None:
-        super().__init__()
         check_sizes(vocabulary=vocabulary, outputs=outputs, channels=channels, stages=stages)
         check_odd(kernel=kernel, stem_kernel=stem_kernel)
-        self.config: dict[str, Any] = {
-            "vocabulary": vocabulary,
-            "outputs": outputs,
-            "channels": channels,
-            "stages": stages,
-            "kernel": kernel,
-            "stem_kernel": stem_kernel,
-            "dropout": dropout,
-            "both_strands": both_strands,
-        }
+        super().__init__(locals())
         self.vocabulary = vocabulary
         self.both_strands = both_strands
         widths = [round(channels * 1.5**stage / 16) * 16 or 16 for stage in range(stages + 1)]
@@ -171,8 +150,6 @@ class SequenceClassifier(nn.Module):
             _stage(narrow, wide, kernel, dropout) for narrow, wide in itertools.pairwise(widths)
         )
         self.head = pooled_head(widths[-1], outputs, dropout)
-        self.register_buffer("scale", torch.ones(outputs))
-        self.register_buffer("shift", torch.zeros(outputs))
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return calibrated outputs, shape (n, outputs), for clean tokens (n, L)."""
@@ -186,7 +163,7 @@ class SequenceClassifier(nn.Module):
         output = self._features(channels)
         if self.both_strands and not self.training:
             output = 0.5 * (output + self._features(channels.flip(1, 2)))
-        return output * self.scale + self.shift
+        return self.in_units(output)
 
     def _features(self, channels: Tensor) -> Tensor:
         hidden = functional.gelu(self.stem(channels))
