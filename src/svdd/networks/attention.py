@@ -10,8 +10,6 @@ from svdd.networks.bases import Scaled
 from svdd.networks.regressors import check_input, time_embedding, waves
 from svdd.networks.sequences import check_sizes
 
-__all__ = ["TransformerRegressor"]
-
 
 class TransformerRegressor(Scaled):
     """Reads numbers off sequences of one length with attention between all sites.

@@ -7,8 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Configured", "Scaled"]
-
 
 class Configured(nn.Module):
     """A network that keeps the arguments it was made with as `config`, from which a weight file makes it again.
@@ -19,9 +17,10 @@ class Configured(nn.Module):
 
     def __init__(self, arguments: dict[str, Any]) -> None:
         super().__init__()
-        given = {name: value for name, value in arguments.items() if name not in ("self", "__class__")}
-        # lists, as they come back from JSON
-        self.config = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+        self.config: dict[str, Any] = {}
+        for name, value in arguments.items():
+            if name not in ("self", "__class__"):
+                self.config[name] = list(value) if isinstance(value, tuple) else value  # lists, as JSON gives them back
 
 
 class Scaled(Configured):

@@ -9,9 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from svdd.networks.bases import Scaled
-from svdd.networks.sequences import check_odd, check_sizes, one_hot
-
-__all__ = ["ConvolutionalRegressor", "PooledRegressor"]
+from svdd.networks.sequences import check_odd, check_sizes, one_hot, pooled_head
 
 _WAVES = 4
 
@@ -130,13 +128,7 @@ class PooledRegressor(Scaled):
         self.vocabulary, self.length, self.timed, self.stretch = vocabulary, length, timed, stretch
         self.stem = nn.Conv1d(vocabulary + 1, channels, kernel, padding=kernel // 2)
         self.clock = time_embedding(channels) if timed else None
-        self.head = nn.Sequential(
-            nn.LayerNorm(2 * channels),
-            nn.Dropout(dropout),
-            nn.Linear(2 * channels, channels),
-            nn.GELU(),
-            nn.Linear(channels, outputs),
-        )
+        self.head = pooled_head(channels, outputs, dropout)
 
     def forward(self, tokens: Tensor, t: Tensor | None = None) -> Tensor:
         """Return outputs (n, outputs) for tokens (n, L) and, of a timed network, times in [0, 1], one or n of them.

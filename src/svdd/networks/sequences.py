@@ -13,9 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from svdd.messages import check
 from svdd.networks.bases import Configured, Scaled
-
-__all__ = ["SequenceClassifier", "SequenceDenoiser"]
 
 
 def one_hot(tokens: Tensor, classes: int, like: Tensor) -> Tensor:
@@ -187,12 +186,12 @@ def pooled_head(width: int, outputs: int, dropout: float) -> nn.Sequential:
 
 
 def check_sizes(**sizes: int) -> None:
+    """Raise if a size is not positive."""
     for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} must be at least 1, got {size}")
+        check(size >= 1, f"{name} must be at least 1, got {size}")
 
 
 def check_odd(**kernels: int) -> None:
+    """Raise if a width is not positive and odd."""
     for name, kernel in kernels.items():
-        if kernel < 1 or kernel % 2 == 0:
-            raise ValueError(f"{name} must be a positive odd number, got {kernel}")
+        check(kernel >= 1 and kernel % 2 == 1, f"{name} must be a positive odd number, got {kernel}")

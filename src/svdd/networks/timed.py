@@ -12,8 +12,6 @@ from torch.nn import functional
 from svdd.networks.bases import Configured
 from svdd.networks.sequences import one_hot
 
-__all__ = ["TimedSequenceDenoiser"]
-
 _HARMONICS = 8
 
 

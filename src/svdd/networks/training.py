@@ -14,8 +14,6 @@ from typing import Any, TypeAlias
 import torch
 from torch import Generator, Tensor, nn
 
-__all__ = ["TrainingResult", "TrainingSettings", "isolated_randomness", "train"]
-
 Steps: TypeAlias = Iterator[tuple[int, Callable[[str], None]]]
 
 
