@@ -103,9 +103,8 @@ def remasking(survival: Survival, eta: float, strategy: Literal["cap", "rescale"
         largest = ((1 - alpha_s) / alpha_t).clamp(max=1) if eta else torch.zeros_like(alpha_t)
         sigma = largest.clamp(max=eta) if strategy == "cap" else eta * largest
         reveal = ((alpha_s - (1 - sigma) * alpha_t) / (1 - alpha_t)).clamp(0, 1)
-        log_p = posterior.log_p.log_softmax(
-            -1
-        )  # the rate of revealing is the schedule's, whatever constant log_p carries
+        # the rate of revealing is the schedule's, whatever constant log_p carries
+        log_p = posterior.log_p.log_softmax(-1)
         log_reveal = log_p + reveal.log().to(log_p)
         return _with_mask(x, log_reveal, (-reveal).log1p(), (-sigma).log1p(), sigma.log())
 

@@ -16,20 +16,13 @@ Log = Callable[[Mapping[str, float], int], None]
 
 def numbers(step: Step, decoding: Decoding) -> dict[str, float]:
     """What a step is worth and what the run has cost so far: values of the survivors, rows, rewards, seconds."""
-    usage = decoding.usage
-    paid = {
-        "cost/network rows": float(usage.network.rows),
-        "cost/reward rows": float(usage.reward.rows),
-        "cost/seconds": usage.seconds,
-    }
+    network, reward = float(decoding.usage.network.rows), float(decoding.usage.reward.rows)
+    paid = {"cost/network rows": network, "cost/reward rows": reward, "cost/seconds": decoding.usage.seconds}
     value = step.value[~step.value.isneginf()]
     if step.candidates is None or not len(value):
         return paid
-    chosen = {
-        "value/best": float(value.max()),
-        "value/median": float(value.median()),
-        "value/valid": len(value) / step.value.numel(),
-    }
+    valid = len(value) / step.value.numel()
+    chosen = {"value/best": float(value.max()), "value/median": float(value.median()), "value/valid": valid}
     distinct = {"candidates/distinct": float(step.candidates.distinct.double().mean())}
     return chosen | distinct | paid
 

@@ -47,9 +47,8 @@ def accounted(
     decode = _bounded("decode", metered(process.decode, usage.decode), chunks)
     denoiser = guard.network(denoiser, process.rows_each)
     if share:
-        denoiser = _discrete(
-            deduplicated(denoiser, usage.network, process.time_independent, process.rows_each), denoiser
-        )
+        shared = deduplicated(denoiser, usage.network, process.time_independent, process.rows_each)
+        denoiser = _discrete(shared, denoiser)
     return replace(process, denoiser=denoiser, decode=decode)
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from svdd.chain.process import Particles, Process
 from svdd.chain.rng import Rng
-from svdd.chain.tree import Tree, leaves, take
+from svdd.chain.tree import Tree, leaves, take, tree_map
 from svdd.method.values import evaluate
 from svdd.scoring.identity import file_hash
 from svdd.scoring.reward import Reward
@@ -115,9 +115,7 @@ def _grids(fitted: Tensor, given: Tensor) -> tuple[str, str]:
 
 def _shapes(states: Tree) -> Any:
     """Of one row, by the names of its parts."""
-    if isinstance(states, Tensor):
-        return tuple(states.shape[1:])
-    return {name: tuple(leaf.shape[1:]) for name, leaf in states.items()}
+    return tree_map(lambda leaf: tuple(leaf.shape[1:]), states)
 
 
 def _close(fitted: Tensor, given: Tensor) -> bool:

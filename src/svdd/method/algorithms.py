@@ -21,6 +21,7 @@ Steps = Iterator[Step]
 
 
 Window = tuple[float, float]
+Settings = dict[str, Any]
 
 
 EVERYWHERE: Window = (float("inf"), 0.0)
@@ -68,15 +69,10 @@ def _run(
     def offspring(step: int) -> int:
         return (children(step) if callable(children) else children) if guided(step) else 1
 
-    return search(
-        process,
-        value,
-        select,
-        children=offspring,
-        particles=particles,
-        scored=lambda step: guided(step) or last(step),
-        **kwargs,
-    )
+    def scored(step: int) -> bool:
+        return guided(step) or last(step)
+
+    return search(process, value, select, children=offspring, particles=particles, scored=scored, **kwargs)
 
 
 def _argmax_at_zero(temperature: float) -> tuple[Selector, float]:
@@ -149,14 +145,8 @@ def svdd(
 
 
 def _tilted(
-    process: Process,
-    value: Value,
-    select: Selector,
-    temperature: float,
-    particles: int,
-    noises: int,
-    kwargs: dict[str, Any],
-) -> dict[str, Any]:
+    process: Process, value: Value, select: Selector, temperature: float, particles: int, noises: int, kwargs: Settings
+) -> Settings:
     check(noises >= 1, f"prior_candidates must be at least 1, got {noises}")
     if noises == 1 or kwargs.get("start") is not None:
         return kwargs
@@ -300,12 +290,11 @@ def blocks(
     check(length >= 1, f"length must be at least 1 step, got {length}")
     select, weigh = _argmax_at_zero(temperature)
     last = process.steps - 1
-    return search(
-        process,
-        value,
-        select,
-        children=lambda step: candidates if step % length == 0 else 1,
-        scored=lambda step: (step + 1) % length == 0 or step == last,
-        temperature=weigh,
-        **kwargs,
-    )
+
+    def children(step: int) -> int:
+        return candidates if step % length == 0 else 1
+
+    def scored(step: int) -> bool:
+        return (step + 1) % length == 0 or step == last
+
+    return search(process, value, select, children=children, scored=scored, temperature=weigh, **kwargs)

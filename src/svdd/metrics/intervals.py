@@ -26,6 +26,7 @@ FEWEST = 8
 FEW = 16
 """Chains below which a note says that intervals are too narrow."""
 
+SeedsAndChains = tuple[Sequence[int], Sequence[int]]
 Bounds = tuple[float, float, float]
 """Estimate, lower bound, upper bound."""
 
@@ -69,6 +70,9 @@ class Resamples:
         return len(numpy.unique(self.chain[numpy.asarray(rows, dtype=int)]))
 
 
+Pair = tuple[Resamples, Resamples]
+
+
 def _numbered(runs: Sequence[int], chains: Sequence[int]) -> Int64[ndarray, " n"]:
     both = numpy.stack([numpy.asarray(runs), numpy.asarray(chains)])
     return numpy.unique(both, axis=1, return_inverse=True)[1].reshape(-1)
@@ -109,13 +113,7 @@ def bootstrap_weights(
     return weights
 
 
-def paired(
-    one: tuple[Sequence[int], Sequence[int]],
-    other: tuple[Sequence[int], Sequence[int]],
-    *,
-    draws: int = 1000,
-    seed: int = 0,
-) -> tuple[Resamples, Resamples]:
+def paired(one: SeedsAndChains, other: SeedsAndChains, *, draws: int = 1000, seed: int = 0) -> Pair:
     """Resamples of the designs of two methods, row k of one beside row k of the other, for their `difference`.
 
     Where both methods have the same seeds, a resample draws the same seeds, and the same chains of each seed, for both.
@@ -162,12 +160,7 @@ def interval(statistic: Statistic, resamples: Resamples, *, confidence: float = 
 
 
 def difference(
-    one: Statistic,
-    other: Statistic,
-    pair: tuple[Resamples, Resamples],
-    *,
-    confidence: float = 0.95,
-    centred: bool = False,
+    one: Statistic, other: Statistic, pair: Pair, *, confidence: float = 0.95, centred: bool = False
 ) -> Bounds:
     """How much higher a statistic of one method is than that of another, with a percentile bootstrap interval.
 
@@ -221,9 +214,8 @@ def _over(total: Float[ndarray, " k"], count: Float[ndarray, " k"]) -> Float[nda
 def mean(values: ArrayLike) -> Statistic:
     """The mean of the finite values."""
     numbers, where = _finite(values)
-    return Statistic(
-        lambda weights: _over(weights[:, where] @ numbers, weights[:, where].sum(1)), numpy.flatnonzero(where).tolist()
-    )
+    rows = numpy.flatnonzero(where).tolist()
+    return Statistic(lambda weights: _over(weights[:, where] @ numbers, weights[:, where].sum(1)), rows)
 
 
 def quantile(values: ArrayLike, share: float) -> Statistic:

@@ -227,9 +227,7 @@ class _TensorUnpickler(pickle.Unpickler):
         mappings: classes to read as plain dictionaries, every other class then being refused; None for placeholders.
     """
 
-    def __init__(
-        self, stream: Any, archive: zipfile.ZipFile, folder: str, mappings: Collection[str] | None = None
-    ) -> None:
+    def __init__(self, stream: Any, archive: zipfile.ZipFile, folder: str, mappings: Collection[str] | None) -> None:
         super().__init__(stream)
         self.archive, self.folder, self.storages = archive, folder, dict[str, Tensor]()
         self.mappings = mappings

@@ -62,13 +62,8 @@ class ConvolutionalRegressor(Scaled):
         self.clock = time_embedding(channels) if timed else None
         self.layers = nn.ModuleList(nn.Conv1d(channels, channels, kernel, padding=kernel // 2) for _ in range(layers))
         self.bins = min(bins, length)
-        self.head = nn.Sequential(
-            nn.Dropout(dropout),
-            nn.Linear(channels * self.bins, hidden),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, outputs),
-        )
+        inner, last = nn.Linear(channels * self.bins, hidden), nn.Linear(hidden, outputs)
+        self.head = nn.Sequential(nn.Dropout(dropout), inner, nn.GELU(), nn.Dropout(dropout), last)
 
     def forward(self, tokens: Tensor, t: Tensor | None = None) -> Tensor:
         """Return outputs (n, outputs) for tokens (n, L) and, of a timed network, times in [0, 1], one or n of them.

@@ -6,8 +6,8 @@ weights serves every sequence length.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -36,9 +36,8 @@ class _ResidualBlock(nn.Module):
         self.norm = nn.GroupNorm(1, channels)
         padding = (kernel // 2) * dilation
         self.spread = nn.Conv1d(channels, channels, kernel, padding=padding, dilation=dilation)
-        self.context = nn.Sequential(
-            nn.Linear(channels, max(channels // 4, 1)), nn.GELU(), nn.Linear(max(channels // 4, 1), channels)
-        )
+        narrow = max(channels // 4, 1)
+        self.context = nn.Sequential(nn.Linear(channels, narrow), nn.GELU(), nn.Linear(narrow, channels))
         # Whole channels: drawing one number per channel is far cheaper than one per site.
         self.dropout = nn.Dropout1d(dropout)
         self.mix = nn.Conv1d(channels, channels, 1)
@@ -145,9 +144,7 @@ class SequenceClassifier(Scaled):
         self.both_strands = both_strands
         widths = [round(channels * 1.5**stage / 16) * 16 or 16 for stage in range(stages + 1)]
         self.stem = nn.Conv1d(vocabulary, widths[0], stem_kernel, padding=stem_kernel // 2)
-        self.stages = nn.ModuleList(
-            _stage(narrow, wide, kernel, dropout) for narrow, wide in itertools.pairwise(widths)
-        )
+        self.stages = nn.ModuleList(_stage(narrow, wide, kernel, dropout) for narrow, wide in pairwise(widths))
         self.head = pooled_head(widths[-1], outputs, dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -125,9 +125,8 @@ class Objective:
 
     def asking(self, ask: Ask) -> "Objective":
         """The same objective, each component called through what `ask` makes of its name and itself."""
-        return Objective(
-            self.combine, {name: replace(part, scorer=_scorer(name, part, ask)) for name, part in self.parts.items()}
-        )
+        parts = {name: replace(part, scorer=_scorer(name, part, ask)) for name, part in self.parts.items()}
+        return Objective(self.combine, parts)
 
     def table(self, designs: Any) -> dict[str, list[Any]]:
         """What each component answers; NaN where it was not asked, since one before it had settled the matter."""
