@@ -10,6 +10,7 @@ from typing import Any
 from svdd.clusters.actors import Actors, Resources, answer_of
 from svdd.cost.batches import between, count
 from svdd.rewards.in_worker import changed_by
+from svdd.rewards.worker_pool import Answers
 from svdd.scoring.numbers import as_numbers
 from svdd.scoring.reward import Composite, Reward, hand_over, traits_of
 from svdd.scoring.scorer import Scorer
@@ -51,11 +52,9 @@ class RemoteReward:
             with suppress(ValueError):  # of one that cannot be told from others
                 if hasattr(reward, mark):
                     setattr(self, mark, getattr(reward, mark))
-        within, own = f"{component}." if component else "", traits_of(reward).components
-        self.components = {name: RemoteReward(actors, part, within + name) for name, part in own.items()}
-        self.traits = replace(
-            traits_of(reward), components=self.components, in_background=not traits_of(reward).groupwise
-        )
+        within, own = f"{component}." if component else "", traits_of(reward)
+        self.components = {name: RemoteReward(actors, part, within + name) for name, part in own.components.items()}
+        self.traits = replace(own, components=self.components, in_background=not own.groupwise)
 
     def inside(self, change: Callable[[Reward], Reward]) -> "RemoteReward":
         """The reward changed by `change`, a function of a module, on the same actors; this one stays as it is.
@@ -75,23 +74,13 @@ class RemoteReward:
         """The rewards, one a design; failures are settled by the policy."""
         return Scorer(self, share=False)(designs)
 
-    def submit(self, designs: Any) -> "_Answers":
+    def submit(self, designs: Any) -> Answers:
         """Hands designs over at once; `result()` is a list with a number, or a `svdd.scoring.Failure`, for each."""
         n = count(designs)
         size = max(1, -(-n // len(self.actors)))
         parts = [between(designs, i, min(i + size, n)) for i in range(0, n, size)]
         asked = zip(self.actors, parts, strict=False)
-        return _Answers([actor.score.remote(part, self.component, self.changes) for actor, part in asked])
-
-
-class _Answers:
-    """Answers of several actors, in their order."""
-
-    def __init__(self, references: Sequence[Any]) -> None:
-        self.references = references
-
-    def result(self) -> list[Any]:
-        return [answer for reference in self.references for answer in answer_of(reference)]
+        return Answers(answer_of, [actor.score.remote(part, self.component, self.changes) for actor, part in asked])
 
 
 @contextmanager

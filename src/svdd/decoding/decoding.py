@@ -7,6 +7,7 @@ line drives it. Both only put wrappers round a process and a reward, choose a ro
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -332,10 +333,7 @@ def decode(process: Process, reward: Reward, **settings: Any) -> Result:
     Cost:
         as the method's: see `METHODS` and `Result.usage`.
     """
-    decoding = Decoding(process, reward, **settings)
-    try:
+    with closing(Decoding(process, reward, **settings)) as decoding:
         for _ in decoding:
             pass
         return decoding.result()
-    finally:
-        decoding.close()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from svdd.decoding.decoding import Decoding
+from svdd.messages import module_of
 from svdd.method.loop import Step
 
 Log = Callable[[Mapping[str, float], int], None]
@@ -15,20 +16,13 @@ Log = Callable[[Mapping[str, float], int], None]
 
 def numbers(step: Step, decoding: Decoding) -> dict[str, float]:
     """What a step is worth and what the run has cost so far: values of the survivors, rows, rewards, seconds."""
-    usage = decoding.usage
-    paid = {
-        "cost/network rows": float(usage.network.rows),
-        "cost/reward rows": float(usage.reward.rows),
-        "cost/seconds": usage.seconds,
-    }
+    network, reward = float(decoding.usage.network.rows), float(decoding.usage.reward.rows)
+    paid = {"cost/network rows": network, "cost/reward rows": reward, "cost/seconds": decoding.usage.seconds}
     value = step.value[~step.value.isneginf()]
     if step.candidates is None or not len(value):
         return paid
-    chosen = {
-        "value/best": float(value.max()),
-        "value/median": float(value.median()),
-        "value/valid": len(value) / step.value.numel(),
-    }
+    valid = len(value) / step.value.numel()
+    chosen = {"value/best": float(value.max()), "value/median": float(value.median()), "value/valid": valid}
     distinct = {"candidates/distinct": float(step.candidates.distinct.double().mean())}
     return chosen | distinct | paid
 
@@ -56,11 +50,7 @@ def tensorboard(folder: str) -> Log:
     Raises:
         ImportError: without tensorboard.
     """
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise ImportError('TensorBoard logs need tensorboard: pip install "svdd[logs]"') from error
-    writer = SummaryWriter(folder)
+    writer = module_of("logs", "torch.utils.tensorboard", "TensorBoard logs need tensorboard").SummaryWriter(folder)
 
     def log(told: Mapping[str, float], number: int) -> None:
         for name, value in told.items():
@@ -79,9 +69,5 @@ def weights_and_biases(**settings: Any) -> Log:
     Raises:
         ImportError: without wandb.
     """
-    try:
-        import wandb
-    except ImportError as error:
-        raise ImportError('logs to Weights & Biases need wandb: pip install "svdd[logs]"') from error
-    run = wandb.init(**settings)
+    run = module_of("logs", "wandb", "logs to Weights & Biases need wandb").init(**settings)
     return lambda told, number: run.log(dict(told), step=number)

@@ -21,6 +21,7 @@ from svdd.method.table import Counts, Method
 from svdd.method.values import Value
 from svdd.scoring.reward import Reward
 
+MakeValue = Callable[[Reward], Value]
 _MOST = 100
 """Where the search for a size begins that nobody gave."""
 
@@ -44,9 +45,7 @@ class Plan(NamedTuple):
     sentence: str
 
 
-def forecast(
-    method: Method, options: Mapping[str, Any], process: Process, value: Callable[[Reward], Value]
-) -> Forecast:
+def forecast(method: Method, options: Mapping[str, Any], process: Process, value: MakeValue) -> Forecast:
     """What one chain asks for, from a rehearsal: the method itself on a process of one number, where rows cost nothing.
 
     Args:
@@ -78,12 +77,7 @@ def forecast(
 
 
 def plan(
-    budget: Budget,
-    method: Method,
-    options: Mapping[str, Any],
-    process: Process,
-    value: Callable[[Reward], Value],
-    samples: int,
+    budget: Budget, method: Method, options: Mapping[str, Any], process: Process, value: MakeValue, samples: int
 ) -> Plan:
     """The largest sizes, by the rule of this module, with which a run stays within its budget.
 
@@ -105,7 +99,7 @@ def plan(
     given = {name: value for name, value in chosen.items() if options.get(name) != value}
     total = search.cost(chosen)
     changes = ", ".join(f"{name} {_before(name, options, method)}{value}" for name, value in given.items())
-    asked = f"at most {total.rewards:,} reward calls and {total.rows:,} network rows"
+    asked = f"at most {_told(total)}"
     return Plan(chosen, total, f"a budget of {budget}: {changes + ', ' if changes else ''}{asked}")
 
 
@@ -117,9 +111,7 @@ def _before(name: str, options: Mapping[str, Any], method: Method) -> str:
 class _Search:
     """Sizes of one run that fit a budget."""
 
-    def __init__(
-        self, budget: Budget, method: Method, process: Process, value: Callable[[Reward], Value], samples: int
-    ) -> None:
+    def __init__(self, budget: Budget, method: Method, process: Process, value: MakeValue, samples: int) -> None:
         self.budget, self.method, self.process, self.value, self.samples = budget, method, process, value, samples
         self.planned = budget.rewards is not None or budget.rows is not None
         seldom = {"every": process.steps} if "every" in method.options else {}

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+import svdd
 from svdd.chain.tree import concatenate
 from svdd.cost.batches import count
 from svdd.cost.ledger import Breakdown, Usage
@@ -152,7 +153,7 @@ class Result:
         return {
             "settings": self.settings,
             "model": self.about,
-            "versions": versions | {"svdd": _version()},
+            "versions": versions | {"svdd": svdd.__version__},
             "usage": self.usage.as_dict(),
             "breakdown": self.breakdown.as_dict(),
             "log_z": self.log_z and [z if math.isfinite(z) else None for z in self.log_z],
@@ -166,15 +167,6 @@ class Result:
     def from_state(cls, state: dict[str, Any]) -> "Result":
         """The inverse of `state`."""
         return cls(**state)
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("svdd")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def join(results: Sequence[Result], **shared: Any) -> Result:

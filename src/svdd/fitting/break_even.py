@@ -4,33 +4,32 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from svdd.chain.process import Process
+from svdd.chain.tree import leaves, rows, take
 from svdd.cost.ledger import Usage
 from svdd.decoding.decoding import decode
+from svdd.fitting.settings import Settings
 from svdd.method.learned_values import Learned
 from svdd.scoring.reward import Reward
 
 DESIGNS = 8
 
 
-def per_design(process: Process, reward: Reward, value: Any, candidates: int, cond: Any, seed: int) -> dict[str, float]:
+def per_design(process: Process, reward: Reward, value: Any, settings: Settings) -> dict[str, float]:
     """Rows computed and seconds a design of argmax SVDD."""
+    cond = take(settings.cond, torch.arange(DESIGNS) % rows(settings.cond)) if leaves(settings.cond) else ()
+    sizes = {"candidates": settings.candidates, "samples": DESIGNS}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        usage = decode(process, reward, value=value, candidates=candidates, samples=DESIGNS, cond=cond, seed=seed).usage
+        usage = decode(process, reward, value=value, cond=cond, seed=settings.seed, **sizes).usage
     computed = {"network_rows": usage.network.rows, "reward_rows": usage.reward.rows, "value_rows": usage.value.rows}
     return {name: number / DESIGNS for name, number in (computed | {"seconds": usage.seconds}).items()}
 
 
 def break_even(
-    process: Process,
-    reward: Reward,
-    value: Learned,
-    usage: Usage,
-    seconds: float,
-    candidates: int,
-    cond: Any,
-    seed: int,
+    process: Process, reward: Reward, value: Learned, settings: Settings, usage: Usage, seconds: float
 ) -> dict[str, Any]:
     """Designs after which fitting and decoding have cost less than decoding with the posterior mean.
 
@@ -41,19 +40,16 @@ def break_even(
         process: not accounted.
         reward: not accounted.
         value: what was fitted.
+        settings: of the fit; its `candidates` are M.
         usage: of the training roll-outs.
         seconds: of roll-outs and training.
-        candidates: M.
-        cond: one row a design, or nothing.
-        seed: of the measured designs.
     """
-    steps = process.steps
-    posterior_mean = per_design(process, reward, "posterior-mean", candidates, cond, seed)
-    learned = per_design(process, reward, value, candidates, cond, seed)
+    posterior_mean = per_design(process, reward, "posterior-mean", settings)
+    learned = per_design(process, reward, value, settings)
     spent = {"network_rows": usage.network.rows, "reward_rows": usage.reward.rows, "seconds": seconds}
-    saved_by_formula = (steps - 1) * (candidates - 1)
+    saved_by_formula = (process.steps - 1) * (settings.candidates - 1)
     return {
-        "candidates": candidates,
+        "candidates": settings.candidates,
         "posterior_mean_a_design": posterior_mean,
         "learned_a_design": learned,
         "designs_by_formula": usage.network.asked / saved_by_formula if saved_by_formula else None,

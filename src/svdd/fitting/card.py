@@ -53,7 +53,8 @@ def as_text(card: Card, plotted: bool) -> str:
 
 def _head(card: Card) -> str:
     data, at = card["data"], "" if card["temperature"] is None else f" at temperature {card['temperature']:g}"
-    rewards = data["rewards"]
+    rewards, effective = data["rewards"], data["effective"]
+    carried = "" if effective is None else f"At this temperature {effective:.0f} of the roll-outs carry the weight.\n"
     return (
         f"# A value of {card['process'].get('name', 'a process')} for {card['reward']}\n\n"
         f"Target `{card['target']}`{at}: {card['estimates']}.\n\n"
@@ -62,12 +63,7 @@ def _head(card: Card) -> str:
         f"Their rewards: mean {number(rewards['mean'], 4)}, standard deviation {number(rewards['std'], 4)}, "
         f"best {number(rewards['best'], 4)}, "
         f"{data['invalid']} invalid{_counting(data)}.\n"
-        + (
-            ""
-            if data["effective"] is None
-            else f"At this temperature {data['effective']:.0f} of the roll-outs carry the weight.\n"
-        )
-        + f"Network: {card['network']}.\n"
+        f"{carried}Network: {card['network']}.\n"
     )
 
 

@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from svdd.chain.process import Process
 from svdd.chain.rng import NOISE, TRAINING, Rng
-from svdd.chain.tree import leaves, rows, take
+from svdd.chain.tree import leaves, take
 from svdd.cost.ledger import Usage
 from svdd.decoding.metering import accounted
-from svdd.fitting.break_even import DESIGNS, break_even
+from svdd.fitting.break_even import break_even
 from svdd.fitting.card import FORMAT, plain
 from svdd.fitting.fingerprint import Fingerprint, take_fingerprint
 from svdd.fitting.losses import effective
@@ -217,8 +217,7 @@ def _measured(
             quality = measured(alone, counting(scored, settings), value, settings, tell)
     pays = None
     if settings.candidates > 1 and settings.cache is None:  # what comes from a file has no price
-        cond = take(settings.cond, torch.arange(DESIGNS) % rows(settings.cond)) if leaves(settings.cond) else ()
-        pays = break_even(process, reward, value, usage, seconds, settings.candidates, cond, settings.seed)
+        pays = break_even(process, reward, value, settings, usage, seconds)
     return {"quality": quality, "break_even": pays}
 
 
@@ -240,11 +239,9 @@ def asked(process: Process, reward: Reward, usage: Usage, settings: Settings) ->
         usage: where to count.
         settings: of the fit; its `chunks` and `cache`.
     """
-    scoring = RunScoring(reward, {}, usage, cache=settings.cache, chunk=settings.chunks.get("reward"))
-    try:
+    chunk = settings.chunks.get("reward")
+    with closing(RunScoring(reward, {}, usage, cache=settings.cache, chunk=chunk)) as scoring:
         yield accounted(process, usage, settings.chunks), scoring.reward
-    finally:
-        scoring.close()
 
 
 def counted(rewards: Float[Tensor, " n"], settings: Settings) -> Float[Tensor, " n"]:

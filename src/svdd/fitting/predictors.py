@@ -16,6 +16,7 @@ from svdd.domains.molecule.graph_regressor import GraphRegressor
 from svdd.method.features import Features, predicted
 from svdd.method.learned_values import Predictor
 from svdd.networks.attention import TransformerRegressor
+from svdd.networks.bases import Scaled
 from svdd.networks.regressors import ConvolutionalRegressor, PooledRegressor
 
 NETWORKS: dict[str, tuple[type[Any], dict[str, Any]]] = {
@@ -87,20 +88,15 @@ def symbols_of(process: Process, *states: Tree) -> int:
     return max((int(leaf.max()) + 1 for leaf in tokens), default=0)
 
 
-class Standardised(nn.Module):
+class Standardised(Scaled):
     """A network whose output is in the units of the target: scale * network(x, t) + shift."""
 
-    scale: Tensor
-    shift: Tensor
-
     def __init__(self, network: nn.Module) -> None:
-        super().__init__()
+        super().__init__({"outputs": 1})
         self.network = network
-        self.register_buffer("scale", torch.ones(1))
-        self.register_buffer("shift", torch.zeros(1))
 
     def forward(self, x: Tree, t: Tensor) -> Tensor:
-        return self.network(x, t).reshape(-1, 1) * self.scale + self.shift
+        return self.in_units(self.network(x, t).reshape(-1, 1))
 
 
 def readable(x: Tree) -> Tree:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from svdd.chain.process import Particles, Process
 from svdd.chain.rng import CONTINUATIONS, HELD_OUT, LOOK_AHEAD
-from svdd.chain.tree import leaves, take
+from svdd.chain.tree import take
 from svdd.fitting.rollouts import Rollouts, Tell, at_steps, roll_out, unguided
 from svdd.fitting.settings import Settings
 from svdd.method.learned_values import Learned
@@ -19,6 +19,7 @@ from svdd.scoring.reward import Reward
 DRAWS = 4  # of the sampled look-ahead
 _BINS, _STATES = 4, 4
 Row = dict[str, Any]
+PerState = Float[Tensor, " r"]
 
 
 def measured(process: Process, reward: Reward, value: Learned, settings: Settings, tell: Tell) -> dict[str, list[Row]]:
@@ -54,14 +55,13 @@ def measured(process: Process, reward: Reward, value: Learned, settings: Setting
 
 def subset(rollouts: Rollouts, index: Int64[Tensor, " s"]) -> Rollouts:
     """Some of the states."""
-    cond = take(rollouts.cond, index) if leaves(rollouts.cond) else ()
-    step, chain = rollouts.step[index], rollouts.chain[index]
-    return Rollouts(take(rollouts.x, index), step, chain, cond, rollouts.reward, rollouts.finished)
+    x, step, chain, cond = take((rollouts.x, rollouts.step, rollouts.chain, rollouts.cond), index)
+    return Rollouts(x, step, chain, cond, rollouts.reward, rollouts.finished)
 
 
 def predictions(
     process: Process, reward: Reward, value: Learned, rollouts: Rollouts, settings: Settings
-) -> dict[str, Float[Tensor, " r"]]:
+) -> dict[str, PerState]:
     """What the learned value, the posterior mean and a sampled look-ahead say of every state."""
     temperature = float(settings.temperature) if settings.temperature else torch.inf
     sampled = _mean_of_draws(reward) if settings.soft is None else monte_carlo(reward, DRAWS, temperature)
@@ -85,7 +85,7 @@ def _mean_of_draws(reward: Reward) -> Value:
 
 def continued(
     process: Process, reward: Reward, rollouts: Rollouts, k: int, settings: Settings, tell: Tell
-) -> tuple[Float[Tensor, " r"], Float[Tensor, " r"]]:
+) -> tuple[PerState, PerState]:
     """The target of every state from K continuations of the chain, and the standard error of that."""
     done = 0
 
@@ -104,11 +104,7 @@ def continued(
 
 
 def by_time(
-    rollouts: Rollouts,
-    process: Process,
-    said: Mapping[str, Float[Tensor, " r"]],
-    truth: Float[Tensor, " r"],
-    error: Float[Tensor, " r"] | None,
+    rollouts: Rollouts, process: Process, said: Mapping[str, PerState], truth: PerState, error: PerState | None
 ) -> list[Row]:
     """One row for all states and one for each quarter of the steps: agreement of every value with the truth."""
     bins = min(_BINS, process.steps)

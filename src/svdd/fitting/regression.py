@@ -4,11 +4,13 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
+from torch.nn import Module
 
 from svdd.chain.process import Particles, Process
 from svdd.chain.tree import Tree, leaves, take
@@ -23,7 +25,7 @@ from svdd.networks.training import TrainingSettings, train
 from svdd.scoring.reward import Reward
 
 _VALIDATION = 10  # one chain in so many says which weights are kept
-Target = Callable[[Int64[Tensor, " b"], nn.Module], Float[Tensor, " b"]]
+Target = Callable[[Int64[Tensor, " b"], Module], Float[Tensor, " b"]]
 
 
 @dataclass
@@ -48,11 +50,11 @@ class Lesson:
         held = self.rollouts.chain % _VALIDATION == 0
         return (~held).nonzero().flatten(), held.nonzero().flatten()
 
-    def predict(self, network: nn.Module, index: Int64[Tensor, " b"]) -> Float[Tensor, " b"]:
+    def predict(self, network: Module, index: Int64[Tensor, " b"]) -> Float[Tensor, " b"]:
         """What a network says of some states."""
         return network(readable(take(self.rollouts.x, index)), self.t[index])[:, 0]
 
-    def loss(self, network: nn.Module, index: Int64[Tensor, " b"], target: Float[Tensor, " b"]) -> Float[Tensor, ""]:
+    def loss(self, network: Module, index: Int64[Tensor, " b"], target: Float[Tensor, " b"]) -> Float[Tensor, ""]:
         """The loss of the target: LINEX for soft values, squares for the mean."""
         prediction, soft = self.predict(network, index), self.settings.soft
         if soft is None:
@@ -66,14 +68,8 @@ class Lesson:
 
 
 def fit_network(
-    network: nn.Module,
-    process: Process,
-    reward: Reward,
-    rollouts: Rollouts,
-    settings: Settings,
-    unit: float,
-    tell: Tell,
-) -> tuple[nn.Module, dict[str, Any]]:
+    network: Module, process: Process, reward: Reward, rollouts: Rollouts, settings: Settings, unit: float, tell: Tell
+) -> tuple[Module, dict[str, Any]]:
     """Trains a network in place; returns it in the units of the reward, and what is to be told about it.
 
     Raises:
@@ -87,13 +83,8 @@ def fit_network(
     network.shift.fill_(level(rollouts.reward, settings.soft))  # type: ignore[operator, union-attr]
     backed_up = settings.target == "soft-q"
     target = _backups(lesson, process, reward) if backed_up else lambda index, module: rollouts.label[index]
-    result = train(
-        network,
-        _drawn(lesson, target),
-        _latest() if backed_up else _validated(lesson),
-        _schedule(settings),
-        progress=lambda first, last: _told(first, last, tell),
-    )
+    value_of = _latest() if backed_up else _validated(lesson)
+    result = train(network, _drawn(lesson, target), value_of, _schedule(settings), progress=partial(_told, tell=tell))
     if not math.isfinite(result.best_value):
         raise ValueError("training came to numbers that are not finite; use a smaller learning_rate or more roll-outs")
     steps = {"steps": settings.train_steps, "chosen_at": result.best_step}
@@ -102,33 +93,28 @@ def fit_network(
 
 def _schedule(settings: Settings) -> TrainingSettings:
     steps = settings.train_steps
+    rate, warm_up, every = settings.learning_rate, min(100, steps // 10), max(1, steps // 20)
     return TrainingSettings(
-        steps,
-        learning_rate=settings.learning_rate,
-        warm_up=min(100, steps // 10),
-        average_decay=0.99,
-        evaluate_every=max(1, steps // 20),
-        bfloat16=False,
-        seed=settings.seed,
+        steps, rate, warm_up, average_decay=0.99, evaluate_every=every, bfloat16=False, seed=settings.seed
     )
 
 
-def _drawn(lesson: Lesson, target: Target) -> Callable[[nn.Module, Generator], Tensor]:
+def _drawn(lesson: Lesson, target: Target) -> Callable[[Module, Generator], Tensor]:
     """The loss of a batch of training states."""
     training, _ = lesson.split
 
-    def loss_of(network: nn.Module, generator: Generator) -> Tensor:
+    def loss_of(network: Module, generator: Generator) -> Tensor:
         index = training[torch.randint(len(training), (lesson.settings.batch,), generator=generator)]
         return lesson.loss(network, index, target(index, network))
 
     return loss_of
 
 
-def _validated(lesson: Lesson) -> Callable[[nn.Module], float]:
+def _validated(lesson: Lesson) -> Callable[[Module], float]:
     """The loss of the states of chains that were not trained on."""
     _, validation = lesson.split
 
-    def value_of(network: nn.Module) -> float:
+    def value_of(network: Module) -> float:
         parts = validation.split(256)  # type: ignore[no-untyped-call]
         losses = [float(lesson.loss(network, part, lesson.rollouts.label[part])) * len(part) for part in parts]
         return sum(losses) / len(validation)
@@ -136,11 +122,11 @@ def _validated(lesson: Lesson) -> Callable[[nn.Module], float]:
     return value_of
 
 
-def _latest() -> Callable[[nn.Module], float]:
+def _latest() -> Callable[[Module], float]:
     """Prefers later weights: losses against targets that move cannot be compared."""
     evaluations = 0
 
-    def value_of(network: nn.Module) -> float:
+    def value_of(network: Module) -> float:
         nonlocal evaluations
         evaluations += 1
         return -float(evaluations)
@@ -154,10 +140,10 @@ def _backups(lesson: Lesson, process: Process, reward: Reward) -> Target:
     ends = _rewards_of_children(rollouts, process, reward, k)
     every = max(1, settings.train_steps // (settings.sweeps or min(process.steps, settings.train_steps)))
     after = process.times[rollouts.step + 1].float()
-    frozen, calls = nn.Module(), 0
+    frozen, calls = Module(), 0
 
     @torch.no_grad()
-    def target(index: Int64[Tensor, " b"], network: nn.Module) -> Float[Tensor, " b"]:
+    def target(index: Int64[Tensor, " b"], network: Module) -> Float[Tensor, " b"]:
         nonlocal frozen, calls
         if calls % every == 0:
             frozen = copy.deepcopy(network).eval()

@@ -101,6 +101,4 @@ def load_value(folder: str | Path, process: Process, reward: Reward, force: bool
     card, network = read_card(folder), load_network(folder / WEIGHTS)
     if not force:
         fingerprint.check(process, reward)
-    return FittedValue(
-        of_network(network), reward, card["temperature"], network=network, card=card, fingerprint=fingerprint
-    )
+    return FittedValue(of_network(network), reward, card["temperature"], network, card, fingerprint=fingerprint)

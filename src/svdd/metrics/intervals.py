@@ -19,25 +19,14 @@ from jaxtyping import Float, Int64
 from numpy import ndarray
 from numpy.typing import ArrayLike
 
-__all__ = [
-    "FEW",
-    "FEWEST",
-    "Resamples",
-    "Statistic",
-    "bootstrap_weights",
-    "cautions",
-    "difference",
-    "interval",
-    "mean",
-    "paired",
-    "quantile",
-]
+from svdd.messages import check
 
 FEWEST = 8
 """Chains below which there is no interval."""
 FEW = 16
 """Chains below which a note says that intervals are too narrow."""
 
+SeedsAndChains = tuple[Sequence[int], Sequence[int]]
 Bounds = tuple[float, float, float]
 """Estimate, lower bound, upper bound."""
 
@@ -81,6 +70,9 @@ class Resamples:
         return len(numpy.unique(self.chain[numpy.asarray(rows, dtype=int)]))
 
 
+Pair = tuple[Resamples, Resamples]
+
+
 def _numbered(runs: Sequence[int], chains: Sequence[int]) -> Int64[ndarray, " n"]:
     both = numpy.stack([numpy.asarray(runs), numpy.asarray(chains)])
     return numpy.unique(both, axis=1, return_inverse=True)[1].reshape(-1)
@@ -106,8 +98,7 @@ def bootstrap_weights(
     Raises:
         ValueError: if there are no designs.
     """
-    if not len(runs):
-        raise ValueError("an interval needs at least 1 design, got 0")
+    check(len(runs), "an interval needs at least 1 design, got 0")
     generator = numpy.random.default_rng(seed)
     run, chain = numpy.asarray(runs), numpy.asarray(chains)
     names = numpy.unique(run)
@@ -122,13 +113,7 @@ def bootstrap_weights(
     return weights
 
 
-def paired(
-    one: tuple[Sequence[int], Sequence[int]],
-    other: tuple[Sequence[int], Sequence[int]],
-    *,
-    draws: int = 1000,
-    seed: int = 0,
-) -> tuple[Resamples, Resamples]:
+def paired(one: SeedsAndChains, other: SeedsAndChains, *, draws: int = 1000, seed: int = 0) -> Pair:
     """Resamples of the designs of two methods, row k of one beside row k of the other, for their `difference`.
 
     Where both methods have the same seeds, a resample draws the same seeds, and the same chains of each seed, for both.
@@ -175,12 +160,7 @@ def interval(statistic: Statistic, resamples: Resamples, *, confidence: float = 
 
 
 def difference(
-    one: Statistic,
-    other: Statistic,
-    pair: tuple[Resamples, Resamples],
-    *,
-    confidence: float = 0.95,
-    centred: bool = False,
+    one: Statistic, other: Statistic, pair: Pair, *, confidence: float = 0.95, centred: bool = False
 ) -> Bounds:
     """How much higher a statistic of one method is than that of another, with a percentile bootstrap interval.
 
@@ -203,8 +183,7 @@ def difference(
 
 
 def _bounds(numbers: Float[ndarray, " k"], chains: int, confidence: float, centred: bool) -> Bounds:
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie strictly between 0 and 1, got {confidence}")
+    check(0 < confidence < 1, f"confidence must lie strictly between 0 and 1, got {confidence}")
     estimate, drawn = float(numbers[0]), numbers[1:][numpy.isfinite(numbers[1:])]
     if chains < FEWEST or not numpy.isfinite(estimate) or not len(drawn):
         return estimate, numpy.nan, numpy.nan
@@ -235,9 +214,8 @@ def _over(total: Float[ndarray, " k"], count: Float[ndarray, " k"]) -> Float[nda
 def mean(values: ArrayLike) -> Statistic:
     """The mean of the finite values."""
     numbers, where = _finite(values)
-    return Statistic(
-        lambda weights: _over(weights[:, where] @ numbers, weights[:, where].sum(1)), numpy.flatnonzero(where).tolist()
-    )
+    rows = numpy.flatnonzero(where).tolist()
+    return Statistic(lambda weights: _over(weights[:, where] @ numbers, weights[:, where].sum(1)), rows)
 
 
 def quantile(values: ArrayLike, share: float) -> Statistic:
@@ -246,8 +224,7 @@ def quantile(values: ArrayLike, share: float) -> Statistic:
     Raises:
         ValueError: if the share is not strictly between 0 and 1.
     """
-    if not 0 < share < 1:
-        raise ValueError(f"a quantile's share must lie strictly between 0 and 1, got {share}")
+    check(0 < share < 1, f"a quantile's share must lie strictly between 0 and 1, got {share}")
     numbers, where = _finite(values)
     order = numpy.argsort(numbers, kind="stable")
     ordered = numpy.append(numbers[order], numpy.nan)

@@ -12,9 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from svdd.messages import module_of
 from svdd.scoring.reward import RewardError
 
+Number = float | int
 _LATER = (429, 500, 502, 503, 504)
+# methods of any kind, since a score has no side effects: posting again is safe
+_AGAIN = {"backoff_factor": 0.2, "status_forcelist": _LATER, "allowed_methods": None, "raise_on_status": False}
 
 
 class EndpointError(OSError):
@@ -35,9 +39,9 @@ class Endpoint:
 
     address: str
     batch: int = 64
-    timeout: float | int = 60.0
+    timeout: Number = 60.0
     retries: int = 5
-    rate: float | int | None = None
+    rate: Number | None = None
     version: str = ""
     images: bool = False
     _line: _Line = field(default_factory=_Line, repr=False, compare=False)
@@ -65,9 +69,8 @@ class Endpoint:
         """One score a design, in the order given."""
         asked = _of_images(designs) if self.images else _of_designs(designs)
         rows = range(0, len(asked["designs"]), self.batch)
-        return [
-            score for i in rows for score in self._post({name: of[i : i + self.batch] for name, of in asked.items()})
-        ]
+        parts = [{name: of[i : i + self.batch] for name, of in asked.items()} for i in rows]
+        return [score for part in parts for score in self._post(part)]
 
     def close(self) -> None:
         """Closes the connections; a later call opens new ones."""
@@ -79,20 +82,18 @@ class Endpoint:
         return vars(self) | {"_line": _Line()}  # connections stay in their process
 
     def _post(self, asked: dict[str, list[Any]]) -> list[float]:
-        from urllib3.exceptions import HTTPError, MaxRetryError
+        from urllib3.exceptions import HTTPError
         from urllib3.exceptions import TimeoutError as LateError
 
         self._wait()
         body = json.dumps(asked).encode()
         try:
             answer = self._made().request("POST", self.address, body=body, headers={"Content-Type": "application/json"})
-        except (MaxRetryError, LateError) as error:
+        except HTTPError as error:
             reason = getattr(error, "reason", None) or error
             if isinstance(reason, LateError) and "connect" not in type(reason).__name__.lower():
                 raise TimeoutError(f"{self.address} did not answer within {self.timeout:g} s") from None
             raise EndpointError(f"{self.address} cannot be reached: {reason}") from None
-        except HTTPError as error:
-            raise EndpointError(f"{self.address} cannot be reached: {error}") from None
         if answer.status != 200:
             raise EndpointError(f"{self.address} answered with status {answer.status}{_beginning(answer.data)}")
         return self._scores(answer.data, len(asked["designs"]))
@@ -106,20 +107,9 @@ class Endpoint:
 
     def _made(self) -> Any:
         if self._line.connections is None:
-            try:
-                from urllib3 import PoolManager, Retry
-            except ImportError:
-                raise ImportError(
-                    'an endpoint needs urllib3, which is not installed: pip install "svdd[http]"'
-                ) from None
-            again = Retry(
-                total=self.retries,
-                backoff_factor=0.2,
-                status_forcelist=_LATER,
-                allowed_methods=None,  # a score has no side effects: posting again is safe
-                raise_on_status=False,
-            )
-            self._line.connections = PoolManager(timeout=float(self.timeout), retries=again)
+            urllib3 = module_of("http", "urllib3", "an endpoint needs urllib3, which is not installed")
+            again = urllib3.Retry(total=self.retries, **_AGAIN)
+            self._line.connections = urllib3.PoolManager(timeout=float(self.timeout), retries=again)
         return self._line.connections
 
     def _scores(self, data: bytes, n: int) -> list[float]:
@@ -154,12 +144,7 @@ def _of_images(designs: Any) -> dict[str, list[Any]]:
 
 
 def endpoint(
-    text: str,
-    batch: int = 64,
-    timeout: float | int = 60.0,
-    retries: int = 5,
-    rate: float | int | None = None,
-    version: str = "",
+    text: str, batch: int = 64, timeout: Number = 60.0, retries: int = 5, rate: Number | None = None, version: str = ""
 ) -> Endpoint:
     """An HTTP address as a reward: `http://host/score`.
 

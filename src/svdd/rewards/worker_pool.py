@@ -129,13 +129,13 @@ class Workers:
         """The rewards, one a design; failures are settled by the policy."""
         return Scorer(self, share=False)(designs)
 
-    def submit(self, designs: Any) -> "_Answers":
+    def submit(self, designs: Any) -> "Answers":
         """Hands designs over at once; `result()` is a list with a number, or a `svdd.scoring.Failure`, for each."""
         n = count(designs)
         size = n if self.groupwise else self.batch
         parts = [between(designs, i, min(i + size, n)) for i in range(0, n, max(size, 1))]
         each = [_Task(part, self.timeout * (1 if self.groupwise else count(part))) for part in parts]
-        return _Answers(self, [self._send(task) for task in each])
+        return Answers(self._answers, [self._send(task) for task in each])
 
     def close(self) -> None:
         """Ends the processes, whatever they do, for every change of the reward too; a later call starts new ones."""
@@ -220,14 +220,19 @@ class Workers:
         return [answer for one in ones for answer in self._answers(one)]
 
 
-class _Answers:
-    """Answers of several batches, in their order."""
+class Answers:
+    """Answers of several batches, in their order.
 
-    def __init__(self, pool: Workers, tasks: Sequence[_Task]) -> None:
-        self._pool, self._tasks = pool, tasks
+    Args:
+        of: waits for the answers of a task.
+        tasks: one a batch.
+    """
+
+    def __init__(self, of: Callable[[Any], list[Any]], tasks: Sequence[Any]) -> None:
+        self._of, self._tasks = of, tasks
 
     def result(self) -> list[Any]:
-        return [answer for task in self._tasks for answer in self._pool._answers(task)]
+        return [answer for task in self._tasks for answer in self._of(task)]
 
 
 def _pickled(reward: Reward, options: dict[str, Any]) -> bytes:
@@ -258,12 +263,8 @@ def _died(status: int | None) -> str:
 def _started(workers: int, given: tuple[Any, ...]) -> Any:
     from pebble import ProcessPool
 
-    return ProcessPool(
-        max_workers=workers,
-        initializer=in_worker.start,
-        initargs=given,
-        context=multiprocessing.get_context("spawn"),  # a fork would lack the threads that torch counts on
-    )
+    context = multiprocessing.get_context("spawn")  # a fork would lack the threads that torch counts on
+    return ProcessPool(max_workers=workers, initializer=in_worker.start, initargs=given, context=context)
 
 
 def _stopped(pool: Any) -> None:
