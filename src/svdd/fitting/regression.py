@@ -92,11 +92,9 @@ def fit_network(
 
 
 def _schedule(settings: Settings) -> TrainingSettings:
-    steps = settings.train_steps
+    steps, seed = settings.train_steps, settings.seed
     rate, warm_up, every = settings.learning_rate, min(100, steps // 10), max(1, steps // 20)
-    return TrainingSettings(
-        steps, rate, warm_up, average_decay=0.99, evaluate_every=every, bfloat16=False, seed=settings.seed
-    )
+    return TrainingSettings(steps, rate, warm_up, average_decay=0.99, evaluate_every=every, bfloat16=False, seed=seed)
 
 
 def _drawn(lesson: Lesson, target: Target) -> Callable[[Module, Generator], Tensor]:

@@ -16,6 +16,7 @@ from svdd.scoring.reward import Reward
 
 Tell: TypeAlias = Callable[[str, int, int], None]
 
+Rows = Int64[Tensor, " r"]
 AT_ONCE = 256
 
 
@@ -34,8 +35,8 @@ class Rollouts:
     """
 
     x: Tree
-    step: Int64[Tensor, " r"]
-    chain: Int64[Tensor, " r"]
+    step: Rows
+    chain: Rows
     cond: Tree
     reward: Float[Tensor, " n"]
     finished: Tree
@@ -107,7 +108,7 @@ def unguided(particles: Particles) -> Iterator[Particles]:
         yield particles
 
 
-def _kept(particles: Particles, index: Int64[Tensor, " r"], ids: Int64[Tensor, " n"], seed: int, children: int) -> Tree:
+def _kept(particles: Particles, index: Rows, ids: Int64[Tensor, " n"], seed: int, children: int) -> Tree:
     """The fields of `Rollouts` that belong to states, for the particles at `index`."""
     step = torch.full_like(index, particles.step)
     fields = {"x": take(particles.x, index), "step": step, "chain": ids[index], "cond": take(particles.cond, index)}
@@ -117,9 +118,7 @@ def _kept(particles: Particles, index: Int64[Tensor, " r"], ids: Int64[Tensor, "
     return fields
 
 
-def with_streams(
-    particles: Particles, index: Int64[Tensor, " r"], seed: int, streams: Int64[Tensor, " r"]
-) -> Particles:
+def with_streams(particles: Particles, index: Rows, seed: int, streams: Rows) -> Particles:
     """Some of the particles, each with a random stream of its own, and with what the network has said of them."""
     posterior = particles.posterior[index]
     return replace(particles[index], rng=Rng(seed, streams.tolist())).with_posterior(posterior)

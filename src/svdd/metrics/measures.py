@@ -23,6 +23,7 @@ from svdd.scoring.numbers import checked
 from svdd.scoring.reward import Reward
 
 Made = TypeVar("Made")
+Chunks = Mapping[str, int]
 MOST = 256
 """Designs of a run, the first, whose likelihood, held-out reward and distances are computed."""
 
@@ -117,12 +118,7 @@ class Evaluation:
 
 
 def scored(
-    result: Result,
-    judge: Reward | None = None,
-    judged: str = "",
-    chunks: Mapping[str, int] | None = None,
-    *,
-    note: str = "",
+    result: Result, judge: Reward | None = None, judged: str = "", chunks: Chunks | None = None, *, note: str = ""
 ) -> Designs:
     """The designs of a run with the rewards it has of them, and the held-out reward of the first.
 

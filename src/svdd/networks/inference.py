@@ -16,6 +16,7 @@ from torch.nn import functional
 from svdd.networks.sequences import SequenceDenoiser
 
 Activations = Float[Tensor, "n L C"]
+Kernel = Float[Tensor, "D C 1 K"]
 
 
 def _gelu_in_place(x: Tensor) -> Tensor:
@@ -28,16 +29,14 @@ def _normalised(hidden: Activations, norm: torch.nn.GroupNorm) -> Activations:
     return scaled.mul_(norm.weight).add_(norm.bias)
 
 
-def _convolved(
-    x: Activations, weight: Float[Tensor, "D C 1 K"], convolution: torch.nn.Conv1d
-) -> Float[Tensor, "n L D"]:
+def _convolved(x: Activations, weight: Kernel, convolution: torch.nn.Conv1d) -> Float[Tensor, "n L D"]:
     padding, dilation = int(convolution.padding[0]), convolution.dilation[0]
     image = x[:, None].permute(0, 3, 1, 2)  # (n, C, 1, L) with channels last in memory
     out = functional.conv2d(image, weight, convolution.bias, padding=(0, padding), dilation=(1, dilation))
     return out.permute(0, 2, 3, 1)[:, 0]
 
 
-def _image_weight(convolution: torch.nn.Conv1d) -> Float[Tensor, "D C 1 K"]:
+def _image_weight(convolution: torch.nn.Conv1d) -> Kernel:
     return convolution.weight.detach()[:, :, None, :].contiguous(memory_format=torch.channels_last)
 
 
