@@ -3,7 +3,6 @@
 Every run is in its own folder, as `svdd run` writes it, so that a comparison that was stopped goes on where it was.
 """
 
-import json as json_text
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from svdd.decoding.result import Result
 from svdd.metrics.measures import Designs
-from svdd.runs import unmarked
 from svdd.runs.columns import Score
 from svdd.runs.compare_request import Request
 from svdd.runs.evaluation import Protocol, is_measured, protocol_of, resampled, table
 from svdd.runs.folder import RunFolder, as_json
 from svdd.runs.job import Job, make_job, make_process, read_settings
 from svdd.runs.labels import exact, labels
-from svdd.runs.marks import ForeignFilesError, Mark
+from svdd.runs.marks import Mark, holds_table
 from svdd.runs.matching import MATCHES, RULES, SIZES, Compared, Planner
 from svdd.runs.reading import FinishedRun
 from svdd.runs.running import resume_job, run_job
+from svdd.runs.unmarked import read_object
 from svdd.runs.verdicts import verdicts
 from svdd.runs.watching import NOBODY, RunStopped, RunWarning, Watch
 
@@ -80,7 +79,8 @@ def make_plan(request: Request, force: bool = False) -> Plan:
         FileExistsError: if the folder holds something else.
     """
     request.check()
-    before, (base, judge) = _before(request.out), request.base()
+    before = read_object(request.out / PLAN) if holds_table(request.out, "comparison", FILES) else {}
+    base, judge = request.base()
     rows, sizes = _planned(request, base, {} if force else before)
     plan = Plan(request, judge, rows, _plan_rows(rows, request))
     _write_plan(request, base, sizes, plan.table)
@@ -110,25 +110,6 @@ def run_plan(plan: Plan, force: bool = False, watch: Watch = NOBODY) -> Comparis
     return made
 
 
-def _before(out: Path) -> dict[str, Any]:
-    """What an earlier part of a comparison planned, nothing in a fresh folder.
-
-    Raises:
-        ForeignFilesError: if the folder holds something else.
-    """
-    if not out.exists() or not any(out.iterdir()):
-        return {}
-    mark, older = Mark(out, "comparison"), unmarked.is_comparison(out)
-    if not mark.there() and not older:
-        raise ForeignFilesError(f"{out} holds files that are not a comparison; choose another folder with --out")
-    mark.check_files(FILES, FILES if older else ())
-    try:
-        read = json_text.loads((out / PLAN).read_text(encoding="utf-8"))
-        return {name: read[name] for name in ("job", "match", "options", "sizes")}
-    except (OSError, ValueError, KeyError, TypeError):  # cut short: the runs say themselves what they are
-        return {}
-
-
 def _identity(job: Job) -> dict[str, Any]:
     """What decides a run's designs and cost, but for its seed."""
     return {name: setting for name, setting in job.record().items() if name not in _LEAVE_DESIGNS}
@@ -138,7 +119,7 @@ def _planned(request: Request, base: Job, before: dict[str, Any]) -> tuple[list[
     """Every method at every temperature with its label, and the sizes that were measured."""
     asked_for = {"match": "seconds", "job": _identity(base), "options": request.options}
     same = request.match == "seconds" and {name: before.get(name) for name in asked_for} == asked_for
-    known: dict[str, int] = before["sizes"] if same else {}
+    known: dict[str, int] = before.get("sizes", {}) if same else {}
     planner, planned = Planner(base, request.match, make_process(base), known), list[Compared]()
     for method in dict.fromkeys(request.methods):
         planned += planner.plan(method, request.temperatures, request.options.get(method, {}))

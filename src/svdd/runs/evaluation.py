@@ -14,12 +14,11 @@ from svdd.domains.sequence.references import Reference, natural, of_model
 from svdd.messages import described
 from svdd.metrics.measures import Designs, Evaluation, makes_images, makes_molecules, scored
 from svdd.registry import HELD_OUT, JUDGES
-from svdd.runs import unmarked
 from svdd.runs.folder import as_json
 from svdd.runs.job import BEGUN, Job, make_process
 from svdd.runs.labels import labels
 from svdd.runs.make import make_reward
-from svdd.runs.marks import ForeignFilesError, Mark
+from svdd.runs.marks import Mark, holds_table
 from svdd.runs.reading import FinishedRun, grouped
 from svdd.runs.watching import RunWarning
 
@@ -166,13 +165,7 @@ def check_out(out: Path, force: bool) -> None:
         ForeignFilesError: if it holds something else.
         NotADirectoryError: if it is not a folder.
     """
-    if not out.exists() or not any(out.iterdir()):
-        return
-    mark, older = Mark(out, "evaluation"), unmarked.is_evaluation(out)
-    if not mark.there() and not older:
-        raise ForeignFilesError(f"{out} holds files that are not an evaluation; choose another folder with --out")
-    mark.check_files(FILES, FILES if older else ())
-    if not force:
+    if holds_table(out, "evaluation", FILES) and not force:
         raise FileExistsError(f"{out} already holds an evaluation; choose another folder, or replace it with --force")
 
 

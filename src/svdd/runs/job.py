@@ -1,21 +1,14 @@
 """Jobs: everything that decides a run, as a checked record; flags and YAML files are two ways to write one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.types import NonNegativeInt, PositiveFloat, PositiveInt
 
 from svdd.chain.process import Process
 from svdd.decoding.decoding import Decoding, make_method
@@ -31,7 +24,7 @@ from svdd.runs.objectives import NAME as OBJECTIVE
 from svdd.runs.objectives import Written, make_objective
 from svdd.runs.objectives import sentence as objective_sentence
 from svdd.runs.paths import whole, whole_name, whole_options
-from svdd.scoring.reward import Reward
+from svdd.scoring.reward import Reward, close
 from svdd.scoring.stored_scores import Journal
 
 RENAMED = {"block_length": "length"}
@@ -316,3 +309,15 @@ def make_decoding(job: Job, journal: Journal | None = None, reward: Reward | Non
     )
     decoding.settings |= {"reward": job.reward, "value": job.value}
     return decoding
+
+
+@contextmanager
+def made_decoding(job: Job, journal: Journal | None = None) -> Iterator[Decoding]:
+    """The run that a job describes, with its files and processes, which end with it; arguments as `make_decoding`."""
+    decoding = make_decoding(job, journal)
+    try:
+        yield decoding
+    finally:
+        decoding.close()
+        for reward in (decoding.given, *decoding.scores.values()):
+            close(reward)

@@ -6,15 +6,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    PlainSerializer,
-    PositiveFloat,
-    PositiveInt,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, PlainSerializer, field_validator, model_validator
+from pydantic.types import PositiveFloat, PositiveInt
 
 from svdd.messages import unknown
 from svdd.rewards.desirability import AtLeast, AtMost, Desirability, Interval, Ramp, Sigmoid
