@@ -181,6 +181,8 @@ class RunFolder:
         Raises:
             ForeignFilesError: if there is a file that it would write and no run wrote.
         """
+        from svdd.report.html import write_report
+
         self.check_files(keep)
         before = {path.name for path in self.path.iterdir()} - {*ON_THE_WAY, *AT_THE_END}
         self.mark.write(AT_THE_END)
@@ -195,7 +197,7 @@ class RunFolder:
         poses = pose(result)
         if poses:
             poses.save(self.path / "poses.sdf")
-        _report(result, self.path, evaluation=evaluation, poses=poses, **report)
+        write_or_warn(write_report, result, self.path, evaluation=evaluation, poses=poses, **report)
         for name in set(ON_THE_WAY) - {self.job.name, "best.csv"}:
             (self.path / name).unlink(missing_ok=True)
         self.parts.clear()
@@ -207,10 +209,9 @@ class RunFolder:
         return record
 
 
-def _report(result: Result, folder: Path, **report: Any) -> None:
-    from svdd.report.html import write_report
-
+def write_or_warn(write: Callable[..., Path], *contents: Any, **further: Any) -> None:
+    """Writes a report; a package that it needs and that is missing is a warning."""
     try:
-        write_report(result, folder, **report)
+        write(*contents, **further)
     except ImportError as error:
-        warnings.warn(f"no report.html, {error}", RunWarning, stacklevel=3)
+        warnings.warn(f"no report.html, {error}", RunWarning, stacklevel=4)

@@ -29,6 +29,9 @@ from svdd.scoring.stored_scores import Journal
 
 RENAMED = {"block_length": "length"}
 """Method options whose name a job needs for something else."""
+SETTINGS = {option: option for row in METHODS.values() for option in row.options}
+SETTINGS |= {option: name for name, option in RENAMED.items()}
+"""What a job calls the options of all methods."""
 
 
 class Job(BaseModel):
@@ -107,11 +110,9 @@ class Job(BaseModel):
         Raises:
             ValueError: for an unknown method, an option it does not take, or one that is missing.
         """
-        names = {option: option for row in METHODS.values() for option in row.options}
-        names |= {option: name for name, option in RENAMED.items()}
-        given = {option: getattr(self, name) for option, name in names.items() if getattr(self, name) is not None}
+        given = {option: getattr(self, name) for option, name in SETTINGS.items() if getattr(self, name) is not None}
         for name in make_method(self.method, given).missing(given) if not self.budget else ():  # which finds sizes
-            raise ValueError(f"{self.method} needs {name}: add --{names[name].replace('_', '-')} 10, for example")
+            raise ValueError(f"{self.method} needs {name}: add --{SETTINGS[name].replace('_', '-')} 10, for example")
         return given | ({"replace": None} if self.replace == "all" else {})
 
     def anchored(self) -> "Job":
@@ -226,12 +227,9 @@ def _begun(process: Process, job: Job) -> Process:
 
     if job.start is not None and job.noise is not None:
         return from_sequences(process, read_fasta(Path(job.start)), job.noise)
-    given = (
-        read_fasta(Path(job.template))
-        if job.template
-        else [template(job.fix, process.about["length"], process.about["mask"])]
-    )
-    return infill(process, given)
+    if job.template:
+        return infill(process, read_fasta(Path(job.template)))
+    return infill(process, [template(job.fix, process.about["length"], process.about["mask"])])
 
 
 def _check_value(job: Job) -> None:
@@ -277,6 +275,10 @@ def job_reward(job: Job) -> Reward:
     return make_objective(job.objective, job.command_folder)
 
 
+_GIVEN_ON = ("method", "samples", "seed", "batch", "chunks", "on_failure", "cache")
+"""Settings of a job that a decoding takes under the same names."""
+
+
 def make_decoding(job: Job, journal: Journal | None = None, reward: Reward | None = None) -> Decoding:
     """The run that a job describes, not started.
 
@@ -291,22 +293,10 @@ def make_decoding(job: Job, journal: Journal | None = None, reward: Reward | Non
     options, columns = job.options(), read_scores(job.scores)
     _check_value(job)
     process, reward = make_process(job), reward or job_reward(job)
-    decoding = Decoding(
-        process,
-        reward,
-        method=job.method,
-        value=_value(job, process, reward),
-        samples=job.samples,
-        seed=job.seed,
-        batch=job.batch,
-        chunks=job.chunks,
-        scores={score.title: score_reward(score, placement_of(job)) for score in columns},
-        on_failure=job.on_failure,
-        cache=job.cache,
-        journal=journal,
-        budget=job.budget or None,
-        **options,
-    )
+    value, budget = _value(job, process, reward), job.budget or None
+    scores = {score.title: score_reward(score, placement_of(job)) for score in columns}
+    options |= {name: getattr(job, name) for name in _GIVEN_ON}
+    decoding = Decoding(process, reward, value=value, scores=scores, journal=journal, budget=budget, **options)
     decoding.settings |= {"reward": job.reward, "value": job.value}
     return decoding
 
