@@ -2,9 +2,8 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +34,29 @@ def _unfinished(folder: RunFolder) -> Iterator[None]:
         raise
 
 
-def drive(
-    decoding: Decoding, folder: RunFolder, claim: Callable[[], None], save_seconds: float, watch: Watch, done: int
-) -> None:
+class _Claim:
+    """Makes the folder of a fresh run its own, once something has succeeded."""
+
+    def __init__(self, folder: RunFolder, job: Job, resumed: bool) -> None:
+        self.folder, self.job, self.claimed = folder, job, resumed
+
+    def __call__(self) -> None:
+        if not self.claimed:
+            self.folder.claim(self.job.written())
+            self.claimed = True
+
+    def journal(self) -> ScoreCache:
+        """The run's own file of scores."""
+        self()
+        return ScoreCache(self.folder.journal)
+
+
+def drive(decoding: Decoding, claim: _Claim, save_seconds: float, watch: Watch, done: int = 0) -> None:
     """Iterates to the end; saves the state and the best designs again and again.
 
     Args:
         decoding: the run, fresh or resumed.
-        folder: where it is saved.
-        claim: makes the folder the run's own, after the first step if not before.
+        claim: makes the folder in which it is saved the run's own, after the first step if not before.
         save_seconds: between two saves.
         watch: follows the run, and may stop it.
         done: steps that were taken before.
@@ -51,7 +64,7 @@ def drive(
     Raises:
         RunStopped: once the watch has stopped it and the state is saved.
     """
-    saved = time.monotonic()
+    folder, saved = claim.folder, time.monotonic()
     with _unfinished(folder), watch.steps(decoding) as on_step:
         for number, step in enumerate(decoding, done + 1):
             on_step(number, step)
@@ -112,24 +125,14 @@ def _completed(job: Job, folder: RunFolder, watch: Watch, resumed: bool) -> dict
 
         with _unfinished(folder):
             return _finish(decoded_on_ray(job, folder, watch, resumed), folder, job, watch)
-
-    @cache
-    def claim() -> None:  # once something has succeeded
-        if not resumed:
-            folder.claim(job.written())
-
-    def journal() -> ScoreCache:
-        claim()
-        return ScoreCache(folder.journal)
-
-    state, done = folder.load_state() if resumed else None, 0
-    with made_decoding(job, journal() if resumed else journal) as decoding:
+    state, done, claim = folder.load_state() if resumed else None, 0, _Claim(folder, job, resumed)
+    with made_decoding(job, ScoreCache(folder.journal) if resumed else claim.journal) as decoding:
         if decoding.plan is not None and not resumed:
             watch.plan(decoding.plan.sentence)
         if state is not None:
             decoding.resume(state)
             done = state["batch"] * decoding.process.steps + (state["step"]["number"] if state["step"] else 0)
-        drive(decoding, folder, claim, job.save_seconds or SAVE_SECONDS, watch, done)
+        drive(decoding, claim, job.save_seconds or SAVE_SECONDS, watch, done)
         return _finish(decoding, folder, job, watch)
 
 
