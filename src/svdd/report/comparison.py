@@ -52,11 +52,9 @@ def write_comparison(
         drawn = _figures(found)
     shown = found.drop(columns=[name for name in _SIZES if name in found])
     planned = {
-        "title": "Plan",
-        "caption": "What one run of each asks for",
-        "titles": [name.replace("_", " ") for name in plan[0]],
-        "rows": [list(row.values()) for row in plan],
-    }
+        "title": "Plan", "caption": "What one run of each asks for",
+        "titles": [name.replace("_", " ") for name in plan[0]], "rows": [list(row.values()) for row in plan],
+    }  # fmt: skip
     return write_page(
         folder,
         title=f"Methods compared at equal {facts['equal']}",
