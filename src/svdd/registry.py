@@ -4,6 +4,7 @@ Nothing heavy is imported before it is found: processes that only hold a reward 
 """
 
 import importlib
+import inspect
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -60,53 +61,32 @@ SCHEMES: dict[str, str] = {
 """Kinds of foreign checkpoints: `scheme:path` is the function with that path."""
 
 
+def _cards(home: str, names: str, **known: Any) -> dict[str, RewardCard]:
+    """Rewards of one module, each made by the function of its name, of which the same is known."""
+    return {name: RewardCard(f"svdd.domains.{home}:{name.replace('-', '_')}", **known) for name in names.split()}
+
+
 REWARDS: dict[str, RewardCard] = {
-    "hepg2": RewardCard("svdd.domains.dna.rewards:hepg2", weights=("dna-enhancer/hepg2-guide.safetensors",)),
-    "hepg2-judge": RewardCard(
-        "svdd.domains.dna.rewards:hepg2_judge", weights=("dna-enhancer/hepg2-judge.safetensors",)
-    ),
-    "mrl": RewardCard("svdd.domains.rna.rewards:mrl", weights=("rna-utr/mrl-guide.safetensors",)),
-    "mrl-judge": RewardCard("svdd.domains.rna.rewards:mrl_judge", weights=("rna-utr/mrl-judge.safetensors",)),
-    "stability": RewardCard("svdd.domains.rna.rewards:stability", weights=("rna-utr/stability.safetensors",)),
-    "free-energy": RewardCard("svdd.domains.rna.rewards:free_energy", packages=("viennarna",)),
-    "ensemble-energy": RewardCard("svdd.domains.rna.rewards:ensemble_energy", packages=("viennarna",)),
-    "unpaired": RewardCard("svdd.domains.rna.rewards:unpaired", packages=("viennarna",)),
-    "no-uaug": RewardCard("svdd.domains.rna.rewards:no_uaug"),
-    "kozak": RewardCard("svdd.domains.rna.rewards:kozak"),
-    "gc-content": RewardCard("svdd.domains.dna.rewards:gc_content"),
-    "qed": RewardCard("svdd.domains.molecule.rewards.properties:qed", packages=("rdkit",)),
-    "sa": RewardCard("svdd.domains.molecule.rewards.properties:sa", packages=("rdkit",)),
-    "logp": RewardCard("svdd.domains.molecule.rewards.properties:logp", packages=("rdkit",)),
-    "penalised-logp": RewardCard("svdd.domains.molecule.rewards.properties:penalised_logp", packages=("rdkit",)),
-    "penalised-logp-zinc": RewardCard(
-        "svdd.domains.molecule.rewards.properties:penalised_logp_zinc", packages=("rdkit",)
-    ),
+    **_cards("dna.rewards", "hepg2", weights=("dna-enhancer/hepg2-guide.safetensors",)),
+    **_cards("dna.rewards", "hepg2-judge", weights=("dna-enhancer/hepg2-judge.safetensors",)),
+    **_cards("rna.rewards", "mrl", weights=("rna-utr/mrl-guide.safetensors",)),
+    **_cards("rna.rewards", "mrl-judge", weights=("rna-utr/mrl-judge.safetensors",)),
+    **_cards("rna.rewards", "stability", weights=("rna-utr/stability.safetensors",)),
+    **_cards("rna.rewards", "free-energy ensemble-energy unpaired", packages=("viennarna",)),
+    **_cards("rna.rewards", "no-uaug kozak"),
+    **_cards("dna.rewards", "gc-content"),
+    **_cards("molecule.rewards.properties", "qed sa logp penalised-logp penalised-logp-zinc", packages=("rdkit",)),
     "molecular-weight": RewardCard("svdd.domains.molecule.rewards.properties:weight", packages=("rdkit",)),
-    "tpsa": RewardCard("svdd.domains.molecule.rewards.properties:tpsa", packages=("rdkit",)),
-    "rings": RewardCard("svdd.domains.molecule.rewards.properties:rings", packages=("rdkit",)),
-    "similarity": RewardCard("svdd.domains.molecule.rewards.filters:similarity", packages=("rdkit",)),
-    "has-substructure": RewardCard("svdd.domains.molecule.rewards.filters:has_substructure", packages=("rdkit",)),
-    "lacks-substructure": RewardCard("svdd.domains.molecule.rewards.filters:lacks_substructure", packages=("rdkit",)),
-    "passes-filters": RewardCard("svdd.domains.molecule.rewards.filters:passes_filters", packages=("rdkit",)),
-    "class-score": RewardCard(
-        "svdd.domains.image.rewards.classes:class_score", weights=("image-small/guide.safetensors",)
-    ),
-    "class-judge": RewardCard(
-        "svdd.domains.image.rewards.classes:class_judge", weights=("image-small/judge.safetensors",)
-    ),
-    "compressibility": RewardCard("svdd.domains.image.rewards.pixels:compressibility", packages=("pillow",)),
-    "incompressibility": RewardCard("svdd.domains.image.rewards.pixels:incompressibility", packages=("pillow",)),
-    "brightness": RewardCard("svdd.domains.image.rewards.pixels:brightness"),
-    "colourfulness": RewardCard("svdd.domains.image.rewards.pixels:colourfulness"),
-    "symmetry": RewardCard("svdd.domains.image.rewards.pixels:symmetry"),
-    "sharpness": RewardCard("svdd.domains.image.rewards.quality:sharpness", packages=("scikit-image",)),
-    "aesthetic": RewardCard("svdd.domains.image.rewards.models:aesthetic", packages=("transformers",)),
-    "clip-score": RewardCard("svdd.domains.image.rewards.models:clip_score", packages=("transformers", "tokenizers")),
-    "pick-score": RewardCard("svdd.domains.image.rewards.models:pick_score", packages=("transformers", "tokenizers")),
-    "hps": RewardCard("svdd.domains.image.rewards.models:hps", packages=("transformers", "tokenizers")),
-    "image-reward": RewardCard(
-        "svdd.domains.image.rewards.models:image_reward", packages=("transformers", "tokenizers")
-    ),
+    **_cards("molecule.rewards.properties", "tpsa rings", packages=("rdkit",)),
+    **_cards("molecule.rewards.filters", "similarity has-substructure lacks-substructure", packages=("rdkit",)),
+    **_cards("molecule.rewards.filters", "passes-filters", packages=("rdkit",)),
+    **_cards("image.rewards.classes", "class-score", weights=("image-small/guide.safetensors",)),
+    **_cards("image.rewards.classes", "class-judge", weights=("image-small/judge.safetensors",)),
+    **_cards("image.rewards.pixels", "compressibility incompressibility", packages=("pillow",)),
+    **_cards("image.rewards.pixels", "brightness colourfulness symmetry"),
+    **_cards("image.rewards.quality", "sharpness", packages=("scikit-image",)),
+    **_cards("image.rewards.models", "aesthetic", packages=("transformers",)),
+    **_cards("image.rewards.models", "clip-score pick-score hps image-reward", packages=("transformers", "tokenizers")),
 }
 
 
@@ -241,22 +221,16 @@ def needed(name: str) -> list[str]:
     Raises:
         ValueError: for an unknown name.
     """
-    import inspect
-
     parameters = inspect.signature(locate("reward", name, REWARDS)).parameters.values()
     return [one.name for one in parameters if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
 
 
 def first_parameter(function: Callable[..., Any]) -> str:
     """The name of a function's first parameter."""
-    import inspect
-
     return next(iter(inspect.signature(function).parameters))
 
 
 def _called(function: Callable[..., Any], name: str, options: dict[str, Any]) -> Any:
-    import inspect
-
     parameters = inspect.signature(function).parameters
     known = [k for k, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -281,13 +255,8 @@ class PathWhere:
     holds: Callable[[str], bool]
 
 
-def is_there(text: str) -> bool:
-    """Whether there is such a file or folder: what tells a path from the id of a hub, as the packages of hubs do."""
-    return os.path.exists(text)  # False for a text that is too long to be a path
-
-
-HubPath: TypeAlias = Annotated[str, PathWhere(is_there)]
-"""A file or a folder, or the id of one in a hub."""
+HubPath: TypeAlias = Annotated[str, PathWhere(os.path.exists)]  # False for a text that is too long to be a path
+"""A file or a folder if there is one, or else the id of one in a hub, as the packages of hubs tell them apart."""
 
 
 def paths_of(function: Callable[..., Any]) -> dict[str, Callable[[str], bool]]:
@@ -296,8 +265,6 @@ def paths_of(function: Callable[..., Any]) -> dict[str, Callable[[str], bool]]:
     Args:
         function: a parameter is a path if its annotation names `Path` or holds a `PathWhere`.
     """
-    import inspect
-
     try:
         parameters = inspect.signature(function, eval_str=True).parameters
     except NameError:  # an annotation names what is imported for type checkers alone

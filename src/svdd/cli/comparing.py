@@ -4,7 +4,7 @@ from svdd.cli.evaluating import show_table
 from svdd.cli.listing import show
 from svdd.cli.watching import Terminal
 from svdd.runs.compare_request import Request
-from svdd.runs.comparison import FILES, Comparison, make_plan, run_plan
+from svdd.runs.comparison import FILES, make_plan, run_plan
 from svdd.runs.folder import as_json
 from svdd.runs.matching import MATCHES, RULES
 
@@ -29,13 +29,9 @@ def compare(request: Request, *, force: bool, quiet: bool, json: bool) -> None:
         print(f"sizes: {RULES[request.match]}")
     made = run_plan(plan, force, Terminal(quiet))
     if json:
-        _print_json(made)
+        facts = {"plan": plan.table, "comparison": made.table.to_dict("records"), "says": made.verdicts}
+        print(as_json(facts | {"notes": made.notes, "folder": str(request.out)}))
         return
     show_table(made.table, [*made.verdicts, *made.notes])
     written = ", ".join(name for name in FILES if (request.out / name).is_file())
     print(f"written to {request.out}: {written}, and the runs")
-
-
-def _print_json(made: Comparison) -> None:
-    facts = {"plan": made.plan.table, "comparison": made.table.to_dict("records"), "says": made.verdicts}
-    print(as_json(facts | {"notes": made.notes, "folder": str(made.plan.request.out)}))

@@ -6,7 +6,9 @@ Everything that may be tuned is here.
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from svdd.cli.listing import show
 from svdd.cli.progress import progress
@@ -18,9 +20,6 @@ from svdd.runs.evaluation import Protocol, table
 from svdd.runs.folder import RunFolder, as_json
 from svdd.runs.job import Job, make_decoding, make_process
 from svdd.runs.verdicts import verdicts
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -105,6 +104,6 @@ def run_demo(sizes: Sizes, out: Path, *, force: bool, quiet: bool, json: bool) -
     print(f"{time.perf_counter() - started:.0f} s in all; report: {out / 'report.html'}")
 
 
-def _chosen(found: "pd.DataFrame", columns: tuple[str, ...]) -> list[str]:
+def _chosen(found: pd.DataFrame, columns: tuple[str, ...]) -> list[str]:
     """Columns with their bounds."""
     return [name for name in map(str, found) if name.removesuffix("_low").removesuffix("_high") in columns]

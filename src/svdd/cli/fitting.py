@@ -7,30 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from svdd.cli.progress import LINE_SECONDS, bars
 from svdd.cli.sentences import say
 
 Tell = Callable[[str, int, int], None]
-LINE_SECONDS = 15.0
 
 
-def fit(
-    model: str,
-    shape: dict[str, Any],
-    reward: str,
-    settings: dict[str, Any],
-    out: Path,
-    *,
-    force: bool,
-    quiet: bool,
-    json: bool,
-) -> None:
+def fit(settings: dict[str, Any], out: Path, *, force: bool, quiet: bool, json: bool) -> None:
     """Fits, saves and shows the card.
 
     Args:
-        model: name of the process.
-        shape: `steps`, `length` and `model_options`.
-        reward: name of the reward.
-        settings: of `svdd.fit_value`, and `reward_options`.
+        settings: `model`, `steps`, `length` and `model_options` of the process, `reward` and `reward_options`, and those of
+            `svdd.fit_value`.
         out: folder to write.
         force: replace a value that is in it.
         quiet: no progress.
@@ -45,11 +33,12 @@ def fit(
     from svdd.runs.make import make_reward
     from svdd.scoring.reward import close
 
-    reward_options = settings.pop("reward_options", {})
+    model, model_options = settings.pop("model"), settings.pop("model_options", {})
+    reward, reward_options = settings.pop("reward"), settings.pop("reward_options", {})
+    shape = {name: settings.pop(name) for name in ("steps", "length") if name in settings}
     make_settings(settings)
     check_folder(out, force)
-    options = shape.pop("model_options", {}) | shape
-    process, scored = load(model, **options), make_reward(reward, reward_options)
+    process, scored = load(model, **(model_options | shape)), make_reward(reward, reward_options)
     try:
         with progress(quiet) as tell:
             fitted = fit_value(process, scored, **settings, progress=tell)
@@ -67,27 +56,10 @@ def progress(quiet: bool) -> Iterator[Tell]:
     if quiet:
         yield lambda words, done, total: None
     elif sys.stderr.isatty():
-        with _bars() as tell:
+        with bars(transient=False) as tell:
             yield tell
     else:
         yield _lines()
-
-
-@contextmanager
-def _bars() -> Iterator[Tell]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, Any] = {}
-
-        def tell(words: str, done: int, total: int) -> None:
-            if words not in tasks:
-                tasks[words] = bars.add_task(words, total=total)
-            bars.update(tasks[words], completed=done)
-
-        yield tell
 
 
 def _lines() -> Tell:

@@ -9,15 +9,10 @@ LISTS = {"score": "scores"}
 
 
 PAIRS = {
-    "model_option": "model_options",
-    "reward_option": "reward_options",
-    "on_failure": "on_failure",
-    "budget": "budget",
-    "network_option": "network_options",
-    "ray_resources": "ray_resources",
+    "model_option": "model_options", "reward_option": "reward_options", "network_option": "network_options",
+    "chunk": "chunks", "on_failure": "on_failure", "budget": "budget", "ray_resources": "ray_resources",
     "reward_resources": "reward_resources",
-    "chunk": "chunks",
-}
+}  # fmt: skip
 
 
 def settings(flags: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,10 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from svdd.method.table import METHODS
+from svdd.registry import MODELS, REWARDS, SCHEMES, locate
 from svdd.runs.folder import as_json
+from svdd.runs.job import SETTINGS
 
 Row = dict[str, Any]
 
@@ -36,13 +39,11 @@ def _cell(value: Any) -> str:
 
 
 def _bundled(kind: str, names: Mapping[str, Any]) -> list[Row]:
-    from svdd.registry import locate
-
     rows = []
     for name in names:
         function = locate(kind, name, names)
-        parameters = inspect.signature(function).parameters
-        rows.append({"name": name, "summary": _first_line(function), "options": list(parameters)})
+        options = list(inspect.signature(function).parameters)
+        rows.append({"name": name, "summary": _first_line(function), "options": options})
     return rows
 
 
@@ -52,35 +53,23 @@ def _first_line(function: Callable[..., Any]) -> str:
 
 def models() -> list[Row]:
     """The bundled models, and the kinds of checkpoints of other projects."""
-    from svdd.registry import MODELS, SCHEMES
-
-    foreign = [
-        row | {"name": f"{row['name']}:PATH", "options": row["options"][1:]} for row in _bundled("model", SCHEMES)
-    ]
-    return _bundled("model", MODELS) + foreign
+    rows = _bundled("model", MODELS)
+    for row in _bundled("model", SCHEMES):
+        rows.append(row | {"name": f"{row['name']}:PATH", "options": row["options"][1:]})
+    return rows
 
 
 def rewards() -> list[Row]:
     """The bundled rewards."""
-    from svdd.registry import REWARDS
-
     return _bundled("reward", REWARDS)
 
 
 def methods() -> list[Row]:
     """The method table, with what a chain costs; T steps, M candidates, N particles."""
-    from svdd.method.table import METHODS
-    from svdd.runs.job import RENAMED
-
-    flags = {option: name for name, option in RENAMED.items()}
     return [
         {
-            "name": name,
-            "summary": row.summary,
-            "samples_from": row.target,
-            "network_rows": row.network_rows,
-            "reward_rows": row.reward_rows,
-            "options": [flags.get(option, option) for option in row.options],
+            "name": name, "summary": row.summary, "samples_from": row.target, "network_rows": row.network_rows,
+            "reward_rows": row.reward_rows, "options": [SETTINGS[option] for option in row.options],
         }
         for name, row in METHODS.items()
-    ]
+    ]  # fmt: skip

@@ -1,7 +1,7 @@
 """The `svdd` command. Nothing heavy is imported before a command needs it, so that `svdd --help` answers at once."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,11 +17,12 @@ Quiet = Annotated[bool, Option("--quiet", help="No progress.")]
 Force = Annotated[bool, Option("--force", help="Replace the files of an earlier run in the folder.")]
 
 
-def _option(kind: Any, panel: str, text: str) -> Any:
+def flag(kind: Any, panel: str | None, text: str) -> Any:
+    """A flag that may be left out, under the heading of a panel."""
     return Annotated[kind | None, Option(help=text, rich_help_panel=panel, show_default=False)]
 
 
-def _print_version(asked: bool) -> bool:
+def _version(asked: bool) -> bool:
     if asked:
         print(__version__)
         raise typer.Exit
@@ -30,9 +31,7 @@ def _print_version(asked: bool) -> bool:
 
 @app.callback()
 def common(
-    version: Annotated[
-        bool, Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
-    ] = False,
+    version: Annotated[bool, Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
     debug: Annotated[bool, Option("--debug", help="Show the traceback of an error; also after any command.")] = False,
 ) -> None:
     """Decode a pretrained diffusion model towards any reward."""
@@ -42,36 +41,34 @@ def common(
 def run(
     job: Annotated[Path | None, Argument(help="A YAML file with any of these settings; flags win over it.")] = None,
     *,
-    model: _option(str, "Model", "A name of `svdd models`, module:function or file.py:function.") = None,
-    steps: _option(int, "Model", "Reverse steps.") = None,
-    length: _option(int, "Model", "Letters of a sequence.") = None,
-    model_option: _option(list[str], "Model", "Further options of the model, NAME=VALUE; repeat for more.") = None,
-    reward: _option(
+    model: flag(str, "Model", "A name of `svdd models`, module:function or file.py:function.") = None,
+    steps: flag(int, "Model", "Reverse steps.") = None,
+    length: flag(int, "Model", "Letters of a sequence.") = None,
+    model_option: flag(list[str], "Model", "Further options of the model, NAME=VALUE; repeat for more.") = None,
+    reward: flag(
         str,
         "Reward",
         "A name of `svdd rewards`, module:function, file.py:function, docking:TARGET, 'cmd:PROGRAM ...' or http://...",
     ) = None,
-    reward_option: _option(list[str], "Reward", "Options of the reward, NAME=VALUE; repeat for more.") = None,
-    objective: _option(Path, "Reward", "A YAML file with several rewards as one, in the place of --reward.") = None,
-    score: _option(
+    reward_option: flag(list[str], "Reward", "Options of the reward, NAME=VALUE; repeat for more.") = None,
+    objective: flag(Path, "Reward", "A YAML file with several rewards as one, in the place of --reward.") = None,
+    score: flag(
         list[str], "Reward", "Another reward, as a column: REWARD or TITLE=REWARD,NAME=VALUE,...; repeat for more."
     ) = None,
-    workers: _option(
+    workers: flag(
         int, "Reward", "Processes for a reward that is slow, hangs or crashes; the engine's, if given."
     ) = None,
-    reward_timeout: _option(
-        float, "Reward", "Seconds a design may take in a worker; a call, outside of Python."
-    ) = None,
-    reward_batch: _option(int, "Reward", "Designs a worker or an address is given at a time.") = None,
-    reward_memory: _option(float, "Reward", "MB a worker may take beyond the loaded reward.") = None,
-    command_folder: _option(Path, "Reward", "Where programs (cmd:) start; this folder unless given.") = None,
-    on_failure: _option(
+    reward_timeout: flag(float, "Reward", "Seconds a design may take in a worker; a call, outside of Python.") = None,
+    reward_batch: flag(int, "Reward", "Designs a worker or an address is given at a time.") = None,
+    reward_memory: flag(float, "Reward", "MB a worker may take beyond the loaded reward.") = None,
+    command_folder: flag(Path, "Reward", "Where programs (cmd:) start; this folder unless given.") = None,
+    on_failure: flag(
         list[str], "Reward", "nan=, error= or timeout=stop, invalid or a number; retries=2; abort=0.5; repeat."
     ) = None,
-    cache: _option(Path, "Reward", "A file of scores, shared with other runs.") = None,
-    budget: _option(list[str], "Run", "rewards=2000, rows=... (of the network) or seconds=...; repeat.") = None,
-    method: _option(str, "Method", "A name of `svdd methods`; svdd unless given.") = None,
-    value: _option(
+    cache: flag(Path, "Reward", "A file of scores, shared with other runs.") = None,
+    budget: flag(list[str], "Run", "rewards=2000, rows=... (of the network) or seconds=...; repeat.") = None,
+    method: flag(str, "Method", "A name of `svdd methods`; svdd unless given.") = None,
+    value: flag(
         str,
         "Method",
         "posterior-mean (the default), log-mean-exp, rollout, zero, with options as in log-mean-exp,samples=8, or a folder of "
@@ -81,34 +78,32 @@ def run(
         bool | None,
         Option("--force-value", help="Use the folder's value with another model or reward.", rich_help_panel="Method"),
     ] = None,
-    candidates: _option(int, "Method", "Candidates a step, M.") = None,
-    particles: _option(int, "Method", "Particles a chain, N.") = None,
-    width: _option(int, "Method", "Beam width.") = None,
-    temperature: _option(float, "Method", "Unit of reward in the choice; 0 takes the best.") = None,
-    replace: _option(str, "Method", "Share of particles that svdd-r replaces, or all.") = None,
-    ess: _option(float, "Method", "Resample below this part of the effective sample size.") = None,
-    potential: _option(str, "Method", "difference, max or sum (smc).") = None,
-    prior_candidates: _option(int, "Method", "Initial noises to choose from.") = None,
-    every: _option(int, "Method", "Choose only at every so many steps.") = None,
-    window: _option(str, "Method", "Choose only within these times, such as 0.8,0.2.") = None,
-    block_length: _option(int, "Method", "Steps of a block (blocks).") = None,
-    template: _option(Path, "Sequences", "FASTA of templates: letters stay, N is designed.") = None,
-    fix: _option(list[str], "Sequences", "POSITION:LETTERS to keep, such as 90:TGAGTCA (1 is first); repeat.") = None,
-    start: _option(Path, "Sequences", "FASTA of sequences to revise, with --noise.") = None,
-    noise: _option(float, "Sequences", "Share of letters to redesign with --start.") = None,
-    fragment: _option(
-        str, "Molecules", "SMILES that designs hold and grow from, * where; two with one * to link."
-    ) = None,
-    samples: _option(int, "Run", "Designs; 64 unless given.") = None,
-    seed: _option(int, "Run", "Seed; 0 unless given.") = None,
-    batch: _option(int, "Run", "Chains at once; all unless given.") = None,
-    chunk: _option(list[str], "Run", "Rows at a time, network=64, decode=..., reward=... or value=...; repeat.") = None,
-    engine: _option(str, "Run", "ray, or the address of a Ray cluster: chains run on its workers.") = None,
-    ray_workers: _option(int, "Run", "Workers of the engine; 2 unless given.") = None,
-    ray_resources: _option(list[str], "Run", "Of each of them, num_gpus=1 or num_cpus=4; repeat for more.") = None,
-    reward_resources: _option(list[str], "Run", "Of each of --workers on the engine, num_cpus=2; repeat.") = None,
-    save_seconds: _option(float, "Run", "Seconds between saves of an unfinished run; 30 unless given.") = None,
-    out: _option(Path, "Run", "The folder to write.") = None,
+    candidates: flag(int, "Method", "Candidates a step, M.") = None,
+    particles: flag(int, "Method", "Particles a chain, N.") = None,
+    width: flag(int, "Method", "Beam width.") = None,
+    temperature: flag(float, "Method", "Unit of reward in the choice; 0 takes the best.") = None,
+    replace: flag(str, "Method", "Share of particles that svdd-r replaces, or all.") = None,
+    ess: flag(float, "Method", "Resample below this part of the effective sample size.") = None,
+    potential: flag(str, "Method", "difference, max or sum (smc).") = None,
+    prior_candidates: flag(int, "Method", "Initial noises to choose from.") = None,
+    every: flag(int, "Method", "Choose only at every so many steps.") = None,
+    window: flag(str, "Method", "Choose only within these times, such as 0.8,0.2.") = None,
+    block_length: flag(int, "Method", "Steps of a block (blocks).") = None,
+    template: flag(Path, "Sequences", "FASTA of templates: letters stay, N is designed.") = None,
+    fix: flag(list[str], "Sequences", "POSITION:LETTERS to keep, such as 90:TGAGTCA (1 is first); repeat.") = None,
+    start: flag(Path, "Sequences", "FASTA of sequences to revise, with --noise.") = None,
+    noise: flag(float, "Sequences", "Share of letters to redesign with --start.") = None,
+    fragment: flag(str, "Molecules", "SMILES that designs hold and grow from, * where; two with one * to link.") = None,
+    samples: flag(int, "Run", "Designs; 64 unless given.") = None,
+    seed: flag(int, "Run", "Seed; 0 unless given.") = None,
+    batch: flag(int, "Run", "Chains at once; all unless given.") = None,
+    chunk: flag(list[str], "Run", "Rows at a time, network=64, decode=..., reward=... or value=...; repeat.") = None,
+    engine: flag(str, "Run", "ray, or the address of a Ray cluster: chains run on its workers.") = None,
+    ray_workers: flag(int, "Run", "Workers of the engine; 2 unless given.") = None,
+    ray_resources: flag(list[str], "Run", "Of each of them, num_gpus=1 or num_cpus=4; repeat for more.") = None,
+    reward_resources: flag(list[str], "Run", "Of each of --workers on the engine, num_cpus=2; repeat.") = None,
+    save_seconds: flag(float, "Run", "Seconds between saves of an unfinished run; 30 unless given.") = None,
+    out: flag(Path, "Run", "The folder to write.") = None,
     force: Force = False,
     quiet: Quiet = False,
     json: Json = False,
@@ -156,16 +151,11 @@ def evaluate(
         list[Path], Argument(help="Folders of finished runs; those that differ only in the seed share a row.")
     ],
     *,
-    reference: Annotated[
-        Path | None,
-        Option(help="FASTA, SMILES or a folder of images to compare with; what came with the model unless given."),
-    ] = None,
-    judge: Annotated[
-        str | None, Option(help="A reward that did not guide; the guide's held-out twin unless given.")
-    ] = None,
-    model: Annotated[
-        str | None, Option(help="What the likelihood is taken under; the runs' own model unless given.")
-    ] = None,
+    reference: flag(
+        Path, None, "FASTA, SMILES or a folder of images to compare with; what came with the model unless given."
+    ) = None,
+    judge: flag(str, None, "A reward that did not guide; the guide's held-out twin unless given.") = None,
+    model: flag(str, None, "What the likelihood is taken under; the runs' own model unless given.") = None,
     out: Annotated[Path, Option(help="The folder to write.")] = Path("runs/evaluation"),
     force: Annotated[bool, Option("--force", help="Replace an earlier evaluation in the folder.")] = False,
     json: Json = False,
@@ -184,13 +174,9 @@ def compare(
     methods: Annotated[str, Option(help="Names of `svdd methods`, with commas.")] = "pretrained,best-of-n,smc,svdd",
     match: Annotated[str, Option(help="What is equal: network-rows, reward-calls or seconds.")] = "network-rows",
     seeds: Annotated[int, Option(help="Runs of each, from the job's seed on.")] = 5,
-    temperatures: Annotated[
-        str, Option(help="To sweep, such as 0,0.25,1; the job's, or a method's own, unless given.")
-    ] = "",
+    temperatures: flag(str, None, "To sweep, such as 0,0.25,1; the job's, or a method's own, unless given.") = None,
     option: Annotated[list[str] | None, Option(help="METHOD.NAME=VALUE, such as smc.ess=0.8; repeat for more.")] = None,
-    judge: Annotated[
-        str | None, Option(help="A reward that did not guide; the guide's held-out twin unless given.")
-    ] = None,
+    judge: flag(str, None, "A reward that did not guide; the guide's held-out twin unless given.") = None,
     out: Annotated[Path, Option(help="The folder to write; what is in it already is not run again.")] = Path(
         "runs/comparison"
     ),
@@ -203,7 +189,7 @@ def compare(
     from svdd.runs.compare_request import Request, method_options, numbers
 
     names = [name.strip() for name in methods.split(",") if name.strip()]
-    swept, options = numbers(temperatures), method_options(option or [])
+    swept, options = numbers(temperatures or ""), method_options(option or [])
     run_all(Request(job, out, names, match, seeds, swept, options, judge), force=force, quiet=quiet, json=json)
 
 
@@ -212,43 +198,41 @@ def fit_value(
     *,
     model: Annotated[str, Option(help="A name of `svdd models`, module:function or file.py:function.")],
     reward: Annotated[str, Option(help="A name of `svdd rewards`, module:function or file.py:function.")],
-    reward_option: _option(list[str], "Reward", "Options of the reward, NAME=VALUE; repeat for more.") = None,
+    reward_option: flag(list[str], "Reward", "Options of the reward, NAME=VALUE; repeat for more.") = None,
     out: Annotated[Path, Option(help="The folder to write.")],
-    steps: _option(int, "Model", "Reverse steps; those of the runs that will use the value.") = None,
-    length: _option(int, "Model", "Letters of a sequence.") = None,
-    model_option: _option(list[str], "Model", "Further options of the model, NAME=VALUE; repeat for more.") = None,
-    target: _option(str, "Value", "mean (the default), soft or soft-q.") = None,
-    temperature: _option(float, "Value", "Unit of reward of soft and soft-q; that of the runs.") = None,
-    network: _option(
+    steps: flag(int, "Model", "Reverse steps; those of the runs that will use the value.") = None,
+    length: flag(int, "Model", "Letters of a sequence.") = None,
+    model_option: flag(list[str], "Model", "Further options of the model, NAME=VALUE; repeat for more.") = None,
+    target: flag(str, "Value", "mean (the default), soft or soft-q.") = None,
+    temperature: flag(float, "Value", "Unit of reward of soft and soft-q; that of the runs.") = None,
+    network: flag(
         str, "Value", "convolutional (default up to 64 letters), pooled (beyond), transformer, graph or image."
     ) = None,
-    network_option: _option(list[str], "Value", "Sizes of the network, NAME=VALUE; repeat for more.") = None,
-    rollouts: _option(int, "Value", "Unguided chains to learn from; 2000 unless given.") = None,
-    states: _option(int, "Value", "States kept of each; 8 unless given.") = None,
-    children: _option(int, "Value", "Children of a state (soft-q); 8 unless given.") = None,
-    train_steps: _option(int, "Value", "Optimiser steps; 1000 unless given.") = None,
-    learning_rate: _option(float, "Value", "Its peak; 0.002 unless given.") = None,
-    forward_noise: _option(bool, "Value", "Learn from the chains' designs masked again, not from their states.") = None,
-    invalid: _option(
+    network_option: flag(list[str], "Value", "Sizes of the network, NAME=VALUE; repeat for more.") = None,
+    rollouts: flag(int, "Value", "Unguided chains to learn from; 2000 unless given.") = None,
+    states: flag(int, "Value", "States kept of each; 8 unless given.") = None,
+    children: flag(int, "Value", "Children of a state (soft-q); 8 unless given.") = None,
+    train_steps: flag(int, "Value", "Optimiser steps; 1000 unless given.") = None,
+    learning_rate: flag(float, "Value", "Its peak; 0.002 unless given.") = None,
+    forward_noise: flag(bool, "Value", "Learn from the chains' designs masked again, not from their states.") = None,
+    invalid: flag(
         float, "Value", "The reward that an invalid design counts as; target mean needs it to meet one."
     ) = None,
-    held_out: _option(int, "Card", "Roll-outs to measure on; 256 unless given, 0 for none.") = None,
-    candidates: _option(int, "Card", "M of the break-even; 10 unless given.") = None,
-    seed: _option(int, "Run", "Seed; 0 unless given.") = None,
-    cache: _option(Path, "Run", "A file of scores, shared with other fits and runs.") = None,
-    chunk: _option(list[str], "Run", "Rows at a time, network=64, decode=... or reward=...; repeat.") = None,
+    held_out: flag(int, "Card", "Roll-outs to measure on; 256 unless given, 0 for none.") = None,
+    candidates: flag(int, "Card", "M of the break-even; 10 unless given.") = None,
+    seed: flag(int, "Run", "Seed; 0 unless given.") = None,
+    cache: flag(Path, "Run", "A file of scores, shared with other fits and runs.") = None,
+    chunk: flag(list[str], "Run", "Rows at a time, network=64, decode=... or reward=...; repeat.") = None,
     force: Annotated[bool, Option("--force", help="Replace a value that is in the folder.")] = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Fit a value to a model's own roll-outs, so that svdd spends T network rows a design, and write it with its card."""
-    names = ("model", "steps", "length", "model_option", "reward", "out", "force", "quiet", "json")
-    given = {k: v for k, v in locals().items() if v is not None and k not in (*names, "names")}
+    given = {k: v for k, v in locals().items() if v is not None and k not in ("out", "force", "quiet", "json")}
     from svdd.cli.fitting import fit
     from svdd.cli.flags import settings
 
-    shape = {k: v for k, v in {"steps": steps, "length": length, "model_option": model_option}.items() if v is not None}
-    fit(model, settings(shape), reward, settings(given), out, force=force, quiet=quiet, json=json)
+    fit(settings(given), out, force=force, quiet=quiet, json=json)
 
 
 @app.command()
@@ -285,8 +269,7 @@ def methods(json: Json = False) -> None:
 def _show(what: str, json: bool) -> None:
     from svdd.cli import listing
 
-    rows: Callable[[], list[dict[str, Any]]] = getattr(listing, what)
-    listing.show(rows(), json)
+    listing.show(getattr(listing, what)(), json)
 
 
 @app.command()

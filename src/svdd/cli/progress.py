@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from svdd.cli.sentences import say
 from svdd.cost.ledger import Usage
@@ -46,22 +47,35 @@ def progress(total: int, quiet: bool, title: str = "decoding", usage: Usage | No
     if quiet:
         yield lambda done, step: None
     elif sys.stderr.isatty():
-        with _bar(total, title, _Paid(usage)) as show:
-            yield show
+        paid = _Paid(usage)
+        with bars(transient=True) as tell:
+            tell(title, 0, total)
+            yield lambda done, step: tell(title, done, total, _joined(best_and_median(step), str(paid)))
     else:
         yield _lines(total, title, _Paid(usage))
 
 
 @contextmanager
-def _bar(total: int, title: str, paid: _Paid) -> Iterator[Show]:
+def bars(transient: bool) -> Iterator[Callable[..., None]]:
+    """Bars on a terminal; the function is told the title of one, how much is done of how much, and a few words.
+
+    Args:
+        transient: whether they go away at the end.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    words = TextColumn("{task.fields[title]}", markup=False), TextColumn("{task.fields[values]}", markup=False)
+    words = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[values]}", markup=False)
     columns = words[0], BarColumn(), MofNCompleteColumn(), words[1], TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total, title=title, values="")
-        yield lambda done, step: bar.update(task, completed=done, values=_joined(best_and_median(step), str(paid)))
+    with Progress(*columns, console=Console(stderr=True), transient=transient) as shown:
+        tasks: dict[str, Any] = {}
+
+        def tell(title: str, done: int, total: int, values: str = "") -> None:
+            if title not in tasks:
+                tasks[title] = shown.add_task(title, total=total, values=values)
+            shown.update(tasks[title], completed=done, values=values)
+
+        yield tell
 
 
 def _lines(total: int, title: str, paid: _Paid) -> Show:
@@ -74,9 +88,8 @@ def _lines(total: int, title: str, paid: _Paid) -> Show:
         if time.monotonic() - last > LINE_SECONDS or done == total:
             last = time.monotonic()
             left = (last - started) / (done - first + 1) * (total - done)
-            words = _joined(
-                best_and_median(step) or "nothing chosen yet", str(paid), f"{left:.0f} s left" if left else ""
-            )
+            ahead = f"{left:.0f} s left" if left else ""
+            words = _joined(best_and_median(step) or "nothing chosen yet", str(paid), ahead)
             say(f"{title}: step {done} of {total}, {words}")
 
     return show

@@ -62,15 +62,11 @@ def sentence(error: Exception) -> str:
     if type(error).__name__ in ("MemoryError", "OutOfMemoryError"):
         return "out of memory; go in smaller pieces: --chunk network=64, --chunk decode=8, or a smaller --batch"
     if isinstance(error, OSError) and error.strerror:
-        return f"cannot use {_place(error)}: {error.strerror}"
+        place = "the output" if error.filename is None else error.filename  # standard output has no name
+        return f"cannot use {place}: {error.strerror}"
     if isinstance(error, ValueError | OSError) and str(error):
         return str(error)
     return f"stopped by {described(error)}; add --debug for the traceback"
-
-
-def _place(error: OSError) -> str:
-    """What could not be used; standard output has no name."""
-    return "the output" if error.filename is None else str(error.filename)
 
 
 def _about_import(error: ImportError) -> str:

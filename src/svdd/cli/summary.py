@@ -14,11 +14,9 @@ def summary(record: dict[str, Any], folder: Path) -> str:
     samples = pd.read_parquet(folder / "samples.parquet")
     valid, usage = samples.loc[samples["valid"], "reward"], record["usage"]
     network, reward = usage["network"], usage["reward"]
-    rewards = (
-        f"reward median {number(valid.median(), 4)}, best {number(valid.max(), 4)}"
-        if len(valid)
-        else "none of them valid"
-    )
+    rewards = "none of them valid"
+    if len(valid):
+        rewards = f"reward median {number(valid.median(), 4)}, best {number(valid.max(), 4)}"
     lines = [
         f"{len(samples)} designs: {rewards}",
         *told(usage.get("outcomes", {}), record.get("breakdown", {}).get("invalid")),

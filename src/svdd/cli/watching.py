@@ -33,23 +33,19 @@ class Terminal(Watch):
     @contextmanager
     def steps(self, decoding: Decoding) -> Iterator[OnStep]:
         """Progress, and Ctrl-C is kept until the step is over, since only there a run can be saved."""
-        with self._listening(), progress(len(decoding), self.quiet, usage=decoding.usage) as show:
-            yield show
+        before = signal.signal(signal.SIGINT, self._interrupted)
+        try:
+            with progress(len(decoding), self.quiet, usage=decoding.usage) as show:
+                yield show
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def stops(self) -> bool:
         """Whether Ctrl-C was pressed."""
         return self._stop
 
-    @contextmanager
-    def _listening(self) -> Iterator[None]:
-        def stop(number: int, frame: FrameType | None) -> None:
-            if self._stop:  # a second one stops at once
-                raise KeyboardInterrupt
-            self._stop = True
-            say("stopping after this step (Ctrl-C again stops at once)")
-
-        before = signal.signal(signal.SIGINT, stop)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+    def _interrupted(self, number: int, frame: FrameType | None) -> None:
+        if self._stop:  # a second one stops at once
+            raise KeyboardInterrupt
+        self._stop = True
+        say("stopping after this step (Ctrl-C again stops at once)")

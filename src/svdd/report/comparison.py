@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
+
+from svdd.messages import number
 from svdd.report.figures import Figure, figure
 from svdd.report.html import named_extra, write_page
-
-if TYPE_CHECKING:
-    import pandas as pd
+from svdd.report.tables import captioned
 
 _NATURAL = {
     "elbo_per_base": "likelihood bound, nats a letter",
@@ -21,7 +22,7 @@ _SIZES = ("particles", "width", "candidates", "temperature")
 
 
 def write_comparison(
-    found: "pd.DataFrame",
+    found: pd.DataFrame,
     folder: Path,
     facts: Mapping[str, Any],
     plan: Sequence[Mapping[str, Any]],
@@ -47,18 +48,13 @@ def write_comparison(
     Raises:
         ImportError: without jinja2 or matplotlib; it names the extra.
     """
-    from svdd.messages import number
-    from svdd.report.tables import captioned
-
     with named_extra():
         drawn = _figures(found)
     shown = found.drop(columns=[name for name in _SIZES if name in found])
     planned = {
-        "title": "Plan",
-        "caption": "What one run of each asks for",
-        "titles": [name.replace("_", " ") for name in plan[0]],
-        "rows": [list(row.values()) for row in plan],
-    }
+        "title": "Plan", "caption": "What one run of each asks for",
+        "titles": [name.replace("_", " ") for name in plan[0]], "rows": [list(row.values()) for row in plan],
+    }  # fmt: skip
     return write_page(
         folder,
         title=f"Methods compared at equal {facts['equal']}",
@@ -72,7 +68,7 @@ def write_comparison(
     )
 
 
-def _figures(found: "pd.DataFrame") -> list[dict[str, str]]:
+def _figures(found: pd.DataFrame) -> list[dict[str, str]]:
     """Rewards by row, and the trade-offs: a line a method over its temperatures."""
     from svdd.report.plots import against, quantile_bars
 
@@ -90,7 +86,7 @@ def _figures(found: "pd.DataFrame") -> list[dict[str, str]]:
     return made + figure("Reward and held-out reward", said.format("held-out reward"), drawn)
 
 
-def _points(found: "pd.DataFrame") -> list[str]:
+def _points(found: pd.DataFrame) -> list[str]:
     """What tells the points of a method apart: the temperature, where there are several."""
     several = found["method"].duplicated(keep=False)
     pairs = zip(found["temperature"], several, strict=True)

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from svdd.report.figures import Figure, figure
 from svdd.report.html import named_extra, write_page
-
-if TYPE_CHECKING:
-    import pandas as pd
+from svdd.report.tables import captioned
 
 _AGAINST = {
     "judge_mean": ("Guiding reward and held-out reward", "mean guiding reward", "mean held-out reward"),
@@ -19,22 +18,20 @@ _AGAINST = {
 }
 
 
-def _what(found: "pd.DataFrame") -> str:
+def _what(found: pd.DataFrame) -> str:
     if "near_duplicates" in found:
         return "images"
     return "molecules" if "validity" in found else "sequences"
 
 
 def write_evaluation(
-    found: "pd.DataFrame", folder: Path, notes: Sequence[str] = (), figures: Sequence[Figure] = ()
+    found: pd.DataFrame, folder: Path, notes: Sequence[str] = (), figures: Sequence[Figure] = ()
 ) -> Path:
     """Writes report.html of a table with a column `label`, and `x_low` and `x_high` beside every measure x.
 
     Raises:
         ImportError: without jinja2 or matplotlib; it names the extra.
     """
-    from svdd.report.tables import captioned
-
     with named_extra():
         from svdd.report.plots import against
 

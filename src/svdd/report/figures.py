@@ -6,17 +6,15 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from svdd.decoding.result import Result
 from svdd.messages import number
-from svdd.metrics.measures import makes_images, makes_molecules
+from svdd.metrics.measures import Evaluation, makes_images, makes_molecules
 from svdd.registry import HELD_OUT
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from svdd.domains.molecule.poses import Poses
-    from svdd.metrics.measures import Evaluation
 
 Figure = dict[str, str]
 """`title`, `says`, `source` (empty where words are all there is) and `kind` (`broad` for drawings as wide as the page)."""
@@ -36,10 +34,7 @@ def figure(title: str, says: str, svg: str | None, kind: str = "") -> list[Figur
 
 
 def figures(
-    result: Result,
-    baselines: Mapping[str, Result],
-    evaluation: "Evaluation | None",
-    poses: "Poses | None" = None,
+    result: Result, baselines: Mapping[str, Result], evaluation: Evaluation | None, poses: "Poses | None" = None
 ) -> list[Figure]:
     """The figures of a run, in reading order."""
     return [
@@ -50,7 +45,7 @@ def figures(
     ]
 
 
-def _steps(trace: "pd.DataFrame") -> list[Figure]:
+def _steps(trace: pd.DataFrame) -> list[Figure]:
     from svdd.report.plots import by_step, family_tree, value_by_step
     from svdd.report.traces import candidates, genealogy, particles
 
@@ -87,7 +82,7 @@ def _rewards(result: Result, baselines: Mapping[str, Result]) -> list[Figure]:
     return figure("Rewards", f"Rewards of the designs by method ({', '.join(runs)}); each sums to 1.", drawn)
 
 
-def _held_out(result: Result, evaluation: "Evaluation | None") -> list[Figure]:
+def _held_out(result: Result, evaluation: Evaluation | None) -> list[Figure]:
     """Whether designs please the guide alone: a scatter, or only words where nothing was held out."""
     from svdd.report.plots import held_out_scatter
 
@@ -103,7 +98,7 @@ def _held_out(result: Result, evaluation: "Evaluation | None") -> list[Figure]:
     ]
 
 
-def _variety(result: Result, evaluation: "Evaluation") -> str:
+def _variety(result: Result, evaluation: Evaluation) -> str:
     """How many designs differ, how much, and between how many the steps chose, in one sentence."""
     parts = []
     if evaluation.designs is not None and "unique" in evaluation.row:
@@ -171,10 +166,9 @@ def _poses(poses: "Poses") -> list[Figure]:
     from svdd.domains.molecule.figures.viewer import has_viewer
 
     says = "The best designs where they were docked (thick, green) and the residues within 5 Angstrom (grey), from two sides."
-    more = (
-        "" if has_viewer() else ' To turn them here: pip install "svdd[viewer]"; poses.sdf opens in any other viewer.'
-    )
-    return figure("Poses", says + more, pose_drawing(poses), "broad")
+    if not has_viewer():
+        says += ' To turn them here: pip install "svdd[viewer]"; poses.sdf opens in any other viewer.'
+    return figure("Poses", says, pose_drawing(poses), "broad")
 
 
 def _structures(result: Result) -> str | None:

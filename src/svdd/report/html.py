@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from svdd.cost.ledger import Cost, Usage
 from svdd.decoding.result import Result
+from svdd.messages import number
 from svdd.method.table import citations
+from svdd.report.tables import measures, readable
+from svdd.scoring.policy import told
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from svdd.domains.molecule.poses import Poses
     from svdd.metrics.measures import Evaluation
 
@@ -28,7 +30,7 @@ TOP = 10
 def write_report(
     result: Result,
     folder: str | Path,
-    comparison: "pd.DataFrame | None" = None,
+    comparison: pd.DataFrame | None = None,
     baselines: Mapping[str, Result] | None = None,
     evaluation: "Evaluation | None" = None,
     poses: "Poses | None" = None,
@@ -107,11 +109,7 @@ def _of_images(result: Result) -> dict[str, Any]:
     return {"images": best_images(result)} if has_images(result) else {}
 
 
-def _contents(result: Result, comparison: "pd.DataFrame | None", evaluation: "Evaluation | None") -> dict[str, Any]:
-    from svdd.messages import number
-    from svdd.report.tables import measures, readable
-    from svdd.scoring.policy import told
-
+def _contents(result: Result, comparison: pd.DataFrame | None, evaluation: "Evaluation | None") -> dict[str, Any]:
     method = str(result.settings.get("method", ""))
     about = {f"model {key}": value for key, value in result.about.items()}
     return {
@@ -130,8 +128,6 @@ def _contents(result: Result, comparison: "pd.DataFrame | None", evaluation: "Ev
 
 
 def _text(value: Any) -> str:
-    from svdd.messages import number
-
     return number(value) if isinstance(value, int | float | None) else str(value)
 
 
@@ -154,6 +150,6 @@ def _costs(usage: Usage) -> dict[str, tuple[Any, ...]]:
     return {name: (cost.asked, cost.rows, cost.calls, cost.seconds) for name, cost in parts.items()}
 
 
-def _top(result: Result) -> "pd.DataFrame":
+def _top(result: Result) -> pd.DataFrame:
     frame = result.to_frame().sort_values("reward", ascending=False, kind="stable").head(TOP)
     return frame.drop(columns=["chain", "valid"])

@@ -188,12 +188,18 @@ def sequence_logo(designs: Sequence[str]) -> str | None:
     lengths = {len(design) for design in designs}
     if len(lengths) != 1 or not 1 <= max(lengths) <= LONGEST_LOGO or set("".join(designs)) - set(BASES):
         return None
+    import logomaker
+
     bits = _information(designs)
     rows = -(-len(bits) // SITES_A_ROW)
     figure = Figure(figsize=(10, 1.3 * rows), layout="constrained")
     every = figure.subplots(rows, 1, sharey=True, squeeze=False).flatten()
     for row, axes in enumerate(every):
-        _draw_row(axes, bits, row * SITES_A_ROW)
+        first = row * SITES_A_ROW
+        logomaker.Logo(bits.iloc[first : first + SITES_A_ROW], ax=axes, color_scheme=BASES, show_spines=False)
+        axes.set_xlim(first + 0.5, first + SITES_A_ROW + 0.5)
+        axes.set_ylim(0, max(0.5, float(bits.sum(axis=1).max())))
+        axes.tick_params(labelsize="small")
     figure.supylabel("bits", fontsize="medium")
     return as_svg(figure)
 
@@ -205,12 +211,3 @@ def _information(designs: Sequence[str]) -> pd.DataFrame:
     shares = np.stack([(letters == base).mean(0) for base in found], 1)
     entropy = -np.sum(shares * np.log2(np.where(shares > 0, shares, 1)), 1, keepdims=True)
     return pd.DataFrame(shares * (2 - entropy), columns=found, index=range(1, len(shares) + 1))
-
-
-def _draw_row(axes: Any, bits: pd.DataFrame, first: int) -> None:
-    import logomaker
-
-    logomaker.Logo(bits.iloc[first : first + SITES_A_ROW], ax=axes, color_scheme=BASES, show_spines=False)
-    axes.set_xlim(first + 0.5, first + SITES_A_ROW + 0.5)
-    axes.set_ylim(0, max(0.5, float(bits.sum(axis=1).max())))
-    axes.tick_params(labelsize="small")

@@ -7,7 +7,7 @@ from typing import Any
 
 from svdd.decoding.result import BROUGHT, COLUMNS, ColumnTakenError
 from svdd.registry import REWARDS
-from svdd.runs.make import Placement, make_reward, makes_processes
+from svdd.runs.make import Placement, make_reward, makes_processes, placed_reward
 from svdd.runs.pairs import pair
 from svdd.scoring.reward import Reward
 
@@ -77,6 +77,4 @@ def score_reward(score: Score, placement: Placement) -> Reward:
         return make_reward(score.reward, ({"workers": placement.workers} if placement.workers else {}) | options)
     if placement.workers is None or score.reward in REWARDS or score.options:
         return make_reward(score.reward, options)
-    from svdd.rewards.worker_pool import workers
-
-    return workers(score.reward, **placement.limits(), **options)
+    return placed_reward(score.reward, {}, placement)

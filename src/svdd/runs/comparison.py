@@ -3,31 +3,29 @@
 Every run is in its own folder, as `svdd run` writes it, so that a comparison that was stopped goes on where it was.
 """
 
-import json as json_text
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from svdd.decoding.result import Result
+from svdd.method.table import citations
 from svdd.metrics.measures import Designs
-from svdd.runs import unmarked
 from svdd.runs.columns import Score
 from svdd.runs.compare_request import Request
 from svdd.runs.evaluation import Protocol, is_measured, protocol_of, resampled, table
-from svdd.runs.folder import RunFolder, as_json
+from svdd.runs.folder import RunFolder, as_json, write_or_warn
 from svdd.runs.job import Job, make_job, make_process, read_settings
 from svdd.runs.labels import exact, labels
-from svdd.runs.marks import ForeignFilesError, Mark
+from svdd.runs.marks import Mark, holds_table
 from svdd.runs.matching import MATCHES, RULES, SIZES, Compared, Planner
 from svdd.runs.reading import FinishedRun
 from svdd.runs.running import resume_job, run_job
+from svdd.runs.unmarked import read_object
 from svdd.runs.verdicts import verdicts
-from svdd.runs.watching import NOBODY, RunStopped, RunWarning, Watch
-
-if TYPE_CHECKING:
-    import pandas as pd
+from svdd.runs.watching import NOBODY, RunStopped, Watch
 
 PLAN = "comparison.json"
 FILES = ("comparison.csv", PLAN, "report.html")
@@ -63,7 +61,7 @@ class Comparison:
     """
 
     plan: Plan
-    table: "pd.DataFrame"
+    table: pd.DataFrame
     verdicts: list[str]
     notes: list[str]
 
@@ -80,7 +78,8 @@ def make_plan(request: Request, force: bool = False) -> Plan:
         FileExistsError: if the folder holds something else.
     """
     request.check()
-    before, (base, judge) = _before(request.out), request.base()
+    before = read_object(request.out / PLAN) if holds_table(request.out, "comparison", FILES) else {}
+    base, judge = request.base()
     rows, sizes = _planned(request, base, {} if force else before)
     plan = Plan(request, judge, rows, _plan_rows(rows, request))
     _write_plan(request, base, sizes, plan.table)
@@ -110,25 +109,6 @@ def run_plan(plan: Plan, force: bool = False, watch: Watch = NOBODY) -> Comparis
     return made
 
 
-def _before(out: Path) -> dict[str, Any]:
-    """What an earlier part of a comparison planned, nothing in a fresh folder.
-
-    Raises:
-        ForeignFilesError: if the folder holds something else.
-    """
-    if not out.exists() or not any(out.iterdir()):
-        return {}
-    mark, older = Mark(out, "comparison"), unmarked.is_comparison(out)
-    if not mark.there() and not older:
-        raise ForeignFilesError(f"{out} holds files that are not a comparison; choose another folder with --out")
-    mark.check_files(FILES, FILES if older else ())
-    try:
-        read = json_text.loads((out / PLAN).read_text(encoding="utf-8"))
-        return {name: read[name] for name in ("job", "match", "options", "sizes")}
-    except (OSError, ValueError, KeyError, TypeError):  # cut short: the runs say themselves what they are
-        return {}
-
-
 def _identity(job: Job) -> dict[str, Any]:
     """What decides a run's designs and cost, but for its seed."""
     return {name: setting for name, setting in job.record().items() if name not in _LEAVE_DESIGNS}
@@ -138,7 +118,7 @@ def _planned(request: Request, base: Job, before: dict[str, Any]) -> tuple[list[
     """Every method at every temperature with its label, and the sizes that were measured."""
     asked_for = {"match": "seconds", "job": _identity(base), "options": request.options}
     same = request.match == "seconds" and {name: before.get(name) for name in asked_for} == asked_for
-    known: dict[str, int] = before["sizes"] if same else {}
+    known: dict[str, int] = before.get("sizes", {}) if same else {}
     planner, planned = Planner(base, request.match, make_process(base), known), list[Compared]()
     for method in dict.fromkeys(request.methods):
         planned += planner.plan(method, request.temperatures, request.options.get(method, {}))
@@ -154,16 +134,13 @@ def _plan_rows(planned: Sequence[tuple[str, Compared]], request: Request) -> lis
         sizes = [f"{short} = {getattr(row.job, long)}" for long, short in SIZES.items() if getattr(row.job, long)]
         made.append(
             {
-                "label": label,
-                "sizes": ", ".join(sizes) or "-",
+                "label": label, "sizes": ", ".join(sizes) or "-",
                 "temperature": "-" if row.job.temperature is None else exact(row.job.temperature),
-                "network_rows": f"{row.asks.rows:,}",
-                "reward_calls": f"{row.asks.rewards:,}",
+                "network_rows": f"{row.asks.rows:,}", "reward_calls": f"{row.asks.rewards:,}",
                 "of_the_job": f"{row.share:.0%}",
-                "done": f"{sum(folder.finished() for folder in folders)} of {request.seeds}",
-                "folder": row.name,
+                "done": f"{sum(folder.finished() for folder in folders)} of {request.seeds}", "folder": row.name,
             }
-        )
+        )  # fmt: skip
     return made
 
 
@@ -177,22 +154,22 @@ def _write_plan(request: Request, base: Job, sizes: dict[str, int], rows: list[d
 def _runs(jobs: Sequence[Job], force: bool, watch: Watch) -> list[FinishedRun]:
     """The runs of a row; those that are there stay as they are, unless they are forced."""
     for job in jobs:
-        if force or not RunFolder(Path(job.out)).finished():
-            watch.tell(f"run {job.out}")
-            _run(job, force, watch)
-        else:
-            _check_same(job)
+        _run(job, force, watch)
     return [FinishedRun.read(Path(job.out), sequences=False) for job in jobs]
 
 
 def _run(job: Job, force: bool, watch: Watch) -> None:
     folder = RunFolder(Path(job.out))
+    there = folder.is_run() and not force
+    if there:
+        _check_same(job)
+    if not there or not folder.finished():
+        watch.tell(f"run {job.out}")
     try:
-        if force or not folder.is_run():
-            run_job(job, force, watch)
-        else:
-            _check_same(job)
+        if there:
             resume_job(folder.path, watch)
+        else:
+            run_job(job, force, watch)
     except RunStopped as stopped:
         raise RunStopped(
             "the comparison stopped; go on with the same svdd compare command, without --force"
@@ -214,7 +191,7 @@ def _check_same(job: Job) -> None:
 
 def _measured(
     runs: Sequence[tuple[str, Sequence[FinishedRun]]], judge: str, watch: Watch
-) -> tuple["pd.DataFrame", list[str], dict[str, Designs]]:
+) -> tuple[pd.DataFrame, list[str], dict[str, Designs]]:
     """The table, its notes and the designs of its rows; the held-out reward is the one that the runs have."""
     every = [run for _, row in runs for run in row]
     for run in every:
@@ -229,17 +206,13 @@ def _measured(
 
 
 def _write(made: Comparison, first: Mapping[str, Result]) -> None:
-    import pandas as pd
-
-    from svdd.method.table import citations
     from svdd.report.comparison import write_comparison
     from svdd.report.figures import pictures
 
     request, jobs = made.plan.request, [row.job for _, row in made.plan.rows]
     sizes = {name: pd.array([getattr(job, name) for job in jobs], dtype="Int64") for name in SIZES}
-    whole = made.table.assign(
-        **sizes, temperature=pd.array([job.temperature for job in jobs], dtype="Float64").to_numpy(float)
-    )
+    heat = pd.array([job.temperature for job in jobs], dtype="Float64").to_numpy(float)
+    whole = made.table.assign(**sizes, temperature=heat)
     front = ["label", "method", *sizes, "temperature"]
     whole = whole[[*front, *(name for name in whole if name not in front)]]
     whole.to_csv(request.out / "comparison.csv", index=False, lineterminator="\n")
@@ -250,12 +223,8 @@ def _write(made: Comparison, first: Mapping[str, Result]) -> None:
     }  # fmt: skip
     shared = _shared([_identity(job) for job in jobs])
     notes = [f"sizes: {RULES[request.match]}", *made.notes]
-    try:
-        write_comparison(
-            whole, request.out, facts, made.plan.table, made.verdicts, notes, shared, list(papers), pictures(first)
-        )
-    except ImportError as error:
-        warnings.warn(f"no report.html, {error}", RunWarning, stacklevel=3)
+    contents = facts, made.plan.table, made.verdicts, notes, shared, list(papers), pictures(first)
+    write_or_warn(write_comparison, whole, request.out, *contents)
 
 
 def _had(planned: Sequence[Compared], match: str) -> str:
@@ -263,9 +232,9 @@ def _had(planned: Sequence[Compared], match: str) -> str:
     share = min((row.share for row in planned if row.job.method == "best-of-n"), default=1.0)
     if match == "seconds":
         return " in about the same seconds"
-    return (
-        f" at the same {MATCHES[match]}" if share > 0.95 else f", which had {share:.0%} of the job's {MATCHES[match]}"
-    )
+    if share > 0.95:
+        return f" at the same {MATCHES[match]}"
+    return f", which had {share:.0%} of the job's {MATCHES[match]}"
 
 
 def _shared(settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

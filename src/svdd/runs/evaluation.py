@@ -4,33 +4,34 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from svdd.chain.process import Process
 from svdd.decoding.result import Result
+from svdd.domains.image.files import read_images
+from svdd.domains.image.measures.distances import ImageReference, bundled_features, bundled_reference
+from svdd.domains.image.measures.measures import measured_images, record_images
+from svdd.domains.molecule.files import read_molecules
+from svdd.domains.molecule.measures.measures import measured_molecules, record_molecules
+from svdd.domains.molecule.measures.reference import MoleculeReference, of_molecule_model
+from svdd.domains.sequence.alphabets import Alphabet
 from svdd.domains.sequence.fasta import read_fasta
 from svdd.domains.sequence.measures import has_alphabet, measured, record
 from svdd.domains.sequence.references import Reference, natural, of_model
 from svdd.messages import described
 from svdd.metrics.measures import Designs, Evaluation, makes_images, makes_molecules, scored
 from svdd.registry import HELD_OUT, JUDGES
-from svdd.runs import unmarked
-from svdd.runs.folder import as_json
+from svdd.runs.folder import as_json, write_or_warn
 from svdd.runs.job import BEGUN, Job, make_process
 from svdd.runs.labels import labels
 from svdd.runs.make import make_reward
-from svdd.runs.marks import ForeignFilesError, Mark
+from svdd.runs.marks import Mark, holds_table
 from svdd.runs.reading import FinishedRun, grouped
 from svdd.runs.watching import RunWarning
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from svdd.domains.image.measures.distances import ImageReference
-    from svdd.domains.molecule.measures.reference import MoleculeReference
-
-    AnyReference = Reference | MoleculeReference | ImageReference
-
+AnyReference = Reference | MoleculeReference | ImageReference
 _ONLY_REWARDS = "no naturalness and no diversity: the model names no alphabet"
 FILES = ("evaluation.csv", "evaluation.json", "report.html")
 
@@ -48,7 +49,7 @@ class Protocol:
 
     process: Process
     judge: str = ""
-    reference: "AnyReference | None" = None
+    reference: AnyReference | None = None
     chunks: Mapping[str, int] | None = None
 
     def designs(self, result: Result) -> Designs:
@@ -58,37 +59,29 @@ class Protocol:
             return scored(result, None, self.judge, note=_ONLY_REWARDS)
         asked = make_reward(self.judge) if self.judge and self.judge not in result.scores else None
         if makes_images(about):
-            from svdd.domains.image.measures.distances import bundled_features
-            from svdd.domains.image.measures.measures import measured_images
-
             judge = None if asked is None else self.process.adapt(asked)
             return measured_images(result, bundled_features(), judge, self.judge, self.chunks)
         if makes_molecules(about):
-            from svdd.domains.molecule.measures.measures import measured_molecules
-
             return measured_molecules(result, self.process, asked, self.judge, self.chunks)
         return measured(result, self.process, asked, self.judge, self.chunks)
 
     def evaluation(self, designs: Designs) -> Evaluation:
         """The row of designs, with what they were measured with."""
-        made = self._row(designs)
-        names = {"judge": self.judge, "reference": self.reference.name if self.reference else ""}
-        return Evaluation(
-            names | made.row | {"elbo_rows": designs.elbo_rows, "judge_rows": designs.judge_rows}, made.notes, designs
-        )
+        made, rows = self._row(designs), {"elbo_rows": designs.elbo_rows, "judge_rows": designs.judge_rows}
+        return Evaluation(self.names() | made.row | rows, made.notes, designs)
+
+    def names(self) -> dict[str, str]:
+        """What the judge and the reference are called."""
+        return {"judge": self.judge, "reference": self.reference.name if self.reference else ""}
 
     def _row(self, designs: Designs) -> Evaluation:
-        about, reference = self.process.about, self.reference
+        about = self.process.about
+        reference: Any = self.reference  # it is of the kind that the process makes
         if makes_images(about):
-            from svdd.domains.image.measures.measures import record_images
-
-            return record_images(designs, reference)  # type: ignore[arg-type]  # what images are compared with is images
+            return record_images(designs, reference)  # type: ignore[arg-type]  # designs of images
         if makes_molecules(about):
-            from svdd.domains.molecule.measures.measures import record_molecules
-
-            return record_molecules(designs, None if isinstance(reference, Reference) else reference)  # type: ignore[arg-type]
-        natural_ones = reference if isinstance(reference, Reference) else None
-        return record(designs, natural_ones, about["alphabet"] if has_alphabet(about) else "")
+            return record_molecules(designs, reference)
+        return record(designs, reference, about["alphabet"] if has_alphabet(about) else "")
 
 
 def is_measured(about: Mapping[str, Any]) -> bool:
@@ -96,17 +89,11 @@ def is_measured(about: Mapping[str, Any]) -> bool:
     return has_alphabet(about) or makes_molecules(about) or makes_images(about)
 
 
-def _known(job: Job, process: Process) -> "AnyReference | None":
+def _known(job: Job, process: Process) -> AnyReference | None:
     """The reference that came with a bundled model."""
     if makes_images(process.about):
-        from svdd.domains.image.measures.distances import bundled_reference
-
         return bundled_reference() if job.model == "image-small" else None
-    if not makes_molecules(process.about):
-        return of_model(job.model, job.reward)
-    from svdd.domains.molecule.measures.reference import of_molecule_model
-
-    return of_molecule_model(job.model)
+    return of_molecule_model(job.model) if makes_molecules(process.about) else of_model(job.model, job.reward)
 
 
 def held_out(reward: str) -> str:
@@ -143,10 +130,8 @@ def table(
     rows: Sequence[tuple[str, Sequence[Result]]],
     protocol: Protocol,
     progress: Callable[[str], None] = lambda name: None,
-) -> tuple["pd.DataFrame", list[str], dict[str, Designs]]:
+) -> tuple[pd.DataFrame, list[str], dict[str, Designs]]:
     """A row for each label, of one or more runs, the notes of all, and the designs of each label."""
-    import pandas as pd
-
     made, notes, designs = [], dict[str, None](), dict[str, Designs]()
     for label, results in rows:
         progress(label)
@@ -166,30 +151,16 @@ def check_out(out: Path, force: bool) -> None:
         ForeignFilesError: if it holds something else.
         NotADirectoryError: if it is not a folder.
     """
-    if not out.exists() or not any(out.iterdir()):
-        return
-    mark, older = Mark(out, "evaluation"), unmarked.is_evaluation(out)
-    if not mark.there() and not older:
-        raise ForeignFilesError(f"{out} holds files that are not an evaluation; choose another folder with --out")
-    mark.check_files(FILES, FILES if older else ())
-    if not force:
+    if holds_table(out, "evaluation", FILES) and not force:
         raise FileExistsError(f"{out} already holds an evaluation; choose another folder, or replace it with --force")
 
 
-def _reference(path: Path, process: Process) -> "AnyReference":
+def _reference(path: Path, process: Process) -> AnyReference:
     about = process.about
     if makes_images(about):
-        from svdd.domains.image.files import read_images
-        from svdd.domains.image.measures.distances import ImageReference, bundled_features
-
         return ImageReference.of(read_images(path), path.name, bundled_features())
     if makes_molecules(about):
-        from svdd.domains.molecule.files import read_molecules
-        from svdd.domains.molecule.measures.reference import MoleculeReference
-
         return MoleculeReference.of(read_molecules(path), path.name)
-    from svdd.domains.sequence.alphabets import Alphabet
-
     letters = Alphabet(about["alphabet"], synonyms=about.get("synonyms", ""))
     given = read_fasta(path)
     try:
@@ -237,7 +208,7 @@ class Evaluated:
         folder: where both are written.
     """
 
-    table: "pd.DataFrame"
+    table: pd.DataFrame
     notes: list[str]
     folder: Path
 
@@ -284,7 +255,7 @@ def resampled(groups: Sequence[Sequence[FinishedRun]]) -> str:
 
 
 def _write(
-    found: "pd.DataFrame", notes: list[str], runs: dict[str, list[str]], protocol: Protocol, out: Path,
+    found: pd.DataFrame, notes: list[str], runs: dict[str, list[str]], protocol: Protocol, out: Path,
     first: Mapping[str, Result],
 ) -> None:  # fmt: skip
     from svdd.report.evaluation import write_evaluation
@@ -294,10 +265,6 @@ def _write(
     for name in FILES:
         (out / name).unlink(missing_ok=True)
     found.to_csv(out / "evaluation.csv", index=False, lineterminator="\n")
-    made_with = {"judge": protocol.judge, "reference": protocol.reference.name if protocol.reference else ""}
-    facts = {"runs": runs, "model": protocol.process.about, **made_with, "notes": notes}
+    facts = {"runs": runs, "model": protocol.process.about, **protocol.names(), "notes": notes}
     (out / "evaluation.json").write_text(as_json(facts) + "\n", encoding="utf-8")
-    try:
-        write_evaluation(found, out, notes, pictures(first))
-    except ImportError as error:
-        warnings.warn(f"no report.html, {error}", RunWarning, stacklevel=3)
+    write_or_warn(write_evaluation, found, out, notes, pictures(first))

@@ -4,7 +4,6 @@ import json
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from svdd.decoding.saving import read_state
 from svdd.runs import unmarked
 from svdd.runs.marks import ForeignFilesError, Mark
 from svdd.runs.parts import STATE, Parts
+from svdd.runs.unmarked import read_object
 from svdd.runs.watching import RunWarning
 from svdd.scoring.best_designs import BestDesigns
 
@@ -50,36 +50,28 @@ def as_json(value: Any) -> str:
     return json.dumps(plain(value), indent=2, allow_nan=False)
 
 
-@dataclass(frozen=True)
 class RunFolder:
-    """The folder of one run."""
+    """The folder of one run.
 
-    path: Path
+    Args:
+        path: of the folder.
 
-    @property
-    def job(self) -> Path:
-        """The job, for `svdd resume` and for people."""
-        return self.path / "job.yaml"
+    Attributes:
+        job: the job, for `svdd resume` and for people.
+        state: where an unfinished run stands.
+        parts: the finished batches of an unfinished run that others compute.
+        journal: the scores of an unfinished run, written down as they arrive.
+        mark: what tells the folder of a run.
+    """
 
-    @property
-    def state(self) -> Path:
-        """Where an unfinished run stands."""
-        return self.path / "state.pt"
-
-    @property
-    def parts(self) -> Parts:
-        """The finished batches of an unfinished run that others compute."""
-        return Parts(self.path)
+    def __init__(self, path: Path) -> None:
+        self.path, self.parts, self.mark = path, Parts(path), Mark(path, "run")
+        self.job, self.state, self.journal = path / "job.yaml", path / "state.pt", path / "rewards.sqlite"
 
     @property
     def started(self) -> bool:
         """Whether a run can go on from what was saved."""
         return self.state.is_file() or len(self.parts) > 0
-
-    @property
-    def journal(self) -> Path:
-        """The scores of an unfinished run, written down as they arrive."""
-        return self.path / "rewards.sqlite"
 
     def write_best(self, best: BestDesigns) -> None:
         """Writes the best designs so far, whole or not at all; only text has a place in a table."""
@@ -94,20 +86,11 @@ class RunFolder:
 
     def record(self) -> dict[str, Any]:
         """The contents of run.json, nothing where there is no such file."""
-        try:
-            read = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return read if isinstance(read, dict) else {}
+        return read_object(self.path / "run.json")
 
     def finished(self) -> bool:
         """Whether its run has written everything; the list of files is written last."""
         return "files" in self.record()
-
-    @property
-    def mark(self) -> Mark:
-        """What tells the folder of a run."""
-        return Mark(self.path, "run")
 
     def is_run(self) -> bool:
         """Whether a run was started in it, whatever else is there.
@@ -198,6 +181,8 @@ class RunFolder:
         Raises:
             ForeignFilesError: if there is a file that it would write and no run wrote.
         """
+        from svdd.report.html import write_report
+
         self.check_files(keep)
         before = {path.name for path in self.path.iterdir()} - {*ON_THE_WAY, *AT_THE_END}
         self.mark.write(AT_THE_END)
@@ -206,11 +191,13 @@ class RunFolder:
         result.save(self.path)
         evaluation = evaluate(result)
         if evaluation:
-            _write_row(evaluation.row, self.path / "evaluation.csv")
+            import pandas as pd
+
+            pd.DataFrame([evaluation.row]).to_csv(self.path / "evaluation.csv", index=False, lineterminator="\n")
         poses = pose(result)
         if poses:
             poses.save(self.path / "poses.sdf")
-        _report(result, self.path, evaluation=evaluation, poses=poses, **report)
+        write_or_warn(write_report, result, self.path, evaluation=evaluation, poses=poses, **report)
         for name in set(ON_THE_WAY) - {self.job.name, "best.csv"}:
             (self.path / name).unlink(missing_ok=True)
         self.parts.clear()
@@ -222,16 +209,9 @@ class RunFolder:
         return record
 
 
-def _write_row(row: dict[str, Any], path: Path) -> None:
-    import pandas as pd
-
-    pd.DataFrame([row]).to_csv(path, index=False, lineterminator="\n")
-
-
-def _report(result: Result, folder: Path, **report: Any) -> None:
-    from svdd.report.html import write_report
-
+def write_or_warn(write: Callable[..., Path], *contents: Any, **further: Any) -> None:
+    """Writes a report; a package that it needs and that is missing is a warning."""
     try:
-        write_report(result, folder, **report)
+        write(*contents, **further)
     except ImportError as error:
-        warnings.warn(f"no report.html, {error}", RunWarning, stacklevel=3)
+        warnings.warn(f"no report.html, {error}", RunWarning, stacklevel=4)

@@ -1,21 +1,14 @@
 """Jobs: everything that decides a run, as a checked record; flags and YAML files are two ways to write one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.types import NonNegativeInt, PositiveFloat, PositiveInt
 
 from svdd.chain.process import Process
 from svdd.decoding.decoding import Decoding, make_method
@@ -31,11 +24,14 @@ from svdd.runs.objectives import NAME as OBJECTIVE
 from svdd.runs.objectives import Written, make_objective
 from svdd.runs.objectives import sentence as objective_sentence
 from svdd.runs.paths import whole, whole_name, whole_options
-from svdd.scoring.reward import Reward
+from svdd.scoring.reward import Reward, close
 from svdd.scoring.stored_scores import Journal
 
 RENAMED = {"block_length": "length"}
 """Method options whose name a job needs for something else."""
+SETTINGS = {option: option for row in METHODS.values() for option in row.options}
+SETTINGS |= {option: name for name, option in RENAMED.items()}
+"""What a job calls the options of all methods."""
 
 
 class Job(BaseModel):
@@ -114,11 +110,9 @@ class Job(BaseModel):
         Raises:
             ValueError: for an unknown method, an option it does not take, or one that is missing.
         """
-        names = {option: option for row in METHODS.values() for option in row.options}
-        names |= {option: name for name, option in RENAMED.items()}
-        given = {option: getattr(self, name) for option, name in names.items() if getattr(self, name) is not None}
+        given = {option: getattr(self, name) for option, name in SETTINGS.items() if getattr(self, name) is not None}
         for name in make_method(self.method, given).missing(given) if not self.budget else ():  # which finds sizes
-            raise ValueError(f"{self.method} needs {name}: add --{names[name].replace('_', '-')} 10, for example")
+            raise ValueError(f"{self.method} needs {name}: add --{SETTINGS[name].replace('_', '-')} 10, for example")
         return given | ({"replace": None} if self.replace == "all" else {})
 
     def anchored(self) -> "Job":
@@ -233,12 +227,9 @@ def _begun(process: Process, job: Job) -> Process:
 
     if job.start is not None and job.noise is not None:
         return from_sequences(process, read_fasta(Path(job.start)), job.noise)
-    given = (
-        read_fasta(Path(job.template))
-        if job.template
-        else [template(job.fix, process.about["length"], process.about["mask"])]
-    )
-    return infill(process, given)
+    if job.template:
+        return infill(process, read_fasta(Path(job.template)))
+    return infill(process, [template(job.fix, process.about["length"], process.about["mask"])])
 
 
 def _check_value(job: Job) -> None:
@@ -284,6 +275,10 @@ def job_reward(job: Job) -> Reward:
     return make_objective(job.objective, job.command_folder)
 
 
+_GIVEN_ON = ("method", "samples", "seed", "batch", "chunks", "on_failure", "cache")
+"""Settings of a job that a decoding takes under the same names."""
+
+
 def make_decoding(job: Job, journal: Journal | None = None, reward: Reward | None = None) -> Decoding:
     """The run that a job describes, not started.
 
@@ -298,21 +293,21 @@ def make_decoding(job: Job, journal: Journal | None = None, reward: Reward | Non
     options, columns = job.options(), read_scores(job.scores)
     _check_value(job)
     process, reward = make_process(job), reward or job_reward(job)
-    decoding = Decoding(
-        process,
-        reward,
-        method=job.method,
-        value=_value(job, process, reward),
-        samples=job.samples,
-        seed=job.seed,
-        batch=job.batch,
-        chunks=job.chunks,
-        scores={score.title: score_reward(score, placement_of(job)) for score in columns},
-        on_failure=job.on_failure,
-        cache=job.cache,
-        journal=journal,
-        budget=job.budget or None,
-        **options,
-    )
+    value, budget = _value(job, process, reward), job.budget or None
+    scores = {score.title: score_reward(score, placement_of(job)) for score in columns}
+    options |= {name: getattr(job, name) for name in _GIVEN_ON}
+    decoding = Decoding(process, reward, value=value, scores=scores, journal=journal, budget=budget, **options)
     decoding.settings |= {"reward": job.reward, "value": job.value}
     return decoding
+
+
+@contextmanager
+def made_decoding(job: Job, journal: Journal | None = None) -> Iterator[Decoding]:
+    """The run that a job describes, with its files and processes, which end with it; arguments as `make_decoding`."""
+    decoding = make_decoding(job, journal)
+    try:
+        yield decoding
+    finally:
+        decoding.close()
+        for reward in (decoding.given, *decoding.scores.values()):
+            close(reward)

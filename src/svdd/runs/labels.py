@@ -4,15 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from svdd.method.table import METHODS
-from svdd.runs.job import RENAMED, Job
+from svdd.runs.job import SETTINGS, Job
 
 _NO_PART = (
     "seed", "out", "scores", "batch", "chunks", "workers", "reward_timeout", "reward_batch", "reward_memory", "cache",
     "save_seconds", "engine", "ray_workers", "ray_resources", "reward_resources",
 )  # fmt: skip
-_OPTIONS = sorted({option for row in METHODS.values() for option in row.options})
-_NAMES = {option: name for name, option in RENAMED.items()}
-"""What a job calls those options of methods whose name it needs for something else."""
 _FIRST = ("candidates", "particles", "width", "temperature", "value")
 _SHORT = {"candidates": "M = {}", "particles": "N = {}", "value": "{}", "model_options": "{}"}
 
@@ -25,7 +22,7 @@ def exact(number: float | int) -> str:
 
 def settings(job: Job) -> dict[str, Any]:
     """A job's settings with the defaults of its method, without those that leave the law of the designs alone."""
-    defaults = {_NAMES.get(option, option): value for option, value in METHODS[job.method].defaults().items()}
+    defaults = {SETTINGS[option]: value for option, value in METHODS[job.method].defaults().items()}
     return defaults | {name: value for name, value in job.record().items() if name not in _NO_PART}
 
 
@@ -34,7 +31,7 @@ def labels(jobs: Sequence[Job]) -> list[str]:
 
     Jobs whose settings differ have different labels.
     """
-    every, own = [settings(job) for job in jobs], {"value", *(_NAMES.get(option, option) for option in _OPTIONS)}
+    every, own = [settings(job) for job in jobs], {"value", *SETTINGS.values()}
     made = []
     for mine in every:
         alike = [other for other in every if other["method"] == mine["method"]]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from svdd.registry import REWARD_SCHEMES, REWARDS, load_reward
+from svdd.registry import REWARD_SCHEMES, REWARDS, load_reward, locate
 from svdd.rewards.user_code import guarded
 from svdd.scoring.reward import Composite, Reward, like
 
@@ -19,9 +19,8 @@ def make_reward(name: str, options: Mapping[str, Any] | None = None) -> Reward:
     if name in REWARDS or name.startswith(OUTSIDE):
         return reward
     if isinstance(reward, Composite):
-        return reward.asking(
-            lambda part, one: _told_apart(one, f"the component {part} of the reward {name}", (one, {}))
-        )
+        of = f"of the reward {name}"
+        return reward.asking(lambda part, one: _told_apart(one, f"the component {part} {of}", (one, {})))
     return _told_apart(reward, f"the reward {name}", (name, given))
 
 
@@ -95,8 +94,6 @@ def makes_processes(name: str) -> bool:
 
 def _parameters(name: str) -> list[str]:
     """What the function behind a reward that is told by text takes; nothing of any other."""
-    from svdd.registry import locate
-
     if not name.startswith(OUTSIDE):
         return []
     return list(inspect.signature(locate("reward", name.partition(":")[0], REWARD_SCHEMES)).parameters)

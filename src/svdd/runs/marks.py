@@ -1,10 +1,12 @@
 """The mark of a folder that this package writes into: it tells which files are ours, so that no others are replaced."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from svdd.runs.unmarked import is_table, read_object
 
 SCHEMA = 1
 """The number of what a mark holds; another number is refused."""
@@ -70,11 +72,8 @@ class Mark:
 
     def _read(self) -> dict[str, Any]:
         """What the mark holds, nothing where there is none of this kind."""
-        try:
-            read = json.loads((self.folder / PLACE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        if not isinstance(read, dict) or read.get("svdd") != self.kind:
+        read = read_object(self.folder / PLACE)
+        if read.get("svdd") != self.kind:
             return {}
         if read.get("schema") != SCHEMA:
             raise ValueError(
@@ -82,3 +81,25 @@ class Mark:
                 f"version knows {SCHEMA}"
             )
         return read
+
+
+def holds_table(folder: Path, kind: str, files: Sequence[str]) -> bool:
+    """Whether a folder holds a comparison or an evaluation, whose files may be replaced; False for a fresh folder.
+
+    Args:
+        folder: to be written.
+        kind: `comparison` or `evaluation`.
+        files: that one of its kind consists of.
+
+    Raises:
+        ForeignFilesError: if it holds something else.
+        NotADirectoryError: if it is not a folder.
+    """
+    if not folder.exists() or not any(folder.iterdir()):
+        return False
+    mark, older = Mark(folder, kind), is_table(folder, kind)
+    if not mark.there() and not older:
+        one = "an evaluation" if kind == "evaluation" else f"a {kind}"
+        raise ForeignFilesError(f"{folder} holds files that are not {one}; choose another folder with --out")
+    mark.check_files(files, files if older else ())
+    return True

@@ -12,7 +12,7 @@ from svdd.decoding.planning import Forecast, forecast
 from svdd.method.learned_values import Learned
 from svdd.method.table import METHODS, Method
 from svdd.method.values_by_name import names_value, rehearsed
-from svdd.runs.job import RENAMED, Job, make_job
+from svdd.runs.job import SETTINGS, Job, make_job
 from svdd.runs.labels import exact
 from svdd.runs.pilots import on_a_line, seconds_a_design
 
@@ -26,8 +26,7 @@ RULES = {
 LOCAL = 2
 """Candidates of a method that has particles too, which get the rest."""
 SIZES = {"particles": "N", "width": "n", "candidates": "M"}
-_NAMES = {option: name for name, option in RENAMED.items()}
-_OWN = {_NAMES.get(option, option) for row in METHODS.values() for option in row.options}
+_OWN = set(SETTINGS.values())
 _CADENCE = {"every", "window"}
 
 
@@ -61,10 +60,8 @@ class Compared:
     def runs(self, seeds: int, out: Path) -> list[Job]:
         """The jobs of its seeds, in their folders."""
         first, folder = self.job.seed, out / self.name
-        return [
-            self.job.model_copy(update={"seed": seed, "out": str(folder / f"seed-{seed}")})
-            for seed in range(first, first + seeds)
-        ]
+        every = range(first, first + seeds)
+        return [self.job.model_copy(update={"seed": seed, "out": str(folder / f"seed-{seed}")}) for seed in every]
 
 
 def free_size(method: Method) -> str | None:
@@ -93,7 +90,7 @@ def variant(base: Job, method: str, temperature: float | int | None, options: Ma
         options: of the method, under the names of a job.
     """
     row, given = METHODS[method], base.record()
-    names = {_NAMES.get(option, option) for option in row.options}
+    names = {SETTINGS[option] for option in row.options}
     if method != base.method:
         given = {name: setting for name, setting in given.items() if name not in _OWN or name in _CADENCE & names}
         given |= {"candidates": LOCAL} if free_size(row) not in ("candidates", None) and "candidates" in names else {}

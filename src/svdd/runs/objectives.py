@@ -6,15 +6,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    PlainSerializer,
-    PositiveFloat,
-    PositiveInt,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, PlainSerializer, model_validator
+from pydantic.types import PositiveFloat, PositiveInt
 
 from svdd.messages import unknown
 from svdd.rewards.desirability import AtLeast, AtMost, Desirability, Interval, Ramp, Sigmoid
@@ -46,6 +39,14 @@ class PartForm(BaseModel):
     timeout: PositiveFloat | None = None
     batch: PositiveInt | None = None
     memory: PositiveFloat | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written_short(cls, given: Any) -> Any:
+        """A component without settings may be left empty, or be the name of its reward."""
+        if isinstance(given, str):
+            return {"reward": given}
+        return {} if given is None else given
 
     @model_validator(mode="after")
     def _fits_together(self) -> "PartForm":
@@ -87,17 +88,6 @@ class ObjectiveForm(BaseModel):
     combine: Literal["weighted-sum", "product", "geometric-mean", "thresholds", "share-of-thresholds"] = "weighted-sum"
     parts: dict[str, PartForm]
 
-    @field_validator("parts", mode="before")
-    @classmethod
-    def _written_short(cls, given: Any) -> Any:
-        """A component without settings may be left empty, or be the name of its reward."""
-        if not isinstance(given, Mapping):
-            return given
-        return {
-            name: {} if part is None else {"reward": part} if isinstance(part, str) else part
-            for name, part in given.items()
-        }
-
     def rewards(self) -> list[str]:
         """The names of the rewards."""
         return [part.reward or name for name, part in self.parts.items()]
@@ -122,10 +112,9 @@ def make_objective(form: ObjectiveForm, command_folder: str | None = None) -> Ob
     Raises:
         ValueError: for an unknown reward or option, and a weight that the combination cannot use.
     """
-    made = {name: (part.desirability(name, command_folder), part.weight) for name, part in form.parts.items()}
-    return objective(
-        form.combine, {name: part if weight is None else (part, weight) for name, (part, weight) in made.items()}
-    )
+    made: dict[str, Any] = {name: part.desirability(name, command_folder) for name, part in form.parts.items()}
+    weighted = {name: (made[name], part.weight) for name, part in form.parts.items() if part.weight is not None}
+    return objective(form.combine, made | weighted)
 
 
 def read_objective(path: str | Path) -> dict[str, Any]:

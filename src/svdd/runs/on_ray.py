@@ -41,20 +41,11 @@ def decoded_on_ray(job: Job, folder: RunFolder, watch: Watch, resumed: bool = Fa
     def progress(done: int, batches: int) -> None:
         watch.tell(f"{done} of {batches} batches of {job.batch} chains")
 
+    parts = folder.parts if resumed else Parts(folder.path, lambda: folder.claim(job.written()))
     # a worker of its own in every actor, so that a design that hangs or crashes costs that design here too
     alone = job.model_copy(update={"workers": 1}) if job.workers or makes_processes(job.reward) else job
     there = partial(job_reward, alone)
-    pool = (
-        reward_on_ray(whole.given, there, job.workers, job.reward_resources or ONE_CORE)
-        if job.workers
-        else nullcontext(None)
-    )
-    with pool as reward:
-        return run_on_ray(
-            whole,
-            partial(make_decoding, alone, reward=reward),
-            workers=workers,
-            resources=ONE_CORE | job.ray_resources,
-            parts=folder.parts if resumed else Parts(folder.path, lambda: folder.claim(job.written())),
-            progress=progress,
-        )
+    resources = job.reward_resources or ONE_CORE
+    with reward_on_ray(whole.given, there, job.workers, resources) if job.workers else nullcontext(None) as reward:
+        make, each = partial(make_decoding, alone, reward=reward), ONE_CORE | job.ray_resources
+        return run_on_ray(whole, make, workers=workers, resources=each, parts=parts, progress=progress)

@@ -1,8 +1,7 @@
 """Seconds a design, measured by short runs that are thrown away."""
 
 from svdd.method.table import METHODS
-from svdd.runs.job import Job, make_decoding
-from svdd.scoring.reward import close
+from svdd.runs.job import Job, made_decoding
 
 MOST = 16
 """Designs of a pilot, at most."""
@@ -19,14 +18,10 @@ def seconds_a_design(job: Job) -> float:
 
 
 def _seconds(job: Job) -> float:
-    decoding = make_decoding(job)
-    try:
+    with made_decoding(job) as decoding:
         for _ in decoding:
             pass
         return decoding.usage.seconds
-    finally:
-        decoding.close()
-        close(decoding.given)
 
 
 def on_a_line(seconds: dict[int, float], wanted: float) -> int:

@@ -4,8 +4,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
 import torch
 
 from svdd.cost.ledger import Usage
@@ -15,9 +16,6 @@ from svdd.metrics.measures import makes_images, makes_molecules
 from svdd.runs.folder import RunFolder
 from svdd.runs.job import Job, make_job
 from svdd.runs.labels import settings
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -46,23 +44,13 @@ class FinishedRun:
             remedy = f"; go on with: svdd resume {path}" if unfinished else "; give folders that svdd run wrote"
             raise ValueError(f"{path} holds no finished run{remedy}")
         about = written["model"]
-        if (
-            sequences
-            and not isinstance(about.get("alphabet"), str)
-            and not (makes_molecules(about) or makes_images(about))
-        ):
+        named = isinstance(about.get("alphabet"), str)
+        if sequences and not (named or makes_molecules(about) or makes_images(about)):
             raise ValueError(f"{path} holds no sequences: its model names no alphabet")
         return cls(path, make_job(written["job"]), _result(path, written, about))
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What decides the designs, but for the seed."""
-        return settings(self.job)
-
 
 def _result(path: Path, written: dict[str, Any], about: dict[str, Any]) -> Result:
-    import pandas as pd
-
     alphabet = about.get("alphabet")
     try:
         frame = pd.read_parquet(path / "samples.parquet")
@@ -80,7 +68,7 @@ def _result(path: Path, written: dict[str, Any], about: dict[str, Any]) -> Resul
     return Result(sequences, rewards, frame["chain"].tolist(), columns, **known)
 
 
-def _images(path: Path, frame: "pd.DataFrame") -> Any:
+def _images(path: Path, frame: pd.DataFrame) -> Any:
     """The images of a run as their files have them, with their prompts."""
     from svdd.domains.image.files import read_images
     from svdd.domains.image.prompts import captioned, encode_prompts
@@ -98,7 +86,7 @@ def grouped(runs: Sequence[FinishedRun]) -> list[list[FinishedRun]]:
     first, groups = runs[0], dict[str, list[FinishedRun]]()
     for run in runs:
         _check_comparable(first, run)
-        group = groups.setdefault(json.dumps(run.settings, sort_keys=True), [])
+        group = groups.setdefault(json.dumps(settings(run.job), sort_keys=True), [])
         for other in group:
             if other.job.seed == run.job.seed:
                 raise ValueError(f"{other.path} and {run.path} are the same run, seed {run.job.seed}; give one of them")

@@ -2,18 +2,16 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from svdd.decoding.decoding import Decoding
 from svdd.runs.folder import RunFolder
-from svdd.runs.job import Job, make_decoding, make_job, read_settings
+from svdd.runs.job import Job, made_decoding, make_job, read_settings
 from svdd.runs.watching import NOBODY, RunStopped, RunWarning, Watch
-from svdd.scoring.reward import close
 from svdd.scoring.score_file import ScoreCache
-from svdd.scoring.stored_scores import Journal
 
 SAVE_SECONDS = 30.0
 
@@ -39,13 +37,13 @@ def _unfinished(folder: RunFolder) -> Iterator[None]:
 class _Claim:
     """Makes the folder of a fresh run its own, once something has succeeded."""
 
-    def __init__(self, folder: RunFolder, job: Job | None) -> None:
-        self.folder, self.job = folder, job
+    def __init__(self, folder: RunFolder, job: Job, resumed: bool) -> None:
+        self.folder, self.job, self.claimed = folder, job, resumed
 
     def __call__(self) -> None:
-        if self.job is not None:
+        if not self.claimed:
             self.folder.claim(self.job.written())
-            self.job = None
+            self.claimed = True
 
     def journal(self) -> ScoreCache:
         """The run's own file of scores."""
@@ -53,29 +51,20 @@ class _Claim:
         return ScoreCache(self.folder.journal)
 
 
-def drive(
-    decoding: Decoding,
-    folder: RunFolder,
-    *,
-    done: int = 0,
-    claim: Callable[[], None] = lambda: None,
-    save_seconds: float = SAVE_SECONDS,
-    watch: Watch = NOBODY,
-) -> None:
+def drive(decoding: Decoding, claim: _Claim, save_seconds: float, watch: Watch, done: int = 0) -> None:
     """Iterates to the end; saves the state and the best designs again and again.
 
     Args:
         decoding: the run, fresh or resumed.
-        folder: where it is saved.
-        done: steps that were taken before.
-        claim: makes the folder the run's own, after the first step if not before.
+        claim: makes the folder in which it is saved the run's own, after the first step if not before.
         save_seconds: between two saves.
         watch: follows the run, and may stop it.
+        done: steps that were taken before.
 
     Raises:
         RunStopped: once the watch has stopped it and the state is saved.
     """
-    saved = time.monotonic()
+    folder, saved = claim.folder, time.monotonic()
     with _unfinished(folder), watch.steps(decoding) as on_step:
         for number, step in enumerate(decoding, done + 1):
             on_step(number, step)
@@ -107,30 +96,7 @@ def run_job(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[str, A
     folder.check(force)
     for name in job.code():
         watch.tell(f"running {name}, which the job names")
-    job = job.anchored()
-    if job.engine is not None:
-        from svdd.runs.on_ray import decoded_on_ray
-
-        with _unfinished(folder):
-            return _finish(decoded_on_ray(job, folder, watch), folder, job, watch)
-    claim = _Claim(folder, job)
-    with _made(job, claim.journal) as decoding:
-        if decoding.plan is not None:
-            watch.plan(decoding.plan.sentence)
-        drive(decoding, folder, claim=claim, save_seconds=job.save_seconds or SAVE_SECONDS, watch=watch)
-        return _finish(decoding, folder, job, watch)
-
-
-@contextmanager
-def _made(job: Job, journal: Journal) -> Iterator[Decoding]:
-    """The run of a job, with its files and processes, which end with it."""
-    decoding = make_decoding(job, journal)
-    try:
-        yield decoding
-    finally:
-        decoding.close()
-        for reward in (decoding.given, *decoding.scores.values()):
-            close(reward)
+    return _completed(job.anchored(), folder, watch, resumed=False)
 
 
 def resume_job(path: Path, watch: Watch = NOBODY) -> dict[str, Any]:
@@ -149,18 +115,24 @@ def resume_job(path: Path, watch: Watch = NOBODY) -> dict[str, Any]:
     if folder.finished():
         return folder.record()
     folder.check_files()
-    job = make_job(read_settings(folder.job))
+    return _completed(make_job(read_settings(folder.job)), folder, watch, resumed=True)
+
+
+def _completed(job: Job, folder: RunFolder, watch: Watch, resumed: bool) -> dict[str, Any]:
+    """Takes a run to its end, from its start or from where its folder says that it stands."""
     if job.engine is not None:
         from svdd.runs.on_ray import decoded_on_ray
 
         with _unfinished(folder):
-            return _finish(decoded_on_ray(job, folder, watch, resumed=True), folder, job, watch)
-    state, done = folder.load_state(), 0
-    with _made(job, ScoreCache(folder.journal)) as decoding:
+            return _finish(decoded_on_ray(job, folder, watch, resumed), folder, job, watch)
+    state, done, claim = folder.load_state() if resumed else None, 0, _Claim(folder, job, resumed)
+    with made_decoding(job, ScoreCache(folder.journal) if resumed else claim.journal) as decoding:
+        if decoding.plan is not None and not resumed:
+            watch.plan(decoding.plan.sentence)
         if state is not None:
             decoding.resume(state)
             done = state["batch"] * decoding.process.steps + (state["step"]["number"] if state["step"] else 0)
-        drive(decoding, folder, done=done, save_seconds=job.save_seconds or SAVE_SECONDS, watch=watch)
+        drive(decoding, claim, job.save_seconds or SAVE_SECONDS, watch, done)
         return _finish(decoding, folder, job, watch)
 
 

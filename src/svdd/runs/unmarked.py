@@ -16,34 +16,30 @@ from svdd.runs.parts import STATE
 
 _SCORES = {"number", "reward", "design", "score", "outcome", "at"}
 """Columns of the table of a journal."""
+_FACTS = {
+    "comparison": {"job", "match", "rule", "seeds", "options", "sizes", "plan"},
+    "evaluation": {"runs", "model", "judge", "reference", "notes"},
+}
+"""Facts in the JSON file of each table."""
 
 
 def is_run(folder: Path) -> bool:
     """Whether it holds a finished run, or the journal, the state or a batch of an unfinished one."""
-    record = _json(folder / "run.json")
-    versions, files = record.get("versions"), record.get("files")
-    if (
-        isinstance(versions, dict)
-        and "svdd" in versions
-        and isinstance(files, list)
-        and isinstance(record.get("job"), dict)
-    ):
+    record = read_object(folder / "run.json")
+    versions, files, job = (record.get(name) for name in ("versions", "files", "job"))
+    if isinstance(versions, dict) and "svdd" in versions and isinstance(files, list) and isinstance(job, dict):
         return True
     states = [folder / "state.pt", *sorted(folder.glob("batch-*.pt"))[:1]]
     return (folder / "job.yaml").is_file() and (_is_journal(folder / "rewards.sqlite") or any(map(_is_state, states)))
 
 
-def is_comparison(folder: Path) -> bool:
-    """Whether it holds the plan of a comparison."""
-    return {"job", "match", "rule", "seeds", "options", "sizes", "plan"} <= _json(folder / "comparison.json").keys()
+def is_table(folder: Path, kind: str) -> bool:
+    """Whether it holds the facts of a comparison or an evaluation, which `kind` tells."""
+    return read_object(folder / f"{kind}.json").keys() >= _FACTS[kind]
 
 
-def is_evaluation(folder: Path) -> bool:
-    """Whether it holds the facts of an evaluation."""
-    return {"runs", "model", "judge", "reference", "notes"} <= _json(folder / "evaluation.json").keys()
-
-
-def _json(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
+    """What a JSON file holds, nothing where there is none or it holds no object."""
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -27,9 +27,7 @@ def verdicts(table: pd.DataFrame, designs: Mapping[str, Designs], cost: str = " 
         cost: what best-of-n had, to end a sentence on it.
     """
     once = table.drop_duplicates("method", keep=False)
-    rows = {
-        row["method"]: {name: value for name, value in row.items() if value == value} for row in once.to_dict("records")
-    }
+    rows = {row["method"]: row.dropna().to_dict() for _, row in once.iterrows()}
     of = {method: designs[row.get("label", method)] for method, row in rows.items()}
     said = _against(of["svdd"], of["best-of-n"], cost) if {"svdd", "best-of-n"} <= of.keys() else []
     if not {"svdd", "pretrained"} <= of.keys():
