@@ -24,16 +24,7 @@ from svdd.chain.tree import Tree
 from svdd.domains.molecule.files import write_molecules
 from svdd.domains.molecule.fragments import Template, filled, template
 from svdd.domains.molecule.gdss.sizes import draw_sizes
-from svdd.domains.molecule.selfies import (
-    LONGEST,
-    MASK,
-    PAD,
-    SYMBOLS,
-    VOCABULARY,
-    encode,
-    selfies_package,
-    shown,
-)
+from svdd.domains.molecule.selfies import LONGEST, MASK, PAD, SYMBOLS, VOCABULARY, encode, selfies_package, shown
 from svdd.domains.molecule.selfies import decode as canonical_smiles
 from svdd.domains.sequence.bundled_models import batched_denoiser
 from svdd.domains.sequence.masked import bound_per_site

@@ -58,11 +58,7 @@ def kmer_counts(sequences: Sequence[str], k: int, *, alphabet: str = "ACGT") -> 
 
 
 def kmer_correlation(
-    sequences: Sequence[str],
-    reference: Sequence[str] | NDArray[numpy.int64],
-    k: int,
-    *,
-    alphabet: str = "ACGT",
+    sequences: Sequence[str], reference: Sequence[str] | NDArray[numpy.int64], k: int, *, alphabet: str = "ACGT"
 ) -> float:
     """Pearson correlation of k-mer frequencies with those of a reference, between -1 and 1.
 

@@ -142,12 +142,7 @@ def from_sequences(process: Process, sequences: Sequence[str], noise: float) -> 
 
 
 def elbo_per_site(
-    process: Process,
-    sequences: Sequence[str],
-    *,
-    samples: int = 16,
-    seed: int = 0,
-    rows: int = 256,
+    process: Process, sequences: Sequence[str], *, samples: int = 16, seed: int = 0, rows: int = 256
 ) -> Float[Tensor, " n"]:
     r"""A lower bound of the log-likelihood in nats a site: $\frac1L E_t[\frac{1}{t}\sum_{masked} \log p(x_0^i | x_t)]$.
 

@@ -32,17 +32,7 @@ from svdd.domains.sequence.masked import NoLikelihoodBoundError, elbo_per_site
 from svdd.domains.sequence.references import Reference
 from svdd.metrics import measures
 from svdd.metrics.intervals import Statistic, mean
-from svdd.metrics.measures import (
-    Designs,
-    Evaluation,
-    Measure,
-    between,
-    distinct,
-    of_first,
-    optional,
-    scored,
-    tabled,
-)
+from svdd.metrics.measures import Designs, Evaluation, Measure, between, distinct, of_first, optional, scored, tabled
 from svdd.scoring.reward import Reward
 
 ELBO_SAMPLES = 8

@@ -88,10 +88,7 @@ def score_threshold(matrix: NDArray[numpy.float64], chance: float = 1e-4) -> flo
 
 
 def motif_hits(
-    sequences: Sequence[str],
-    matrices: Mapping[str, NDArray[numpy.float64]] | None = None,
-    *,
-    chance: float = 1e-4,
+    sequences: Sequence[str], matrices: Mapping[str, NDArray[numpy.float64]] | None = None, *, chance: float = 1e-4
 ) -> NDArray[numpy.int64]:
     """Count sites where a motif scores above its threshold on either strand.
 

@@ -148,10 +148,7 @@ class GraphNormal:
     def log_prob(self, x: Tree) -> Float[Tensor, " n"]:
         """Minus infinity for graphs of other sizes; a pair counts once."""
         real = self.mean["flags"] == 1
-        counted = {
-            "x": real[:, :, None].expand_as(self.mean["x"]),
-            "adj": (real[:, :, None] & real[:, None]).triu(1),
-        }
+        counted = {"x": real[:, :, None].expand_as(self.mean["x"]), "adj": (real[:, :, None] & real[:, None]).triu(1)}
         total = torch.zeros(len(real), dtype=self.mean["x"].dtype, device=real.device)
         for part in PARTS:
             normal = torch.distributions.Normal(self.mean[part], self.std[part][:, None, None], validate_args=False)

@@ -10,12 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from svdd.domains.molecule.measures import properties
-from svdd.domains.molecule.rewards.filters import (
-    has_substructure,
-    lacks_substructure,
-    passes_filters,
-    similarity,
-)
+from svdd.domains.molecule.rewards.filters import has_substructure, lacks_substructure, passes_filters, similarity
 from svdd.domains.molecule.rewards.molecule_reward import MoleculeReward
 
 __all__ = [
