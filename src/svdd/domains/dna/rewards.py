@@ -18,8 +18,6 @@ from svdd.networks.sequences import SequenceClassifier
 from svdd.networks.weight_files import load_network
 from svdd.registry import bundled
 
-__all__ = ["SequenceReward", "gc_content", "hepg2", "hepg2_judge", "motif_count"]
-
 _NUCLEOTIDES = Alphabet("ACGTU")
 _COMPLEMENT = str.maketrans("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")
 _AMBIGUOUS = {

@@ -18,25 +18,6 @@ from numpy import ndarray
 
 from svdd.messages import module_of
 
-__all__ = [
-    "alerts",
-    "canonical",
-    "distant",
-    "fingerprints",
-    "flat",
-    "fragment_similarity",
-    "fragments",
-    "internal_diversity",
-    "nearest_similarity",
-    "novelty",
-    "parsed",
-    "scaffold_similarity",
-    "scaffolds",
-    "tanimoto",
-    "uniqueness",
-    "validity",
-]
-
 BITS, RADIUS = 1024, 2
 """Of the fingerprints: ECFP4 folded to 1024 bits, as MOSES and MOOD have them."""
 NEW = 0.4

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["best", "read_molecules", "write_molecules", "write_sdf"]
-
 DRAWN, A_ROW, PIXELS = 24, 4, 300
 """Of the picture: molecules at most, molecules in a row, and the edge of each."""
 ENDINGS = (".smi", ".txt", ".csv", ".tsv")

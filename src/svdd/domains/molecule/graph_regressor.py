@@ -11,8 +11,6 @@ from torch.nn import functional
 from svdd.networks.regressors import check_time, time_embedding, waves
 from svdd.networks.sequences import check_sizes
 
-__all__ = ["GraphRegressor"]
-
 
 class _Passing(nn.Module):
     """One round of messages: each of several functions of a pair's number weighs what a neighbour sends."""

@@ -16,8 +16,6 @@ from svdd.decoding.result import Result
 from svdd.domains.molecule.files import best, write_sdf
 from svdd.scoring.reward import traits_of
 
-__all__ = ["POSED", "Poses", "pocket", "poses_of"]
-
 POSED = 10
 """Designs, the best different ones, whose poses are kept."""
 NEAR = 5.0

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from svdd.domains.sequence.alphabets import RNA
 
-__all__ = ["as_rna", "ensemble_energy", "minimum_free_energy", "pairing", "unpaired", "vienna"]
-
 
 def vienna() -> Any:
     """The module of ViennaRNA.

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from svdd.domains.rna.folding import as_rna, minimum_free_energy, vienna
 from svdd.domains.sequence.distances import gc_fraction
 
-__all__ = ["composition_by_position", "rna_summary", "upstream_starts"]
-
 
 def upstream_starts(sequences: Sequence[str]) -> NDArray[numpy.int64]:
     """Number of AUG in each sequence, in any frame: start codons before the real one, which follows the sequence."""

@@ -21,19 +21,6 @@ from svdd.networks.sequences import SequenceClassifier
 from svdd.networks.weight_files import load_network
 from svdd.registry import bundled
 
-__all__ = [
-    "RibosomeLoad",
-    "ensemble_energy",
-    "free_energy",
-    "kozak",
-    "mrl",
-    "mrl_judge",
-    "no_uaug",
-    "stability",
-    "structure_match",
-    "unpaired",
-]
-
 SequenceFunction = Callable[[Sequence[str]], Tensor]
 
 _KOZAK, _KOZAK_WEIGHT = "GCCRCC", (1.0, 1.0, 1.0, 3.0, 1.0, 1.0)

@@ -13,18 +13,6 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
-__all__ = [
-    "gc_fraction",
-    "homopolymer_rate",
-    "kmer_correlation",
-    "kmer_counts",
-    "longest_homopolymer",
-    "nearest_edit_distance",
-    "pairwise_distances",
-    "pairwise_diversity",
-    "unique_fraction",
-]
-
 
 def kmer_counts(sequences: Sequence[str], k: int, *, alphabet: str = "ACGT") -> NDArray[numpy.int64]:
     """Count the words of length k, in alphabetical order of the alphabet given.

@@ -12,15 +12,6 @@ from torch.nn import functional
 
 from svdd.domains.sequence.alphabets import DNA
 
-__all__ = [
-    "ENHANCER_MOTIFS",
-    "jaspar_matrices",
-    "motif_correlation",
-    "motif_hits",
-    "rank_correlation",
-    "score_threshold",
-]
-
 ENHANCER_MOTIFS: dict[str, str] = {
     "HNF4A": "MA1494.2",
     "HNF1A": "MA0046.3",

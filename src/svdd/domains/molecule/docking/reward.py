@@ -22,7 +22,6 @@ from svdd.scoring.scorer import ComponentScorer, Scorer
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-__all__ = ["Docking", "docking"]
 
 NAME = "vina"
 """Of the column of scores."""

@@ -31,8 +31,6 @@ from svdd.metrics.measures import Designs, Evaluation, Measure, between, distinc
 from svdd.metrics.moments import TooFewForFrechetError, check_enough
 from svdd.scoring.reward import Reward
 
-__all__ = ["measured_molecules", "record_molecules"]
-
 PROPERTIES = ("qed", "sa", "logp", "weight")
 CHEMNET_MOST = 1000
 """Designs of a run, the first, whose ChemNet distance is taken."""

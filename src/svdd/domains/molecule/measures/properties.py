@@ -17,7 +17,6 @@ from svdd.messages import unknown
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["BINS", "Histogram", "hits", "novel_hit_ratio", "property_table", "top_share"]
 
 BINS: dict[str, tuple[float | int, float | int, int]] = {
     "qed": (0, 1, 50),

@@ -21,8 +21,6 @@ from svdd.domains.molecule.measures.chemnet import Activations
 from svdd.domains.molecule.measures.properties import BINS, Histogram, property_table
 from svdd.registry import bundled_folders
 
-__all__ = ["MoleculeReference", "Pieces", "of_molecule_model", "write_molecule_reference"]
-
 FILE = "reference.npz"
 SAMPLE = 10_000
 """Molecules, evenly spread over the set, of which ChemNet, fragments, scaffolds and properties are computed."""

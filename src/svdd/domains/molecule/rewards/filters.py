@@ -16,8 +16,6 @@ from svdd.registry import PathWhere, origin
 from svdd.scoring.identity import Origin
 from svdd.scoring.reward import Invalid
 
-__all__ = ["Similarity", "has_substructure", "lacks_substructure", "passes_filters", "similarity"]
-
 
 def has_substructure(smarts: str) -> MoleculeReward:
     """Whether a molecule has a pattern (1 or 0). Needs RDKit.

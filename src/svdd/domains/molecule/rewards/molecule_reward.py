@@ -10,8 +10,6 @@ from svdd.domains.molecule.chemistry import chem, parsed
 from svdd.registry import REWARDS, origin
 from svdd.scoring.reward import Invalid
 
-__all__ = ["MoleculeReward", "read"]
-
 _PROBLEMS = {
     "AtomValenceException": "an atom with too many bonds",
     "KekulizeException": "aromatic rings without a Kekule structure",
