@@ -3,10 +3,9 @@
 Every reward is a callable that takes a list of sequences and returns one float32 number each.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from itertools import groupby
 
 import torch
@@ -27,6 +26,7 @@ _AMBIGUOUS = {
 }
 
 
+@dataclass(repr=False, eq=False)
 class SequenceReward:
     """Scores sequences with one output of a classifier network.
 
@@ -42,24 +42,18 @@ class SequenceReward:
         ValueError: If the network has no such output or `sites` is not positive.
     """
 
-    def __init__(
-        self,
-        network: SequenceClassifier,
-        output: int = 0,
-        *,
-        name: str = "",
-        alphabet: Alphabet = DNA,
-        sites: int = 3200,
-    ) -> None:
-        if not 0 <= output < network.config["outputs"]:
-            raise ValueError(f"output {output} of a network with {network.config['outputs']}")
-        if sites < 1:
-            raise ValueError(f"sites must be at least 1, got {sites}")
-        self.network = network
-        self.output = output
-        self.name = name
-        self.alphabet = alphabet
-        self.sites = sites
+    network: SequenceClassifier
+    output: int = 0
+    _: KW_ONLY
+    name: str = ""
+    alphabet: Alphabet = DNA
+    sites: int = 3200
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.output < self.network.config["outputs"]:
+            raise ValueError(f"output {self.output} of a network with {self.network.config['outputs']}")
+        if self.sites < 1:
+            raise ValueError(f"sites must be at least 1, got {self.sites}")
 
     def __call__(self, sequences: Sequence[str]) -> Tensor:
         """Return one float32 score per sequence, on the CPU, in the order given.
@@ -93,7 +87,7 @@ def hepg2(*, device: torch.device | str | None = None) -> SequenceReward:
     from a calibrated classifier of DNase-accessible sites. It predicts where chromatin is
     open; no reporter assay was used, so it does not measure enhancer activity.
     """
-    return _bundled("hepg2-guide", 0, "hepg2", device)
+    return _bundled("hepg2-guide", "hepg2", device)
 
 
 def hepg2_judge(*, device: torch.device | str | None = None) -> SequenceReward:
@@ -103,7 +97,7 @@ def hepg2_judge(*, device: torch.device | str | None = None) -> SequenceReward:
     nor architecture with the guide, so a decoder that exploits the guide's errors shows as a
     gap between the two.
     """
-    return _bundled("hepg2-judge", 0, "hepg2_judge", device)
+    return _bundled("hepg2-judge", "hepg2_judge", device)
 
 
 def gc_content(target: float = 0.5) -> Callable[[Sequence[str]], Tensor]:
@@ -150,9 +144,7 @@ def motif_count(motif: str) -> Callable[[Sequence[str]], Tensor]:
     return reward
 
 
-def _bundled(file: str, output: int, name: str, device: torch.device | str | None) -> SequenceReward:
-    path = bundled("dna-enhancer", f"{file}.safetensors")
-    network = load_network(path)
-    if not isinstance(network, SequenceClassifier):
-        raise ValueError(f"{path} holds a {type(network).__name__}, not a SequenceClassifier")
-    return SequenceReward(network.to(device), output, name=name)
+def _bundled(file: str, name: str, device: torch.device | str | None) -> SequenceReward:
+    network = load_network(bundled("dna-enhancer", f"{file}.safetensors"))
+    assert isinstance(network, SequenceClassifier), "the bundled oracles are of this kind"
+    return SequenceReward(network.to(device), name=name)

@@ -5,8 +5,6 @@ Molecules are SMILES; an empty string, or what RDKit does not read, is an invali
 Properties and the Fréchet ChemNet distance are in `svdd.domains.molecule.measures`.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache

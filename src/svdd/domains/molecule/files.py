@@ -1,7 +1,5 @@
 """Files of molecules: designs as SDF and as a picture, poses as SDF, and lists of SMILES that users give."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import math

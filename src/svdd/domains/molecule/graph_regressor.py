@@ -1,7 +1,5 @@
 """A network that reads a number off noisy molecular graphs: a value of the states of graph diffusion."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -90,7 +90,7 @@ def molecule(
             likelier: molecules are easier to make and less diverse. It makes another pretrained law, which rewards then tilt.
 
     Raises:
-        ModuleNotFoundError: without the extra `molecules`.
+        ImportError: without the extra `molecules`.
         ValueError: for a file that is not such a network, an unknown precision, steps below 1, a length that no training
             molecule has, or a temperature that is not positive.
     """

@@ -1,7 +1,5 @@
 """Poses: how the best designs sit in the receptor that they were docked into."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ References:
     Lorenz et al., ViennaRNA Package 2.0, Algorithms for Molecular Biology 6:26, 2011.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

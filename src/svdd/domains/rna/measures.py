@@ -1,7 +1,5 @@
 """Statistics of sets of 5' untranslated regions: upstream start codons, composition and structure."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy

@@ -3,8 +3,6 @@
 Every reward is a callable that takes a list of sequences (T counts as U) and returns one float32 number each.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy

@@ -4,14 +4,14 @@ All functions take lists of strings and none changes its input. Motif content is
 `svdd.domains.sequence.motifs`, intervals are in `svdd.metrics.intervals`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
 import numpy
 from numpy.typing import NDArray
+
+from svdd.messages import module_of
 
 
 def kmer_counts(sequences: Sequence[str], k: int, *, alphabet: str = "ACGT") -> NDArray[numpy.int64]:
@@ -73,7 +73,9 @@ def gc_fraction(sequences: Sequence[str]) -> NDArray[numpy.float64]:
     Raises:
         ValueError: If a sequence is empty.
     """
-    _refuse_empty(sequences)
+    for row, sequence in enumerate(sequences):
+        if not sequence:
+            raise ValueError(f"sequence {row} is empty")
     return numpy.array([(text.count("G") + text.count("C")) / len(text) for text in sequences])
 
 
@@ -102,10 +104,9 @@ def pairwise_distances(sequences: Sequence[str]) -> NDArray[numpy.float32]:
     Raises:
         ImportError: If rapidfuzz is not installed.
     """
-    process, levenshtein = _rapidfuzz()
-    scorer = levenshtein.normalized_distance
-    distances: NDArray[numpy.float32] = process.cdist(sequences, sequences, scorer=scorer, dtype=numpy.float32)
-    return distances
+    package = _rapidfuzz()
+    scorer = package.distance.Levenshtein.normalized_distance
+    return package.process.cdist(sequences, sequences, scorer=scorer, dtype=numpy.float32)
 
 
 def pairwise_diversity(sequences: Sequence[str]) -> float:
@@ -130,20 +131,14 @@ def nearest_edit_distance(sequences: Sequence[str], reference: Sequence[str]) ->
     """
     if not len(reference):
         raise ValueError("nearest distance needs at least 1 reference sequence, got 0")
-    process, levenshtein = _rapidfuzz()
-    nearest = [
-        process.cdist([text], reference, scorer=levenshtein.distance, dtype=numpy.int32).min() for text in sequences
-    ]
+    package = _rapidfuzz()
+    scorer = package.distance.Levenshtein.distance
+    nearest = [package.process.cdist([text], reference, scorer=scorer).min() for text in sequences]
     return numpy.array(nearest, dtype=numpy.int64)
 
 
-def _rapidfuzz() -> tuple[Any, Any]:
-    try:
-        from rapidfuzz import process
-        from rapidfuzz.distance import Levenshtein
-    except ImportError as error:
-        raise ImportError("edit distances need rapidfuzz: pip install 'svdd[sequences]'") from error
-    return process, Levenshtein
+def _rapidfuzz() -> Any:
+    return module_of("sequences", "rapidfuzz", "edit distances need rapidfuzz")
 
 
 def _codes(text: str, alphabet: str) -> NDArray[numpy.uint8]:
@@ -156,9 +151,3 @@ def _codes(text: str, alphabet: str) -> NDArray[numpy.uint8]:
         letter = text[int((codes == 255).argmax())]
         raise ValueError(f"found {letter!r}; the alphabet is {alphabet}")
     return codes
-
-
-def _refuse_empty(sequences: Sequence[str]) -> None:
-    for row, sequence in enumerate(sequences):
-        if not sequence:
-            raise ValueError(f"sequence {row} is empty")

@@ -4,8 +4,6 @@
 itself. `record` makes one row of numbers with intervals from the designs of one or more runs with the same settings.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any

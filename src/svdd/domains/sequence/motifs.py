@@ -1,7 +1,5 @@
 """Transcription-factor motifs of JASPAR in DNA sequences."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -11,6 +9,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from svdd.domains.sequence.alphabets import DNA
+from svdd.messages import module_of
 
 ENHANCER_MOTIFS: dict[str, str] = {
     "HNF4A": "MA1494.2",
@@ -40,11 +39,7 @@ def jaspar_matrices(
         ImportError: If pyjaspar is not installed.
         ValueError: If JASPAR has no such identifier.
     """
-    try:
-        from pyjaspar import jaspardb
-    except ImportError as error:
-        raise ImportError("motif metrics need pyjaspar: pip install 'svdd[motifs]'") from error
-    database = jaspardb()
+    database = module_of("motifs", "pyjaspar", "motif metrics need pyjaspar").jaspardb()
     matrices = {}
     for name, identifier in identifiers.items():
         with warnings.catch_warnings():

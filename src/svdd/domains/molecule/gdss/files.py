@@ -15,29 +15,13 @@ import torch
 from torch import Tensor
 
 from svdd.domains.molecule.gdss.networks import HEADS, WIDTH, ScoreNetworkA, ScoreNetworkX, ScoreNetworkX_GMH
+from svdd.domains.molecule.gdss.steps import VE, VP, Noise
 from svdd.networks.foreign_files import read_strictly
 
 NETWORKS: dict[str, Any] = {one.__name__: one for one in (ScoreNetworkA, ScoreNetworkX, ScoreNetworkX_GMH)}
 _SETTINGS = ("model_config", "params_x", "params_adj")
 _FIXED = {"nhid": WIDTH, "adim": WIDTH, "num_heads": HEADS, "conv": "GCN", "c_init": 2, "depth": 2}
 """Settings that all published checkpoints share, and that the networks here do not vary."""
-
-
-@dataclass(frozen=True)
-class Noising:
-    """The noise that one variable was trained with.
-
-    Args:
-        kind: VP or VE.
-        smallest: beta or sigma at t = 0.
-        largest: the same at t = 1.
-        steps: of the sampler, unless another number is asked for.
-    """
-
-    kind: str
-    smallest: float
-    largest: float
-    steps: int
 
 
 @dataclass(frozen=True)
@@ -52,7 +36,7 @@ class GraphCheckpoint:
         network_x: class of the network of node features.
         x: its tensors.
         adj: those of the network of bonds.
-        noise_x: of node features.
+        noise_x: of node features, with the steps of the sampler.
         noise_adj: of bonds.
     """
 
@@ -63,8 +47,8 @@ class GraphCheckpoint:
     network_x: str
     x: dict[str, Tensor]
     adj: dict[str, Tensor]
-    noise_x: Noising
-    noise_adj: Noising
+    noise_x: Noise
+    noise_adj: Noise
 
 
 def read_graph_checkpoint(path: str | Path) -> GraphCheckpoint:
@@ -131,12 +115,11 @@ def _checked(file: Path, found: Mapping[str, Any]) -> GraphCheckpoint:
     )
 
 
-def _noising(file: Path, settings: Mapping[str, Any]) -> Noising:
+def _noising(file: Path, settings: Mapping[str, Any]) -> Noise:
     if settings["type"] not in ("VP", "VE"):
         raise ValueError(f"{file} was trained with {settings['type']!r} noise; only VP and VE can be loaded")
-    return Noising(
-        settings["type"], float(settings["beta_min"]), float(settings["beta_max"]), int(settings["num_scales"])
-    )
+    kind = VP if settings["type"] == "VP" else VE
+    return kind(float(settings["beta_min"]), float(settings["beta_max"]), int(settings["num_scales"]))
 
 
 def _fitting(

@@ -1,7 +1,5 @@
 """What designs of molecules are worth: validity, diversity, novelty, likeness to known molecules, alerts, properties."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy

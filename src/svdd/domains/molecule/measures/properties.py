@@ -1,7 +1,5 @@
 """Properties of molecules, how far the properties of two sets lie apart, and which molecules are published hits."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,7 +32,7 @@ BINS: dict[str, tuple[float | int, float | int, int]] = {
 """Every property, with the lowest edge, the highest edge and the number of the bins that sets are compared on."""
 
 
-def property_table(molecules: Sequence[str]) -> pandas.DataFrame:
+def property_table(molecules: Sequence[str]) -> "pandas.DataFrame":
     """QED (0 to 1), SA (1 easy to 10 hard), Crippen logP, weight (Da), TPSA (A^2) and counts of each molecule.
 
     Args:
@@ -131,7 +129,7 @@ class Histogram:
     high: float | int
 
     @classmethod
-    def of(cls, name: str, values: ArrayLike, weights: ArrayLike | None = None) -> Histogram:
+    def of(cls, name: str, values: ArrayLike, weights: ArrayLike | None = None) -> "Histogram":
         """The histogram of the finite values of a property.
 
         Args:
@@ -151,7 +149,7 @@ class Histogram:
         place = ((numbers[known] - low) / (high - low) * bins).astype(int).clip(0, bins - 1)
         return cls(numpy.bincount(place, times, minlength=bins).astype(float), low, high)
 
-    def divergence(self, other: Histogram) -> float:
+    def divergence(self, other: "Histogram") -> float:
         r"""$\sum_i p_i \log(p_i / q_i)$ of the other's shares q from these shares p, in nats; NaN if one is empty.
 
         Half a molecule is added to every bin of both, so that no bin is empty.
@@ -161,7 +159,7 @@ class Histogram:
         p, q = ((counts + 0.5) / (counts + 0.5).sum() for counts in (self.counts, other.counts))
         return float((p * numpy.log(p / q)).sum())
 
-    def distance(self, other: Histogram) -> float:
+    def distance(self, other: "Histogram") -> float:
         r"""Wasserstein distance, $\int |F - G|$ of the distributions F and G, in the property's unit; NaN if one is empty.
 
         Values count as if they lay at the middle of their bins: exact for counts, within one bin's width for the rest.

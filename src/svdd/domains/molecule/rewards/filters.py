@@ -1,7 +1,5 @@
 """Rewards of molecules that compare: with others by fingerprints, with patterns, and with catalogues of alerts, by RDKit."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from functools import lru_cache, partial
