@@ -13,7 +13,7 @@ from torch import Tensor
 
 from svdd.cost.batches import in_full_batches
 from svdd.domains.sequence.alphabets import DNA, Alphabet
-from svdd.networks.sequences import SequenceClassifier
+from svdd.networks.sequences import SequenceClassifier, check_sizes
 from svdd.networks.weight_files import load_network
 from svdd.registry import bundled
 
@@ -52,8 +52,7 @@ class SequenceReward:
     def __post_init__(self) -> None:
         if not 0 <= self.output < self.network.config["outputs"]:
             raise ValueError(f"output {self.output} of a network with {self.network.config['outputs']}")
-        if self.sites < 1:
-            raise ValueError(f"sites must be at least 1, got {self.sites}")
+        check_sizes(sites=self.sites)
 
     def __call__(self, sequences: Sequence[str]) -> Tensor:
         """Return one float32 score per sequence, on the CPU, in the order given.

@@ -175,13 +175,8 @@ def with_fragment(process: Process, fragment: str, free: Sequence[int] | None = 
         parts = [x[:, slots == slot].tolist() for slot in range(made.slots)]
         return [filled(fragment, tuple(map(shown, row))) for row in zip(*parts, strict=True)]
 
-    return replace(
-        process,
-        prior=prior,
-        denoiser=_within(process.denoiser, first),
-        decode=decode,
-        about={**process.about, "fragment": fragment},
-    )
+    about = {**process.about, "fragment": fragment}
+    return replace(process, prior=prior, denoiser=_within(process.denoiser, first), decode=decode, about=about)
 
 
 def _free_counts(lengths: Sequence[int], made: Template, fragment: str, free: Sequence[int] | None) -> list[int]:

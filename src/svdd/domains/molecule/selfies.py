@@ -131,6 +131,7 @@ def written(molecule: Any) -> str:
     return str(Chem.MolToSmiles(molecule, isomericSmiles=False))
 
 
+@lru_cache(maxsize=1 << 14)
 def canonical(smiles: str) -> str:
     """Canonical SMILES without stereochemistry, empty for what is no molecule."""
     molecule = parsed(smiles)

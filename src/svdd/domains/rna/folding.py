@@ -13,6 +13,7 @@ import numpy
 from numpy.typing import NDArray
 
 from svdd.domains.sequence.alphabets import RNA
+from svdd.messages import needs
 
 
 def vienna() -> Any:
@@ -24,8 +25,7 @@ def vienna() -> Any:
     try:
         import RNA as module
     except ImportError:
-        message = 'RNA structure needs ViennaRNA, which is not installed: pip install "svdd[rna]"'
-        raise ImportError(message, name="RNA") from None
+        raise ImportError(needs("RNA structure", "ViennaRNA", "rna"), name="RNA") from None
     return module
 
 

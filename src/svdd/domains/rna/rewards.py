@@ -15,7 +15,7 @@ from svdd.domains.rna import folding
 from svdd.domains.rna.measures import upstream_starts
 from svdd.domains.sequence.alphabets import RNA
 from svdd.networks.regressors import ConvolutionalRegressor
-from svdd.networks.sequences import SequenceClassifier
+from svdd.networks.sequences import SequenceClassifier, check_sizes
 from svdd.networks.weight_files import load_network
 from svdd.registry import bundled
 
@@ -37,8 +37,7 @@ class RibosomeLoad:
     """
 
     def __init__(self, network: ConvolutionalRegressor, *, name: str = "", rows: int = 64) -> None:
-        if rows < 1:
-            raise ValueError(f"rows must be at least 1, got {rows}")
+        check_sizes(rows=rows)
         self.network = network
         self.name = name
         self.rows = rows

@@ -89,11 +89,16 @@ def batched_denoiser(
         )
     forward = inference_pass(network.to(device), PRECISIONS[precision])
     where = network.head.weight.device
-    sites = _SITES_ON_CPU if where.type == "cpu" else _SITES_ON_ACCELERATOR
-    batch = max(1, sites // max(length, 1))
+    batch = rows_at_once(where, length)
     call = in_full_batches(forward, batch)
 
     def logits(x: Tensor, t: Tensor, cond: Tree) -> Tensor:
         return call(x.to(where)).to(x.device)
 
     return logits, batch
+
+
+def rows_at_once(where: torch.device, length: int) -> int:
+    """Rows of one batch of a network on a device."""
+    sites = _SITES_ON_CPU if where.type == "cpu" else _SITES_ON_ACCELERATOR
+    return max(1, sites // max(length, 1))

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import tempfile
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +25,7 @@ NAME = "vina"
 _AT_ONCE = 16  # molecules a process; a killed run loses the scores of at most so many
 
 
+@dataclass(eq=False, repr=False)
 class VinaScores:
     """Vina scores of molecules in worker processes (kcal/mol, lower is better); `Invalid` where one cannot be docked.
 
@@ -33,29 +35,27 @@ class VinaScores:
         processes: workers; 0 docks here, as does whoever is a worker already.
         timeout: seconds a molecule may take.
         memory_mb: memory that a worker may take beyond the maps.
+        policy: what failures mean.
     """
 
-    def __init__(
-        self,
-        receptor: Receptor,
-        search: Search,
-        processes: int,
-        timeout: float,
-        memory_mb: float | None,
-        policy: Policy = IN_WORKERS,
-    ) -> None:
-        self.receptor, self.search, self._limits = receptor, search, (processes, timeout, memory_mb)
-        self.policy = policy
-        docker, self.pool = Docker(receptor, search), None
+    receptor: Receptor
+    search: Search
+    processes: int
+    timeout: float
+    memory_mb: float | None
+    policy: Policy
+
+    def __post_init__(self) -> None:
+        docker, self.pool = Docker(self.receptor, self.search), None
         if multiprocessing.parent_process() is not None:
             docker.start()  # before the first molecule's time runs
-        elif processes:
-            self.pool = in_workers(docker, processes, batch=1, timeout=timeout, memory_mb=memory_mb)
-            self.at_once = _AT_ONCE * processes
+        elif self.processes:
+            self.pool = in_workers(docker, self.processes, batch=1, timeout=self.timeout, memory_mb=self.memory_mb)
+            self.at_once = _AT_ONCE * self.processes
         self._docker: Reward = self.pool or docker
 
     def __reduce__(self) -> Any:
-        return VinaScores, (self.receptor, self.search, *self._limits, self.policy)
+        return VinaScores, tuple(getattr(self, one.name) for one in fields(self))
 
     def __call__(self, designs: Sequence[str]) -> Any:
         """A score for each molecule; failures are settled by the policy."""

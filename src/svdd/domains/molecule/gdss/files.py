@@ -6,7 +6,7 @@ safetensors file has the same tensors, named `x.<key>` and `adj.<key>`, and the 
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from svdd.domains.molecule.gdss.networks import HEADS, WIDTH, ScoreNetworkA, ScoreNetworkX, ScoreNetworkX_GMH
 from svdd.domains.molecule.gdss.steps import VE, VP, Noise
-from svdd.networks.foreign_files import read_strictly
+from svdd.networks.foreign_files import check_names, few, read_strictly
 
 NETWORKS: dict[str, Any] = {one.__name__: one for one in (ScoreNetworkA, ScoreNetworkX, ScoreNetworkX_GMH)}
 _SETTINGS = ("model_config", "params_x", "params_adj")
@@ -65,7 +65,7 @@ def read_graph_checkpoint(path: str | Path) -> GraphCheckpoint:
     parts = (*_SETTINGS, "x_state_dict", "adj_state_dict")
     missing = [name for name in parts if not isinstance(found, dict) or not isinstance(found.get(name), dict)]
     if missing:
-        raise ValueError(f"{file} is no checkpoint of GDSS: it has no {_few(missing)}")
+        raise ValueError(f"{file} is no checkpoint of GDSS: it has no {few(missing)}")
     try:
         return _checked(file, found)
     except (KeyError, TypeError, AttributeError) as error:
@@ -126,11 +126,7 @@ def _fitting(
     file: Path, kind: str, wanted: Mapping[str, tuple[int, ...]], state: Mapping[str, Any]
 ) -> dict[str, Tensor]:
     """The tensors, once their names and shapes are known to be those of the network."""
-    missing, unknown = [n for n in wanted if n not in state], [n for n in state if n not in wanted]
-    if missing or unknown:
-        raise ValueError(
-            f"{file} is not quite a {kind}: missing weights: {_few(missing)}; unknown weights: {_few(unknown)}"
-        )
+    check_names(file, kind, wanted, state)
     for name, shape in wanted.items():
         found = state[name]
         if not isinstance(found, Tensor) or tuple(found.shape) != shape or not found.is_floating_point():
@@ -176,8 +172,3 @@ def _perceptron(name: str, first: int, hidden: int, last: int, linears: int) -> 
     for i in range(linears):
         table |= {f"{name}.linears.{i}.weight": (sizes[i + 1], sizes[i]), f"{name}.linears.{i}.bias": (sizes[i + 1],)}
     return table
-
-
-def _few(names: Iterable[str]) -> str:
-    first = list(names)
-    return ", ".join(first[:3]) + (f" and {len(first) - 3} more" if len(first) > 3 else "") or "none"

@@ -1,6 +1,6 @@
 """Properties of molecules, how far the properties of two sets lie apart, and which molecules are published hits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -213,12 +213,10 @@ def top_share(
         passes: the criteria other than docking.
         share: of all designs, 0.05 as published: the best 150 of 3,000.
     """
-    best: Mapping[str, float] = dict(
-        sorted(
-            (dock, smiles)[::-1]
-            for smiles, dock, yes in zip(molecules, numpy.asarray(docking, dtype=float).tolist(), passes, strict=True)
-            if yes and numpy.isfinite(dock)
-        )
-    )
+    best: dict[str, float] = {}
+    rewards = numpy.asarray(docking, dtype=float).tolist()
+    for smiles, reward, yes in zip(molecules, rewards, passes, strict=True):
+        if yes and numpy.isfinite(reward):
+            best[smiles] = max(reward, best.get(smiles, reward))
     chosen = sorted(best.values(), reverse=True)[: max(1, int(share * len(molecules)))]
     return (float(numpy.mean(chosen)), float(numpy.std(chosen))) if chosen else (numpy.nan, numpy.nan)

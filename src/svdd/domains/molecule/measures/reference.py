@@ -97,7 +97,7 @@ class MoleculeReference:
         valid = canonical(molecules)
         if len(valid) < 2:
             raise ValueError(f"{name} must hold at least 2 valid molecules, got {len(valid)} of {len(molecules)}")
-        some = _spread(valid, sample)
+        some = [valid[place] for place in _places(len(valid), sample)]
         table = property_table(some)
         return cls(
             name,
@@ -120,23 +120,13 @@ class MoleculeReference:
             f"{self.name}: nearest similarity is to {len(near):,} of its {self.count:,} molecules, so a little too low, and "
             "the share of distant designs too high; give --reference for all of a set"
         )
-        return replace(
-            self,
-            neighbours=near,
-            fragments=self.fragments.brief(kept),
-            scaffolds=self.scaffolds.brief(kept),
-            known=None,
-            note=said,
-        )
+        pieces: dict[str, Any] = {"fragments": self.fragments.brief(kept), "scaffolds": self.scaffolds.brief(kept)}
+        return replace(self, neighbours=near, known=None, note=said, **pieces)
 
     def save(self, path: str | Path) -> Path:
         """Writes all but the known molecules as one npz; covariances as float32."""
-        arrays: dict[str, Any] = {
-            "name": self.name,
-            "note": self.note,
-            "count": self.count,
-            "neighbours": self.neighbours,
-        }
+        arrays: dict[str, Any] = {"name": self.name, "note": self.note, "count": self.count}
+        arrays["neighbours"] = self.neighbours
         for kind, pieces in (("fragment", self.fragments), ("scaffold", self.scaffolds)):
             arrays[f"{kind}_names"] = numpy.array(list(pieces.counts), dtype=str)
             arrays[f"{kind}_counts"] = numpy.array(list(pieces.counts.values()), dtype=numpy.int64)
@@ -217,10 +207,6 @@ def of_molecule_model(model: str) -> MoleculeReference | None:
 def _places(n: int, most: int) -> NDArray[numpy.int64]:
     """At most `most` of n places, evenly spread."""
     return numpy.unique(numpy.linspace(0, n - 1, min(n, most)).astype(numpy.int64))
-
-
-def _spread(molecules: Sequence[str], most: int) -> list[str]:
-    return [molecules[place] for place in _places(len(molecules), most)]
 
 
 def _statistics(arrays: Mapping[str, NDArray[Any]]) -> Activations:

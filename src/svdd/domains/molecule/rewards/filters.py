@@ -56,7 +56,11 @@ def passes_filters(catalogs: str | Sequence[str] = ("PAINS", "BRENK"), *more: st
     """
     given = catalogs.split(",") if isinstance(catalogs, str) else catalogs
     names = tuple(name.strip() for name in (*given, *more))
-    _check_catalogues(names)
+    if not names:
+        raise ValueError(f"give at least 1 catalogue of alerts; known are {', '.join(sorted(catalogues()))}")
+    for name in names:
+        if name not in catalogues():
+            raise ValueError(unknown("catalogue of alerts", name, catalogues()))
     return MoleculeReward("passes-filters", partial(_passes, names), catalogs=names)
 
 
@@ -147,15 +151,6 @@ def _has(smarts: str, molecule: Any) -> bool:
 
 def _lacks(smarts: str, molecule: Any) -> bool:
     return not _has(smarts, molecule)
-
-
-def _check_catalogues(names: tuple[str, ...]) -> None:
-    known = catalogues()
-    if not names:
-        raise ValueError(f"give at least 1 catalogue of alerts; known are {', '.join(sorted(known))}")
-    for name in names:
-        if name not in known:
-            raise ValueError(unknown("catalogue of alerts", name, known))
 
 
 def _passes(names: tuple[str, ...], molecule: Any) -> bool:
