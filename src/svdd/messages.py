@@ -15,6 +15,26 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     return f"unknown {kind} {name!r}; known are {', '.join(names) or 'none'}"
 
 
+def check(condition: Any, sentence: str) -> None:
+    """Raises a ValueError with a sentence, unless a condition holds.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    if not condition:
+        raise ValueError(sentence)
+
+
+def check_known(kind: str, name: Any, known: Iterable[str]) -> None:
+    """Looks whether a name is known.
+
+    Raises:
+        ValueError: if it is not; it lists the nearest.
+    """
+    if name not in known:
+        raise ValueError(unknown(kind, name, known))
+
+
 def described(error: BaseException) -> str:
     """The type of an error and its message."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

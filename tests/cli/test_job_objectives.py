@@ -103,7 +103,7 @@ def test_a_component_may_have_worker_processes(call, job, model, tmp_path, conte
 @pytest.mark.slow
 def test_a_users_own_objective_is_a_reward_by_name(call, model, tmp_path):
     goal = """
-from svdd.rewards.objectives import ramp, weighted_sum
+from svdd.rewards import ramp, weighted_sum
 
 def g(designs):
     return [float(design.count("G")) for design in designs]

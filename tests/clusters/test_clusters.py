@@ -98,7 +98,7 @@ def test_a_change_of_a_reward_on_actors_leaves_the_reward_as_it_was(nodes):
 
 @pytest.mark.parametrize("reward_workers", [0, 2])
 def test_components_of_an_objective_are_columns_wherever_they_are_asked(nodes, local, reward_workers):
-    from svdd.rewards.objectives import ramp, weighted_sum
+    from svdd.rewards import ramp, weighted_sum
 
     def no_t(designs):
         return [svdd.Invalid("starts with a T") if design.startswith("T") else 1.0 for design in designs]

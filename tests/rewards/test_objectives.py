@@ -10,8 +10,7 @@ import torch
 from support.processes import PROCESSES, gaussian, masked, words
 from svdd import Decoding, Invalid, RewardError, ScoreCache, decode, groupwise, load
 from svdd.registry import load_reward
-from svdd.rewards.desirability import Interval, Ramp, Sigmoid
-from svdd.rewards.objectives import (
+from svdd.rewards import (
     at_least,
     at_most,
     geometric_mean,
@@ -23,6 +22,7 @@ from svdd.rewards.objectives import (
     thresholds,
     weighted_sum,
 )
+from svdd.rewards.desirability import Interval, Ramp, Sigmoid
 from svdd.scoring.identity import reward_identity
 from svdd.scoring.policy import RewardFailureWarning
 

@@ -26,34 +26,29 @@ def from_x0(network: Network) -> Denoiser:
     return lambda x, t, cond: Dirac(network(x, t, cond))
 
 
-def from_epsilon(network: Network, schedule: Schedule) -> Denoiser:
-    r"""A network that predicts the noise: $\hat x_0 = (x_t - \sigma_t \epsilon) / \alpha_t$."""
+def _estimated(network: Network, schedule: Schedule, x0: Callable[..., Tensor]) -> Denoiser:
+    """A network whose answer `x0(x, answer, alpha_t, sigma_t)` turns into x_0."""
 
     def denoiser(x: Tensor, t: Tensor, cond: Tree) -> Dirac:
-        alpha_t, sigma_t = schedule(t)
-        return Dirac((x - sigma_t.to(x) * network(x, t, cond)) / alpha_t.to(x))
+        alpha, sigma = schedule(t)
+        return Dirac(x0(x, network(x, t, cond), alpha.to(x), sigma.to(x)))
 
     return denoiser
+
+
+def from_epsilon(network: Network, schedule: Schedule) -> Denoiser:
+    r"""A network that predicts the noise: $\hat x_0 = (x_t - \sigma_t \epsilon) / \alpha_t$."""
+    return _estimated(network, schedule, lambda x, epsilon, alpha, sigma: (x - sigma * epsilon) / alpha)
 
 
 def from_v(network: Network, schedule: Schedule) -> Denoiser:
     r"""A network that predicts $v = \alpha_t \epsilon - \sigma_t x_0$: $\hat x_0 = \alpha_t x_t - \sigma_t v$ (VP only)."""
-
-    def denoiser(x: Tensor, t: Tensor, cond: Tree) -> Dirac:
-        alpha_t, sigma_t = schedule(t)
-        return Dirac(alpha_t.to(x) * x - sigma_t.to(x) * network(x, t, cond))
-
-    return denoiser
+    return _estimated(network, schedule, lambda x, v, alpha, sigma: alpha * x - sigma * v)
 
 
 def from_score(network: Network, schedule: Schedule) -> Denoiser:
     r"""A network that predicts $\nabla \log p_t$: $\hat x_0 = (x_t + \sigma_t^2 \nabla \log p_t) / \alpha_t$ (Tweedie)."""
-
-    def denoiser(x: Tensor, t: Tensor, cond: Tree) -> Dirac:
-        alpha_t, sigma_t = schedule(t)
-        return Dirac((x + sigma_t.to(x) ** 2 * network(x, t, cond)) / alpha_t.to(x))
-
-    return denoiser
+    return _estimated(network, schedule, lambda x, score, alpha, sigma: (x + sigma**2 * score) / alpha)
 
 
 def substituted(logits: Float[Tensor, "n *sites W"], x: Int64[Tensor, "n *sites"], vocabulary: int) -> Categorical:

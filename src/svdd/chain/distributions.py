@@ -6,7 +6,7 @@ Every distribution is a frozen dataclass and so a tree (`svdd.chain.tree`): it i
 """
 
 from dataclasses import dataclass
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64
@@ -40,12 +40,19 @@ def is_deterministic(distribution: Distribution) -> bool:
     return bool(getattr(distribution, "deterministic", False))
 
 
+class _Rows:
+    """What every distribution here can do, since it is a tree: give some of its rows."""
+
+    def __getitem__(self: D, index: Int64[Tensor, " r"]) -> D:
+        return take(self, index)
+
+
 def _row_sum(x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
     return x.flatten(1).sum(1) if x.ndim > 1 else x
 
 
 @dataclass(frozen=True)
-class Normal:
+class Normal(_Rows):
     """Independent normals with the given mean and standard deviation.
 
     Args:
@@ -78,12 +85,9 @@ class Normal:
         normal = torch.distributions.Normal(self.mean, self.std, validate_args=False)
         return _row_sum(normal.log_prob(x))
 
-    def __getitem__(self, index: Int64[Tensor, " r"]) -> "Normal":
-        return take(self, index)
-
 
 @dataclass(frozen=True)
-class Categorical:
+class Categorical(_Rows):
     """Independent tokens at every site.
 
     Args:
@@ -115,19 +119,13 @@ class Categorical:
     def log_prob(self, x: Int64[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         return _row_sum(self.log_p.log_softmax(-1).gather(-1, x[..., None])[..., 0])
 
-    def __getitem__(self, index: Int64[Tensor, " r"]) -> "Categorical":
-        return take(self, index)
-
 
 @dataclass(frozen=True)
-class Dirac:
+class Dirac(_Rows):
     """All mass on one state: what a denoiser that only gives E[x_0 | x_t] knows."""
 
     x: Tree
-
-    @property
-    def deterministic(self) -> bool:
-        return True
+    deterministic: ClassVar[bool] = True
 
     def mode(self) -> Tree:
         return self.x
@@ -139,12 +137,9 @@ class Dirac:
         same = tree_map(lambda mine, theirs: (mine == theirs).reshape(len(mine), -1).all(1), self.x, x)
         return torch.where(torch.stack(leaves(same)).all(0), 0.0, -torch.inf)
 
-    def __getitem__(self, index: Int64[Tensor, " r"]) -> "Dirac":
-        return take(self, index)
-
 
 @dataclass(frozen=True)
-class Product:
+class Product(_Rows):
     """Independent parts of one state, such as the nodes and edges of a graph."""
 
     parts: dict[str, Distribution]
@@ -161,6 +156,3 @@ class Product:
 
     def log_prob(self, x: Tree) -> Float[Tensor, " n"]:
         return torch.stack([part.log_prob(x[k]) for k, part in self.parts.items()]).sum(0)
-
-    def __getitem__(self, index: Int64[Tensor, " r"]) -> "Product":
-        return take(self, index)

@@ -15,6 +15,7 @@ from svdd.chain.denoisers import ScoreEntropy, analytic_uniform
 from svdd.chain.distributions import Categorical, Distribution, Normal, Product
 from svdd.chain.schedules import Schedule, Survival
 from svdd.chain.tree import Tree
+from svdd.messages import check
 
 Transition: TypeAlias = Callable[[Tree, Distribution, Tensor, Tensor], Distribution]
 
@@ -31,8 +32,7 @@ def ddim(schedule: Schedule, eta: float = 1.0) -> Transition:
     References:
         Song et al., Denoising diffusion implicit models, arXiv 2010.02502.
     """
-    if eta < 0:
-        raise ValueError(f"eta must be 0 or larger, got {eta}")
+    check(eta >= 0, f"eta must be 0 or larger, got {eta}")
 
     def transition(x: Tensor, posterior: Distribution, t: Tensor, s: Tensor) -> Normal:
         (alpha_t, sigma_t), (alpha_s, sigma_s) = schedule(t), schedule(s)
@@ -96,8 +96,7 @@ def remasking(survival: Survival, eta: float, strategy: Literal["cap", "rescale"
     References:
         Wang et al., Remasking discrete diffusion models with inference-time scaling, arXiv 2503.00307.
     """
-    if not 0 <= eta <= 1:
-        raise ValueError(f"eta is a probability, got {eta}")
+    check(0 <= eta <= 1, f"eta is a probability, got {eta}")
 
     def transition(x: Tensor, posterior: Categorical, t: Tensor, s: Tensor) -> Categorical:
         alpha_t, alpha_s = survival(t), survival(s)

@@ -1,24 +1,21 @@
 """Ray: joining a cluster, and actors that are started again where their node is lost."""
 
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any
+
+from svdd.messages import module_of
 
 Resources = Mapping[str, float | int]
 ONE_CORE: dict[str, float | int] = {"num_cpus": 1}
 
 
-def ray_module() -> ModuleType:
+def ray_module() -> Any:
     """Ray.
 
     Raises:
         ImportError: if it is not installed.
     """
-    try:
-        import ray
-    except ImportError:
-        raise ImportError('many machines need ray, which is not installed: pip install "svdd[ray]"') from None
-    return ray
+    return module_of("ray", "ray", "many machines need ray, which is not installed")
 
 
 def connect(address: str | None = None) -> None:

@@ -16,6 +16,7 @@ from svdd.clusters.actors import ONE_CORE, Actors, Resources, answer_of, connect
 from svdd.clusters.remote_reward import reward_on_ray
 from svdd.decoding.decoding import Decoding
 from svdd.decoding.result import Result
+from svdd.messages import check
 from svdd.registry import load_reward
 from svdd.scoring.reward import Reward
 
@@ -83,8 +84,7 @@ def decode_on_ray(
     Cost:
         as the local run, except that equal states and designs are shared within a worker only.
     """
-    if reward_workers < 0:
-        raise ValueError(f"reward_workers must be 0 or more, got {reward_workers}")
+    check(reward_workers >= 0, f"reward_workers must be 0 or more, got {reward_workers}")
     whole = _decoding(process, reward, settings)  # refuses what does not fit before anything travels
     if settings.get("batch") is None:
         settings |= {"batch": batch_of(whole, workers)}
@@ -127,8 +127,7 @@ def run_on_ray(
     Raises:
         ValueError: for fewer than one worker, and for a budget.
     """
-    if workers < 1:
-        raise ValueError(f"need workers >= 1, got {workers}")
+    check(workers >= 1, f"need workers >= 1, got {workers}")
     if whole.scoring.guard.limited:
         raise ValueError(
             "a budget cannot be kept by many workers at once; run it on one machine, or give smaller sizes"

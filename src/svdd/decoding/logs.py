@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from svdd.decoding.decoding import Decoding
+from svdd.messages import module_of
 from svdd.method.loop import Step
 
 Log = Callable[[Mapping[str, float], int], None]
@@ -56,11 +57,7 @@ def tensorboard(folder: str) -> Log:
     Raises:
         ImportError: without tensorboard.
     """
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise ImportError('TensorBoard logs need tensorboard: pip install "svdd[logs]"') from error
-    writer = SummaryWriter(folder)
+    writer = module_of("logs", "torch.utils.tensorboard", "TensorBoard logs need tensorboard").SummaryWriter(folder)
 
     def log(told: Mapping[str, float], number: int) -> None:
         for name, value in told.items():
@@ -79,9 +76,5 @@ def weights_and_biases(**settings: Any) -> Log:
     Raises:
         ImportError: without wandb.
     """
-    try:
-        import wandb
-    except ImportError as error:
-        raise ImportError('logs to Weights & Biases need wandb: pip install "svdd[logs]"') from error
-    run = wandb.init(**settings)
+    run = module_of("logs", "wandb", "logs to Weights & Biases need wandb").init(**settings)
     return lambda told, number: run.log(dict(told), step=number)

@@ -13,7 +13,7 @@ from svdd.cost.batches import chunked
 from svdd.cost.budget import UNLIMITED, Unlimited
 from svdd.cost.ledger import Usage, metered
 from svdd.cost.sharing import _discrete, deduplicated
-from svdd.messages import unknown
+from svdd.messages import check_known
 from svdd.method.learned_values import Learned
 from svdd.method.values import Value
 from svdd.scoring.numbers import checked
@@ -42,8 +42,7 @@ def accounted(
         ValueError: for an unknown component to chunk.
     """
     for name in chunks:
-        if name not in COMPONENTS:
-            raise ValueError(unknown("component to chunk", name, COMPONENTS))
+        check_known("component to chunk", name, COMPONENTS)
     denoiser = _bounded("network", metered(process.denoiser, usage.network, process.rows_each), chunks)
     decode = _bounded("decode", metered(process.decode, usage.decode), chunks)
     denoiser = guard.network(denoiser, process.rows_each)

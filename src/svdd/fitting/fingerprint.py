@@ -4,7 +4,6 @@ A soft value belongs to the kernels of one chain and to one reward. The prior is
 template has the same values.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from svdd.chain.process import Particles, Process
 from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, leaves, take
 from svdd.method.values import evaluate
+from svdd.scoring.identity import file_hash
 from svdd.scoring.reward import Reward
 
 _FORMAT = "svdd-fingerprint-1"
@@ -78,7 +78,7 @@ class Fingerprint:
 
     def save(self, path: Path, weights: Path) -> None:
         """Writes it, with the hash of the weights that it vouches for."""
-        metadata = {"format": _FORMAT, "facts": json.dumps(self.facts), "sha256": _sha256(weights)}
+        metadata = {"format": _FORMAT, "facts": json.dumps(self.facts), "sha256": file_hash(weights)}
         tensors = {"times": self.times, "step": self.step}
         tensors |= _named("x", self.x) | _named("finished", self.finished)
         tensors |= {f"answer {name}": answer for name, answer in self.answers.items()}
@@ -156,10 +156,6 @@ def _flat(distribution: Any) -> Float[Tensor, "1 d"]:
     return torch.cat([leaf.detach().cpu().double().reshape(1, -1) for leaf in leaves(distribution)], 1)
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def take_fingerprint(
     process: Process, reward: Reward, x: Tree, step: Int64[Tensor, " p"], finished: Tree
 ) -> Fingerprint:
@@ -191,6 +187,6 @@ def load_fingerprint(path: Path, weights: Path) -> Fingerprint:
         fingerprint = Fingerprint(facts, times, x, step, finished, answers)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ValueError(f"{path} is damaged or not a fingerprint of a value: {error}") from None
-    if _sha256(weights) != metadata.get("sha256"):
+    if file_hash(weights) != metadata.get("sha256"):
         raise ValueError(f"{weights} is not the file that {path.name} was saved with; fit the value again")
     return fingerprint

@@ -8,7 +8,7 @@ from typing import Any
 
 from svdd.chain.tree import Tree
 from svdd.fitting.predictors import AUTOMATIC, NETWORKS
-from svdd.messages import unknown
+from svdd.messages import check, check_known, unknown
 from svdd.scoring.score_file import ScoreCache
 
 TARGETS = {
@@ -47,8 +47,7 @@ class Settings:
     progress: Callable[[str, int, int], None] | None = None
 
     def __post_init__(self) -> None:
-        if self.target not in TARGETS:
-            raise ValueError(unknown("target", self.target, TARGETS))
+        check_known("target", self.target, TARGETS)
         if isinstance(self.network, str) and self.network not in (AUTOMATIC, *NETWORKS):
             raise ValueError(unknown("network", self.network, (AUTOMATIC, *NETWORKS)))
         if self.target != "mean" and (self.temperature is None or not 0 < self.temperature < float("inf")):
@@ -56,8 +55,7 @@ class Settings:
                 f"target {self.target} needs a finite temperature above 0, got {self.temperature}; "
                 "as it tends to 0 the soft value becomes a maximum, which no number of roll-outs finds; try target mean"
             )
-        if self.temperature is not None and not self.temperature > 0:
-            raise ValueError(f"temperature must be above 0, got {self.temperature}")
+        check(self.temperature is None or self.temperature > 0, f"temperature must be above 0, got {self.temperature}")
         numeric = isinstance(self.invalid, int | float) and not isinstance(self.invalid, bool)
         if self.invalid is not None and not (numeric and isfinite(self.invalid)):
             raise ValueError(f"invalid is the finite reward that an invalid design counts as, got {self.invalid!r}")
@@ -66,11 +64,9 @@ class Settings:
             raise ValueError("soft-q needs the model's own states; forward_noise goes with the targets mean and soft")
 
     def _check_sizes(self) -> None:
-        if self.rollouts < FEWEST:
-            raise ValueError(f"a value needs at least {FEWEST} roll-outs to learn from, got {self.rollouts}")
+        check(self.rollouts >= FEWEST, f"a value needs at least {FEWEST} roll-outs to learn from, got {self.rollouts}")
         for name in ("states", "train_steps", "batch", "children"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+            check(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("held_out", "candidates"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0 (0 measures nothing), got {getattr(self, name)}")
@@ -91,6 +87,5 @@ def make_settings(given: Mapping[str, Any]) -> Settings:
     """
     names = [one.name for one in fields(Settings)]
     for name in given:
-        if name not in names:
-            raise ValueError(unknown("setting of fit_value", name, names))
+        check_known("setting of fit_value", name, names)
     return Settings(**given)

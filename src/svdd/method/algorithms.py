@@ -12,18 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from svdd.chain.process import Process
+from svdd.messages import check
 from svdd.method.loop import Count, Step, begin, search, tilt
-from svdd.method.selectors import (
-    Selector,
-    adaptive,
-    keep,
-    multinomial,
-    nested,
-    share,
-    systematic,
-    top,
-    twice_tilted,
-)
+from svdd.method.selectors import Selector, adaptive, keep, multinomial, nested, share, systematic, top, twice_tilted
 from svdd.method.values import Value, running_max, running_sum
 
 Steps = Iterator[Step]
@@ -45,8 +36,7 @@ class SizesDoNotFit(ValueError):
 
 def _guided(process: Process, every: int, window: Window) -> Callable[[int], bool]:
     """Which steps choose."""
-    if every < 1:
-        raise ValueError(f"every must be at least 1 step, got {every}")
+    check(every >= 1, f"every must be at least 1 step, got {every}")
     times, last = process.times.tolist(), process.steps - 1
     chosen = {k for k in range(last + 1) if (last - k) % every == 0 and window[1] <= times[k + 1] <= window[0]}
     if not chosen:
@@ -91,8 +81,7 @@ def _run(
 
 def _argmax_at_zero(temperature: float) -> tuple[Selector, float]:
     """Temperature 0 is the exact argmax, never a division by something small."""
-    if temperature < 0:
-        raise ValueError(f"temperature must be 0 or larger, got {temperature}")
+    check(temperature >= 0, f"temperature must be 0 or larger, got {temperature}")
     return (multinomial, temperature) if temperature else (top, 1.0)
 
 
@@ -168,8 +157,7 @@ def _tilted(
     noises: int,
     kwargs: dict[str, Any],
 ) -> dict[str, Any]:
-    if noises < 1:
-        raise ValueError(f"prior_candidates must be at least 1, got {noises}")
+    check(noises >= 1, f"prior_candidates must be at least 1, got {noises}")
     if noises == 1 or kwargs.get("start") is not None:
         return kwargs
     given = {"cond": kwargs.get("cond", ()), "chains": kwargs["chains"], "rng": kwargs["rng"]}
@@ -246,8 +234,7 @@ def smc(
         Singhal et al., arXiv 2501.06848; Wu et al., arXiv 2306.17775.
     """
     wrappers: dict[str, Callable[[Value], Value]] = {"difference": lambda v: v, "max": running_max, "sum": running_sum}
-    if potential not in wrappers:
-        raise ValueError(f"potential must be one of {sorted(wrappers)}, got {potential!r}")
+    check(potential in wrappers, f"potential must be one of {sorted(wrappers)}, got {potential!r}")
     temperature = _positive(temperature, "smc")
     select = adaptive(selector, ess)
     return _run(process, wrappers[potential](value), select, particles=particles, temperature=temperature, **kwargs)
@@ -310,8 +297,7 @@ def blocks(
     References:
         Singh et al., CoDe: blockwise control for denoising diffusion models, 2025.
     """
-    if length < 1:
-        raise ValueError(f"length must be at least 1 step, got {length}")
+    check(length >= 1, f"length must be at least 1 step, got {length}")
     select, weigh = _argmax_at_zero(temperature)
     last = process.steps - 1
     return search(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from svdd.messages import unknown
+from svdd.messages import check_known
 from svdd.method.algorithms import Steps, beam, best_of_n, blocks, nested_is, pretrained, smc, svdd, svdd_r
 
 REFERENCES: dict[str, str] = {
@@ -32,8 +32,7 @@ def citations(method: str) -> list[str]:
     Raises:
         ValueError: for an unknown name; it lists the nearest.
     """
-    if method not in METHODS:
-        raise ValueError(unknown("method", method, METHODS))
+    check_known("method", method, METHODS)
     return [REFERENCES[key] for key in METHODS[method].references]
 
 
@@ -198,10 +197,8 @@ def make_method(name: str, options: Mapping[str, Any]) -> Method:
     Raises:
         ValueError: for an unknown method or option; it lists the nearest.
     """
-    if name not in METHODS:
-        raise ValueError(unknown("method", name, METHODS))
+    check_known("method", name, METHODS)
     method = METHODS[name]
     for option in options:
-        if option not in method.options:
-            raise ValueError(unknown(f"option of {name}", option, method.options))
+        check_known(f"option of {name}", option, method.options)
     return method

@@ -8,7 +8,7 @@ last selection never uses an estimate. `-inf` means an invalid design; NaN and `
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -29,16 +29,18 @@ def evaluate(reward: Reward, particles: Particles, x0: Tree) -> Float[Tensor, " 
     return as_scorer(reward).submit(particles.process.designs(x0, particles.cond)).result()  # type: ignore[no-any-return]
 
 
+def true_at_the_end(value: Value, reward: Reward) -> Value:
+    """`value` until the end, then `reward`: whatever looks ahead, the finished design is scored by the run's own reward."""
+
+    def wrapper(particles: Particles) -> Any:
+        return evaluate(reward, particles, particles.x) if particles.final else value(particles)
+
+    return wrapper
+
+
 def zero(reward: Reward) -> Value:
     """No look-ahead at all: 0 until the end, then the reward (best-of-N, plain importance sampling)."""
-    scorer = as_scorer(reward)
-
-    def value(particles: Particles) -> Float[Tensor, " n"]:
-        if particles.final:
-            return evaluate(scorer, particles, particles.x)
-        return torch.zeros(len(particles), dtype=torch.float64)
-
-    return value
+    return true_at_the_end(lambda particles: torch.zeros(len(particles), dtype=torch.float64), as_scorer(reward))
 
 
 def posterior_mean(reward: Reward) -> Value:
@@ -95,14 +97,12 @@ def monte_carlo(reward: Reward, samples: int = 4, temperature: float = 1.0) -> V
     scorer = as_scorer(reward)
 
     def value(particles: Particles) -> Float[Tensor, " n"]:
-        if particles.final:
-            return evaluate(scorer, particles, particles.x)
         assert particles.rng is not None, "particles made by a process carry their streams"
         draws = 1 if is_deterministic(particles.posterior) else samples  # of equal draws one says it all
         x0 = particles.posterior.sample(draws, particles.rng)
         return log_mean_exp(evaluate(scorer, particles, x0).view(-1, draws), temperature)
 
-    return value
+    return true_at_the_end(value, scorer)
 
 
 def rollout(reward: Reward, steps: int = 4, samples: int = 1, temperature: float = 1.0) -> Value:
@@ -128,8 +128,6 @@ def rollout(reward: Reward, steps: int = 4, samples: int = 1, temperature: float
     scorer = as_scorer(reward)
 
     def value(particles: Particles) -> Float[Tensor, " n"]:
-        if particles.final:
-            return evaluate(scorer, particles, particles.x)
         left = particles.process.times[particles.step :]
         jumps = torch.linspace(0, len(left) - 1, min(steps, len(left) - 1) + 1).round().long()
         ahead = replace(particles, process=replace(particles.process, times=left[jumps]), step=0, memory={})
@@ -138,7 +136,7 @@ def rollout(reward: Reward, steps: int = 4, samples: int = 1, temperature: float
             ahead = ahead.propose(1)
         return log_mean_exp(evaluate(scorer, ahead, ahead.x).view(-1, samples), temperature)
 
-    return value
+    return true_at_the_end(value, scorer)
 
 
 def tempered(value: Value, strength: Callable[[float], float]) -> Value:

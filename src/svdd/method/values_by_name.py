@@ -6,11 +6,10 @@ from typing import Any
 
 import torch
 
-from svdd.chain.process import Particles
 from svdd.chain.tree import rows
-from svdd.messages import unknown
+from svdd.messages import check_known
 from svdd.method.learned_values import Learned
-from svdd.method.values import Value, evaluate, monte_carlo, posterior_mean, rollout, zero
+from svdd.method.values import Value, monte_carlo, posterior_mean, rollout, true_at_the_end, zero
 from svdd.scoring.reward import Reward
 
 VALUES: dict[str, Callable[..., Value]] = {
@@ -34,14 +33,12 @@ def read_value(text: str) -> tuple[str, dict[str, int]]:
         ValueError: for an unknown name or option, and for what is no whole number; it lists the nearest.
     """
     name, *given = text.split(",")
-    if name not in VALUES:
-        raise ValueError(unknown("value", name, VALUES))
+    check_known("value", name, VALUES)
     known = [option for option in inspect.signature(VALUES[name]).parameters if option not in ("reward", "temperature")]
     options = dict[str, int]()
     for one in given:
         option, _, number = (part.strip() for part in one.partition("="))
-        if option not in known:
-            raise ValueError(unknown(f"option of {name}", option, known))
+        check_known(f"option of {name}", option, known)
         if not number.isdecimal() or option in options:
             raise ValueError(f"value {text!r}: {option} is one whole number, such as {name},{option}=8")
         options[option] = int(number)
@@ -68,12 +65,3 @@ def rehearsed(value: str | Value, options: Mapping[str, Any]) -> Callable[[Rewar
         return lambda reward: Learned(lambda x, t, cond: torch.zeros(rows(x)), reward)
     name = value if isinstance(value, str) else "posterior-mean"
     return lambda reward: make_value(name, reward, float(options.get("temperature", 0.0)))
-
-
-def true_at_the_end(value: Value, reward: Reward) -> Value:
-    """`value` until the end, then `reward`: whatever looks ahead, the finished design is scored by the run's own reward."""
-
-    def wrapper(particles: Particles) -> Any:
-        return evaluate(reward, particles, particles.x) if particles.final else value(particles)
-
-    return wrapper

@@ -19,19 +19,7 @@ from jaxtyping import Float, Int64
 from numpy import ndarray
 from numpy.typing import ArrayLike
 
-__all__ = [
-    "FEW",
-    "FEWEST",
-    "Resamples",
-    "Statistic",
-    "bootstrap_weights",
-    "cautions",
-    "difference",
-    "interval",
-    "mean",
-    "paired",
-    "quantile",
-]
+from svdd.messages import check
 
 FEWEST = 8
 """Chains below which there is no interval."""
@@ -106,8 +94,7 @@ def bootstrap_weights(
     Raises:
         ValueError: if there are no designs.
     """
-    if not len(runs):
-        raise ValueError("an interval needs at least 1 design, got 0")
+    check(len(runs), "an interval needs at least 1 design, got 0")
     generator = numpy.random.default_rng(seed)
     run, chain = numpy.asarray(runs), numpy.asarray(chains)
     names = numpy.unique(run)
@@ -203,8 +190,7 @@ def difference(
 
 
 def _bounds(numbers: Float[ndarray, " k"], chains: int, confidence: float, centred: bool) -> Bounds:
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie strictly between 0 and 1, got {confidence}")
+    check(0 < confidence < 1, f"confidence must lie strictly between 0 and 1, got {confidence}")
     estimate, drawn = float(numbers[0]), numbers[1:][numpy.isfinite(numbers[1:])]
     if chains < FEWEST or not numpy.isfinite(estimate) or not len(drawn):
         return estimate, numpy.nan, numpy.nan
@@ -246,8 +232,7 @@ def quantile(values: ArrayLike, share: float) -> Statistic:
     Raises:
         ValueError: if the share is not strictly between 0 and 1.
     """
-    if not 0 < share < 1:
-        raise ValueError(f"a quantile's share must lie strictly between 0 and 1, got {share}")
+    check(0 < share < 1, f"a quantile's share must lie strictly between 0 and 1, got {share}")
     numbers, where = _finite(values)
     order = numpy.argsort(numbers, kind="stable")
     ordered = numpy.append(numbers[order], numpy.nan)

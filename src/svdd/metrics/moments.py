@@ -8,8 +8,6 @@ import numpy
 from jaxtyping import Float
 from numpy import ndarray
 
-__all__ = ["FEWEST", "Moments", "TooFewForFrechetError", "check_enough", "floor", "frechet"]
-
 FEWEST = 500
 """Designs below which a Fréchet distance is not taken."""
 

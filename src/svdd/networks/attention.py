@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from svdd.networks.bases import Scaled
 from svdd.networks.regressors import check_input, time_embedding, waves
 from svdd.networks.sequences import check_sizes
 
-__all__ = ["TransformerRegressor"]
 
-
-class TransformerRegressor(nn.Module):
+class TransformerRegressor(Scaled):
     """Reads numbers off sequences of one length with attention between all sites.
 
     output = scale * network(sequence, t) + shift
@@ -36,9 +33,6 @@ class TransformerRegressor(nn.Module):
         ValueError: If a size is not positive or `heads` does not divide `width`.
     """
 
-    scale: Tensor
-    shift: Tensor
-
     def __init__(
         self,
         vocabulary: int = 4,
@@ -51,20 +45,10 @@ class TransformerRegressor(nn.Module):
         dropout: float = 0.0,
         timed: bool = False,
     ) -> None:
-        super().__init__()
         check_sizes(vocabulary=vocabulary, length=length, outputs=outputs, width=width, layers=layers, heads=heads)
         if width % heads:
             raise ValueError(f"width must be a multiple of heads, got {width} and {heads}")
-        self.config: dict[str, Any] = {
-            "vocabulary": vocabulary,
-            "length": length,
-            "outputs": outputs,
-            "width": width,
-            "layers": layers,
-            "heads": heads,
-            "dropout": dropout,
-            "timed": timed,
-        }
+        super().__init__(locals())
         self.vocabulary, self.length, self.timed = vocabulary, length, timed
         self.token = nn.Embedding(vocabulary + 1, width)
         self.place = nn.Parameter(torch.zeros(length, width))
@@ -72,8 +56,6 @@ class TransformerRegressor(nn.Module):
         self.layers = nn.ModuleList(_AttentionBlock(width, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(2 * width)
         self.head = nn.Sequential(nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, outputs))
-        self.register_buffer("scale", torch.ones(outputs))
-        self.register_buffer("shift", torch.zeros(outputs))
 
     def forward(self, tokens: Tensor, t: Tensor | None = None) -> Tensor:
         """Return outputs (n, outputs) for tokens (n, L) and, of a timed network, times in [0, 1], one or n of them.
@@ -88,7 +70,7 @@ class TransformerRegressor(nn.Module):
         for layer in self.layers:
             hidden = layer(hidden)
         pooled = torch.cat([hidden.mean(1), hidden.amax(1)], 1)
-        return self.head(self.norm(pooled)) * self.scale + self.shift
+        return self.in_units(self.head(self.norm(pooled)))
 
 
 class _AttentionBlock(nn.Module):

@@ -19,6 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from svdd.messages import check
+
 SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
 _STORAGES = {
     "DoubleStorage": torch.float64,
@@ -78,11 +80,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     if file.suffix == ".safetensors":
         return Checkpoint(file, _safetensors(file), settings=settings)
     found = _unpickled(file)
-    if not isinstance(found, dict):
-        raise ValueError(f"{file} holds no dictionary of tensors, so no weights can be read from it")
+    check(isinstance(found, dict), f"{file} holds no dictionary of tensors, so no weights can be read from it")
     state, average = _opened(found.get("state_dict", found)), _opened(found.get("ema"))
-    if not isinstance(state, dict):
-        raise ValueError(f"{file} has a state_dict that is no dictionary of tensors")
+    check(isinstance(state, dict), f"{file} has a state_dict that is no dictionary of tensors")
     shadow = average.get("shadow_params") if isinstance(average, dict) else None
     configuration = _opened(_opened(found.get("hyper_parameters")))
     if isinstance(configuration, dict):
@@ -94,8 +94,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 def _only_file(path: Path) -> Path:
     if path.is_file():
         return path
-    if not path.is_dir():
-        raise ValueError(f"there is no weight file or folder {str(path)!r}")
+    check(path.is_dir(), f"there is no weight file or folder {str(path)!r}")
     files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
     if len(files) != 1:
         names = ", ".join(file.name for file in files) or "none"

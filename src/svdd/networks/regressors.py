@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from svdd.networks.sequences import check_odd, check_sizes, one_hot
-
-__all__ = ["ConvolutionalRegressor", "PooledRegressor"]
+from svdd.networks.bases import Scaled
+from svdd.networks.sequences import check_odd, check_sizes, one_hot, pooled_head
 
 _WAVES = 4
 
 
-class ConvolutionalRegressor(nn.Module):
+class ConvolutionalRegressor(Scaled):
     """Reads numbers off sequences of one length with position-aware convolutions.
 
     output = scale * network(sequence, t) + shift
@@ -40,9 +38,6 @@ class ConvolutionalRegressor(nn.Module):
         ValueError: If a size is not positive or the kernel is even.
     """
 
-    scale: Tensor
-    shift: Tensor
-
     def __init__(
         self,
         vocabulary: int = 4,
@@ -57,22 +52,10 @@ class ConvolutionalRegressor(nn.Module):
         dropout: float = 0.0,
         timed: bool = False,
     ) -> None:
-        super().__init__()
         check_sizes(vocabulary=vocabulary, length=length, outputs=outputs, channels=channels, layers=layers)
         check_sizes(bins=bins, hidden=hidden)
         check_odd(kernel=kernel)
-        self.config: dict[str, Any] = {
-            "vocabulary": vocabulary,
-            "length": length,
-            "outputs": outputs,
-            "channels": channels,
-            "layers": layers,
-            "kernel": kernel,
-            "bins": bins,
-            "hidden": hidden,
-            "dropout": dropout,
-            "timed": timed,
-        }
+        super().__init__(locals())
         self.vocabulary, self.length, self.timed = vocabulary, length, timed
         self.stem = nn.Conv1d(vocabulary + 1, channels, kernel, padding=kernel // 2)
         self.place = nn.Parameter(torch.zeros(channels, length))
@@ -86,8 +69,6 @@ class ConvolutionalRegressor(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(hidden, outputs),
         )
-        self.register_buffer("scale", torch.ones(outputs))
-        self.register_buffer("shift", torch.zeros(outputs))
 
     def forward(self, tokens: Tensor, t: Tensor | None = None) -> Tensor:
         """Return outputs (n, outputs) for tokens (n, L) and, of a timed network, times in [0, 1], one or n of them.
@@ -104,10 +85,10 @@ class ConvolutionalRegressor(nn.Module):
             hidden = hidden + functional.gelu(layer(hidden))
         if self.bins < self.length:
             hidden = functional.adaptive_avg_pool1d(hidden, self.bins)
-        return self.head(hidden.flatten(1)) * self.scale + self.shift
+        return self.in_units(self.head(hidden.flatten(1)))
 
 
-class PooledRegressor(nn.Module):
+class PooledRegressor(Scaled):
     """Reads numbers off sequences by what motifs they hold, wherever those are.
 
     output = scale * network(sequence, t) + shift
@@ -129,9 +110,6 @@ class PooledRegressor(nn.Module):
         ValueError: If a size is not positive or the kernel is even.
     """
 
-    scale: Tensor
-    shift: Tensor
-
     def __init__(
         self,
         vocabulary: int = 4,
@@ -144,31 +122,13 @@ class PooledRegressor(nn.Module):
         dropout: float = 0.0,
         timed: bool = False,
     ) -> None:
-        super().__init__()
         check_sizes(vocabulary=vocabulary, length=length, outputs=outputs, channels=channels, stretch=stretch)
         check_odd(kernel=kernel)
-        self.config: dict[str, Any] = {
-            "vocabulary": vocabulary,
-            "length": length,
-            "outputs": outputs,
-            "channels": channels,
-            "kernel": kernel,
-            "stretch": stretch,
-            "dropout": dropout,
-            "timed": timed,
-        }
+        super().__init__(locals())
         self.vocabulary, self.length, self.timed, self.stretch = vocabulary, length, timed, stretch
         self.stem = nn.Conv1d(vocabulary + 1, channels, kernel, padding=kernel // 2)
         self.clock = time_embedding(channels) if timed else None
-        self.head = nn.Sequential(
-            nn.LayerNorm(2 * channels),
-            nn.Dropout(dropout),
-            nn.Linear(2 * channels, channels),
-            nn.GELU(),
-            nn.Linear(channels, outputs),
-        )
-        self.register_buffer("scale", torch.ones(outputs))
-        self.register_buffer("shift", torch.zeros(outputs))
+        self.head = pooled_head(channels, outputs, dropout)
 
     def forward(self, tokens: Tensor, t: Tensor | None = None) -> Tensor:
         """Return outputs (n, outputs) for tokens (n, L) and, of a timed network, times in [0, 1], one or n of them.
@@ -182,7 +142,7 @@ class PooledRegressor(nn.Module):
             hidden = hidden + self.clock(waves(t.to(hidden)))[..., None]
         # The largest response first: the activation is cheaper by the length of a stretch.
         hidden = functional.gelu(functional.max_pool1d(hidden, self.stretch, ceil_mode=True))
-        return self.head(torch.cat([hidden.mean(2), hidden.amax(2)], 1)) * self.scale + self.shift
+        return self.in_units(self.head(torch.cat([hidden.mean(2), hidden.amax(2)], 1)))
 
 
 def time_embedding(channels: int) -> nn.Module:

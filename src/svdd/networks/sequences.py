@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = [
-    "SequenceClassifier",
-    "SequenceDenoiser",
-]
+from svdd.messages import check
+from svdd.networks.bases import Configured, Scaled
 
 
 def one_hot(tokens: Tensor, classes: int, like: Tensor) -> Tensor:
@@ -40,9 +37,7 @@ class _ResidualBlock(nn.Module):
         padding = (kernel // 2) * dilation
         self.spread = nn.Conv1d(channels, channels, kernel, padding=padding, dilation=dilation)
         self.context = nn.Sequential(
-            nn.Linear(channels, max(channels // 4, 1)),
-            nn.GELU(),
-            nn.Linear(max(channels // 4, 1), channels),
+            nn.Linear(channels, max(channels // 4, 1)), nn.GELU(), nn.Linear(max(channels // 4, 1), channels)
         )
         # Whole channels: drawing one number per channel is far cheaper than one per site.
         self.dropout = nn.Dropout1d(dropout)
@@ -57,7 +52,7 @@ class _ResidualBlock(nn.Module):
         return hidden + self.mix(self.dropout(functional.gelu(update)))
 
 
-class SequenceDenoiser(nn.Module):
+class SequenceDenoiser(Configured):
     """Predicts the clean token at every site of a partly masked sequence.
 
     The network sees no time: under masking diffusion the number of masks already tells it, and
@@ -87,18 +82,9 @@ class SequenceDenoiser(nn.Module):
         stem_kernel: int = 9,
         dropout: float = 0.0,
     ) -> None:
-        super().__init__()
         check_sizes(vocabulary=vocabulary, channels=channels, blocks=blocks)
         check_odd(kernel=kernel, stem_kernel=stem_kernel)
-        self.config: dict[str, Any] = {
-            "vocabulary": vocabulary,
-            "channels": channels,
-            "blocks": blocks,
-            "kernel": kernel,
-            "dilations": list(dilations),
-            "stem_kernel": stem_kernel,
-            "dropout": dropout,
-        }
+        super().__init__(locals())
         self.vocabulary = vocabulary
         self.stem = nn.Conv1d(vocabulary + 1, channels, stem_kernel, padding=stem_kernel // 2)
         self.blocks = nn.Sequential(
@@ -117,7 +103,7 @@ class SequenceDenoiser(nn.Module):
         return self.head(functional.gelu(self.norm(hidden))).transpose(1, 2)
 
 
-class SequenceClassifier(nn.Module):
+class SequenceClassifier(Scaled):
     """Scores whole sequences with a small convolutional network and calibrated outputs.
 
     output = scale * network(sequence) + shift
@@ -140,9 +126,6 @@ class SequenceClassifier(nn.Module):
         ValueError: If a size is not positive or a kernel is even.
     """
 
-    scale: Tensor
-    shift: Tensor
-
     def __init__(
         self,
         vocabulary: int = 4,
@@ -155,19 +138,9 @@ class SequenceClassifier(nn.Module):
         dropout: float = 0.0,
         both_strands: bool = False,
     ) -> None:
-        super().__init__()
         check_sizes(vocabulary=vocabulary, outputs=outputs, channels=channels, stages=stages)
         check_odd(kernel=kernel, stem_kernel=stem_kernel)
-        self.config: dict[str, Any] = {
-            "vocabulary": vocabulary,
-            "outputs": outputs,
-            "channels": channels,
-            "stages": stages,
-            "kernel": kernel,
-            "stem_kernel": stem_kernel,
-            "dropout": dropout,
-            "both_strands": both_strands,
-        }
+        super().__init__(locals())
         self.vocabulary = vocabulary
         self.both_strands = both_strands
         widths = [round(channels * 1.5**stage / 16) * 16 or 16 for stage in range(stages + 1)]
@@ -176,8 +149,6 @@ class SequenceClassifier(nn.Module):
             _stage(narrow, wide, kernel, dropout) for narrow, wide in itertools.pairwise(widths)
         )
         self.head = pooled_head(widths[-1], outputs, dropout)
-        self.register_buffer("scale", torch.ones(outputs))
-        self.register_buffer("shift", torch.zeros(outputs))
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return calibrated outputs, shape (n, outputs), for clean tokens (n, L)."""
@@ -191,7 +162,7 @@ class SequenceClassifier(nn.Module):
         output = self._features(channels)
         if self.both_strands and not self.training:
             output = 0.5 * (output + self._features(channels.flip(1, 2)))
-        return output * self.scale + self.shift
+        return self.in_units(output)
 
     def _features(self, channels: Tensor) -> Tensor:
         hidden = functional.gelu(self.stem(channels))
@@ -203,31 +174,24 @@ class SequenceClassifier(nn.Module):
 
 def _stage(narrow: int, wide: int, kernel: int, dropout: float) -> nn.Sequential:
     return nn.Sequential(
-        nn.GroupNorm(1, narrow),
-        nn.Dropout1d(dropout),
-        nn.Conv1d(narrow, wide, kernel, padding=kernel // 2),
-        nn.GELU(),
+        nn.GroupNorm(1, narrow), nn.Dropout1d(dropout), nn.Conv1d(narrow, wide, kernel, padding=kernel // 2), nn.GELU()
     )
 
 
 def pooled_head(width: int, outputs: int, dropout: float) -> nn.Sequential:
     """Map the mean and the maximum over positions to the outputs."""
     return nn.Sequential(
-        nn.LayerNorm(2 * width),
-        nn.Dropout(dropout),
-        nn.Linear(2 * width, width),
-        nn.GELU(),
-        nn.Linear(width, outputs),
+        nn.LayerNorm(2 * width), nn.Dropout(dropout), nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, outputs)
     )
 
 
 def check_sizes(**sizes: int) -> None:
+    """Raise if a size is not positive."""
     for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} must be at least 1, got {size}")
+        check(size >= 1, f"{name} must be at least 1, got {size}")
 
 
 def check_odd(**kernels: int) -> None:
+    """Raise if a width is not positive and odd."""
     for name, kernel in kernels.items():
-        if kernel < 1 or kernel % 2 == 0:
-            raise ValueError(f"{name} must be a positive odd number, got {kernel}")
+        check(kernel >= 1 and kernel % 2 == 1, f"{name} must be a positive odd number, got {kernel}")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from svdd.networks.bases import Configured
 from svdd.networks.sequences import one_hot
-
-__all__ = ["TimedSequenceDenoiser"]
 
 _HARMONICS = 8
 
@@ -32,7 +30,7 @@ class _TimedBlock(nn.Module):
         return hidden + self.mix(functional.gelu(update))
 
 
-class TimedSequenceDenoiser(nn.Module):
+class TimedSequenceDenoiser(Configured):
     """Predicts the clean token at every site of a sequence in which some tokens were replaced by others.
 
     Without masks nothing in a sequence says how much of it to believe, so the network is given the time. It also knows the
@@ -55,14 +53,7 @@ class TimedSequenceDenoiser(nn.Module):
         kernel: int = 5,
         dilations: Sequence[int] = (1, 2, 4, 8),
     ) -> None:
-        super().__init__()
-        self.config: dict[str, Any] = {
-            "vocabulary": vocabulary,
-            "length": length,
-            "channels": channels,
-            "kernel": kernel,
-            "dilations": list(dilations),
-        }
+        super().__init__(locals())
         self.vocabulary, self.length = vocabulary, length
         self.stem = nn.Conv1d(vocabulary, channels, kernel, padding=kernel // 2)
         self.place = nn.Parameter(torch.zeros(channels, length))

@@ -14,8 +14,6 @@ from typing import Any, TypeAlias
 import torch
 from torch import Generator, Tensor, nn
 
-__all__ = ["TrainingResult", "TrainingSettings", "isolated_randomness", "train"]
-
 Steps: TypeAlias = Iterator[tuple[int, Callable[[str], None]]]
 
 
@@ -120,9 +118,7 @@ class _Run:
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
         self.best = copy.deepcopy(network.state_dict())
         self.optimizer = torch.optim.AdamW(
-            _parameter_groups(network, settings.weight_decay),
-            lr=settings.learning_rate,
-            betas=(0.9, 0.98),
+            _parameter_groups(network, settings.weight_decay), lr=settings.learning_rate, betas=(0.9, 0.98)
         )
         self.step = 0
         self.result = TrainingResult()

@@ -19,23 +19,10 @@ from svdd.networks.regressors import ConvolutionalRegressor, PooledRegressor
 from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
 from svdd.networks.timed import TimedSequenceDenoiser
 
-__all__ = ["load_network", "save_network"]
-
 _FORMAT = "svdd-network-1"
-_CLASSES: dict[str, type[Any]] = {
-    one.__name__: one
-    for one in (
-        SequenceClassifier,
-        SequenceDenoiser,
-        TimedSequenceDenoiser,
-        ConvolutionalRegressor,
-        PooledRegressor,
-        TransformerRegressor,
-        GraphRegressor,
-        ImageClassifier,
-        ImageRegressor,
-    )
-}
+_SEQUENCES = (SequenceClassifier, SequenceDenoiser, TimedSequenceDenoiser)
+_REGRESSORS = (ConvolutionalRegressor, PooledRegressor, TransformerRegressor, GraphRegressor, ImageRegressor)
+_CLASSES: dict[str, type[Any]] = {one.__name__: one for one in (*_SEQUENCES, *_REGRESSORS, ImageClassifier)}
 
 
 def save_network(network: nn.Module, path: str | Path) -> None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from svdd.messages import check
 from svdd.scoring.identity import file_hash
 from svdd.scoring.reward import RewardError
 
@@ -126,10 +127,8 @@ def command(text: str, timeout: float | int | None = None, folder: str | Path = 
         words = shlex.split(text.removeprefix("cmd:"))
     except ValueError as error:
         raise ValueError(f"the command {text!r} cannot be split into words: {error}") from None
-    if not words:
-        raise ValueError("cmd: needs a command, such as 'cmd:./score.sh {input} {output}'")
-    if timeout is not None and not timeout > 0:
-        raise ValueError(f"timeout must be positive, got {timeout} s")
+    check(words, "cmd: needs a command, such as 'cmd:./score.sh {input} {output}'")
+    check(timeout is None or timeout > 0, f"timeout must be positive, got {timeout} s")
     return Command(tuple(words), timeout, folder=str(folder))
 
 

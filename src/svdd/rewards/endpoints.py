@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from svdd.messages import module_of
 from svdd.scoring.reward import RewardError
 
 _LATER = (429, 500, 502, 503, 504)
@@ -106,20 +107,15 @@ class Endpoint:
 
     def _made(self) -> Any:
         if self._line.connections is None:
-            try:
-                from urllib3 import PoolManager, Retry
-            except ImportError:
-                raise ImportError(
-                    'an endpoint needs urllib3, which is not installed: pip install "svdd[http]"'
-                ) from None
-            again = Retry(
+            urllib3 = module_of("http", "urllib3", "an endpoint needs urllib3, which is not installed")
+            again = urllib3.Retry(
                 total=self.retries,
                 backoff_factor=0.2,
                 status_forcelist=_LATER,
                 allowed_methods=None,  # a score has no side effects: posting again is safe
                 raise_on_status=False,
             )
-            self._line.connections = PoolManager(timeout=float(self.timeout), retries=again)
+            self._line.connections = urllib3.PoolManager(timeout=float(self.timeout), retries=again)
         return self._line.connections
 
     def _scores(self, data: bytes, n: int) -> list[float]:

@@ -43,9 +43,7 @@ class Answer:
 
 
 def start(
-    load: tuple[str, dict[str, Any]] | bytes,
-    memory_mb: float | None,
-    changes: Sequence[tuple[bytes, ...]] = (),
+    load: tuple[str, dict[str, Any]] | bytes, memory_mb: float | None, changes: Sequence[tuple[bytes, ...]] = ()
 ) -> None:
     """Loads the reward, a name with options or a pickled callable, and makes those of its changes that are known now."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers are the parallelism

@@ -16,34 +16,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from svdd.cost.batches import count, picked
-from svdd.rewards.desirability import (
-    Desirability,
-    Number,
-    at_least,
-    at_most,
-    interval,
-    must,
-    ramp,
-    sigmoid,
-)
+from svdd.messages import check
+from svdd.rewards.desirability import Desirability, Number
 from svdd.scoring.components import as_component, table_of
 from svdd.scoring.identity import reward_identity, source_of
 from svdd.scoring.reward import Ask, Composite, Failure, Invalid, Reward, close, traits_of
 from svdd.scoring.scorer import ComponentScorer
-
-__all__ = [
-    "Objective",
-    "at_least",
-    "at_most",
-    "geometric_mean",
-    "interval",
-    "must",
-    "product",
-    "ramp",
-    "sigmoid",
-    "thresholds",
-    "weighted_sum",
-]
 
 Components = Mapping[str, Any]
 """By name a reward, or (reward, weight)."""
@@ -123,8 +101,7 @@ class Objective:
         self.combine, self.parts = combine, dict(parts)
         self.groupwise = any(traits_of(part.reward).groupwise for part in self.parts.values())
         self._counted = [name for name, part in self.parts.items() if not part.worth.must]
-        if not self._counted:
-            raise ValueError("an objective needs at least one component that counts, beside those that must be met")
+        check(self._counted, "an objective needs at least one component that counts, beside those that must be met")
         for name in self._counted:
             weight = self.parts[name].weight
             if not math.isfinite(weight) or (combine != "weighted-sum" and weight <= 0):
@@ -219,8 +196,7 @@ def _scorer(name: str, part: Part, ask: Ask) -> ComponentScorer:
 
 
 def _part(name: Any, given: Any) -> Part:
-    if not isinstance(name, str) or not name or "." in name:
-        raise ValueError(f"a component has a name without a dot, got {name!r}")
+    check(isinstance(name, str) and name and "." not in name, f"a component has a name without a dot, got {name!r}")
     reward, weight = given if isinstance(given, tuple) and len(given) == 2 else (given, 1.0)
     if not callable(reward) or isinstance(weight, bool) or not isinstance(weight, Number):
         raise ValueError(f"the component {name} is a reward or (reward, weight), got {given!r:.80}")

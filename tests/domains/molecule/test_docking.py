@@ -28,7 +28,7 @@ from svdd.domains.molecule.docking.autodock import AutoDock, Docker, Search, _be
 from svdd.domains.molecule.docking.ligands import NO_TYPE, Undockable, conformer, ligand
 from svdd.domains.molecule.docking.receptors import TARGETS, find_receptor, prepared_targets, receptors_folder
 from svdd.domains.molecule.docking.reward import Docking, docking
-from svdd.rewards.objectives import ramp, weighted_sum
+from svdd.rewards import ramp, weighted_sum
 from svdd.rewards.worker_pool import workers
 from svdd.scoring.identity import reward_identity
 from svdd.scoring.policy import RewardFailureWarning

@@ -9,7 +9,7 @@ import pytest
 from svdd import Invalid, decode
 from svdd.domains.molecule.rewards import properties as molecules
 from svdd.registry import REWARDS, load_reward
-from svdd.rewards.objectives import at_least, at_most, geometric_mean, must, ramp, thresholds
+from svdd.rewards import at_least, at_most, geometric_mean, must, ramp, thresholds
 from svdd.scoring.identity import reward_identity
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
