@@ -13,6 +13,7 @@ from torch import Tensor
 
 from svdd.cost.batches import in_full_batches
 from svdd.domains.sequence.alphabets import DNA, Alphabet
+from svdd.messages import check
 from svdd.networks.sequences import SequenceClassifier, check_sizes
 from svdd.networks.weight_files import load_network
 from svdd.registry import bundled
@@ -108,8 +109,7 @@ def gc_content(target: float = 0.5) -> Callable[[Sequence[str]], Tensor]:
     Raises:
         ValueError: If the target is not between 0 and 1.
     """
-    if not 0 <= target <= 1:
-        raise ValueError(f"target must lie between 0 and 1, got {target}")
+    check(0 <= target <= 1, f"target must lie between 0 and 1, got {target}")
 
     def reward(sequences: Sequence[str]) -> Tensor:
         _NUCLEOTIDES.check(sequences)
@@ -129,8 +129,7 @@ def motif_count(motif: str) -> Callable[[Sequence[str]], Tensor]:
         ValueError: If the motif is empty or has a letter that IUPAC does not define.
     """
     strange = sorted(set(motif) - set(_AMBIGUOUS))
-    if not motif or strange:
-        raise ValueError(f"motif {motif!r} must be made of IUPAC letters; strange: {strange}")
+    check(motif and not strange, f"motif {motif!r} must be made of IUPAC letters; strange: {strange}")
     strands = {motif, motif.translate(_COMPLEMENT)[::-1]}
     bodies = "|".join("".join(_AMBIGUOUS[letter] for letter in strand) for strand in strands)
     pattern = re.compile(f"(?=(?:{bodies}))")

@@ -14,7 +14,7 @@ import numpy
 from jaxtyping import Bool, Float32, UInt8
 from numpy import ndarray
 
-from svdd.messages import module_of
+from svdd.messages import check, module_of
 
 BITS, RADIUS = 1024, 2
 """Of the fingerprints: ECFP4 folded to 1024 bits, as MOSES and MOOD have them."""
@@ -132,8 +132,7 @@ def nearest_similarity(molecules: Sequence[str], known: Sequence[str]) -> Float3
         ValueError: if no known molecule is valid.
     """
     theirs = fingerprints(canonical(known))
-    if not len(theirs):
-        raise ValueError(f"nearest similarity needs at least 1 valid known molecule, got 0 of {len(known)}")
+    check(len(theirs), f"nearest similarity needs at least 1 valid known molecule, got 0 of {len(known)}")
     return nearest_of(fingerprints(canonical(molecules)), theirs)
 
 
@@ -200,8 +199,7 @@ def alerts(molecules: Sequence[str], catalogue: str = "PAINS") -> Bool[ndarray, 
         Baell and Holloway, J. Med. Chem. 53, 2719 (2010), for PAINS.
     """
     known = catalogues()
-    if catalogue not in known:
-        raise ValueError(f"unknown catalogue {catalogue!r}; RDKit has {', '.join(known)}")
+    check(catalogue in known, f"unknown catalogue {catalogue!r}; RDKit has {', '.join(known)}")
     rules, found = rules_of((catalogue,)), map(parsed, molecules)
     return numpy.array([rules.HasMatch(molecule) for molecule in found if molecule is not None], dtype=bool)
 

@@ -28,6 +28,7 @@ from svdd.domains.molecule.selfies import LONGEST, MASK, PAD, SYMBOLS, VOCABULAR
 from svdd.domains.molecule.selfies import decode as canonical_smiles
 from svdd.domains.sequence.bundled_models import batched_denoiser
 from svdd.domains.sequence.masked import bound_per_site
+from svdd.messages import check
 from svdd.registry import bundled
 
 
@@ -60,8 +61,7 @@ class Lengths:
             ValueError: for something else, and lengths that no training molecule has.
         """
         span = [length, length] if isinstance(length, int) else list(length)
-        if len(span) != 2:
-            raise ValueError(f"length is a number of symbols, or [fewest, most], got {length}")
+        check(len(span) == 2, f"length is a number of symbols, or [fewest, most], got {length}")
         kept = tuple(count if span[0] <= symbols <= span[1] else 0 for symbols, count in enumerate(self.counts))
         if not any(kept):
             least, most = self.span
@@ -94,8 +94,7 @@ def molecule(
         ValueError: for a file that is not such a network, an unknown precision, steps below 1, a length that no training
             molecule has, or a temperature that is not positive.
     """
-    if not symbol_temperature > 0:
-        raise ValueError(f"symbol_temperature must be above 0, got {symbol_temperature}")
+    check(symbol_temperature > 0, f"symbol_temperature must be above 0, got {symbol_temperature}")
     selfies_package()  # without it no design could be read, which would be late to tell
     call, batch = batched_denoiser("molecule", VOCABULARY, LONGEST, weights, device, precision)
     lengths = training_lengths(weights) if length is None else training_lengths(weights).within(length)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
-from svdd.messages import module_of
+from svdd.messages import check, module_of
 
 
 def kmer_counts(sequences: Sequence[str], k: int, *, alphabet: str = "ACGT") -> NDArray[numpy.int64]:
@@ -28,8 +28,7 @@ def kmer_counts(sequences: Sequence[str], k: int, *, alphabet: str = "ACGT") -> 
     Raises:
         ValueError: If k is not positive or a letter is not in the alphabet.
     """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
+    check(k >= 1, f"k must be at least 1, got {k}")
     size = len(alphabet)
     # The letter after the alphabet stands for a gap, so that no word spans two sequences.
     codes = _codes("\n".join(sequences), alphabet)
@@ -62,8 +61,7 @@ def kmer_correlation(
     counts = kmer_counts(sequences, k, alphabet=alphabet)
     if not isinstance(reference, numpy.ndarray):
         reference = kmer_counts(reference, k, alphabet=alphabet)
-    if reference.shape != counts.shape:
-        raise ValueError(f"reference has {reference.shape} counts, {k}-mers are {counts.shape}")
+    check(reference.shape == counts.shape, f"reference has {reference.shape} counts, {k}-mers are {counts.shape}")
     return float(numpy.corrcoef(counts, reference)[0, 1])
 
 
@@ -116,8 +114,7 @@ def pairwise_diversity(sequences: Sequence[str]) -> float:
         ImportError: If rapidfuzz is not installed.
         ValueError: If there are fewer than two sequences.
     """
-    if len(sequences) < 2:
-        raise ValueError(f"diversity needs at least 2 sequences, got {len(sequences)}")
+    check(len(sequences) >= 2, f"diversity needs at least 2 sequences, got {len(sequences)}")
     total = float(pairwise_distances(sequences).sum(dtype=numpy.float64))
     return total / (len(sequences) * (len(sequences) - 1))
 
@@ -129,8 +126,7 @@ def nearest_edit_distance(sequences: Sequence[str], reference: Sequence[str]) ->
         ImportError: If rapidfuzz is not installed.
         ValueError: If there is no reference sequence.
     """
-    if not len(reference):
-        raise ValueError("nearest distance needs at least 1 reference sequence, got 0")
+    check(len(reference), "nearest distance needs at least 1 reference sequence, got 0")
     package = _rapidfuzz()
     scorer = package.distance.Levenshtein.distance
     nearest = [package.process.cdist([text], reference, scorer=scorer).min() for text in sequences]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from svdd.domains.molecule.gdss.networks import HEADS, WIDTH, ScoreNetworkA, ScoreNetworkX, ScoreNetworkX_GMH
 from svdd.domains.molecule.gdss.steps import VE, VP, Noise
+from svdd.messages import check
 from svdd.networks.foreign_files import check_names, few, read_strictly
 
 NETWORKS: dict[str, Any] = {one.__name__: one for one in (ScoreNetworkA, ScoreNetworkX, ScoreNetworkX_GMH)}
@@ -59,13 +60,11 @@ def read_graph_checkpoint(path: str | Path) -> GraphCheckpoint:
             of another shape than the settings say.
     """
     file = Path(path).expanduser()
-    if not file.is_file():
-        raise ValueError(f"there is no checkpoint file {str(path)!r}")
+    check(file.is_file(), f"there is no checkpoint file {str(path)!r}")
     found = _safetensors(file) if file.suffix == ".safetensors" else read_strictly(file, ["easydict.EasyDict"])
     parts = (*_SETTINGS, "x_state_dict", "adj_state_dict")
     missing = [name for name in parts if not isinstance(found, dict) or not isinstance(found.get(name), dict)]
-    if missing:
-        raise ValueError(f"{file} is no checkpoint of GDSS: it has no {few(missing)}")
+    check(not missing, f"{file} is no checkpoint of GDSS: it has no {few(missing)}")
     try:
         return _checked(file, found)
     except (KeyError, TypeError, AttributeError) as error:
@@ -132,8 +131,7 @@ def _fitting(
         if not isinstance(found, Tensor) or tuple(found.shape) != shape or not found.is_floating_point():
             told = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise ValueError(f"{file} is not quite a {kind}: {name} is {told}, not numbers of shape {shape}")
-        if not bool(torch.isfinite(found).all()):
-            raise ValueError(f"{file} is damaged: {name} has numbers that are not finite")
+        check(bool(torch.isfinite(found).all()), f"{file} is damaged: {name} has numbers that are not finite")
     return {name: state[name].float() for name in wanted}
 
 

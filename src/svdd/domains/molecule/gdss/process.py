@@ -25,7 +25,7 @@ from svdd.domains.molecule.gdss.graphs import ELEMENTS, decode_graphs
 from svdd.domains.molecule.gdss.networks import MULTIPLE
 from svdd.domains.molecule.gdss.sizes import draw_sizes, size_law
 from svdd.domains.molecule.gdss.steps import GraphDiffusion, Graphs, graph_noise
-from svdd.messages import unknown
+from svdd.messages import check, unknown
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 _PAIRS_ON_CPU, _PAIRS_ON_ACCELERATOR = 4096, 2**20  # of one batch, so that activations stay in a core's cache
@@ -81,8 +81,8 @@ def gdss(
     _one_of("langevin", langevin, ("graph", "batch"))
     _one_of("corrector", corrector, (True, False, "each"))
     checkpoint = read_graph_checkpoint(path)
-    if checkpoint.features not in ELEMENTS:
-        raise ValueError(f"{path} has {checkpoint.features} elements; known are those of {sorted(ELEMENTS)} elements")
+    count = checkpoint.features
+    check(count in ELEMENTS, f"{path} has {count} elements; known are those of {sorted(ELEMENTS)} elements")
     diffusion = _diffusion(checkpoint, steps, eps)
     law = size_law(atoms, checkpoint.data, checkpoint.nodes)
     networks = score_networks(checkpoint, PRECISIONS[precision], torch.device(device or "cpu"))
@@ -109,8 +109,7 @@ def gdss(
 
 
 def _one_of(option: str, given: Any, known: Any) -> None:
-    if given not in known:
-        raise ValueError(unknown(option, str(given), [str(name) for name in known]))
+    check(given in known, unknown(option, str(given), [str(name) for name in known]))
 
 
 def _diffusion(checkpoint: GraphCheckpoint, steps: int | None, eps: float | int | None) -> GraphDiffusion:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from svdd.domains.molecule.chemistry import canonical
-from svdd.messages import module_of
+from svdd.messages import check, module_of
 from svdd.metrics.moments import Moments, check_enough, floor, frechet
 
 __all__ = ["Activations", "activations", "fcd", "floor", "frechet"]
@@ -32,8 +32,7 @@ class Activations(Moments):
             ValueError: for fewer than two valid molecules.
         """
         found = activations(molecules, device=device, rows=rows).astype(float)
-        if len(found) < 2:
-            raise ValueError(f"the ChemNet distance needs at least 2 valid molecules, got {len(found)}")
+        check(len(found) >= 2, f"the ChemNet distance needs at least 2 valid molecules, got {len(found)}")
         return cls(found.mean(0), numpy.cov(found.T), len(found))
 
 

@@ -66,9 +66,7 @@ def record_molecules(designs: Designs, reference: MoleculeReference | None = Non
 
 
 def _statistics(designs: Designs, reference: MoleculeReference | None) -> list[Measure]:
-    names = [
-        chemistry.canonical([text])[0] if chemistry.parsed(text) is not None else None for text in designs.sequences
-    ]
+    names = [next(iter(chemistry.canonical([text])), None) for text in designs.sequences]
     prints, valid = chemistry.fingerprints(designs.sequences), numpy.array([name is not None for name in names])
     unique, share = distinct(designs, names)
     found: list[Measure] = [
@@ -139,13 +137,12 @@ def _chemnet(designs: Designs, reference: MoleculeReference, notes: list[str]) -
     """The ChemNet distance of the first designs, and that of as many draws of the reference."""
     rows = designs.leading(CHEMNET_MOST)
     texts = [designs.sequences[row] for row in rows if chemistry.parsed(designs.sequences[row]) is not None]
+    ours: list[Activations] = []
     try:
         check_enough(min(len(texts), reference.activations.count))
+        optional(lambda: ours.append(Activations.of(texts)), notes)
     except TooFewForFrechetError as error:
         notes.append(f"no fcd: {error}")
-        return {"fcd": numpy.nan, "fcd_floor": numpy.nan}
-    ours: list[Activations] = []
-    optional(lambda: ours.append(Activations.of(texts)), notes)
     if not ours:
         return {"fcd": numpy.nan, "fcd_floor": numpy.nan}
     notes.append(

@@ -10,7 +10,7 @@ from numpy import ndarray
 from numpy.typing import ArrayLike
 
 from svdd.domains.molecule.chemistry import NEW, parsed
-from svdd.messages import unknown
+from svdd.messages import check_known
 
 if TYPE_CHECKING:
     import pandas
@@ -140,8 +140,7 @@ class Histogram:
         Raises:
             ValueError: for an unknown property.
         """
-        if name not in BINS:
-            raise ValueError(unknown("property", name, BINS))
+        check_known("property", name, BINS)
         low, high, bins = BINS[name]
         numbers = numpy.asarray(values, dtype=float)
         known = numpy.isfinite(numbers)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from svdd.domains.molecule.chemistry import catalogues, chem, fingerprinter, rules_of
 from svdd.domains.molecule.files import is_molecule_file, read_molecules
 from svdd.domains.molecule.rewards.molecule_reward import MoleculeReward, read
-from svdd.messages import unknown
+from svdd.messages import check, check_known
 from svdd.registry import PathWhere, origin
 from svdd.scoring.identity import Origin
 from svdd.scoring.reward import Invalid
@@ -56,11 +56,9 @@ def passes_filters(catalogs: str | Sequence[str] = ("PAINS", "BRENK"), *more: st
     """
     given = catalogs.split(",") if isinstance(catalogs, str) else catalogs
     names = tuple(name.strip() for name in (*given, *more))
-    if not names:
-        raise ValueError(f"give at least 1 catalogue of alerts; known are {', '.join(sorted(catalogues()))}")
+    check(names, f"give at least 1 catalogue of alerts; known are {', '.join(sorted(catalogues()))}")
     for name in names:
-        if name not in catalogues():
-            raise ValueError(unknown("catalogue of alerts", name, catalogues()))
+        check_known("catalogue of alerts", name, catalogues())
     return MoleculeReward("passes-filters", partial(_passes, names), catalogs=names)
 
 
@@ -69,14 +67,12 @@ class Similarity:
 
     def __init__(self, references: Sequence[str], direction: str) -> None:
         chem()
-        if direction not in ("up", "down"):
-            raise ValueError(f"direction is up (be like them) or down (be different), got {direction!r}")
+        check(direction in ("up", "down"), f"direction is up (be like them) or down (be different), got {direction!r}")
         molecules = read(references)
         for smiles, molecule in zip(references, molecules, strict=True):
             if isinstance(molecule, Invalid):
                 raise ValueError(f"cannot compare with {smiles!r}, neither a molecule ({molecule.why}) nor a file")
-        if not references:
-            raise ValueError("similarity needs at least 1 molecule to compare with, got none")
+        check(references, "similarity needs at least 1 molecule to compare with, got none")
         self.references, self.direction = tuple(references), direction
         self._fingerprints = [_fingerprint(molecule) for molecule in molecules]
 
