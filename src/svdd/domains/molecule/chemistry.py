@@ -58,11 +58,8 @@ def canonical(molecules: Iterable[str]) -> list[str]:
 
 def flat(molecules: Iterable[str]) -> list[str]:
     """The canonical SMILES of the valid molecules without stereochemistry, which most generators do not know."""
-    whole = canonical(molecules)
-    return [
-        chem().MolToSmiles(parsed(smiles), isomericSmiles=False) if _STEREO & set(smiles) else smiles
-        for smiles in whole
-    ]
+    whole, write = canonical(molecules), chem().MolToSmiles
+    return [write(parsed(smiles), isomericSmiles=False) if _STEREO & set(smiles) else smiles for smiles in whole]
 
 
 def validity(molecules: Sequence[str]) -> float:

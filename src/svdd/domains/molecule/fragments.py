@@ -185,8 +185,7 @@ def _read(fragment: str) -> tuple[str, list[Any]]:
 
     with rdBase.BlockLogs():
         molecule = Chem.MolFromSmiles(fragment, sanitize=False)
-        if molecule is None or not molecule.GetNumAtoms():
-            raise ValueError(f"{fragment!r} cannot be read as SMILES")
+        check(molecule is not None and molecule.GetNumAtoms(), f"{fragment!r} cannot be read as SMILES")
         points = _points(fragment, molecule)
         try:
             Chem.SanitizeMol(molecule)

@@ -14,6 +14,7 @@ from svdd.domains.dna.rewards import SequenceReward
 from svdd.domains.rna import folding
 from svdd.domains.rna.measures import upstream_starts
 from svdd.domains.sequence.alphabets import RNA
+from svdd.messages import check
 from svdd.networks.regressors import ConvolutionalRegressor
 from svdd.networks.sequences import SequenceClassifier, check_sizes
 from svdd.networks.weight_files import load_network
@@ -129,8 +130,7 @@ def unpaired(last: int | None = None) -> SequenceFunction:
         ValueError: If `last` is below 1.
     """
     folding.vienna()
-    if last is not None and last < 1:
-        raise ValueError(f"last is a number of letters, at least 1, got {last}")
+    check(last is None or last >= 1, f"last is a number of letters, at least 1, got {last}")
     return lambda sequences: _scores([chance[-(last or 0) :].mean() for chance in folding.unpaired(sequences)])
 
 
@@ -208,8 +208,7 @@ def _partners(structure: str) -> numpy.ndarray:
             raise ValueError(
                 f"structure has {symbol!r} at position {site + 1} that opens or closes nothing; use ( ) and ."
             )
-    if open_ or not structure:
-        raise ValueError(f"structure must be dots and matching brackets, got {structure!r}")
+    check(structure and not open_, f"structure must be dots and matching brackets, got {structure!r}")
     return partner
 
 

@@ -106,9 +106,8 @@ def _statistics(designs: Designs, reference: Reference | None, alphabet: str, no
     words = reference.words if reference else {}
     texts = designs.sequences
     found: list[Measure] = [("elbo_per_base", mean(designs.elbo), False)]
-    found += [
-        (f"correlation_{k}mer", word_correlation(texts, counts, k, alphabet), True) for k, counts in words.items()
-    ]
+    for k, counts in words.items():
+        found.append((f"correlation_{k}mer", word_correlation(texts, counts, k, alphabet), True))
     if reference and reference.motifs:
         found.append(("correlation_motif", optional(lambda: _motif_correlation(texts, reference), notes), True))
     found.append(("diversity", optional(lambda: diversity_of(designs), notes), False))

@@ -35,9 +35,8 @@ def measured_molecules(
     Arguments and cost as `svdd.domains.sequence.measures.measured`.
     """
     if process.about.get("name") != "molecule":
-        return scored(
-            result, judge, judged, chunks, note="no likelihood bound: only the bundled model of molecules has one"
-        )
+        note = "no likelihood bound: only the bundled model of molecules has one"
+        return scored(result, judge, judged, chunks, note=note)
     from svdd.domains.molecule.model import elbo_per_symbol
 
     return bounded(scored(result, judge, judged, chunks), process, elbo_per_symbol, chunks)
@@ -137,15 +136,15 @@ def _chemnet(designs: Designs, reference: MoleculeReference, notes: list[str]) -
     """The ChemNet distance of the first designs, and that of as many draws of the reference."""
     rows = designs.leading(CHEMNET_MOST)
     texts = [designs.sequences[row] for row in rows if chemistry.parsed(designs.sequences[row]) is not None]
-    ours: list[Activations] = []
+    ours = None
     try:
         check_enough(min(len(texts), reference.activations.count))
-        optional(lambda: ours.append(Activations.of(texts)), notes)
+        ours = optional(lambda: Activations.of(texts), notes)
     except TooFewForFrechetError as error:
         notes.append(f"no fcd: {error}")
-    if not ours:
+    if ours is None:
         return {"fcd": numpy.nan, "fcd_floor": numpy.nan}
     notes.append(
         f"fcd is of {len(texts)} designs and falls with their number: as many of the reference itself have fcd_floor"
     )
-    return {"fcd": frechet(ours[0], reference.activations), "fcd_floor": floor(reference.activations, len(texts))}
+    return {"fcd": frechet(ours, reference.activations), "fcd_floor": floor(reference.activations, len(texts))}

@@ -99,6 +99,7 @@ class MoleculeReference:
             raise ValueError(f"{name} must hold at least 2 valid molecules, got {len(valid)} of {len(molecules)}")
         some = [valid[place] for place in _places(len(valid), sample)]
         table = property_table(some)
+        note = f"{name}: all but novelty and neighbours is of {len(some):,} of its {len(valid):,} molecules"
         return cls(
             name,
             len(valid),
@@ -108,9 +109,7 @@ class MoleculeReference:
             {name: Histogram.of(name, table[name]) for name in BINS},
             Activations.of(some, device=device),
             frozenset(flat(valid)),
-            ""
-            if len(some) == len(valid)
-            else f"{name}: all but novelty and neighbours is of {len(some):,} of its {len(valid):,} molecules",
+            "" if len(some) == len(valid) else note,
         )
 
     def brief(self, kept: int = KEPT, neighbours: int = NEIGHBOURS) -> MoleculeReference:
@@ -163,16 +162,11 @@ class MoleculeReference:
             for name, (low, high, _) in BINS.items()
             if f"property_{name}" in arrays
         }
-        return cls(
-            str(arrays["name"]),
-            int(arrays["count"]),
-            arrays["neighbours"],
-            pieces("fragment"),
-            pieces("scaffold"),
-            histograms,
-            _statistics(arrays),
-            note=str(arrays["note"]),
-        )
+        name = str(arrays["name"])
+        count = int(arrays["count"])
+        cut = (pieces("fragment"), pieces("scaffold"))
+        note = str(arrays["note"])
+        return cls(name, count, arrays["neighbours"], *cut, histograms, _statistics(arrays), note=note)
 
 
 def write_molecule_reference(

@@ -136,8 +136,7 @@ def _pattern(smarts: str) -> Any:
 
     with rdBase.BlockLogs():
         pattern = chemistry.MolFromSmarts(smarts)
-    if pattern is None:
-        raise ValueError(f"{smarts!r} is no SMARTS")
+    check(pattern is not None, f"{smarts!r} is no SMARTS")
     return pattern
 
 
