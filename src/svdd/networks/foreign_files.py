@@ -11,7 +11,7 @@ import math
 import pickle
 import struct
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -247,3 +247,18 @@ class _TensorUnpickler(pickle.Unpickler):
             raw = bytearray(self.archive.read(f"{self.folder}data/{key}"))
             self.storages[key] = torch.frombuffer(raw, dtype=dtype) if count else torch.empty(0, dtype=dtype)
         return self.storages[key]
+
+
+def few(names: Iterable[str]) -> str:
+    """The first three names and how many more there are."""
+    first = list(names)
+    return ", ".join(first[:3]) + (f" and {len(first) - 3} more" if len(first) > 3 else "") or "none"
+
+
+def check_names(file: Path, kind: str, wanted: Collection[str], weights: Collection[str]) -> None:
+    """Raise if a file lacks weights of a network, or has others."""
+    missing, unknown = [n for n in wanted if n not in weights], [n for n in weights if n not in wanted]
+    if missing or unknown:
+        raise ValueError(
+            f"{file} is not quite a {kind}: missing weights: {few(missing)}; unknown weights: {few(unknown)}"
+        )

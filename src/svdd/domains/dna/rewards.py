@@ -3,10 +3,9 @@
 Every reward is a callable that takes a list of sequences and returns one float32 number each.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from itertools import groupby
 
 import torch
@@ -14,17 +13,10 @@ from torch import Tensor
 
 from svdd.cost.batches import in_full_batches
 from svdd.domains.sequence.alphabets import DNA, Alphabet
-from svdd.networks.sequences import SequenceClassifier
+from svdd.messages import check
+from svdd.networks.sequences import SequenceClassifier, check_sizes
 from svdd.networks.weight_files import load_network
 from svdd.registry import bundled
-
-__all__ = [
-    "SequenceReward",
-    "gc_content",
-    "hepg2",
-    "hepg2_judge",
-    "motif_count",
-]
 
 _NUCLEOTIDES = Alphabet("ACGTU")
 _COMPLEMENT = str.maketrans("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")
@@ -35,6 +27,7 @@ _AMBIGUOUS = {
 }
 
 
+@dataclass(repr=False, eq=False)
 class SequenceReward:
     """Scores sequences with one output of a classifier network.
 
@@ -50,24 +43,17 @@ class SequenceReward:
         ValueError: If the network has no such output or `sites` is not positive.
     """
 
-    def __init__(
-        self,
-        network: SequenceClassifier,
-        output: int = 0,
-        *,
-        name: str = "",
-        alphabet: Alphabet = DNA,
-        sites: int = 3200,
-    ) -> None:
-        if not 0 <= output < network.config["outputs"]:
-            raise ValueError(f"output {output} of a network with {network.config['outputs']}")
-        if sites < 1:
-            raise ValueError(f"sites must be at least 1, got {sites}")
-        self.network = network
-        self.output = output
-        self.name = name
-        self.alphabet = alphabet
-        self.sites = sites
+    network: SequenceClassifier
+    output: int = 0
+    _: KW_ONLY
+    name: str = ""
+    alphabet: Alphabet = DNA
+    sites: int = 3200
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.output < self.network.config["outputs"]:
+            raise ValueError(f"output {self.output} of a network with {self.network.config['outputs']}")
+        check_sizes(sites=self.sites)
 
     def __call__(self, sequences: Sequence[str]) -> Tensor:
         """Return one float32 score per sequence, on the CPU, in the order given.
@@ -101,7 +87,7 @@ def hepg2(*, device: torch.device | str | None = None) -> SequenceReward:
     from a calibrated classifier of DNase-accessible sites. It predicts where chromatin is
     open; no reporter assay was used, so it does not measure enhancer activity.
     """
-    return _bundled("hepg2-guide", 0, "hepg2", device)
+    return _bundled("hepg2-guide", "hepg2", device)
 
 
 def hepg2_judge(*, device: torch.device | str | None = None) -> SequenceReward:
@@ -111,7 +97,7 @@ def hepg2_judge(*, device: torch.device | str | None = None) -> SequenceReward:
     nor architecture with the guide, so a decoder that exploits the guide's errors shows as a
     gap between the two.
     """
-    return _bundled("hepg2-judge", 0, "hepg2_judge", device)
+    return _bundled("hepg2-judge", "hepg2_judge", device)
 
 
 def gc_content(target: float = 0.5) -> Callable[[Sequence[str]], Tensor]:
@@ -123,8 +109,7 @@ def gc_content(target: float = 0.5) -> Callable[[Sequence[str]], Tensor]:
     Raises:
         ValueError: If the target is not between 0 and 1.
     """
-    if not 0 <= target <= 1:
-        raise ValueError(f"target must lie between 0 and 1, got {target}")
+    check(0 <= target <= 1, f"target must lie between 0 and 1, got {target}")
 
     def reward(sequences: Sequence[str]) -> Tensor:
         _NUCLEOTIDES.check(sequences)
@@ -144,8 +129,7 @@ def motif_count(motif: str) -> Callable[[Sequence[str]], Tensor]:
         ValueError: If the motif is empty or has a letter that IUPAC does not define.
     """
     strange = sorted(set(motif) - set(_AMBIGUOUS))
-    if not motif or strange:
-        raise ValueError(f"motif {motif!r} must be made of IUPAC letters; strange: {strange}")
+    check(motif and not strange, f"motif {motif!r} must be made of IUPAC letters; strange: {strange}")
     strands = {motif, motif.translate(_COMPLEMENT)[::-1]}
     bodies = "|".join("".join(_AMBIGUOUS[letter] for letter in strand) for strand in strands)
     pattern = re.compile(f"(?=(?:{bodies}))")
@@ -158,9 +142,7 @@ def motif_count(motif: str) -> Callable[[Sequence[str]], Tensor]:
     return reward
 
 
-def _bundled(file: str, output: int, name: str, device: torch.device | str | None) -> SequenceReward:
-    path = bundled("dna-enhancer", f"{file}.safetensors")
-    network = load_network(path)
-    if not isinstance(network, SequenceClassifier):
-        raise ValueError(f"{path} holds a {type(network).__name__}, not a SequenceClassifier")
-    return SequenceReward(network.to(device), output, name=name)
+def _bundled(file: str, name: str, device: torch.device | str | None) -> SequenceReward:
+    network = load_network(bundled("dna-enhancer", f"{file}.safetensors"))
+    assert isinstance(network, SequenceClassifier), "the bundled oracles are of this kind"
+    return SequenceReward(network.to(device), name=name)

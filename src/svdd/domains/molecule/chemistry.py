@@ -5,8 +5,6 @@ Molecules are SMILES; an empty string, or what RDKit does not read, is an invali
 Properties and the Fréchet ChemNet distance are in `svdd.domains.molecule.measures`.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -16,26 +14,7 @@ import numpy
 from jaxtyping import Bool, Float32, UInt8
 from numpy import ndarray
 
-from svdd.messages import module_of
-
-__all__ = [
-    "alerts",
-    "canonical",
-    "distant",
-    "fingerprints",
-    "flat",
-    "fragment_similarity",
-    "fragments",
-    "internal_diversity",
-    "nearest_similarity",
-    "novelty",
-    "parsed",
-    "scaffold_similarity",
-    "scaffolds",
-    "tanimoto",
-    "uniqueness",
-    "validity",
-]
+from svdd.messages import check, module_of
 
 BITS, RADIUS = 1024, 2
 """Of the fingerprints: ECFP4 folded to 1024 bits, as MOSES and MOOD have them."""
@@ -79,11 +58,8 @@ def canonical(molecules: Iterable[str]) -> list[str]:
 
 def flat(molecules: Iterable[str]) -> list[str]:
     """The canonical SMILES of the valid molecules without stereochemistry, which most generators do not know."""
-    whole = canonical(molecules)
-    return [
-        chem().MolToSmiles(parsed(smiles), isomericSmiles=False) if _STEREO & set(smiles) else smiles
-        for smiles in whole
-    ]
+    whole, write = canonical(molecules), chem().MolToSmiles
+    return [write(parsed(smiles), isomericSmiles=False) if _STEREO & set(smiles) else smiles for smiles in whole]
 
 
 def validity(molecules: Sequence[str]) -> float:
@@ -153,8 +129,7 @@ def nearest_similarity(molecules: Sequence[str], known: Sequence[str]) -> Float3
         ValueError: if no known molecule is valid.
     """
     theirs = fingerprints(canonical(known))
-    if not len(theirs):
-        raise ValueError(f"nearest similarity needs at least 1 valid known molecule, got 0 of {len(known)}")
+    check(len(theirs), f"nearest similarity needs at least 1 valid known molecule, got 0 of {len(known)}")
     return nearest_of(fingerprints(canonical(molecules)), theirs)
 
 
@@ -221,8 +196,7 @@ def alerts(molecules: Sequence[str], catalogue: str = "PAINS") -> Bool[ndarray, 
         Baell and Holloway, J. Med. Chem. 53, 2719 (2010), for PAINS.
     """
     known = catalogues()
-    if catalogue not in known:
-        raise ValueError(f"unknown catalogue {catalogue!r}; RDKit has {', '.join(known)}")
+    check(catalogue in known, f"unknown catalogue {catalogue!r}; RDKit has {', '.join(known)}")
     rules, found = rules_of((catalogue,)), map(parsed, molecules)
     return numpy.array([rules.HasMatch(molecule) for molecule in found if molecule is not None], dtype=bool)
 

@@ -1,15 +1,11 @@
 """Files of molecules: designs as SDF and as a picture, poses as SDF, and lists of SMILES that users give."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-__all__ = ["best", "read_molecules", "write_molecules", "write_sdf"]
 
 DRAWN, A_ROW, PIXELS = 24, 4, 300
 """Of the picture: molecules at most, molecules in a row, and the edge of each."""

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from svdd.domains.molecule.selfies import LONGEST, MASK, PAD, molecule_of, symbols_of, tokens_of, written
+from svdd.messages import check
 
 _MARKER = "I"  # an isotope of it stands for an attachment point while a fragment is written
 _END = "[I]"  # ends a slot's chain while it is decoded; no symbol of the vocabulary
@@ -164,13 +165,11 @@ def template(fragment: str) -> Template:
     if len(parts) == 2:
         strings[0] = [items for items in strings[0] if isinstance(items[-1], Slot)]
         strings[1] = [items[1:] for items in strings[1] if isinstance(items[0], Slot)]
-    if not all(strings):
-        raise ValueError(f"{fragment} cannot be written with its rings closed before its *; leave a * out")
+    check(all(strings), f"{fragment} cannot be written with its rings closed before its *; leave a * out")
     items = tuple(item for some in strings for item in min(some, key=_complexity))
     found = Template(items, sum(isinstance(item, Slot) for item in _all(items)), len(parts) == 2, smiles)
     needed = found.symbols((1,) * found.slots)
-    if needed > LONGEST:
-        raise ValueError(f"{fragment} needs {needed} symbols, and the model's longest molecules have {LONGEST}")
+    check(needed <= LONGEST, f"{fragment} needs {needed} symbols, and the model's longest molecules have {LONGEST}")
     return found
 
 
@@ -186,8 +185,7 @@ def _read(fragment: str) -> tuple[str, list[Any]]:
 
     with rdBase.BlockLogs():
         molecule = Chem.MolFromSmiles(fragment, sanitize=False)
-        if molecule is None or not molecule.GetNumAtoms():
-            raise ValueError(f"{fragment!r} cannot be read as SMILES")
+        check(molecule is not None and molecule.GetNumAtoms(), f"{fragment!r} cannot be read as SMILES")
         points = _points(fragment, molecule)
         try:
             Chem.SanitizeMol(molecule)
@@ -210,8 +208,7 @@ def _read(fragment: str) -> tuple[str, list[Any]]:
 
 def _points(fragment: str, molecule: Any) -> list[Any]:
     points = [atom for atom in molecule.GetAtoms() if not atom.GetAtomicNum()]
-    if not points:
-        raise ValueError(f"{fragment} has no attachment point; write * where designs go on, as in *c1ccccc1")
+    check(points, f"{fragment} has no attachment point; write * where designs go on, as in *c1ccccc1")
     for atom in points:
         bonds = [bond.GetBondType().name for bond in atom.GetBonds()]
         if bonds != ["SINGLE"] or any(not near.GetAtomicNum() for near in atom.GetNeighbors()):

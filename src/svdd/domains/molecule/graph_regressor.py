@@ -1,17 +1,12 @@
 """A network that reads a number off noisy molecular graphs: a value of the states of graph diffusion."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from svdd.networks.bases import Scaled
 from svdd.networks.regressors import check_time, time_embedding, waves
 from svdd.networks.sequences import check_sizes
-
-__all__ = ["GraphRegressor"]
 
 
 class _Passing(nn.Module):
@@ -36,7 +31,7 @@ class _Passing(nn.Module):
         return hidden + self.mix(torch.cat([seen, received], 2))
 
 
-class GraphRegressor(nn.Module):
+class GraphRegressor(Scaled):
     """Reads numbers off graphs with real-valued node features and bonds.
 
     output = scale * network(graph, t) + shift
@@ -57,9 +52,6 @@ class GraphRegressor(nn.Module):
         ValueError: If a size is not positive.
     """
 
-    scale: Tensor
-    shift: Tensor
-
     def __init__(
         self,
         features: int = 9,
@@ -71,17 +63,8 @@ class GraphRegressor(nn.Module):
         dropout: float = 0.0,
         timed: bool = False,
     ) -> None:
-        super().__init__()
         check_sizes(features=features, outputs=outputs, channels=channels, rounds=rounds, kinds=kinds)
-        self.config: dict[str, Any] = {
-            "features": features,
-            "outputs": outputs,
-            "channels": channels,
-            "rounds": rounds,
-            "kinds": kinds,
-            "dropout": dropout,
-            "timed": timed,
-        }
+        super().__init__(locals())
         self.features, self.timed = features, timed
         self.stem = nn.Linear(features, channels)
         self.clock = time_embedding(channels) if timed else None
@@ -93,8 +76,6 @@ class GraphRegressor(nn.Module):
             nn.GELU(),
             nn.Linear(channels, outputs),
         )
-        self.register_buffer("scale", torch.ones(outputs))
-        self.register_buffer("shift", torch.zeros(outputs))
 
     def forward(self, graphs: dict[str, Tensor], t: Tensor | None = None) -> Tensor:
         """Return outputs (n, outputs) for graphs and, of a timed network, times in [0, 1], one or n of them.
@@ -115,7 +96,7 @@ class GraphRegressor(nn.Module):
         hidden = functional.gelu(hidden)
         for one in self.rounds:
             hidden = one(hidden, graphs["adj"].to(real), pairs)
-        return self.head(_pooled(hidden, real)) * self.scale + self.shift
+        return self.in_units(self.head(_pooled(hidden, real)))
 
 
 def _pooled(hidden: Tensor, real: Tensor) -> Tensor:

@@ -24,19 +24,11 @@ from svdd.chain.tree import Tree
 from svdd.domains.molecule.files import write_molecules
 from svdd.domains.molecule.fragments import Template, filled, template
 from svdd.domains.molecule.gdss.sizes import draw_sizes
-from svdd.domains.molecule.selfies import (
-    LONGEST,
-    MASK,
-    PAD,
-    SYMBOLS,
-    VOCABULARY,
-    encode,
-    selfies_package,
-    shown,
-)
+from svdd.domains.molecule.selfies import LONGEST, MASK, PAD, SYMBOLS, VOCABULARY, encode, selfies_package, shown
 from svdd.domains.molecule.selfies import decode as canonical_smiles
 from svdd.domains.sequence.bundled_models import batched_denoiser
 from svdd.domains.sequence.masked import bound_per_site
+from svdd.messages import check
 from svdd.registry import bundled
 
 
@@ -69,8 +61,7 @@ class Lengths:
             ValueError: for something else, and lengths that no training molecule has.
         """
         span = [length, length] if isinstance(length, int) else list(length)
-        if len(span) != 2:
-            raise ValueError(f"length is a number of symbols, or [fewest, most], got {length}")
+        check(len(span) == 2, f"length is a number of symbols, or [fewest, most], got {length}")
         kept = tuple(count if span[0] <= symbols <= span[1] else 0 for symbols, count in enumerate(self.counts))
         if not any(kept):
             least, most = self.span
@@ -99,12 +90,11 @@ def molecule(
             likelier: molecules are easier to make and less diverse. It makes another pretrained law, which rewards then tilt.
 
     Raises:
-        ModuleNotFoundError: without the extra `molecules`.
+        ImportError: without the extra `molecules`.
         ValueError: for a file that is not such a network, an unknown precision, steps below 1, a length that no training
             molecule has, or a temperature that is not positive.
     """
-    if not symbol_temperature > 0:
-        raise ValueError(f"symbol_temperature must be above 0, got {symbol_temperature}")
+    check(symbol_temperature > 0, f"symbol_temperature must be above 0, got {symbol_temperature}")
     selfies_package()  # without it no design could be read, which would be late to tell
     call, batch = batched_denoiser("molecule", VOCABULARY, LONGEST, weights, device, precision)
     lengths = training_lengths(weights) if length is None else training_lengths(weights).within(length)
@@ -184,13 +174,8 @@ def with_fragment(process: Process, fragment: str, free: Sequence[int] | None = 
         parts = [x[:, slots == slot].tolist() for slot in range(made.slots)]
         return [filled(fragment, tuple(map(shown, row))) for row in zip(*parts, strict=True)]
 
-    return replace(
-        process,
-        prior=prior,
-        denoiser=_within(process.denoiser, first),
-        decode=decode,
-        about={**process.about, "fragment": fragment},
-    )
+    about = {**process.about, "fragment": fragment}
+    return replace(process, prior=prior, denoiser=_within(process.denoiser, first), decode=decode, about=about)
 
 
 def _free_counts(lengths: Sequence[int], made: Template, fragment: str, free: Sequence[int] | None) -> list[int]:

@@ -1,7 +1,5 @@
 """Poses: how the best designs sit in the receptor that they were docked into."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +13,6 @@ from numpy import ndarray
 from svdd.decoding.result import Result
 from svdd.domains.molecule.files import best, write_sdf
 from svdd.scoring.reward import traits_of
-
-__all__ = ["POSED", "Poses", "pocket", "poses_of"]
 
 POSED = 10
 """Designs, the best different ones, whose poses are kept."""

@@ -14,6 +14,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from svdd.domains.molecule.chemistry import parsed, read
+from svdd.messages import module_of
 
 SYMBOLS = (
     "[#Branch1]", "[#Branch2]", "[#C]", "[#N]", "[=Branch1]", "[=Branch2]", "[=C]", "[=N]", "[=O]",
@@ -33,13 +34,10 @@ def selfies_package() -> Any:
     """The package, with the valences it comes with.
 
     Raises:
-        ModuleNotFoundError: without the package.
+        ImportError: without the package.
         ValueError: if other valences were set, which would change what every token means.
     """
-    try:
-        import selfies
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("molecules need selfies and rdkit: pip install 'svdd[molecules]'") from error
+    selfies = module_of("molecules", "selfies", "molecules need selfies and rdkit")
     if selfies.get_semantic_constraints() != selfies.get_preset_constraints("default"):
         raise ValueError(
             "the valences of selfies were changed, and the model's tokens mean other molecules under them; "
@@ -133,6 +131,7 @@ def written(molecule: Any) -> str:
     return str(Chem.MolToSmiles(molecule, isomericSmiles=False))
 
 
+@lru_cache(maxsize=1 << 14)
 def canonical(smiles: str) -> str:
     """Canonical SMILES without stereochemistry, empty for what is no molecule."""
     molecule = parsed(smiles)

@@ -41,7 +41,8 @@ def structure_drawing(designs: Sequence[str], titles: Sequence[str]) -> str | No
 
 
 def _draw(axes: Any, text: str, structure: str) -> None:
-    x, y = _layout(structure)
+    points = vienna().naview_xy_coordinates(structure)[: len(structure)]
+    x, y = [point.X for point in points], [point.Y for point in points]
     axes.plot(x, y, color=GREY, linewidth=1, zorder=1)
     for one, other in _pairs(structure):
         axes.plot([x[one], x[other]], [y[one], y[other]], color=BLUE, linewidth=2, zorder=2)
@@ -52,11 +53,6 @@ def _draw(axes: Any, text: str, structure: str) -> None:
     axes.set_aspect("equal")
     axes.margins(0.08)
     axes.axis("off")
-
-
-def _layout(structure: str) -> tuple[list[float], list[float]]:
-    points = vienna().naview_xy_coordinates(structure)
-    return [point.X for point in points[: len(structure)]], [point.Y for point in points[: len(structure)]]
 
 
 def _pairs(structure: str) -> list[tuple[int, int]]:

@@ -6,8 +6,6 @@ References:
     Lorenz et al., ViennaRNA Package 2.0, Algorithms for Molecular Biology 6:26, 2011.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +13,7 @@ import numpy
 from numpy.typing import NDArray
 
 from svdd.domains.sequence.alphabets import RNA
-
-__all__ = ["as_rna", "ensemble_energy", "minimum_free_energy", "pairing", "unpaired", "vienna"]
+from svdd.messages import needs
 
 
 def vienna() -> Any:
@@ -28,8 +25,7 @@ def vienna() -> Any:
     try:
         import RNA as module
     except ImportError:
-        message = 'RNA structure needs ViennaRNA, which is not installed: pip install "svdd[rna]"'
-        raise ImportError(message, name="RNA") from None
+        raise ImportError(needs("RNA structure", "ViennaRNA", "rna"), name="RNA") from None
     return module
 
 

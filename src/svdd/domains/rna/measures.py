@@ -1,7 +1,5 @@
 """Statistics of sets of 5' untranslated regions: upstream start codons, composition and structure."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy
@@ -9,8 +7,6 @@ from numpy.typing import NDArray
 
 from svdd.domains.rna.folding import as_rna, minimum_free_energy, vienna
 from svdd.domains.sequence.distances import gc_fraction
-
-__all__ = ["composition_by_position", "rna_summary", "upstream_starts"]
 
 
 def upstream_starts(sequences: Sequence[str]) -> NDArray[numpy.int64]:

@@ -3,8 +3,6 @@
 Every reward is a callable that takes a list of sequences (T counts as U) and returns one float32 number each.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy
@@ -16,23 +14,11 @@ from svdd.domains.dna.rewards import SequenceReward
 from svdd.domains.rna import folding
 from svdd.domains.rna.measures import upstream_starts
 from svdd.domains.sequence.alphabets import RNA
+from svdd.messages import check
 from svdd.networks.regressors import ConvolutionalRegressor
-from svdd.networks.sequences import SequenceClassifier
+from svdd.networks.sequences import SequenceClassifier, check_sizes
 from svdd.networks.weight_files import load_network
 from svdd.registry import bundled
-
-__all__ = [
-    "RibosomeLoad",
-    "ensemble_energy",
-    "free_energy",
-    "kozak",
-    "mrl",
-    "mrl_judge",
-    "no_uaug",
-    "stability",
-    "structure_match",
-    "unpaired",
-]
 
 SequenceFunction = Callable[[Sequence[str]], Tensor]
 
@@ -52,8 +38,7 @@ class RibosomeLoad:
     """
 
     def __init__(self, network: ConvolutionalRegressor, *, name: str = "", rows: int = 64) -> None:
-        if rows < 1:
-            raise ValueError(f"rows must be at least 1, got {rows}")
+        check_sizes(rows=rows)
         self.network = network
         self.name = name
         self.rows = rows
@@ -145,8 +130,7 @@ def unpaired(last: int | None = None) -> SequenceFunction:
         ValueError: If `last` is below 1.
     """
     folding.vienna()
-    if last is not None and last < 1:
-        raise ValueError(f"last is a number of letters, at least 1, got {last}")
+    check(last is None or last >= 1, f"last is a number of letters, at least 1, got {last}")
     return lambda sequences: _scores([chance[-(last or 0) :].mean() for chance in folding.unpaired(sequences)])
 
 
@@ -224,8 +208,7 @@ def _partners(structure: str) -> numpy.ndarray:
             raise ValueError(
                 f"structure has {symbol!r} at position {site + 1} that opens or closes nothing; use ( ) and ."
             )
-    if open_ or not structure:
-        raise ValueError(f"structure must be dots and matching brackets, got {structure!r}")
+    check(structure and not open_, f"structure must be dots and matching brackets, got {structure!r}")
     return partner
 
 

@@ -75,18 +75,14 @@ class Alphabet:
             table[[ord(read), ord(read.lower())]] = self.letters.index(meant)
         codes = table[np.frombuffer("".join(sequences).encode("latin-1", "replace"), np.uint8)]
         if (codes == _FOREIGN).any():
-            self._refuse(sequences, int((codes == _FOREIGN).argmax()), allowed)
+            place = int((codes == _FOREIGN).argmax())
+            ends = np.cumsum([len(sequence) for sequence in sequences])
+            row = int((ends > place).argmax())
+            site = place - int(ends[row]) + len(sequences[row])
+            raise ValueError(
+                f"sequence {row} has {sequences[row][site]!r} at position {site + 1}; allowed letters are {allowed}"
+            )
         return codes
-
-    @staticmethod
-    def _refuse(sequences: Sequence[str], place: int, allowed: str) -> None:
-        row = 0
-        while place >= len(sequences[row]):
-            place -= len(sequences[row])
-            row += 1
-        raise ValueError(
-            f"sequence {row} has {sequences[row][place]!r} at position {place + 1}; allowed letters are {allowed}"
-        )
 
     def decode(self, tokens: Int64[Tensor, "n L"]) -> list[str]:
         """The sequences that tokens spell, masked sites as the mask's letter."""

@@ -12,7 +12,7 @@ from svdd.chain.tree import Tree
 from svdd.cost.batches import in_full_batches
 from svdd.domains.sequence.alphabets import Alphabet
 from svdd.domains.sequence.masked import masked_sequences
-from svdd.messages import unknown
+from svdd.messages import check_known
 from svdd.networks.inference import inference_pass
 from svdd.networks.sequences import SequenceDenoiser
 from svdd.networks.weight_files import load_network
@@ -77,8 +77,7 @@ def batched_denoiser(
     Raises:
         ValueError: for a file that is not such a network, or an unknown precision.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(unknown("precision", precision, PRECISIONS))
+    check_known("precision", precision, PRECISIONS)
     path = Path(weights) if weights else bundled(name, "denoiser.safetensors")
     network = load_network(path)
     if not isinstance(network, SequenceDenoiser):
@@ -89,11 +88,16 @@ def batched_denoiser(
         )
     forward = inference_pass(network.to(device), PRECISIONS[precision])
     where = network.head.weight.device
-    sites = _SITES_ON_CPU if where.type == "cpu" else _SITES_ON_ACCELERATOR
-    batch = max(1, sites // max(length, 1))
+    batch = rows_at_once(where, length)
     call = in_full_batches(forward, batch)
 
     def logits(x: Tensor, t: Tensor, cond: Tree) -> Tensor:
         return call(x.to(where)).to(x.device)
 
     return logits, batch
+
+
+def rows_at_once(where: torch.device, length: int) -> int:
+    """Rows of one batch of a network on a device."""
+    sites = _SITES_ON_CPU if where.type == "cpu" else _SITES_ON_ACCELERATOR
+    return max(1, sites // max(length, 1))

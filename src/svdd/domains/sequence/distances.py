@@ -4,8 +4,6 @@ All functions take lists of strings and none changes its input. Motif content is
 `svdd.domains.sequence.motifs`, intervals are in `svdd.metrics.intervals`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -13,17 +11,7 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
-__all__ = [
-    "gc_fraction",
-    "homopolymer_rate",
-    "kmer_correlation",
-    "kmer_counts",
-    "longest_homopolymer",
-    "nearest_edit_distance",
-    "pairwise_distances",
-    "pairwise_diversity",
-    "unique_fraction",
-]
+from svdd.messages import check, module_of
 
 
 def kmer_counts(sequences: Sequence[str], k: int, *, alphabet: str = "ACGT") -> NDArray[numpy.int64]:
@@ -40,8 +28,7 @@ def kmer_counts(sequences: Sequence[str], k: int, *, alphabet: str = "ACGT") -> 
     Raises:
         ValueError: If k is not positive or a letter is not in the alphabet.
     """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
+    check(k >= 1, f"k must be at least 1, got {k}")
     size = len(alphabet)
     # The letter after the alphabet stands for a gap, so that no word spans two sequences.
     codes = _codes("\n".join(sequences), alphabet)
@@ -58,11 +45,7 @@ def kmer_counts(sequences: Sequence[str], k: int, *, alphabet: str = "ACGT") -> 
 
 
 def kmer_correlation(
-    sequences: Sequence[str],
-    reference: Sequence[str] | NDArray[numpy.int64],
-    k: int,
-    *,
-    alphabet: str = "ACGT",
+    sequences: Sequence[str], reference: Sequence[str] | NDArray[numpy.int64], k: int, *, alphabet: str = "ACGT"
 ) -> float:
     """Pearson correlation of k-mer frequencies with those of a reference, between -1 and 1.
 
@@ -78,8 +61,7 @@ def kmer_correlation(
     counts = kmer_counts(sequences, k, alphabet=alphabet)
     if not isinstance(reference, numpy.ndarray):
         reference = kmer_counts(reference, k, alphabet=alphabet)
-    if reference.shape != counts.shape:
-        raise ValueError(f"reference has {reference.shape} counts, {k}-mers are {counts.shape}")
+    check(reference.shape == counts.shape, f"reference has {reference.shape} counts, {k}-mers are {counts.shape}")
     return float(numpy.corrcoef(counts, reference)[0, 1])
 
 
@@ -89,7 +71,9 @@ def gc_fraction(sequences: Sequence[str]) -> NDArray[numpy.float64]:
     Raises:
         ValueError: If a sequence is empty.
     """
-    _refuse_empty(sequences)
+    for row, sequence in enumerate(sequences):
+        if not sequence:
+            raise ValueError(f"sequence {row} is empty")
     return numpy.array([(text.count("G") + text.count("C")) / len(text) for text in sequences])
 
 
@@ -118,10 +102,9 @@ def pairwise_distances(sequences: Sequence[str]) -> NDArray[numpy.float32]:
     Raises:
         ImportError: If rapidfuzz is not installed.
     """
-    process, levenshtein = _rapidfuzz()
-    scorer = levenshtein.normalized_distance
-    distances: NDArray[numpy.float32] = process.cdist(sequences, sequences, scorer=scorer, dtype=numpy.float32)
-    return distances
+    package = _rapidfuzz()
+    scorer = package.distance.Levenshtein.normalized_distance
+    return package.process.cdist(sequences, sequences, scorer=scorer, dtype=numpy.float32)
 
 
 def pairwise_diversity(sequences: Sequence[str]) -> float:
@@ -131,8 +114,7 @@ def pairwise_diversity(sequences: Sequence[str]) -> float:
         ImportError: If rapidfuzz is not installed.
         ValueError: If there are fewer than two sequences.
     """
-    if len(sequences) < 2:
-        raise ValueError(f"diversity needs at least 2 sequences, got {len(sequences)}")
+    check(len(sequences) >= 2, f"diversity needs at least 2 sequences, got {len(sequences)}")
     total = float(pairwise_distances(sequences).sum(dtype=numpy.float64))
     return total / (len(sequences) * (len(sequences) - 1))
 
@@ -144,22 +126,15 @@ def nearest_edit_distance(sequences: Sequence[str], reference: Sequence[str]) ->
         ImportError: If rapidfuzz is not installed.
         ValueError: If there is no reference sequence.
     """
-    if not len(reference):
-        raise ValueError("nearest distance needs at least 1 reference sequence, got 0")
-    process, levenshtein = _rapidfuzz()
-    nearest = [
-        process.cdist([text], reference, scorer=levenshtein.distance, dtype=numpy.int32).min() for text in sequences
-    ]
+    check(len(reference), "nearest distance needs at least 1 reference sequence, got 0")
+    package = _rapidfuzz()
+    scorer = package.distance.Levenshtein.distance
+    nearest = [package.process.cdist([text], reference, scorer=scorer).min() for text in sequences]
     return numpy.array(nearest, dtype=numpy.int64)
 
 
-def _rapidfuzz() -> tuple[Any, Any]:
-    try:
-        from rapidfuzz import process
-        from rapidfuzz.distance import Levenshtein
-    except ImportError as error:
-        raise ImportError("edit distances need rapidfuzz: pip install 'svdd[sequences]'") from error
-    return process, Levenshtein
+def _rapidfuzz() -> Any:
+    return module_of("sequences", "rapidfuzz", "edit distances need rapidfuzz")
 
 
 def _codes(text: str, alphabet: str) -> NDArray[numpy.uint8]:
@@ -172,9 +147,3 @@ def _codes(text: str, alphabet: str) -> NDArray[numpy.uint8]:
         letter = text[int((codes == 255).argmax())]
         raise ValueError(f"found {letter!r}; the alphabet is {alphabet}")
     return codes
-
-
-def _refuse_empty(sequences: Sequence[str]) -> None:
-    for row, sequence in enumerate(sequences):
-        if not sequence:
-            raise ValueError(f"sequence {row} is empty")

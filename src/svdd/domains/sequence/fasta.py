@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from svdd.messages import needs
+from svdd.messages import check, needs
 
 
 def read_fasta(path: Path) -> list[str]:
@@ -23,8 +23,7 @@ def read_fasta(path: Path) -> list[str]:
         raise ValueError(f"{path} is not a text file") from None
     lines = iter(text.splitlines(keepends=True))
     sequences = [sequence for _, sequence in SimpleFastaParser(lines)]
-    if not all(sequences) or not sequences:
-        raise ValueError(f"{path} must hold FASTA records: a line '>name', then the letters")
+    check(all(sequences) and sequences, f"{path} must hold FASTA records: a line '>name', then the letters")
     return sequences
 
 

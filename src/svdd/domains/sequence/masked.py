@@ -15,6 +15,7 @@ from svdd.chain.rng import LIKELIHOOD_BOUND, Rng
 from svdd.chain.schedules import Survival, masked_log_linear, time_grid
 from svdd.chain.transitions import Transition, masked_ancestral
 from svdd.domains.sequence.alphabets import Alphabet
+from svdd.messages import check
 
 
 class NoLikelihoodBoundError(ValueError):
@@ -47,8 +48,7 @@ def masked_sequences(
     Raises:
         ValueError: for a length or steps below 1.
     """
-    if length < 1:
-        raise ValueError(f"length must be at least 1, got {length}")
+    check(length >= 1, f"length must be at least 1, got {length}")
     survival = survival or masked_log_linear()
     facts = {"alphabet": alphabet.letters, "mask": alphabet.mask, "length": length, "steps": steps}
     if alphabet.synonyms:
@@ -127,8 +127,7 @@ def from_sequences(process: Process, sequences: Sequence[str], noise: float) -> 
     Raises:
         ValueError: for a foreign letter, a wrong length, or noise outside (0, 1].
     """
-    if not 0 < noise <= 1:
-        raise ValueError(f"noise is the share of sites to redesign, in (0, 1], got {noise}")
+    check(0 < noise <= 1, f"noise is the share of sites to redesign, in (0, 1], got {noise}")
     tokens = _templates(process, sequences, masked=False)
     steps = max(1, round(noise * process.steps))
 
@@ -142,12 +141,7 @@ def from_sequences(process: Process, sequences: Sequence[str], noise: float) -> 
 
 
 def elbo_per_site(
-    process: Process,
-    sequences: Sequence[str],
-    *,
-    samples: int = 16,
-    seed: int = 0,
-    rows: int = 256,
+    process: Process, sequences: Sequence[str], *, samples: int = 16, seed: int = 0, rows: int = 256
 ) -> Float[Tensor, " n"]:
     r"""A lower bound of the log-likelihood in nats a site: $\frac1L E_t[\frac{1}{t}\sum_{masked} \log p(x_0^i | x_t)]$.
 

@@ -5,7 +5,6 @@ networks, which are told apart by the names of their weights: the dilated convol
 transformer of the language models.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,15 @@ from svdd.chain.transitions import masked_ancestral
 from svdd.chain.tree import Tree
 from svdd.cost.batches import in_full_batches
 from svdd.domains.sequence.alphabets import DNA, RNA, Alphabet
+from svdd.domains.sequence.bundled_models import rows_at_once
 from svdd.domains.sequence.masked import masked_sequences
 from svdd.domains.sequence.mdlm_networks import DiffusionTransformer, DilatedDenoiser
-from svdd.networks.foreign_files import Checkpoint, read_checkpoint
+from svdd.networks.foreign_files import Checkpoint, check_names, few, read_checkpoint
 
 _NETWORKS: dict[str, Any] = {"convs.0.weight": DilatedDenoiser, "vocab_embed.embedding": DiffusionTransformer}
 """A weight that only this network has."""
 _RECOMPUTED = {"rotary_emb.inv_freq"}
 _SMALLEST = 1e-3
-_SITES_ON_CPU, _SITES_ON_ACCELERATOR = 3200, 100_000  # as for the bundled models
 
 
 def mdlm(
@@ -121,7 +120,7 @@ def _network(checkpoint: Checkpoint, ema: bool, heads: int | None) -> tuple[Any,
     weights = {name: value.float() for name, value in weights.items() if name not in _RECOMPUTED}
     if ema and checkpoint.average is not None:
         weights |= _averaged(network, checkpoint)
-    _check_names(checkpoint.path, network, weights)
+    check_names(checkpoint.path, type(network).__name__, network.state_dict(), weights)
     try:
         network.load_state_dict(weights, assign=True)
     except RuntimeError as error:
@@ -140,21 +139,11 @@ def _of_network(checkpoint: Checkpoint) -> tuple[Any, dict[str, Tensor]]:
     prefix = next((p for p in ("backbone.", "", *found) if p in found), None)
     if prefix is None:
         raise ValueError(
-            f"{checkpoint.path} has none of {_few(_NETWORKS)}, so it is neither network that can be read; it has "
-            f"{_few(checkpoint.weights)}"
+            f"{checkpoint.path} has none of {few(_NETWORKS)}, so it is neither network that can be read; it has "
+            f"{few(checkpoint.weights)}"
         )
     own = {k.removeprefix(prefix): v for k, v in checkpoint.weights.items() if k.startswith(prefix)}
     return found[prefix], own
-
-
-def _check_names(path: Path, network: nn.Module, weights: dict[str, Tensor]) -> None:
-    wanted = network.state_dict().keys()
-    missing, unknown = [n for n in wanted if n not in weights], [n for n in weights if n not in wanted]
-    if missing or unknown:
-        raise ValueError(
-            f"{path} is not quite a {type(network).__name__}: missing weights: {_few(missing)}; "
-            f"unknown weights: {_few(unknown)}"
-        )
 
 
 def _averaged(network: nn.Module, checkpoint: Checkpoint) -> dict[str, Tensor]:
@@ -169,11 +158,6 @@ def _averaged(network: nn.Module, checkpoint: Checkpoint) -> dict[str, Tensor]:
     return {name: value.float() for name, value in zip(own, average, strict=True)}
 
 
-def _few(names: Iterable[str]) -> str:
-    first = list(names)
-    return ", ".join(first[:3]) + (f" and {len(first) - 3} more" if len(first) > 3 else "") or "none"
-
-
 def _alphabet(letters: str | None, vocabulary: int) -> Alphabet | None:
     if letters is None:
         return DNA if vocabulary == len(DNA) else None
@@ -186,7 +170,7 @@ def _alphabet(letters: str | None, vocabulary: int) -> Alphabet | None:
 def _noise_conditioned(network: Any, length: int, timed: bool) -> Network:
     """A network at the noise level of t, or always at none, on batches of one shape."""
     where = next(network.parameters()).device
-    rows = max(1, (_SITES_ON_CPU if where.type == "cpu" else _SITES_ON_ACCELERATOR) // length)
+    rows = rows_at_once(where, length)
     survival = masked_log_linear(_SMALLEST)
 
     @torch.no_grad()

@@ -159,14 +159,7 @@ class DiffusionTransformer(nn.Module):
     """
 
     def __init__(
-        self,
-        symbols: int,
-        width: int,
-        conditioning: int,
-        heads: int,
-        blocks: int,
-        frequencies: int = 256,
-        ratio: int = 4,
+        self, symbols: int, width: int, conditioning: int, heads: int, blocks: int, frequencies: int, ratio: int
     ) -> None:
         super().__init__()
         self.symbols, self.frequencies = symbols, frequencies

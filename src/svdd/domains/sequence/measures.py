@@ -4,8 +4,6 @@
 itself. `record` makes one row of numbers with intervals from the designs of one or more runs with the same settings.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,29 +18,13 @@ from svdd.cost.ledger import Cost, metered
 from svdd.decoding.result import Result
 from svdd.domains.rna.folding import minimum_free_energy
 from svdd.domains.rna.measures import upstream_starts
+from svdd.domains.sequence import distances
 from svdd.domains.sequence.alphabets import RNA, Alphabet
-from svdd.domains.sequence.distances import (
-    gc_fraction,
-    kmer_counts,
-    longest_homopolymer,
-    nearest_edit_distance,
-    pairwise_distances,
-)
 from svdd.domains.sequence.masked import NoLikelihoodBoundError, elbo_per_site
 from svdd.domains.sequence.references import Reference
 from svdd.metrics import measures
 from svdd.metrics.intervals import Statistic, mean
-from svdd.metrics.measures import (
-    Designs,
-    Evaluation,
-    Measure,
-    between,
-    distinct,
-    of_first,
-    optional,
-    scored,
-    tabled,
-)
+from svdd.metrics.measures import Designs, Evaluation, Measure, between, distinct, of_first, optional, scored, tabled
 from svdd.scoring.reward import Reward
 
 ELBO_SAMPLES = 8
@@ -124,9 +106,8 @@ def _statistics(designs: Designs, reference: Reference | None, alphabet: str, no
     words = reference.words if reference else {}
     texts = designs.sequences
     found: list[Measure] = [("elbo_per_base", mean(designs.elbo), False)]
-    found += [
-        (f"correlation_{k}mer", word_correlation(texts, counts, k, alphabet), True) for k, counts in words.items()
-    ]
+    for k, counts in words.items():
+        found.append((f"correlation_{k}mer", word_correlation(texts, counts, k, alphabet), True))
     if reference and reference.motifs:
         found.append(("correlation_motif", optional(lambda: _motif_correlation(texts, reference), notes), True))
     found.append(("diversity", optional(lambda: diversity_of(designs), notes), False))
@@ -134,11 +115,11 @@ def _statistics(designs: Designs, reference: Reference | None, alphabet: str, no
     if reference and reference.sequences:
         known, natural = set(reference.sequences), reference.sequences
         found.append(("novel", mean([text not in known for text in texts]), False))
-        near = optional(lambda: of_first(designs, lambda first: nearest_edit_distance(first, natural)), notes)
+        near = optional(lambda: of_first(designs, lambda first: distances.nearest_edit_distance(first, natural)), notes)
         found.append(("nearest_distance", near, False))
-    found.append(("homopolymer", mean(longest_homopolymer(texts) >= HOMOPOLYMER), False))
+    found.append(("homopolymer", mean(distances.longest_homopolymer(texts) >= HOMOPOLYMER), False))
     if {"G", "C"} <= set(alphabet):
-        found.append(("gc", mean(gc_fraction(texts)), False))
+        found.append(("gc", mean(distances.gc_fraction(texts)), False))
     if alphabet == RNA.letters:
         found.append(("uaug", mean(upstream_starts(texts) > 0), False))
         found.append(("mfe_per_base", optional(lambda: of_first(designs, _energy_a_letter), notes), False))
@@ -150,7 +131,7 @@ def diversity_of(designs: Designs) -> Statistic | None:
     rows = designs.first
     if len(rows) < 2:
         return None
-    return between(rows, pairwise_distances([designs.sequences[row] for row in rows]).astype(float))
+    return between(rows, distances.pairwise_distances([designs.sequences[row] for row in rows]).astype(float))
 
 
 def _energy_a_letter(texts: Sequence[str]) -> Float[ndarray, " n"]:
@@ -159,7 +140,7 @@ def _energy_a_letter(texts: Sequence[str]) -> Float[ndarray, " n"]:
 
 def word_correlation(texts: Sequence[str], natural: ndarray, k: int, alphabet: str) -> Statistic | None:
     """Pearson correlation of word frequencies with natural ones; None where there are fewer words than kinds of words."""
-    counts = numpy.stack([kmer_counts([text], k, alphabet=alphabet) for text in texts]).astype(float)
+    counts = numpy.stack([distances.kmer_counts([text], k, alphabet=alphabet) for text in texts]).astype(float)
     if counts.sum() < len(natural):
         return None
     theirs = natural - natural.mean()

@@ -1,7 +1,5 @@
 """Transcription-factor motifs of JASPAR in DNA sequences."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -11,15 +9,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from svdd.domains.sequence.alphabets import DNA
-
-__all__ = [
-    "ENHANCER_MOTIFS",
-    "jaspar_matrices",
-    "motif_correlation",
-    "motif_hits",
-    "rank_correlation",
-    "score_threshold",
-]
+from svdd.messages import module_of
 
 ENHANCER_MOTIFS: dict[str, str] = {
     "HNF4A": "MA1494.2",
@@ -49,11 +39,7 @@ def jaspar_matrices(
         ImportError: If pyjaspar is not installed.
         ValueError: If JASPAR has no such identifier.
     """
-    try:
-        from pyjaspar import jaspardb
-    except ImportError as error:
-        raise ImportError("motif metrics need pyjaspar: pip install 'svdd[motifs]'") from error
-    database = jaspardb()
+    database = module_of("motifs", "pyjaspar", "motif metrics need pyjaspar").jaspardb()
     matrices = {}
     for name, identifier in identifiers.items():
         with warnings.catch_warnings():
@@ -88,10 +74,7 @@ def score_threshold(matrix: NDArray[numpy.float64], chance: float = 1e-4) -> flo
 
 
 def motif_hits(
-    sequences: Sequence[str],
-    matrices: Mapping[str, NDArray[numpy.float64]] | None = None,
-    *,
-    chance: float = 1e-4,
+    sequences: Sequence[str], matrices: Mapping[str, NDArray[numpy.float64]] | None = None, *, chance: float = 1e-4
 ) -> NDArray[numpy.int64]:
     """Count sites where a motif scores above its threshold on either strand.
 

@@ -1,7 +1,5 @@
 """What designs are compared with: natural sequences, or the counts of them that came with a model."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -71,12 +71,7 @@ def timed(network: TimedSequenceDenoiser) -> Network:
 
 
 def uniform_elbo_per_site(
-    process: Process,
-    sequences: Sequence[str],
-    *,
-    samples: int = 16,
-    seed: int = 0,
-    survival: Survival | None = None,
+    process: Process, sequences: Sequence[str], *, samples: int = 16, seed: int = 0, survival: Survival | None = None
 ) -> Float[Tensor, " n"]:
     r"""A lower bound of the log-likelihood of the process's own T steps, in nats a site.
 

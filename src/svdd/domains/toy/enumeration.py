@@ -177,30 +177,27 @@ class Enumerable:
         r"""The target $p_a \propto p \, e^{r/a}$."""
         return choice_law(self.p_pre()[None], self.rewards, math.inf, temperature)[0]
 
-    def _backwards(self, temperature: float) -> list[Tensor]:
+    def soft_values(self, temperature: float) -> list[Tensor]:
+        r"""Tables of $v_k = a \log E[e^{r/a} | x_k]$ by the soft Bellman recursion; $E[r | x_k]$ at infinite temperature."""
         # Masked states cannot be final: any finite number does for them.
         tables = [torch.zeros(len(self.states), dtype=torch.float64).index_copy(0, self._finished, self.rewards)]
         for step in reversed(range(self.process.steps)):
             tables.append(_log_mean_exp(self.kernel(step), tables[-1], temperature))
         return tables[::-1]
 
-    def soft_values(self, temperature: float) -> list[Tensor]:
-        r"""Tables of $v_k = a \log E[e^{r/a} | x_k]$ by the soft Bellman recursion; $E[r | x_k]$ at infinite temperature."""
-        return self._backwards(temperature)
-
     def mean_reward_values(self) -> list[Tensor]:
         """Tables of $E[r | x_k]$, what regressing rewards learns."""
-        return self._backwards(math.inf)
+        return self.soft_values(math.inf)
 
     def mean_field_values(self, temperature: float) -> list[Tensor]:
         r"""Tables of $a \log E_q[e^{r/a}]$ under the factorised posterior: `monte_carlo` at K = infinity."""
         joints = (_joint(self._posterior(step)) for step in range(self.process.steps))
-        return [*(_log_mean_exp(q, self.rewards, temperature) for q in joints), self._backwards(math.inf)[-1]]
+        return [*(_log_mean_exp(q, self.rewards, temperature) for q in joints), self.soft_values(math.inf)[-1]]
 
     def posterior_mean_values(self) -> list[Tensor]:
         """Tables of the reward of the most likely token at every site: `posterior_mean`."""
         guesses = (self._posterior(step).mode() for step in range(self.process.steps))
-        return [*(self.reward(x0) for x0 in guesses), self._backwards(math.inf)[-1]]
+        return [*(self.reward(x0) for x0 in guesses), self.soft_values(math.inf)[-1]]
 
     def as_value(self, tables: Sequence[Tensor]) -> Value:
         """A value that looks its numbers up."""

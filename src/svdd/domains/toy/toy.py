@@ -5,49 +5,23 @@ Each exposes `process`, `reward`, the exact soft `value(temperature)`, the tilte
 """
 
 from svdd.chain.process import Process
-from svdd.domains.toy.enumeration import Enumerable
-from svdd.domains.toy.toy_discrete import (
-    enumerable_a,
-    enumerable_b,
-    independent_tokens,
-    masked,
-    one_step,
-    ties,
-    uniform,
-)
-from svdd.domains.toy.toy_gaussian import (
-    Gaussian,
-    Mixture,
-    NodesAndEdges,
-    NormalMixture,
-    Quadratic,
-    gaussian_linear,
-    gaussian_quadratic,
-    mixture,
-    product,
-)
-
-__all__ = [
-    "Enumerable",
-    "Gaussian",
-    "Mixture",
-    "NodesAndEdges",
-    "NormalMixture",
-    "Quadratic",
-    "enumerable_a",
-    "enumerable_b",
-    "gaussian_linear",
-    "gaussian_process",
-    "gaussian_quadratic",
-    "independent_tokens",
-    "masked",
-    "masked_process",
-    "mixture",
-    "one_step",
-    "product",
-    "ties",
-    "uniform",
-]
+from svdd.domains.toy.enumeration import Enumerable as Enumerable
+from svdd.domains.toy.toy_discrete import enumerable_a as enumerable_a
+from svdd.domains.toy.toy_discrete import enumerable_b as enumerable_b
+from svdd.domains.toy.toy_discrete import independent_tokens as independent_tokens
+from svdd.domains.toy.toy_discrete import masked as masked
+from svdd.domains.toy.toy_discrete import one_step as one_step
+from svdd.domains.toy.toy_discrete import ties as ties
+from svdd.domains.toy.toy_discrete import uniform as uniform
+from svdd.domains.toy.toy_gaussian import Gaussian as Gaussian
+from svdd.domains.toy.toy_gaussian import Mixture as Mixture
+from svdd.domains.toy.toy_gaussian import NodesAndEdges as NodesAndEdges
+from svdd.domains.toy.toy_gaussian import NormalMixture as NormalMixture
+from svdd.domains.toy.toy_gaussian import Quadratic as Quadratic
+from svdd.domains.toy.toy_gaussian import gaussian_linear as gaussian_linear
+from svdd.domains.toy.toy_gaussian import gaussian_quadratic as gaussian_quadratic
+from svdd.domains.toy.toy_gaussian import mixture as mixture
+from svdd.domains.toy.toy_gaussian import product as product
 
 
 def gaussian_process(steps: int = 40) -> Process:

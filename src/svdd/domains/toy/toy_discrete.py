@@ -50,14 +50,10 @@ def masked(
     def prior(n: int, rng: Rng) -> Tree:
         return torch.full((n, length), vocabulary)
 
-    process = Process(
-        prior,
-        _masked_denoiser(data, length, vocabulary),
-        masked_ancestral(masked_log_linear()),
-        time_grid(steps),
-        time_independent=True,
-        about={"name": "toy-masked", "domain": "tokens"},
-    )
+    denoiser = _masked_denoiser(data, length, vocabulary)
+    transition = masked_ancestral(masked_log_linear())
+    about = {"name": "toy-masked", "domain": "tokens"}
+    process = Process(prior, denoiser, transition, time_grid(steps), time_independent=True, about=about)
     start = torch.zeros((vocabulary + 1) ** length, dtype=torch.float64)
     start[-1] = 1.0
     return Enumerable(process, length, vocabulary, vocabulary + 1, start, data, rewards)

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from support.gdss_checkpoints import checkpoint, easydict, write_pth, write_safetensors
-from svdd.domains.molecule.gdss.files import Noising, read_graph_checkpoint
+from svdd.domains.molecule.gdss.files import read_graph_checkpoint
 from svdd.domains.molecule.gdss.process import gdss
+from svdd.domains.molecule.gdss.steps import VE, VP
 
 
 @pytest.mark.parametrize("network_x", ["ScoreNetworkX", "ScoreNetworkX_GMH"])
@@ -25,8 +26,8 @@ def test_every_form_holds_the_same(tmp_path, monkeypatch, network_x):
     for file in forms:
         made = read_graph_checkpoint(file)
         assert (made.data, made.nodes, made.features, made.network_x) == ("ZINC250k", 38, 9, network_x)
-        assert made.noise_x == Noising("VP", 0.1, 1.0, 6)
-        assert made.noise_adj == Noising("VE", 0.2, 1.0, 6)
+        assert made.noise_x == VP(0.1, 1.0, 6)
+        assert made.noise_adj == VE(0.2, 1.0, 6)
         for part, weights in (("x", made.x), ("adj", made.adj)):
             expected = content[f"{part}_state_dict"]
             assert weights.keys() == expected.keys()

@@ -114,7 +114,8 @@ class AutoDock:
             self._vina.set_receptor(path)
             self._vina.compute_vina_maps(list(receptor.center), list(receptor.size))
         except (RuntimeError, TypeError) as error:
-            raise ValueError(f"AutoDock cannot read the receptor {receptor.name}: {_flat(error)}") from error
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(f"AutoDock cannot read the receptor {receptor.name}: {reason}") from error
         finally:
             Path(path).unlink()
 
@@ -152,10 +153,6 @@ def _best(energies: Any, poses: str) -> Pose:
     if abs(inside - unbound) > _TRUSTED:
         raise Undockable("an internal energy that is not the unbound one")
     return Pose(score, "MODEL" + poses.split("MODEL")[best + 1])
-
-
-def _flat(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,7 @@ The molecule is docked as it is written: no proton is moved, and where stereoche
 the same.
 """
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from rdkit.Chem import Mol
+from typing import Any
 
 NO_TYPE = "an atom that AutoDock has no type for"
 _ATTEMPTS = 50  # at an embedding; of strained rings that cannot be, RDKit would try hundreds, for minutes
@@ -18,7 +15,7 @@ class Undockable(ValueError):
     """A molecule that cannot be docked; the message says why, in words that are the same for all of a kind."""
 
 
-def conformer(smiles: str, seed: int) -> "Mol":
+def conformer(smiles: str, seed: int) -> Any:
     """The molecule with its hydrogens in 3D: ETKDG, then the force field MMFF94, or UFF where that lacks an atom.
 
     Args:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from svdd.messages import unknown
+from svdd.messages import check, check_known, unknown
 
 Point = tuple[float, float, float]
 ENDINGS = (".pdbqt", ".pdbqt.gz")
@@ -147,8 +147,7 @@ def prepared_targets() -> dict[str, Path]:
 
 def _prepared(name: str) -> tuple[str, tuple[Point, Point]]:
     known = prepared_targets()
-    if name not in known:
-        raise ValueError(unknown(f"receptor of {PREPARED}", name, known))
+    check_known(f"receptor of {PREPARED}", name, known)
     lines = known[name].with_name(f"{name}_conf.txt").read_text(encoding="utf-8").splitlines()
     box = {key.strip(): float(value) for key, equals, value in (line.partition("=") for line in lines) if equals}
     center, size = ((box[f"{what}_x"], box[f"{what}_y"], box[f"{what}_z"]) for what in ("center", "size"))
@@ -166,10 +165,8 @@ def _text(path: Path) -> str:
         text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
     except (gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read as a receptor in PDBQT: {error}") from None
-    if "ROOT" in text.splitlines():
-        raise ValueError(f"{path} is a ligand, with torsions, and no rigid receptor")
-    if not _atoms(text):
-        raise ValueError(f"{path} is no receptor in PDBQT: it has no lines of atoms with three coordinates")
+    check("ROOT" not in text.splitlines(), f"{path} is a ligand, with torsions, and no rigid receptor")
+    check(_atoms(text), f"{path} is no receptor in PDBQT: it has no lines of atoms with three coordinates")
     return text
 
 

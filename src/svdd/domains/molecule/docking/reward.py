@@ -3,10 +3,11 @@
 import multiprocessing
 import os
 import tempfile
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from svdd.domains.molecule.docking.autodock import Docker, Request, Search, check_installed
 from svdd.domains.molecule.docking.ligands import posed
@@ -16,19 +17,15 @@ from svdd.registry import PathWhere
 from svdd.rewards.worker_pool import workers as in_workers
 from svdd.scoring.components import as_component
 from svdd.scoring.policy import IN_WORKERS, Policy
-from svdd.scoring.reward import Ask, Failure, Invalid, Pending, Reward, hand_over
+from svdd.scoring.reward import Ask, Failure, Invalid, Reward, hand_over
 from svdd.scoring.scorer import ComponentScorer, Scorer
-
-if TYPE_CHECKING:
-    from rdkit.Chem import Mol
-
-__all__ = ["Docking", "docking"]
 
 NAME = "vina"
 """Of the column of scores."""
 _AT_ONCE = 16  # molecules a process; a killed run loses the scores of at most so many
 
 
+@dataclass(eq=False, repr=False)
 class VinaScores:
     """Vina scores of molecules in worker processes (kcal/mol, lower is better); `Invalid` where one cannot be docked.
 
@@ -38,40 +35,44 @@ class VinaScores:
         processes: workers; 0 docks here, as does whoever is a worker already.
         timeout: seconds a molecule may take.
         memory_mb: memory that a worker may take beyond the maps.
+        policy: what failures mean.
     """
 
-    def __init__(
-        self,
-        receptor: Receptor,
-        search: Search,
-        processes: int,
-        timeout: float,
-        memory_mb: float | None,
-        policy: Policy = IN_WORKERS,
-    ) -> None:
-        self.receptor, self.search, self._limits = receptor, search, (processes, timeout, memory_mb)
-        self.policy = policy
-        docker, self.pool = Docker(receptor, search), None
+    receptor: Receptor
+    search: Search
+    processes: int
+    timeout: float
+    memory_mb: float | None
+    policy: Policy
+
+    def __post_init__(self) -> None:
+        docker, self.pool = Docker(self.receptor, self.search), None
         if multiprocessing.parent_process() is not None:
             docker.start()  # before the first molecule's time runs
-        elif processes:
-            self.pool = in_workers(docker, processes, batch=1, timeout=timeout, memory_mb=memory_mb)
-            self.at_once = _AT_ONCE * processes
+        elif self.processes:
+            self.pool = in_workers(docker, self.processes, batch=1, timeout=self.timeout, memory_mb=self.memory_mb)
+            self.at_once = _AT_ONCE * self.processes
         self._docker: Reward = self.pool or docker
 
     def __reduce__(self) -> Any:
-        return VinaScores, (self.receptor, self.search, *self._limits, self.policy)
+        return VinaScores, tuple(getattr(self, one.name) for one in fields(self))
 
     def __call__(self, designs: Sequence[str]) -> Any:
         """A score for each molecule; failures are settled by the policy."""
         return Scorer(self, share=False)(designs)
 
-    def submit(self, designs: Sequence[str]) -> "_Scores":
+    def submit(self, designs: Sequence[str]) -> "_Later":
         """Hands molecules over; `result()` is a list with a score, `Invalid`, or a `Failure` for each."""
         smiles = [_canonical(design) for design in designs]
         molecules = dict.fromkeys(one for one in smiles if isinstance(one, str))
         longest_first = sorted(molecules, key=len, reverse=True)  # so that processes end together
-        return _Scores(smiles, longest_first, hand_over(self._docker, longest_first))
+        answer = hand_over(self._docker, longest_first)
+
+        def scores() -> list[Any]:
+            found = dict(zip(longest_first, answer.result(), strict=True)) if longest_first else {}
+            return [one if isinstance(one, Invalid) else found[one] for one in smiles]
+
+        return _Later(scores)
 
     @property
     def identity(self) -> str:
@@ -90,7 +91,7 @@ class VinaScores:
         if self.pool is not None:
             self.pool.close()
 
-    def poses(self, designs: Sequence[str]) -> "list[Mol | None]":
+    def poses(self, designs: Sequence[str]) -> list[Any]:
         """See `Docking.poses`."""
         with tempfile.TemporaryDirectory(prefix="svdd-") as folder:
             given = [_canonical(design) for design in designs]
@@ -101,15 +102,11 @@ class VinaScores:
             return [found[one] if isinstance(one, str) else None for one in given]
 
 
-class _Scores:
-    """The scores of molecules on their way: each molecule is docked once, and nothing that is none."""
+class _Later:
+    """Numbers on their way."""
 
-    def __init__(self, smiles: Sequence[str | Invalid], molecules: Sequence[str], answer: Pending) -> None:
-        self.smiles, self.molecules, self.answer = smiles, molecules, answer
-
-    def result(self) -> list[Any]:
-        scores = dict(zip(self.molecules, self.answer.result(), strict=True)) if self.molecules else {}
-        return [one if isinstance(one, Invalid) else scores[one] for one in self.smiles]
+    def __init__(self, result: Callable[[], list[Any]]) -> None:
+        self.result = result
 
 
 class Affinity:
@@ -156,9 +153,10 @@ class Docking(Affinity):
         """The rewards, one per molecule; failures are settled by the policy."""
         return Scorer(self, share=False)(designs)
 
-    def submit(self, designs: Sequence[str]) -> "_Rewards":
+    def submit(self, designs: Sequence[str]) -> "_Later":
         """Hands molecules over; `result()` is a list with a reward, `Invalid`, or a `Failure` for each."""
-        return _Rewards(self.scores.submit(designs))
+        scores = self.scores.submit(designs)
+        return _Later(lambda: [_reward(score) for score in scores.result()])
 
     def __enter__(self) -> "Docking":
         return self
@@ -181,7 +179,7 @@ class Docking(Affinity):
         """What decides a reward."""
         return f"docking {self.scores.identity}"
 
-    def poses(self, designs: Sequence[str]) -> "list[Mol | None]":
+    def poses(self, designs: Sequence[str]) -> list[Any]:
         """The best pose of each molecule, with a property `score` (kcal/mol); None where there is none.
 
         The molecules are docked once more, in the same processes and with the same seed, which gives the same pose.
@@ -261,21 +259,11 @@ def _canonical(design: str) -> str | Invalid:
     return molecule if isinstance(molecule, Invalid) else str(MolToSmiles(molecule))
 
 
-class _Rewards:
-    """The rewards of scores on their way."""
-
-    def __init__(self, scores: Pending) -> None:
-        self.scores = scores
-
-    def result(self) -> list[Any]:
-        return [_reward(score) for score in self.scores.result()]
-
-
 def _reward(answer: Any) -> Any:
     return answer if isinstance(answer, Failure | Invalid) else max(-answer, 0.0)
 
 
-def _pose(asked: Request, score: Any) -> "Mol | None":
+def _pose(asked: Request, score: Any) -> Any:
     if isinstance(score, Failure | Invalid):
         return None
     molecule = posed(Path(asked.path).read_text(encoding="utf-8"))

@@ -13,6 +13,7 @@ from svdd.messages import number
 from svdd.report.plots import GREY, as_svg, brief
 
 DRAWN = 3
+SIDES = {"from the front": (0, 1, 2), "from above": (0, 2, 1)}
 LIGAND = "#0f766e"
 ELEMENTS = {
     "N": "#1d4ed8", "O": "#b91c1c", "S": "#a16207", "P": "#c2410c",
@@ -31,9 +32,7 @@ def pose_drawing(poses: Poses) -> str:
     places = positions(poses.pocket)
     for row in range(shown):
         title = f"{brief(poses.ids[row])}, reward {number(poses.numbers['reward'][row])}"
-        for axes, plane, side in zip(
-            panels[row], ((0, 1, 2), (0, 2, 1)), ("from the front", "from above"), strict=True
-        ):
+        for axes, (side, plane) in zip(panels[row], SIDES.items(), strict=True):
             _draw(axes, poses.molecules[row], places, plane)
             axes.set_title(f"{title}, {side}", fontsize="medium", parse_math=False)
     return as_svg(figure)

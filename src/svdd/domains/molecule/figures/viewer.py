@@ -67,12 +67,8 @@ def policy(script: str | None = None) -> str:
     if script is None:
         return _joined(POLICY)
     known = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    runs = {
-        "script-src": f"'sha256-{known}' blob: 'unsafe-eval'",
-        "connect-src": "data: blob:",
-        "img-src": "data: blob:",
-    }
-    return _joined(POLICY | runs)
+    runs = f"'sha256-{known}' blob: 'unsafe-eval'"
+    return _joined(POLICY | {"script-src": runs, "connect-src": "data: blob:", "img-src": "data: blob:"})
 
 
 def _joined(rules: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ safetensors file has the same tensors, named `x.<key>` and `adj.<key>`, and the 
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,29 +15,14 @@ import torch
 from torch import Tensor
 
 from svdd.domains.molecule.gdss.networks import HEADS, WIDTH, ScoreNetworkA, ScoreNetworkX, ScoreNetworkX_GMH
-from svdd.networks.foreign_files import read_strictly
+from svdd.domains.molecule.gdss.steps import VE, VP, Noise
+from svdd.messages import check
+from svdd.networks.foreign_files import check_names, few, read_strictly
 
 NETWORKS: dict[str, Any] = {one.__name__: one for one in (ScoreNetworkA, ScoreNetworkX, ScoreNetworkX_GMH)}
 _SETTINGS = ("model_config", "params_x", "params_adj")
 _FIXED = {"nhid": WIDTH, "adim": WIDTH, "num_heads": HEADS, "conv": "GCN", "c_init": 2, "depth": 2}
 """Settings that all published checkpoints share, and that the networks here do not vary."""
-
-
-@dataclass(frozen=True)
-class Noising:
-    """The noise that one variable was trained with.
-
-    Args:
-        kind: VP or VE.
-        smallest: beta or sigma at t = 0.
-        largest: the same at t = 1.
-        steps: of the sampler, unless another number is asked for.
-    """
-
-    kind: str
-    smallest: float
-    largest: float
-    steps: int
 
 
 @dataclass(frozen=True)
@@ -52,7 +37,7 @@ class GraphCheckpoint:
         network_x: class of the network of node features.
         x: its tensors.
         adj: those of the network of bonds.
-        noise_x: of node features.
+        noise_x: of node features, with the steps of the sampler.
         noise_adj: of bonds.
     """
 
@@ -63,8 +48,8 @@ class GraphCheckpoint:
     network_x: str
     x: dict[str, Tensor]
     adj: dict[str, Tensor]
-    noise_x: Noising
-    noise_adj: Noising
+    noise_x: Noise
+    noise_adj: Noise
 
 
 def read_graph_checkpoint(path: str | Path) -> GraphCheckpoint:
@@ -75,13 +60,11 @@ def read_graph_checkpoint(path: str | Path) -> GraphCheckpoint:
             of another shape than the settings say.
     """
     file = Path(path).expanduser()
-    if not file.is_file():
-        raise ValueError(f"there is no checkpoint file {str(path)!r}")
+    check(file.is_file(), f"there is no checkpoint file {str(path)!r}")
     found = _safetensors(file) if file.suffix == ".safetensors" else read_strictly(file, ["easydict.EasyDict"])
     parts = (*_SETTINGS, "x_state_dict", "adj_state_dict")
     missing = [name for name in parts if not isinstance(found, dict) or not isinstance(found.get(name), dict)]
-    if missing:
-        raise ValueError(f"{file} is no checkpoint of GDSS: it has no {_few(missing)}")
+    check(not missing, f"{file} is no checkpoint of GDSS: it has no {few(missing)}")
     try:
         return _checked(file, found)
     except (KeyError, TypeError, AttributeError) as error:
@@ -131,30 +114,24 @@ def _checked(file: Path, found: Mapping[str, Any]) -> GraphCheckpoint:
     )
 
 
-def _noising(file: Path, settings: Mapping[str, Any]) -> Noising:
+def _noising(file: Path, settings: Mapping[str, Any]) -> Noise:
     if settings["type"] not in ("VP", "VE"):
         raise ValueError(f"{file} was trained with {settings['type']!r} noise; only VP and VE can be loaded")
-    return Noising(
-        settings["type"], float(settings["beta_min"]), float(settings["beta_max"]), int(settings["num_scales"])
-    )
+    kind = VP if settings["type"] == "VP" else VE
+    return kind(float(settings["beta_min"]), float(settings["beta_max"]), int(settings["num_scales"]))
 
 
 def _fitting(
     file: Path, kind: str, wanted: Mapping[str, tuple[int, ...]], state: Mapping[str, Any]
 ) -> dict[str, Tensor]:
     """The tensors, once their names and shapes are known to be those of the network."""
-    missing, unknown = [n for n in wanted if n not in state], [n for n in state if n not in wanted]
-    if missing or unknown:
-        raise ValueError(
-            f"{file} is not quite a {kind}: missing weights: {_few(missing)}; unknown weights: {_few(unknown)}"
-        )
+    check_names(file, kind, wanted, state)
     for name, shape in wanted.items():
         found = state[name]
         if not isinstance(found, Tensor) or tuple(found.shape) != shape or not found.is_floating_point():
             told = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise ValueError(f"{file} is not quite a {kind}: {name} is {told}, not numbers of shape {shape}")
-        if not bool(torch.isfinite(found).all()):
-            raise ValueError(f"{file} is damaged: {name} has numbers that are not finite")
+        check(bool(torch.isfinite(found).all()), f"{file} is damaged: {name} has numbers that are not finite")
     return {name: state[name].float() for name in wanted}
 
 
@@ -193,8 +170,3 @@ def _perceptron(name: str, first: int, hidden: int, last: int, linears: int) -> 
     for i in range(linears):
         table |= {f"{name}.linears.{i}.weight": (sizes[i + 1], sizes[i]), f"{name}.linears.{i}.bias": (sizes[i + 1],)}
     return table
-
-
-def _few(names: Iterable[str]) -> str:
-    first = list(names)
-    return ", ".join(first[:3]) + (f" and {len(first) - 3} more" if len(first) > 3 else "") or "none"

@@ -6,7 +6,6 @@ without one is left out. Hydrogens are implicit, rings are Kekulised, and there 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -14,8 +13,9 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 from torch import Tensor
 
-from svdd.domains.molecule.chemistry import chem, parsed
+from svdd.domains.molecule.chemistry import chem
 from svdd.domains.molecule.gdss.steps import Graphs
+from svdd.domains.molecule.selfies import canonical
 
 ELEMENTS = {4: ["C", "N", "O", "F"], 9: ["C", "N", "O", "F", "P", "S", "Cl", "Br", "I"]}
 """By the number of node features, in their order."""
@@ -117,13 +117,6 @@ def smiles_of(made: Bonded, whole: bool = False) -> str:
         molecule.AddBond(i, j, kinds[order])
     text = chemistry.MolToSmiles(molecule)
     return canonical(text if whole else max(text.split("."), key=len))
-
-
-@lru_cache(maxsize=1 << 14)
-def canonical(smiles: str) -> str:
-    """Canonical SMILES, empty for text that RDKit does not read."""
-    molecule = parsed(smiles)
-    return "" if molecule is None else chem().MolToSmiles(molecule)
 
 
 def graphs_as_bonded(state: Graphs) -> list[Bonded]:

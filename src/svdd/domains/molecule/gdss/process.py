@@ -5,7 +5,7 @@ parent's corrected graph, or make a corrector step each (`corrector="each"`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,21 +20,17 @@ from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree
 from svdd.domains.molecule.chemistry import chem
 from svdd.domains.molecule.files import write_molecules
-from svdd.domains.molecule.gdss.files import NETWORKS, GraphCheckpoint, Noising, read_graph_checkpoint
+from svdd.domains.molecule.gdss.files import NETWORKS, GraphCheckpoint, read_graph_checkpoint
 from svdd.domains.molecule.gdss.graphs import ELEMENTS, decode_graphs
 from svdd.domains.molecule.gdss.networks import MULTIPLE
 from svdd.domains.molecule.gdss.sizes import draw_sizes, size_law
-from svdd.domains.molecule.gdss.steps import VE, VP, GraphDiffusion, Graphs, Noise, graph_noise
-from svdd.messages import unknown
+from svdd.domains.molecule.gdss.steps import GraphDiffusion, Graphs, graph_noise
+from svdd.messages import check, unknown
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 _PAIRS_ON_CPU, _PAIRS_ON_ACCELERATOR = 4096, 2**20  # of one batch, so that activations stay in a core's cache
 _SNR, _SMALLEST = 0.2, 1e-4
-_SCALES = {
-    ("ZINC250k", "ScoreNetworkX"): 0.9,
-    ("ZINC250k", "ScoreNetworkX_GMH"): 0.8,
-    ("QM9", "ScoreNetworkX"): 0.7,
-}
+_SCALES = {("ZINC250k", "ScoreNetworkX"): 0.9, ("ZINC250k", "ScoreNetworkX_GMH"): 0.8, ("QM9", "ScoreNetworkX"): 0.7}
 """Of the corrector's noise, which no checkpoint holds."""
 
 
@@ -69,7 +65,7 @@ def gdss(
         device: where the networks run.
 
     Raises:
-        ModuleNotFoundError: without the extra `molecules`.
+        ImportError: without the extra `molecules`.
         ValueError: for a file that is no such checkpoint, and for options that make no sense.
 
     Cost:
@@ -85,8 +81,8 @@ def gdss(
     _one_of("langevin", langevin, ("graph", "batch"))
     _one_of("corrector", corrector, (True, False, "each"))
     checkpoint = read_graph_checkpoint(path)
-    if checkpoint.features not in ELEMENTS:
-        raise ValueError(f"{path} has {checkpoint.features} elements; known are those of {sorted(ELEMENTS)} elements")
+    count = checkpoint.features
+    check(count in ELEMENTS, f"{path} has {count} elements; known are those of {sorted(ELEMENTS)} elements")
     diffusion = _diffusion(checkpoint, steps, eps)
     law = size_law(atoms, checkpoint.data, checkpoint.nodes)
     networks = score_networks(checkpoint, PRECISIONS[precision], torch.device(device or "cpu"))
@@ -113,8 +109,7 @@ def gdss(
 
 
 def _one_of(option: str, given: Any, known: Any) -> None:
-    if given not in known:
-        raise ValueError(unknown(option, str(given), [str(name) for name in known]))
+    check(given in known, unknown(option, str(given), [str(name) for name in known]))
 
 
 def _diffusion(checkpoint: GraphCheckpoint, steps: int | None, eps: float | int | None) -> GraphDiffusion:
@@ -122,12 +117,8 @@ def _diffusion(checkpoint: GraphCheckpoint, steps: int | None, eps: float | int 
     smallest = _SMALLEST if eps is None else eps
     if count < 1 or not 0 < smallest < 1:
         raise ValueError(f"steps must be at least 1 and eps between 0 and 1, got steps={count}, eps={smallest}")
-    noise = {"x": _noise(checkpoint.noise_x, count), "adj": _noise(checkpoint.noise_adj, count)}
+    noise = {"x": replace(checkpoint.noise_x, steps=count), "adj": replace(checkpoint.noise_adj, steps=count)}
     return GraphDiffusion(noise, count, float(smallest))
-
-
-def _noise(told: Noising, steps: int) -> Noise:
-    return (VP if told.kind == "VP" else VE)(told.smallest, told.largest, steps)
 
 
 def _strengths(

@@ -29,18 +29,25 @@ PARTS = ("x", "adj")
 
 
 @dataclass(frozen=True)
-class VP:
-    r"""$\alpha(t) = e^{c(t)}$, $c = -t^2 (\beta_1 - \beta_0)/4 - t \beta_0/2$, $s = \sqrt{1 - \alpha^2}$; the network says -z.
+class _Noise:
+    """Noise between two strengths.
 
     Args:
-        smallest: beta at t = 0.
-        largest: beta at t = 1.
+        smallest: beta or sigma at t = 0.
+        largest: the same at t = 1.
         steps: K.
     """
 
     smallest: float
     largest: float
     steps: int
+
+
+class VP(_Noise):
+    r"""$\alpha(t) = e^{c(t)}$, $c = -t^2 (\beta_1 - \beta_0)/4 - t \beta_0/2$, $s = \sqrt{1 - \alpha^2}$, of beta.
+
+    The network says -z.
+    """
 
     def marginal(self, t: float) -> tuple[float, float]:
         """alpha(t) and s(t)."""
@@ -68,19 +75,8 @@ class VP:
         return (-betas).log1p()
 
 
-@dataclass(frozen=True)
-class VE:
-    r"""$\alpha = 1$, $s(t) = \sigma_0 (\sigma_1/\sigma_0)^t$; the network says the score itself.
-
-    Args:
-        smallest: sigma at t = 0.
-        largest: sigma at t = 1.
-        steps: K.
-    """
-
-    smallest: float
-    largest: float
-    steps: int
+class VE(_Noise):
+    r"""$\alpha = 1$, $s(t) = \sigma_0 (\sigma_1/\sigma_0)^t$, of sigma; the network says the score itself."""
 
     def marginal(self, t: float) -> tuple[float, float]:
         return 1.0, self.smallest * (self.largest / self.smallest) ** t
@@ -148,10 +144,7 @@ class GraphNormal:
     def log_prob(self, x: Tree) -> Float[Tensor, " n"]:
         """Minus infinity for graphs of other sizes; a pair counts once."""
         real = self.mean["flags"] == 1
-        counted = {
-            "x": real[:, :, None].expand_as(self.mean["x"]),
-            "adj": (real[:, :, None] & real[:, None]).triu(1),
-        }
+        counted = {"x": real[:, :, None].expand_as(self.mean["x"]), "adj": (real[:, :, None] & real[:, None]).triu(1)}
         total = torch.zeros(len(real), dtype=self.mean["x"].dtype, device=real.device)
         for part in PARTS:
             normal = torch.distributions.Normal(self.mean[part], self.std[part][:, None, None], validate_args=False)

@@ -1,7 +1,5 @@
 """The Fréchet ChemNet distance of two sets of molecules."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from svdd.domains.molecule.chemistry import canonical
+from svdd.messages import check, module_of
 from svdd.metrics.moments import Moments, check_enough, floor, frechet
 
 __all__ = ["Activations", "activations", "fcd", "floor", "frechet"]
@@ -26,15 +25,14 @@ class Activations(Moments):
     """Mean and covariance of ChemNet's last layer, 512 features, over a set of molecules."""
 
     @classmethod
-    def of(cls, molecules: Sequence[str], *, device: str = "cpu", rows: int = 64) -> Activations:
+    def of(cls, molecules: Sequence[str], *, device: str = "cpu", rows: int = 64) -> "Activations":
         """The statistics of the valid molecules; arguments as `activations`.
 
         Raises:
             ValueError: for fewer than two valid molecules.
         """
         found = activations(molecules, device=device, rows=rows).astype(float)
-        if len(found) < 2:
-            raise ValueError(f"the ChemNet distance needs at least 2 valid molecules, got {len(found)}")
+        check(len(found) >= 2, f"the ChemNet distance needs at least 2 valid molecules, got {len(found)}")
         return cls(found.mean(0), numpy.cov(found.T), len(found))
 
 
@@ -98,10 +96,6 @@ def _enough(molecules: Sequence[str]) -> list[str]:
 @lru_cache(maxsize=1)
 def _chemnet() -> tuple[Any, Any]:
     """The network and what turns SMILES into its input."""
-    try:
-        from fcd_torch import FCD
-        from fcd_torch.utils import get_one_hot
-    except ImportError as error:
-        raise ImportError("the ChemNet distance needs fcd_torch: pip install 'svdd[molecules]'") from error
+    package = module_of("molecules", "fcd_torch", "the ChemNet distance needs fcd_torch")
     with torch.random.fork_rng(devices=[]):  # initial weights are drawn before the trained ones are read
-        return FCD().model, get_one_hot
+        return package.FCD().model, package.utils.get_one_hot

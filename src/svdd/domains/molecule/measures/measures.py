@@ -1,7 +1,5 @@
 """What designs of molecules are worth: validity, diversity, novelty, likeness to known molecules, alerts, properties."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy
@@ -10,18 +8,7 @@ from numpy import ndarray
 
 from svdd.chain.process import Process
 from svdd.decoding.result import Result
-from svdd.domains.molecule.chemistry import (
-    NEW,
-    alerts,
-    canonical,
-    fingerprints,
-    flat,
-    fragments,
-    nearest_of,
-    parsed,
-    scaffolds,
-    tanimoto,
-)
+from svdd.domains.molecule import chemistry
 from svdd.domains.molecule.measures.chemnet import Activations, floor, frechet
 from svdd.domains.molecule.measures.properties import property_table
 from svdd.domains.molecule.measures.reference import MoleculeReference, Pieces
@@ -30,8 +17,6 @@ from svdd.metrics.intervals import Statistic, mean
 from svdd.metrics.measures import Designs, Evaluation, Measure, between, distinct, optional, scored, tabled
 from svdd.metrics.moments import TooFewForFrechetError, check_enough
 from svdd.scoring.reward import Reward
-
-__all__ = ["measured_molecules", "record_molecules"]
 
 PROPERTIES = ("qed", "sa", "logp", "weight")
 CHEMNET_MOST = 1000
@@ -50,9 +35,8 @@ def measured_molecules(
     Arguments and cost as `svdd.domains.sequence.measures.measured`.
     """
     if process.about.get("name") != "molecule":
-        return scored(
-            result, judge, judged, chunks, note="no likelihood bound: only the bundled model of molecules has one"
-        )
+        note = "no likelihood bound: only the bundled model of molecules has one"
+        return scored(result, judge, judged, chunks, note=note)
     from svdd.domains.molecule.model import elbo_per_symbol
 
     return bounded(scored(result, judge, judged, chunks), process, elbo_per_symbol, chunks)
@@ -81,8 +65,8 @@ def record_molecules(designs: Designs, reference: MoleculeReference | None = Non
 
 
 def _statistics(designs: Designs, reference: MoleculeReference | None) -> list[Measure]:
-    names = [canonical([text])[0] if parsed(text) is not None else None for text in designs.sequences]
-    prints, valid = fingerprints(designs.sequences), numpy.array([name is not None for name in names])
+    names = [next(iter(chemistry.canonical([text])), None) for text in designs.sequences]
+    prints, valid = chemistry.fingerprints(designs.sequences), numpy.array([name is not None for name in names])
     unique, share = distinct(designs, names)
     found: list[Measure] = [
         ("validity", mean(valid), False),
@@ -91,19 +75,19 @@ def _statistics(designs: Designs, reference: MoleculeReference | None) -> list[M
         ("unique", unique, False),
     ]
     if reference:
-        near = numpy.where(valid, nearest_of(prints, reference.neighbours), numpy.nan)
+        near = numpy.where(valid, chemistry.nearest_of(prints, reference.neighbours), numpy.nan)
         known = reference.known
         if known is not None:
-            new = numpy.array([name is None or flat([name])[0] not in known for name in names])
+            new = numpy.array([name is None or chemistry.flat([name])[0] not in known for name in names])
             found.append(("novel", _ratio(new, share), False))
         found += [
-            ("distant", _ratio(near < NEW, share), False),
+            ("distant", _ratio(near < chemistry.NEW, share), False),
             ("nearest_similarity", mean(near), False),
-            ("fragment_similarity", _cosine(designs.sequences, fragments, reference.fragments), True),
-            ("scaffold_similarity", _cosine(designs.sequences, scaffolds, reference.scaffolds), True),
+            ("fragment_similarity", _cosine(designs.sequences, chemistry.fragments, reference.fragments), True),
+            ("scaffold_similarity", _cosine(designs.sequences, chemistry.scaffolds, reference.scaffolds), True),
         ]
     table = property_table(designs.sequences)
-    found.append(("pains", mean(_spread(alerts(designs.sequences), valid)), False))
+    found.append(("pains", mean(_spread(chemistry.alerts(designs.sequences), valid)), False))
     return found + [(name, mean(table[name]), False) for name in PROPERTIES]
 
 
@@ -128,7 +112,7 @@ def _spread(values: ndarray, valid: ndarray) -> Float[ndarray, " n"]:
 
 def _diversity(designs: Designs, prints: ndarray, valid: ndarray) -> Statistic | None:
     rows = [row for row in designs.first if valid[row]]
-    return between(rows, 1 - tanimoto(prints[rows], prints[rows]).astype(float)) if len(rows) > 1 else None
+    return between(rows, 1 - chemistry.tanimoto(prints[rows], prints[rows]).astype(float)) if len(rows) > 1 else None
 
 
 def _cosine(texts: Sequence[str], cut: Callable[[Sequence[str]], Mapping[str, int]], theirs: Pieces) -> Statistic:
@@ -151,17 +135,16 @@ def _cosine(texts: Sequence[str], cut: Callable[[Sequence[str]], Mapping[str, in
 def _chemnet(designs: Designs, reference: MoleculeReference, notes: list[str]) -> dict[str, float]:
     """The ChemNet distance of the first designs, and that of as many draws of the reference."""
     rows = designs.leading(CHEMNET_MOST)
-    texts = [designs.sequences[row] for row in rows if parsed(designs.sequences[row]) is not None]
+    texts = [designs.sequences[row] for row in rows if chemistry.parsed(designs.sequences[row]) is not None]
+    ours = None
     try:
         check_enough(min(len(texts), reference.activations.count))
+        ours = optional(lambda: Activations.of(texts), notes)
     except TooFewForFrechetError as error:
         notes.append(f"no fcd: {error}")
-        return {"fcd": numpy.nan, "fcd_floor": numpy.nan}
-    ours: list[Activations] = []
-    optional(lambda: ours.append(Activations.of(texts)), notes)
-    if not ours:
+    if ours is None:
         return {"fcd": numpy.nan, "fcd_floor": numpy.nan}
     notes.append(
         f"fcd is of {len(texts)} designs and falls with their number: as many of the reference itself have fcd_floor"
     )
-    return {"fcd": frechet(ours[0], reference.activations), "fcd_floor": floor(reference.activations, len(texts))}
+    return {"fcd": frechet(ours, reference.activations), "fcd_floor": floor(reference.activations, len(texts))}

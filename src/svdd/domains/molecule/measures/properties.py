@@ -1,8 +1,6 @@
 """Properties of molecules, how far the properties of two sets lie apart, and which molecules are published hits."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +10,11 @@ from numpy import ndarray
 from numpy.typing import ArrayLike
 
 from svdd.domains.molecule.chemistry import NEW, parsed
-from svdd.messages import unknown
+from svdd.messages import check_known
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["BINS", "Histogram", "hits", "novel_hit_ratio", "property_table", "top_share"]
 
 BINS: dict[str, tuple[float | int, float | int, int]] = {
     "qed": (0, 1, 50),
@@ -35,7 +32,7 @@ BINS: dict[str, tuple[float | int, float | int, int]] = {
 """Every property, with the lowest edge, the highest edge and the number of the bins that sets are compared on."""
 
 
-def property_table(molecules: Sequence[str]) -> pandas.DataFrame:
+def property_table(molecules: Sequence[str]) -> "pandas.DataFrame":
     """QED (0 to 1), SA (1 easy to 10 hard), Crippen logP, weight (Da), TPSA (A^2) and counts of each molecule.
 
     Args:
@@ -132,7 +129,7 @@ class Histogram:
     high: float | int
 
     @classmethod
-    def of(cls, name: str, values: ArrayLike, weights: ArrayLike | None = None) -> Histogram:
+    def of(cls, name: str, values: ArrayLike, weights: ArrayLike | None = None) -> "Histogram":
         """The histogram of the finite values of a property.
 
         Args:
@@ -143,8 +140,7 @@ class Histogram:
         Raises:
             ValueError: for an unknown property.
         """
-        if name not in BINS:
-            raise ValueError(unknown("property", name, BINS))
+        check_known("property", name, BINS)
         low, high, bins = BINS[name]
         numbers = numpy.asarray(values, dtype=float)
         known = numpy.isfinite(numbers)
@@ -152,7 +148,7 @@ class Histogram:
         place = ((numbers[known] - low) / (high - low) * bins).astype(int).clip(0, bins - 1)
         return cls(numpy.bincount(place, times, minlength=bins).astype(float), low, high)
 
-    def divergence(self, other: Histogram) -> float:
+    def divergence(self, other: "Histogram") -> float:
         r"""$\sum_i p_i \log(p_i / q_i)$ of the other's shares q from these shares p, in nats; NaN if one is empty.
 
         Half a molecule is added to every bin of both, so that no bin is empty.
@@ -162,7 +158,7 @@ class Histogram:
         p, q = ((counts + 0.5) / (counts + 0.5).sum() for counts in (self.counts, other.counts))
         return float((p * numpy.log(p / q)).sum())
 
-    def distance(self, other: Histogram) -> float:
+    def distance(self, other: "Histogram") -> float:
         r"""Wasserstein distance, $\int |F - G|$ of the distributions F and G, in the property's unit; NaN if one is empty.
 
         Values count as if they lay at the middle of their bins: exact for counts, within one bin's width for the rest.
@@ -216,12 +212,10 @@ def top_share(
         passes: the criteria other than docking.
         share: of all designs, 0.05 as published: the best 150 of 3,000.
     """
-    best: Mapping[str, float] = dict(
-        sorted(
-            (dock, smiles)[::-1]
-            for smiles, dock, yes in zip(molecules, numpy.asarray(docking, dtype=float).tolist(), passes, strict=True)
-            if yes and numpy.isfinite(dock)
-        )
-    )
+    best: dict[str, float] = {}
+    rewards = numpy.asarray(docking, dtype=float).tolist()
+    for smiles, reward, yes in zip(molecules, rewards, passes, strict=True):
+        if yes and numpy.isfinite(reward):
+            best[smiles] = max(reward, best.get(smiles, reward))
     chosen = sorted(best.values(), reverse=True)[: max(1, int(share * len(molecules)))]
     return (float(numpy.mean(chosen)), float(numpy.std(chosen))) if chosen else (numpy.nan, numpy.nan)

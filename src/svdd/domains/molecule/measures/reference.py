@@ -21,8 +21,6 @@ from svdd.domains.molecule.measures.chemnet import Activations
 from svdd.domains.molecule.measures.properties import BINS, Histogram, property_table
 from svdd.registry import bundled_folders
 
-__all__ = ["MoleculeReference", "Pieces", "of_molecule_model", "write_molecule_reference"]
-
 FILE = "reference.npz"
 SAMPLE = 10_000
 """Molecules, evenly spread over the set, of which ChemNet, fragments, scaffolds and properties are computed."""
@@ -99,8 +97,9 @@ class MoleculeReference:
         valid = canonical(molecules)
         if len(valid) < 2:
             raise ValueError(f"{name} must hold at least 2 valid molecules, got {len(valid)} of {len(molecules)}")
-        some = _spread(valid, sample)
+        some = [valid[place] for place in _places(len(valid), sample)]
         table = property_table(some)
+        note = f"{name}: all but novelty and neighbours is of {len(some):,} of its {len(valid):,} molecules"
         return cls(
             name,
             len(valid),
@@ -110,9 +109,7 @@ class MoleculeReference:
             {name: Histogram.of(name, table[name]) for name in BINS},
             Activations.of(some, device=device),
             frozenset(flat(valid)),
-            ""
-            if len(some) == len(valid)
-            else f"{name}: all but novelty and neighbours is of {len(some):,} of its {len(valid):,} molecules",
+            "" if len(some) == len(valid) else note,
         )
 
     def brief(self, kept: int = KEPT, neighbours: int = NEIGHBOURS) -> MoleculeReference:
@@ -122,23 +119,13 @@ class MoleculeReference:
             f"{self.name}: nearest similarity is to {len(near):,} of its {self.count:,} molecules, so a little too low, and "
             "the share of distant designs too high; give --reference for all of a set"
         )
-        return replace(
-            self,
-            neighbours=near,
-            fragments=self.fragments.brief(kept),
-            scaffolds=self.scaffolds.brief(kept),
-            known=None,
-            note=said,
-        )
+        pieces: dict[str, Any] = {"fragments": self.fragments.brief(kept), "scaffolds": self.scaffolds.brief(kept)}
+        return replace(self, neighbours=near, known=None, note=said, **pieces)
 
     def save(self, path: str | Path) -> Path:
         """Writes all but the known molecules as one npz; covariances as float32."""
-        arrays: dict[str, Any] = {
-            "name": self.name,
-            "note": self.note,
-            "count": self.count,
-            "neighbours": self.neighbours,
-        }
+        arrays: dict[str, Any] = {"name": self.name, "note": self.note, "count": self.count}
+        arrays["neighbours"] = self.neighbours
         for kind, pieces in (("fragment", self.fragments), ("scaffold", self.scaffolds)):
             arrays[f"{kind}_names"] = numpy.array(list(pieces.counts), dtype=str)
             arrays[f"{kind}_counts"] = numpy.array(list(pieces.counts.values()), dtype=numpy.int64)
@@ -175,16 +162,11 @@ class MoleculeReference:
             for name, (low, high, _) in BINS.items()
             if f"property_{name}" in arrays
         }
-        return cls(
-            str(arrays["name"]),
-            int(arrays["count"]),
-            arrays["neighbours"],
-            pieces("fragment"),
-            pieces("scaffold"),
-            histograms,
-            _statistics(arrays),
-            note=str(arrays["note"]),
-        )
+        name = str(arrays["name"])
+        count = int(arrays["count"])
+        cut = (pieces("fragment"), pieces("scaffold"))
+        note = str(arrays["note"])
+        return cls(name, count, arrays["neighbours"], *cut, histograms, _statistics(arrays), note=note)
 
 
 def write_molecule_reference(
@@ -219,10 +201,6 @@ def of_molecule_model(model: str) -> MoleculeReference | None:
 def _places(n: int, most: int) -> NDArray[numpy.int64]:
     """At most `most` of n places, evenly spread."""
     return numpy.unique(numpy.linspace(0, n - 1, min(n, most)).astype(numpy.int64))
-
-
-def _spread(molecules: Sequence[str], most: int) -> list[str]:
-    return [molecules[place] for place in _places(len(molecules), most)]
 
 
 def _statistics(arrays: Mapping[str, NDArray[Any]]) -> Activations:

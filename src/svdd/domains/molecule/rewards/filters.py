@@ -1,7 +1,5 @@
 """Rewards of molecules that compare: with others by fingerprints, with patterns, and with catalogues of alerts, by RDKit."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from functools import lru_cache, partial
@@ -11,12 +9,10 @@ from typing import Annotated, Any
 from svdd.domains.molecule.chemistry import catalogues, chem, fingerprinter, rules_of
 from svdd.domains.molecule.files import is_molecule_file, read_molecules
 from svdd.domains.molecule.rewards.molecule_reward import MoleculeReward, read
-from svdd.messages import unknown
+from svdd.messages import check, check_known
 from svdd.registry import PathWhere, origin
 from svdd.scoring.identity import Origin
 from svdd.scoring.reward import Invalid
-
-__all__ = ["Similarity", "has_substructure", "lacks_substructure", "passes_filters", "similarity"]
 
 
 def has_substructure(smarts: str) -> MoleculeReward:
@@ -60,7 +56,9 @@ def passes_filters(catalogs: str | Sequence[str] = ("PAINS", "BRENK"), *more: st
     """
     given = catalogs.split(",") if isinstance(catalogs, str) else catalogs
     names = tuple(name.strip() for name in (*given, *more))
-    _check_catalogues(names)
+    check(names, f"give at least 1 catalogue of alerts; known are {', '.join(sorted(catalogues()))}")
+    for name in names:
+        check_known("catalogue of alerts", name, catalogues())
     return MoleculeReward("passes-filters", partial(_passes, names), catalogs=names)
 
 
@@ -69,14 +67,12 @@ class Similarity:
 
     def __init__(self, references: Sequence[str], direction: str) -> None:
         chem()
-        if direction not in ("up", "down"):
-            raise ValueError(f"direction is up (be like them) or down (be different), got {direction!r}")
+        check(direction in ("up", "down"), f"direction is up (be like them) or down (be different), got {direction!r}")
         molecules = read(references)
         for smiles, molecule in zip(references, molecules, strict=True):
             if isinstance(molecule, Invalid):
                 raise ValueError(f"cannot compare with {smiles!r}, neither a molecule ({molecule.why}) nor a file")
-        if not references:
-            raise ValueError("similarity needs at least 1 molecule to compare with, got none")
+        check(references, "similarity needs at least 1 molecule to compare with, got none")
         self.references, self.direction = tuple(references), direction
         self._fingerprints = [_fingerprint(molecule) for molecule in molecules]
 
@@ -140,8 +136,7 @@ def _pattern(smarts: str) -> Any:
 
     with rdBase.BlockLogs():
         pattern = chemistry.MolFromSmarts(smarts)
-    if pattern is None:
-        raise ValueError(f"{smarts!r} is no SMARTS")
+    check(pattern is not None, f"{smarts!r} is no SMARTS")
     return pattern
 
 
@@ -151,15 +146,6 @@ def _has(smarts: str, molecule: Any) -> bool:
 
 def _lacks(smarts: str, molecule: Any) -> bool:
     return not _has(smarts, molecule)
-
-
-def _check_catalogues(names: tuple[str, ...]) -> None:
-    known = catalogues()
-    if not names:
-        raise ValueError(f"give at least 1 catalogue of alerts; known are {', '.join(sorted(known))}")
-    for name in names:
-        if name not in known:
-            raise ValueError(unknown("catalogue of alerts", name, known))
 
 
 def _passes(names: tuple[str, ...], molecule: Any) -> bool:

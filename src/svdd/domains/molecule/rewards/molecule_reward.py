@@ -1,7 +1,5 @@
 """Rewards of one molecule at a time: SMILES are read once for all, and what is no molecule is invalid with the reason."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -9,8 +7,6 @@ from typing import Any
 from svdd.domains.molecule.chemistry import chem, parsed
 from svdd.registry import REWARDS, origin
 from svdd.scoring.reward import Invalid
-
-__all__ = ["MoleculeReward", "read"]
 
 _PROBLEMS = {
     "AtomValenceException": "an atom with too many bonds",
