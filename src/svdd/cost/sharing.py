@@ -61,11 +61,7 @@ class Answered:
 
 
 def deduplicated(
-    denoiser: Denoiser,
-    cost: Cost | None = None,
-    time_independent: bool = False,
-    rows_each: int = 1,
-    keep: int = 2**26,
+    denoiser: Denoiser, cost: Cost | None = None, time_independent: bool = False, rows_each: int = 1, keep: int = 2**26
 ) -> Denoiser:
     """`denoiser`, asked once for each different (state, conditioning) row.
 

@@ -31,6 +31,10 @@ from svdd.scoring.stored_scores import NoStore, Stored
 
 Observer = Callable[[Any, Tensor], None]
 """Is called with designs and their numbers as they arrive."""
+Keys = Sequence[Hashable] | None
+Numbers = Float[Tensor, " n"]
+Failures = Mapping[int, Failure]
+"""By row."""
 
 
 class Scorer:
@@ -145,7 +149,7 @@ class Scorer:
         finally:
             self.cost.seconds += perf_counter() - started
 
-    def take_in(self, designs: Any, keys: Sequence[Hashable] | None, answer: Pending) -> list[Any]:
+    def take_in(self, designs: Any, keys: Keys, answer: Pending) -> list[Any]:
         """Waits for an answer, which is judged, counted and stored: the only place where one enters."""
         started = perf_counter()
         try:
@@ -158,13 +162,7 @@ class Scorer:
         self.cost.rows += count(designs)
         return values
 
-    def settle(
-        self,
-        designs: Any,
-        keys: Sequence[Hashable] | None,
-        numbers: Float[Tensor, " n"],
-        failures: Mapping[int, Failure],
-    ) -> list[Any]:
+    def settle(self, designs: Any, keys: Keys, numbers: Numbers, failures: Failures) -> list[Any]:
         """The numbers that the policy makes of an answer, remembered and stored."""
         self.judge.settle(designs, numbers, failures)
         outcomes = {row: f"invalid: {one.why}" if one.kind == "invalid" else one.kind for row, one in failures.items()}
@@ -173,14 +171,14 @@ class Scorer:
         self.observe(designs, numbers)
         return values
 
-    def remember(self, keys: Sequence[Hashable] | None, values: Sequence[float], outcomes: Mapping[int, str]) -> None:
+    def remember(self, keys: Keys, values: Sequence[float], outcomes: Mapping[int, str]) -> None:
         """Keeps numbers in memory and in the files; NaN, of a further score that failed, is no number."""
         numbers = {key: value for key, value in zip(keys or (), values, strict=False) if not math.isnan(value)}
         if keys and numbers:
             self.known |= numbers
             self.store.put(numbers, {keys[row]: outcome for row, outcome in outcomes.items()})
 
-    def observe(self, designs: Any, numbers: Float[Tensor, " n"]) -> None:
+    def observe(self, designs: Any, numbers: Numbers) -> None:
         """Tells the observers."""
         for observer in self.observers:
             observer(designs, numbers)
@@ -213,13 +211,7 @@ class ComponentScorer(Scorer):
     def count_again(self, designs: Any, stored: Sequence[Stored]) -> None:
         """Nothing: failures and reasons are counted by the reward that the component is part of."""
 
-    def settle(
-        self,
-        designs: Any,
-        keys: Sequence[Hashable] | None,
-        numbers: Float[Tensor, " n"],
-        failures: Mapping[int, Failure],
-    ) -> list[Any]:
+    def settle(self, designs: Any, keys: Keys, numbers: Numbers, failures: Failures) -> list[Any]:
         """The answers as they are; those that will stay so are remembered and stored."""
         self.judge.count(len(numbers), failures)
         values: list[Any] = numbers.tolist()

@@ -20,6 +20,7 @@ pytest.importorskip("vina")
 pytest.importorskip("meeko")
 pytest.importorskip("dockstring")
 
+import svdd
 from support.fragile_docking import FragileDocker
 from support.places import DOCS
 from support.processes import masked
@@ -53,10 +54,8 @@ def here():
 
 
 def test_it_is_a_name_of_the_rewards():
-    import svdd
-
     assert svdd.rewards.docking is docking
-    with pytest.raises(AttributeError, match=r"module 'svdd.rewards' has no attribute 'vina'"):
+    with pytest.raises(AttributeError, match="vina"):
         svdd.rewards.vina  # noqa: B018
 
 
@@ -258,11 +257,10 @@ def test_poses_are_those_of_the_scores(pool):
 
 def test_the_longest_molecules_are_docked_first():
     """Processes then end at about the same time; the answers are in the order of the designs."""
-    steps = docking(PARP1, workers=0).scores._stage(["CO", "C" * 9, "OC", "x", "CCCO"])
-    assert next(steps) == ["C" * 9, "CCCO", "CO"]
-    with pytest.raises(StopIteration) as end:
-        steps.send([-3.0, -2.0, -1.0])
-    assert end.value.value == [-1, -3, -1, -math.inf, -2]
+    scores, asked = docking(PARP1, workers=0).scores, []
+    scores._docker = lambda molecules: asked.append(molecules) or [-3.0, -2.0, -1.0]
+    assert scores.submit(["CO", "C" * 9, "OC", "x", "CCCO"]).result() == [-1, -3, -1, -math.inf, -2]
+    assert asked == [["C" * 9, "CCCO", "CO"]]
 
 
 @pytest.fixture
@@ -278,15 +276,16 @@ QUESTIONS = [["CO", "CCO"], ["OC", "x", "CCN"], ["NCC"], ["C"]]
 
 
 def test_a_molecule_that_is_being_docked_is_not_docked_again(counted_pool):
-    reward, asked = counted_pool
+    docked, asked = counted_pool
+    reward = svdd.scored(docked)
     answers = [reward.submit(one) for one in QUESTIONS]
     assert asked == ["CCO", "CO", "CCN", "C"]
-    numbers = [answer.result() for answer in answers]
+    numbers = [answer.result().tolist() for answer in answers]
     assert len(asked) == 4
     assert numbers[1][0] == numbers[0][0] > 0
     assert numbers[2] == [numbers[1][2]]
-    assert isinstance(numbers[1][1], Invalid)
-    assert [reward.submit(one).result() for one in QUESTIONS] == numbers
+    assert numbers[1][1] == -math.inf
+    assert [reward(one).tolist() for one in QUESTIONS] == numbers
     assert len(asked) == 4
 
 
