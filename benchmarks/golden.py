@@ -22,7 +22,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from golden_allowed import ALLOWED
+from golden_allowed import ALLOWED, without_what_may_differ
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -165,7 +165,7 @@ def verdict(old, new):
             return f"fails in {tree}: {one['failed'].strip().splitlines()[-1]:.300}"
     if "skipped" in old or "skipped" in new:
         return ""
-    said = differences(old, new)
+    said = differences(without_what_may_differ(old), without_what_may_differ(new))
     more = f"; and {len(said) - 2} more" if len(said) > 2 else ""
     return "; ".join(one.removeprefix(".given").removeprefix(".") for one in said[:2]) + more
 
