@@ -22,17 +22,16 @@ from recipes.dna.data import (
 from recipes.dna.oracles import oracle_quality
 from recipes.measures import agreement, describe, gc_moments, quantiles, speed, speed_setting
 from recipes.sequence_denoiser import bits_per_base, reverse_complement, sample_unguided
-from svdd.domains.dna.rewards import SequenceReward
-from svdd.domains.sequence.distances import (
+from recipes.sequence_measures import (
     homopolymer_rate,
     kmer_correlation,
-    kmer_counts,
-    longest_homopolymer,
-    nearest_edit_distance,
+    motif_correlation,
     pairwise_diversity,
     unique_fraction,
 )
-from svdd.domains.sequence.motifs import ENHANCER_MOTIFS, jaspar_matrices, motif_correlation, motif_hits
+from svdd.domains.dna.rewards import SequenceReward
+from svdd.domains.sequence.distances import kmer_counts, longest_homopolymer, nearest_edit_distance
+from svdd.domains.sequence.motifs import ENHANCER_MOTIFS, jaspar_matrices, motif_hits
 from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
 
 __all__ = ["measure_card", "measure_reference"]

@@ -20,11 +20,11 @@ import svdd
 from recipes.cards import Card, Panel
 from recipes.measures import describe, gc_moments
 from recipes.rna.data import LENGTH, UtrData, read_utrs
+from recipes.sequence_measures import kmer_correlation
 from recipes.trainer import Options, Recipe, Step, option
 from svdd.chain.denoisers import from_leave_one_out
 from svdd.chain.schedules import masked_log_linear
 from svdd.domains.sequence.alphabets import RNA
-from svdd.domains.sequence.distances import kmer_correlation
 from svdd.domains.sequence.uniform import timed, uniform_elbo_per_site, uniform_sequences
 from svdd.networks.timed import TimedSequenceDenoiser
 from svdd.networks.training import TrainingResult, TrainingSettings, isolated_randomness, train

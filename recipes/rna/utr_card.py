@@ -16,9 +16,10 @@ from recipes.measures import agreement, describe, gc_moments, quantiles, regress
 from recipes.rna.data import LENGTH, UtrData
 from recipes.rna.oracles import predicted
 from recipes.sequence_denoiser import row_bits, sample_unguided
-from svdd.domains.rna.measures import composition_by_position, rna_summary, upstream_starts
+from recipes.sequence_measures import composition_by_position, kmer_correlation, pairwise_diversity, unique_fraction
+from svdd.domains.rna.measures import rna_summary, upstream_starts
 from svdd.domains.sequence.alphabets import DNA, RNA
-from svdd.domains.sequence.distances import kmer_correlation, kmer_counts, pairwise_diversity, unique_fraction
+from svdd.domains.sequence.distances import kmer_counts
 from svdd.networks.regressors import ConvolutionalRegressor
 from svdd.networks.sequences import SequenceDenoiser
 

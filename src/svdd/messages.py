@@ -81,5 +81,5 @@ def number(value: Any, digits: int = 3) -> str:
     return f"{value:,.0f}" if whole else rounded
 
 
+# Numbers from here on are shown in powers of ten.
 _LARGEST = 1e15
-"""Numbers from here on are shown in powers of ten."""

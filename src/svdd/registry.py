@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args, get_origin
 
-from svdd.messages import unknown
+from svdd.messages import check_known, unknown
 from svdd.scoring.identity import Origin, file_hash, origin_of
 from svdd.scoring.reward import Reward
 from svdd.user_files import module_of_file
@@ -195,8 +195,7 @@ def origin(name: str, options: Mapping[str, Any]) -> Origin:
     Raises:
         ValueError: for an unknown name.
     """
-    if name not in REWARDS:
-        raise ValueError(unknown("reward", name, REWARDS))
+    check_known("reward", name, REWARDS)
     card = REWARDS[name]
     weights = tuple(bundled(*one.split("/")) for one in card.weights)
     return Origin(name, dict(options), card.version, card.packages, weights)
@@ -297,6 +296,5 @@ def bundled(name: str, *parts: str) -> Path:
         ValueError: if no files of such a model came with the package.
     """
     folders = bundled_folders()
-    if name not in folders:
-        raise ValueError(unknown("folder of bundled files", name, folders))
+    check_known("folder of bundled files", name, folders)
     return folders[name].joinpath(*parts)

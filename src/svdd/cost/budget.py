@@ -10,7 +10,7 @@ from torch import Tensor
 from svdd.chain.denoisers import Denoiser
 from svdd.chain.tree import Tree, rows
 from svdd.cost.ledger import Usage
-from svdd.messages import unknown
+from svdd.messages import check_known
 
 
 class BudgetSpent(ValueError):
@@ -55,8 +55,7 @@ class Budget:
         if isinstance(given, Budget):
             return given
         for name in given:
-            if name not in cls.__dataclass_fields__:
-                raise ValueError(unknown("part of a budget", name, cls.__dataclass_fields__))
+            check_known("part of a budget", name, cls.__dataclass_fields__)
         return cls(**given)
 
     def record(self) -> dict[str, int | float]:

@@ -101,19 +101,9 @@ class Decoding:
         self.trace = Trace(temperature)
         self.plain, self.given, self.cond, self.seed, self.options = process, reward, cond, seed, options
         chunks = chunks or {}
-        self.scoring = RunScoring(
-            reward,
-            self.scores,
-            self.usage,
-            samples,
-            on_failure=on_failure,
-            cache=cache,
-            journal=journal,
-            budget=limit,
-            key=key,
-            chunk=chunks.get("reward"),
-            share=share,
-        )
+        asked: dict[str, Any] = {"on_failure": on_failure, "key": key, "chunk": chunks.get("reward"), "share": share}
+        kept: dict[str, Any] = {"cache": cache, "journal": journal, "budget": limit}
+        self.scoring = RunScoring(reward, self.scores, self.usage, samples, **asked, **kept)
         self.process = accounted(process, self.usage, chunks, share, self.scoring.guard)
         made = make_value(value, self.scoring.reward, temperature)
         self.value = accounted_value(made, self.usage, chunks, share)

@@ -22,8 +22,8 @@ from svdd.method.values import Value
 from svdd.scoring.reward import Reward
 
 MakeValue = Callable[[Reward], Value]
+# Where the search for a size begins that nobody gave.
 _MOST = 100
-"""Where the search for a size begins that nobody gave."""
 
 
 class Forecast(NamedTuple):

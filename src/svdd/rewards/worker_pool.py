@@ -8,6 +8,7 @@ designs; meanwhile the run goes on.
 import concurrent.futures
 import copy
 import multiprocessing
+import os
 import pickle
 import signal
 import sys
@@ -304,3 +305,8 @@ def workers(
     """
     made = IN_WORKERS.changed(policy)
     return Workers(reward, workers, batch=batch, timeout=timeout, memory_mb=memory_mb, policy=made, options=options)
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

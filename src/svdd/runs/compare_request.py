@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from svdd.messages import unknown
+from svdd.messages import check_known
 from svdd.method.table import METHODS
 from svdd.runs.evaluation import held_out
 from svdd.runs.job import Job, make_job, read_settings
@@ -44,10 +44,8 @@ class Request:
             ValueError: for one that is unknown or impossible.
         """
         for name in (*self.methods, *self.options):
-            if name not in METHODS:
-                raise ValueError(unknown("method", name, METHODS))
-        if self.match not in MATCHES:
-            raise ValueError(unknown("cost to match", self.match, MATCHES))
+            check_known("method", name, METHODS)
+        check_known("cost to match", self.match, MATCHES)
         if self.seeds < 1 or not self.methods or any(not 0 <= t < float("inf") for t in self.temperatures):
             raise ValueError("a comparison needs at least 1 method, 1 seed, and temperatures of 0 or larger")
 

@@ -275,8 +275,8 @@ def job_reward(job: Job) -> Reward:
     return make_objective(job.objective, job.command_folder)
 
 
+# Settings of a job that a decoding takes under the same names.
 _GIVEN_ON = ("method", "samples", "seed", "batch", "chunks", "on_failure", "cache")
-"""Settings of a job that a decoding takes under the same names."""
 
 
 def make_decoding(job: Job, journal: Journal | None = None, reward: Reward | None = None) -> Decoding:

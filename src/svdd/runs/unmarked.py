@@ -14,13 +14,13 @@ from typing import Any
 from svdd.decoding.saving import read_state
 from svdd.runs.parts import STATE
 
+# Columns of the table of a journal.
 _SCORES = {"number", "reward", "design", "score", "outcome", "at"}
-"""Columns of the table of a journal."""
+# Facts in the JSON file of each table.
 _FACTS = {
     "comparison": {"job", "match", "rule", "seeds", "options", "sizes", "plan"},
     "evaluation": {"runs", "model", "judge", "reference", "notes"},
 }
-"""Facts in the JSON file of each table."""
 
 
 def is_run(folder: Path) -> bool:

@@ -26,10 +26,10 @@ SCHEME = 2
 
 Scheme 1 covered the file of a bundled reward and all bundled weights, and no version of a package.
 """
+# The parts of an identity that change without the user's doing.
 _VERSIONS = ("version", "packages", "weights")
-"""The parts of an identity that change without the user's doing."""
+# A file that was changed within this time may change again without a change of its time.
 _SETTLED_NS = 2 * 10**9
-"""A file that was changed within this time may change again without a change of its time."""
 
 
 class Identity(str):

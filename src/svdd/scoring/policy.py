@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from svdd.messages import unknown
+from svdd.messages import check_known
 
 FAILURES = ("nan", "error", "timeout")
 WORDS = {"nan": "returned NaN", "error": "failed", "timeout": "did not answer in time"}
@@ -68,8 +68,7 @@ class Policy:
             return given or self
         names = [field.name for field in fields(self)]
         for name in given:
-            if name not in names:
-                raise ValueError(unknown("setting of on_failure", name, names))
+            check_known("setting of on_failure", name, names)
         return replace(self, **given)
 
     def stops(self, kind: str) -> bool:

@@ -74,19 +74,10 @@ class RunScoring:
         self.store = _store(reward, cache, journal)
         self._stores: dict[str, NoStore] = {}
         """Of components and further scores, by the name of their cost."""
-        self.reward = Scorer(
-            self._with_scorers(reward),
-            policy=self.policy,
-            cost=usage.reward,
-            outcomes=usage.outcomes,
-            breakdown=self.breakdown,
-            budget=self.guard,
-            store=self.store,
-            observers=[self.best.add],
-            key=self.key,
-            at_once=chunk,
-            share=share,
-        )
+        counted: dict[str, Any] = {"cost": usage.reward, "outcomes": usage.outcomes, "breakdown": self.breakdown}
+        limits: dict[str, Any] = {"budget": self.guard, "key": self.key, "at_once": chunk, "share": share}
+        parts, observers = self._with_scorers(reward), [self.best.add]
+        self.reward = Scorer(parts, policy=self.policy, store=self.store, observers=observers, **counted, **limits)
         self.scores = {name: self._score(name, score) for name, score in scores.items()}
 
     def further(self, designs: Any) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from recipes import sequence_measures
 from svdd.domains.rna import measures as rna
 
 
@@ -13,7 +14,7 @@ def test_upstream_starts_are_counted_in_every_frame():
 
 
 def test_composition_by_position():
-    shares = rna.composition_by_position(["ACGU", "ACGA", "ACUA", "CCUA"])
+    shares = sequence_measures.composition_by_position(["ACGU", "ACGA", "ACUA", "CCUA"])
     assert np.array_equal(shares, [[0.75, 0.25, 0, 0], [0, 1, 0, 0], [0, 0, 0.5, 0.5], [0.75, 0, 0, 0.25]])
 
 

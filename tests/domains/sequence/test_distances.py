@@ -5,6 +5,7 @@ import sys
 import numpy
 import pytest
 
+from recipes import sequence_measures
 from svdd.domains.sequence import distances as sequences
 from svdd.domains.sequence import motifs
 
@@ -29,29 +30,29 @@ def test_kmer_counts_by_hand():
 
 def test_kmer_correlation():
     rows = random_sequences(50, 40)
-    assert sequences.kmer_correlation(rows, rows, 3) == pytest.approx(1)
+    assert sequence_measures.kmer_correlation(rows, rows, 3) == pytest.approx(1)
     counts = sequences.kmer_counts(rows, 3)
-    assert sequences.kmer_correlation(rows, counts, 3) == pytest.approx(1)
+    assert sequence_measures.kmer_correlation(rows, counts, 3) == pytest.approx(1)
     with pytest.raises(ValueError, match="2-mers"):
-        sequences.kmer_correlation(rows, counts, 2)
+        sequence_measures.kmer_correlation(rows, counts, 2)
 
 
 def test_composition():
     rows = ["GGCC", "AATTTTTTTTTC", "ACGT"]
     assert sequences.gc_fraction(rows).tolist() == [1, 1 / 12, 0.5]
     assert sequences.longest_homopolymer(rows).tolist() == [2, 9, 1]
-    assert sequences.homopolymer_rate(rows, length=8) == pytest.approx(1 / 3)
-    assert sequences.unique_fraction(["A", "C", "A", "A"]) == 0.5
+    assert sequence_measures.homopolymer_rate(rows, length=8) == pytest.approx(1 / 3)
+    assert sequence_measures.unique_fraction(["A", "C", "A", "A"]) == 0.5
     with pytest.raises(ValueError, match="sequence 1 is empty"):
         sequences.gc_fraction(["A", ""])
 
 
 def test_edit_distances():
-    assert sequences.pairwise_diversity(["AAAA", "AAAA"]) == 0
-    assert sequences.pairwise_diversity(["AAAA", "AAAC", "AACC"]) == pytest.approx(1 / 3)
+    assert sequence_measures.pairwise_diversity(["AAAA", "AAAA"]) == 0
+    assert sequence_measures.pairwise_diversity(["AAAA", "AAAC", "AACC"]) == pytest.approx(1 / 3)
     assert sequences.nearest_edit_distance(["AAAA", "CC"], ["AAAC", "CCC"]).tolist() == [1, 1]
     with pytest.raises(ValueError, match="at least 2"):
-        sequences.pairwise_diversity(["A"])
+        sequence_measures.pairwise_diversity(["A"])
     with pytest.raises(ValueError, match="reference"):
         sequences.nearest_edit_distance(["A"], [])
 
@@ -60,7 +61,7 @@ def test_a_missing_library_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "rapidfuzz", None)
     monkeypatch.setitem(sys.modules, "pyjaspar", None)
     with pytest.raises(ImportError, match=r"svdd\[sequences\]"):
-        sequences.pairwise_diversity(["A", "C"])
+        sequence_measures.pairwise_diversity(["A", "C"])
     with pytest.raises(ImportError, match=r"svdd\[motifs\]"):
         motifs.jaspar_matrices()
 
@@ -91,9 +92,9 @@ def test_jaspar_motifs_hit_their_consensus():
     background = motifs.motif_hits(random_sequences(500, 200), matrices)
     expected = 2e-4 * 200
     assert (background.mean(axis=0) < 1.6 * expected).all()
-    assert motifs.motif_correlation(background, background) == pytest.approx(1)
-    assert numpy.isnan(motifs.motif_correlation(hits * 0, hits))
-    by_hand = motifs.motif_correlation(numpy.array([[1, 1, 2]]), numpy.array([[3, 2, 9]]))
+    assert sequence_measures.motif_correlation(background, background) == pytest.approx(1)
+    assert numpy.isnan(sequence_measures.motif_correlation(hits * 0, hits))
+    by_hand = sequence_measures.motif_correlation(numpy.array([[1, 1, 2]]), numpy.array([[3, 2, 9]]))
     assert by_hand == pytest.approx(3**0.5 / 2)
     with pytest.raises(ValueError, match="MA9999"):
         motifs.jaspar_matrices({"none": "MA9999.1"})

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import svdd
+from recipes import sequence_measures
 from svdd.decoding.result import Result
 from svdd.domains.sequence import distances as sequences
 from svdd.domains.sequence import measures as evaluation
@@ -49,8 +50,10 @@ def test_every_measure_is_the_one_it_is_named_after():
     assert row["reward_q10"] == pytest.approx(5.9)
     assert row["judge_median"] == pytest.approx(89.5)
     assert row["elbo_per_base"] == -1
-    assert row["correlation_3mer"] == pytest.approx(sequences.kmer_correlation(given, list(natural.sequences), 3))
-    assert row["diversity"] == pytest.approx(sequences.pairwise_diversity(given))
+    assert row["correlation_3mer"] == pytest.approx(
+        sequence_measures.kmer_correlation(given, list(natural.sequences), 3)
+    )
+    assert row["diversity"] == pytest.approx(sequence_measures.pairwise_diversity(given))
     assert row["nearest_distance"] == sequences.nearest_edit_distance(given, natural.sequences).mean()
     assert row["gc"] == pytest.approx(sequences.gc_fraction(given).mean())
     assert (row["unique"], row["novel"]) == (1, 1)
@@ -62,8 +65,8 @@ def test_every_measure_is_the_one_it_is_named_after():
 def test_repeats_homopolymers_and_known_sequences_are_counted():
     given = ["A" * 8 + "CG", "A" * 8 + "CG", "ACGTACGTAC", "CCCCCCCAGT"]
     row = record(designs(given), references.natural("x", ["ACGTACGTAC", "TTTTTTTTTT"], "ACGT"), draws=20).row
-    assert row["unique"] == pytest.approx(sequences.unique_fraction(given)) == 0.75
-    assert row["homopolymer"] == sequences.homopolymer_rate(given) == 0.5
+    assert row["unique"] == pytest.approx(sequence_measures.unique_fraction(given)) == 0.75
+    assert row["homopolymer"] == sequence_measures.homopolymer_rate(given) == 0.5
     assert row["novel"] == 0.75
     assert row["nearest_distance"] < 8
 
@@ -73,14 +76,16 @@ def test_words_of_six_need_as_many_letters_as_there_are_words():
     natural = references.natural("x", texts(30, length=200, seed=2), "ACGT")
     assert np.isnan(record(designs(few), natural, draws=5).row["correlation_6mer"])
     row = record(designs(many), natural, draws=5).row
-    assert row["correlation_6mer"] == pytest.approx(sequences.kmer_correlation(many, list(natural.sequences), 6))
+    assert row["correlation_6mer"] == pytest.approx(
+        sequence_measures.kmer_correlation(many, list(natural.sequences), 6)
+    )
 
 
 @pytest.mark.slow
 def test_motifs_are_compared_with_the_reference():
     natural_ones, given = texts(60, 200, seed=4), texts(40, 200, seed=5)
     row = record(designs(given), references.natural("x", natural_ones, "ACGT"), draws=20).row
-    expected = motifs.motif_correlation(motifs.motif_hits(given), motifs.motif_hits(natural_ones))
+    expected = sequence_measures.motif_correlation(motifs.motif_hits(given), motifs.motif_hits(natural_ones))
     assert row["correlation_motif"] == pytest.approx(expected)
     few = record(designs(texts(15, 200, seed=10)), references.natural("x", natural_ones, "ACGT"), draws=200).row
     assert -1 <= few["correlation_motif_low"] < few["correlation_motif_high"] == 1

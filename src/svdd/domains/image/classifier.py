@@ -1,7 +1,6 @@
 """A small convolutional classifier of images, which also gives features of them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -9,11 +8,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from svdd.domains.image.pixels import Images
+from svdd.networks.bases import Configured
 
 _GROUPS = 8
 
 
-class ImageClassifier(nn.Module):
+class ImageClassifier(Configured):
     """Logits of classes from images of one size; images of another are resized to it.
 
     A strided convolution, then at each level residual blocks, between levels strided convolutions, then the mean over places
@@ -32,10 +32,7 @@ class ImageClassifier(nn.Module):
     def __init__(
         self, classes: Sequence[str], channels: Sequence[int], blocks: int = 1, size: int = 32, dropout: float = 0.1
     ) -> None:
-        super().__init__()
-        self.config: dict[str, Any] = dict(
-            classes=list(classes), channels=list(channels), blocks=blocks, size=size, dropout=dropout
-        )
+        super().__init__(locals())
         layers: list[nn.Module] = [nn.Conv2d(3, channels[0], 4, stride=2, padding=1)]
         for level, width in enumerate(channels):
             layers += [_Block(width) for _ in range(blocks)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from svdd.messages import module_of, unknown
+from svdd.messages import check_known, module_of
 
 PIXELS, LATENTS = ("DDPMPipeline", "DDIMPipeline"), ("StableDiffusionPipeline",)
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -33,8 +33,7 @@ def load_pipeline(
         ImportError: without diffusers; it names the extra.
         ValueError: for what is not such a pipeline, wants code of its own to be run, or has weights that are not safetensors.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(unknown("precision", precision, PRECISIONS))
+    check_known("precision", precision, PRECISIONS)
     local, library = _is_local(path), module_of("images", "diffusers", "diffusers pipelines need diffusers")
     name = _class_name(path, _index(library, path, local))
     how = {"torch_dtype": PRECISIONS[precision], "variant": variant} | (_UNUSED if name in LATENTS else {})

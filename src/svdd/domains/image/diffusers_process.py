@@ -30,7 +30,7 @@ from svdd.domains.image.pipelines.kernels import KERNELS, owner_of_step, schedul
 from svdd.domains.image.pipelines.refusals import REASONS
 from svdd.domains.image.prompts import captioned
 from svdd.domains.image.rewards.image_reward import as_reward
-from svdd.messages import unknown
+from svdd.messages import check_known
 from svdd.registry import HubPath
 from svdd.scoring.reward import Composite, Reward
 
@@ -128,8 +128,7 @@ def _kernel(pipe: Any, steps: int, eta: float | int | None, scheduler: str | Non
 
     if scheduler is not None:
         known = [name for name in KERNELS if not name.startswith("Flow")]  # whose networks predict something else
-        if scheduler not in known:
-            raise ValueError(unknown("scheduler", scheduler, known))
+        check_known("scheduler", scheduler, known)
         pipe.scheduler = getattr(diffusers, scheduler).from_config(pipe.scheduler.config)
     name = owner_of_step(pipe.scheduler).__name__
     if name not in KERNELS:

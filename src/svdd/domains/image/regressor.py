@@ -1,11 +1,10 @@
 """A network that reads a number off noisy images or latents: a value of the states of image diffusion."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from svdd.networks.bases import Scaled
 from svdd.networks.regressors import check_time, time_embedding, waves
 from svdd.networks.sequences import check_sizes, pooled_head
 
@@ -26,13 +25,10 @@ class _Block(nn.Module):
         return hidden + self.mix(self.dropout(functional.gelu(self.after(update))))
 
 
-class ImageRegressor(nn.Module):
+class ImageRegressor(Scaled):
     """Reads numbers off images or latents of any size, and off the condition that they are made under.
 
-    output = scale * network(state, t) + shift
-
-    where `scale` and `shift` are buffers set after training (the units of the target) and saved with the weights. The head
-    sees the mean and the maximum over places.
+    The head sees the mean and the maximum over places.
 
     Args:
         features: Channels of a state.
@@ -47,9 +43,6 @@ class ImageRegressor(nn.Module):
         ValueError: If a size is not positive.
     """
 
-    scale: Tensor
-    shift: Tensor
-
     def __init__(
         self,
         features: int = 4,
@@ -61,10 +54,8 @@ class ImageRegressor(nn.Module):
         dropout: float = 0.0,
         timed: bool = False,
     ) -> None:
-        super().__init__()
         check_sizes(features=features, outputs=outputs, channels=channels, levels=levels)
-        sizes = dict(features=features, conditions=conditions, outputs=outputs, channels=channels, levels=levels)
-        self.config: dict[str, Any] = sizes | {"dropout": dropout, "timed": timed}
+        super().__init__(locals())
         self.features, self.conditions, self.timed = features, conditions, timed
         self.stem = nn.Conv2d(features, channels, 3, padding=1)
         self.clock = time_embedding(channels) if timed else None
@@ -72,8 +63,6 @@ class ImageRegressor(nn.Module):
         self.blocks = nn.ModuleList(_Block(channels, dropout) for _ in range(levels))
         self.halve = nn.ModuleList(nn.Conv2d(channels, channels, 3, stride=2, padding=1) for _ in range(levels))
         self.head = pooled_head(channels, outputs, dropout)
-        self.register_buffer("scale", torch.ones(outputs))
-        self.register_buffer("shift", torch.zeros(outputs))
 
     def forward(self, states: Tensor | dict[str, Tensor], t: Tensor | None = None) -> Tensor:
         """Return outputs (n, outputs) for states and, of a timed network, times in [0, 1], one or n of them.
@@ -101,4 +90,4 @@ class ImageRegressor(nn.Module):
         for block, halve in zip(self.blocks, self.halve, strict=True):
             hidden = halve(block(hidden, context))
         hidden = hidden.flatten(2)
-        return self.head(torch.cat([hidden.mean(2), hidden.amax(2)], 1)) * self.scale + self.shift
+        return self.in_units(self.head(torch.cat([hidden.mean(2), hidden.amax(2)], 1)))

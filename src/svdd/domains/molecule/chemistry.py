@@ -20,10 +20,10 @@ BITS, RADIUS = 1024, 2
 """Of the fingerprints: ECFP4 folded to 1024 bits, as MOSES and MOOD have them."""
 NEW = 0.4
 """Similarity to the nearest known molecule below which MOOD calls a molecule novel."""
+# Signs of stereochemistry in SMILES.
 _STEREO = frozenset("@/\\")
-"""Signs of stereochemistry in SMILES."""
+# Fingerprints at a time, so that a table of similarities is at most 64 MiB.
 _BLOCK = 4096
-"""Fingerprints at a time, so that a table of similarities is at most 64 MiB."""
 
 
 def chem() -> Any:

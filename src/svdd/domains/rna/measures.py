@@ -14,12 +14,6 @@ def upstream_starts(sequences: Sequence[str]) -> NDArray[numpy.int64]:
     return numpy.array([text.count("AUG") for text in as_rna(sequences)], dtype=numpy.int64)
 
 
-def composition_by_position(sequences: Sequence[str]) -> NDArray[numpy.float64]:
-    """Share of A, C, G and U at each position of sequences of one length, shape (L, 4)."""
-    letters = numpy.array([list(text) for text in as_rna(sequences)])
-    return numpy.stack([(letters == letter).mean(axis=0) for letter in "ACGU"], axis=1)
-
-
 def rna_summary(sequences: Sequence[str]) -> dict[str, float]:
     """Means over a set of 5'UTRs.
 

@@ -44,27 +44,6 @@ def kmer_counts(sequences: Sequence[str], k: int, *, alphabet: str = "ACGT") -> 
     return numpy.bincount(words[whole], minlength=size**k)
 
 
-def kmer_correlation(
-    sequences: Sequence[str], reference: Sequence[str] | NDArray[numpy.int64], k: int, *, alphabet: str = "ACGT"
-) -> float:
-    """Pearson correlation of k-mer frequencies with those of a reference, between -1 and 1.
-
-    Args:
-        sequences: Sequences to judge.
-        reference: Reference sequences, or their `kmer_counts`.
-        k: Word length.
-        alphabet: Allowed letters.
-
-    Raises:
-        ValueError: If the reference counts are not of words of length k.
-    """
-    counts = kmer_counts(sequences, k, alphabet=alphabet)
-    if not isinstance(reference, numpy.ndarray):
-        reference = kmer_counts(reference, k, alphabet=alphabet)
-    check(reference.shape == counts.shape, f"reference has {reference.shape} counts, {k}-mers are {counts.shape}")
-    return float(numpy.corrcoef(counts, reference)[0, 1])
-
-
 def gc_fraction(sequences: Sequence[str]) -> NDArray[numpy.float64]:
     """Share of G and C in each sequence, between 0 and 1.
 
@@ -83,16 +62,6 @@ def longest_homopolymer(sequences: Sequence[str]) -> NDArray[numpy.int64]:
     return numpy.array(list(longest), dtype=numpy.int64)
 
 
-def homopolymer_rate(sequences: Sequence[str], *, length: int = 8) -> float:
-    """Share of sequences with a run of one letter of at least `length`, between 0 and 1."""
-    return float((longest_homopolymer(sequences) >= length).mean())
-
-
-def unique_fraction(sequences: Sequence[str]) -> float:
-    """Number of distinct sequences over number of sequences, between 0 and 1."""
-    return len(set(sequences)) / len(sequences)
-
-
 def pairwise_distances(sequences: Sequence[str]) -> NDArray[numpy.float32]:
     """Edit distance of every two sequences over the longer length, between 0 and 1, shape (n, n).
 
@@ -105,18 +74,6 @@ def pairwise_distances(sequences: Sequence[str]) -> NDArray[numpy.float32]:
     package = _rapidfuzz()
     scorer = package.distance.Levenshtein.normalized_distance
     return package.process.cdist(sequences, sequences, scorer=scorer, dtype=numpy.float32)
-
-
-def pairwise_diversity(sequences: Sequence[str]) -> float:
-    """Mean of `pairwise_distances` over two different rows, between 0 and 1.
-
-    Raises:
-        ImportError: If rapidfuzz is not installed.
-        ValueError: If there are fewer than two sequences.
-    """
-    check(len(sequences) >= 2, f"diversity needs at least 2 sequences, got {len(sequences)}")
-    total = float(pairwise_distances(sequences).sum(dtype=numpy.float64))
-    return total / (len(sequences) * (len(sequences) - 1))
 
 
 def nearest_edit_distance(sequences: Sequence[str], reference: Sequence[str]) -> NDArray[numpy.int64]:

@@ -23,8 +23,8 @@ from svdd.domains.sequence.masked import masked_sequences
 from svdd.domains.sequence.mdlm_networks import DiffusionTransformer, DilatedDenoiser
 from svdd.networks.foreign_files import Checkpoint, check_names, few, read_checkpoint
 
+# A weight that only this network has.
 _NETWORKS: dict[str, Any] = {"convs.0.weight": DilatedDenoiser, "vocab_embed.embedding": DiffusionTransformer}
-"""A weight that only this network has."""
 _RECOMPUTED = {"rotary_emb.inv_freq"}
 _SMALLEST = 1e-3
 

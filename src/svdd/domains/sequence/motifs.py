@@ -110,18 +110,6 @@ def _count(channels: torch.Tensor, matrix: NDArray[numpy.float64], threshold: fl
     return (scores >= threshold).sum(dim=1).numpy()
 
 
-def motif_correlation(hits: NDArray[numpy.int64], reference_hits: NDArray[numpy.int64]) -> float:
-    """Spearman correlation, over motifs, of mean hits per sequence with those of a reference.
-
-    NaN where all motifs are equally frequent in one of the two sets.
-
-    Args:
-        hits: Hits of the samples, shape (n, motifs).
-        reference_hits: Hits of the reference sequences, shape (m, motifs).
-    """
-    return rank_correlation(hits.mean(axis=0), reference_hits.mean(axis=0))
-
-
 def rank_correlation(ours: NDArray[numpy.float64], theirs: NDArray[numpy.float64]) -> float:
     """Spearman correlation of two rows of numbers; NaN where all of either are equal."""
     ours, theirs = _ranks(ours), _ranks(theirs)

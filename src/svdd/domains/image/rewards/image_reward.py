@@ -7,7 +7,7 @@ from typing import Any
 
 from svdd.domains.image.pixels import Images, from_any, to_pil, to_uint8
 from svdd.domains.image.prompts import images_of, prompts_of
-from svdd.messages import unknown
+from svdd.messages import check_known
 from svdd.registry import origin
 from svdd.scoring.identity import reward_identity
 from svdd.scoring.reward import traits_of
@@ -42,8 +42,7 @@ class ImageReward:
         prompts: Any = None,
         named: tuple[str, dict[str, Any]] | None = None,
     ) -> None:
-        if takes not in TAKES:
-            raise ValueError(unknown("form that a reward takes images in", str(takes), TAKES))
+        check_known("form that a reward takes images in", takes, TAKES)
         if prompts is not None and not isinstance(prompts, str):
             raise ValueError(
                 f"prompts is one text, for all images, got {prompts!r:.60}; where images have prompts of their own these "

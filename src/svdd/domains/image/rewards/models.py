@@ -6,7 +6,7 @@ transformers. What such a reward answers is known for images of the kind that it
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from jaxtyping import Float
 from torch import Tensor
@@ -18,9 +18,12 @@ from svdd.domains.image.rewards.image_reward import ImageReward
 from svdd.domains.image.rewards.weights import linear_head, read_weights
 from svdd.registry import HubPath
 
+Where: TypeAlias = HubPath | None
+Text: TypeAlias = str | None
+
 
 def aesthetic(
-    path: HubPath, head: HubPath, device: str | None = None, dtype: str = "float32", batch: int = 32
+    path: HubPath, head: HubPath, device: Text = None, dtype: str = "float32", batch: int = 32
 ) -> ImageReward:
     """LAION's aesthetic score (about 1 to 10; photographs and paintings 4 to 7): higher is more beautiful.
 
@@ -57,9 +60,9 @@ def aesthetic(
 
 def clip_score(
     path: HubPath,
-    processor: HubPath | None = None,
-    prompts: str | None = None,
-    device: str | None = None,
+    processor: Where = None,
+    prompts: Text = None,
+    device: Text = None,
     dtype: str = "float32",
     batch: int = 32,
 ) -> ImageReward:
@@ -88,9 +91,9 @@ def clip_score(
 
 def pick_score(
     path: HubPath,
-    processor: HubPath | None = None,
-    prompts: str | None = None,
-    device: str | None = None,
+    processor: Where = None,
+    prompts: Text = None,
+    device: Text = None,
     dtype: str = "float32",
     batch: int = 16,
 ) -> ImageReward:
@@ -117,10 +120,10 @@ def pick_score(
 
 def hps(
     path: HubPath,
-    weights: HubPath | None = None,
-    processor: HubPath | None = None,
-    prompts: str | None = None,
-    device: str | None = None,
+    weights: Where = None,
+    processor: Where = None,
+    prompts: Text = None,
+    device: Text = None,
     dtype: str = "float32",
     batch: int = 16,
 ) -> ImageReward:
@@ -151,12 +154,7 @@ def hps(
 
 
 def image_reward(
-    path: HubPath,
-    weights: HubPath,
-    prompts: str | None = None,
-    device: str | None = None,
-    dtype: str = "float32",
-    batch: int = 16,
+    path: HubPath, weights: HubPath, prompts: Text = None, device: Text = None, dtype: str = "float32", batch: int = 16
 ) -> ImageReward:
     r"""ImageReward (about -2.5 to 2; mean 0 and deviation 1 over its training images): higher is preferred.
 

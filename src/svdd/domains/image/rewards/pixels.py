@@ -11,7 +11,6 @@ images, or what its attribute `takes` says (`"pil"`, `"uint8"`, `"tensor"`), and
 Without prompts in the designs the reward's own `prompts="..."` is used, or `reward(images, prompts)`.
 """
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -23,6 +22,7 @@ from torch import Tensor
 from svdd.domains.image.pixels import Images, encoded
 from svdd.domains.image.rewards.image_reward import ImageReward
 from svdd.domains.image.rewards.image_reward import as_reward as as_reward
+from svdd.rewards.worker_pool import cores
 
 _LUMA = (0.299, 0.587, 0.114)
 _ENOUGH = 2**16  # pixels that are worth a thread: a millisecond of compressing
@@ -90,7 +90,7 @@ def _kilobytes(
 ) -> list[float]:
     size = partial(_size, quality=quality, subsampling=subsampling)
     work = sum(image.width * image.height for image in images)
-    workers = min(threads or _cores(), len(images), work // _ENOUGH)
+    workers = min(threads or cores(), len(images), work // _ENOUGH)
     if workers < 2:
         return [sign * size(image) for image in images]
     with ThreadPoolExecutor(workers) as pool:
@@ -99,10 +99,6 @@ def _kilobytes(
 
 def _size(image: Any, quality: int, subsampling: str) -> float:
     return len(encoded(image, "JPEG", quality=quality, subsampling=subsampling)) / 1000
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _brightness(images: Images) -> Float[Tensor, " n"]:

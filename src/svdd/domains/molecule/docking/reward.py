@@ -1,7 +1,6 @@
 """Docking: how well a molecule binds a protein, by AutoDock Vina in worker processes."""
 
 import multiprocessing
-import os
 import tempfile
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -14,6 +13,7 @@ from svdd.domains.molecule.docking.ligands import posed
 from svdd.domains.molecule.docking.receptors import Receptor, find_receptor, is_receptor_file
 from svdd.domains.molecule.rewards.molecule_reward import read
 from svdd.registry import PathWhere
+from svdd.rewards.worker_pool import cores
 from svdd.rewards.worker_pool import workers as in_workers
 from svdd.scoring.components import as_component
 from svdd.scoring.policy import IN_WORKERS, Policy
@@ -239,16 +239,12 @@ def docking(
     check_installed()
     search = Search(exhaustiveness, seed, max_torsions)
     found = find_receptor(str(receptor).removeprefix("docking:"), center, size, receptors)
-    processes = _cores() if workers is None else workers
+    processes = cores() if workers is None else workers
     if processes < 0:
         raise ValueError(f"workers is 0 or more, got {workers}")
     limit = 100.0 * exhaustiveness if timeout is None else float(timeout)
     memory = None if memory_mb is None else float(memory_mb)
     return Docking(VinaScores(found, search, processes, limit, memory, IN_WORKERS.changed(policy)))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _canonical(design: str) -> str | Invalid:

@@ -21,8 +21,8 @@ from svdd.networks.foreign_files import check_names, few, read_strictly
 
 NETWORKS: dict[str, Any] = {one.__name__: one for one in (ScoreNetworkA, ScoreNetworkX, ScoreNetworkX_GMH)}
 _SETTINGS = ("model_config", "params_x", "params_adj")
+# Settings that all published checkpoints share, and that the networks here do not vary.
 _FIXED = {"nhid": WIDTH, "adim": WIDTH, "num_heads": HEADS, "conv": "GCN", "c_init": 2, "depth": 2}
-"""Settings that all published checkpoints share, and that the networks here do not vary."""
 
 
 @dataclass(frozen=True)

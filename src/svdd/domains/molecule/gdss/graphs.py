@@ -20,8 +20,8 @@ from svdd.domains.molecule.selfies import canonical
 ELEMENTS = {4: ["C", "N", "O", "F"], 9: ["C", "N", "O", "F", "P", "S", "Cl", "Br", "I"]}
 """By the number of node features, in their order."""
 _VALENCE = {"C": 4, "N": 3, "O": 2, "F": 1, "P": 5, "S": 6, "Cl": 1, "Br": 1, "I": 5}
+# Valences with charge +1, which an atom gets when it has one bond too many.
 _CHARGED = {"N": 4, "O": 3}
-"""Valences with charge +1, which an atom gets when it has one bond too many."""
 _CHARGE_ABOVE = {"N": 3, "O": 2, "S": 2}
 
 

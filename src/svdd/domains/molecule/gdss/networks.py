@@ -28,8 +28,8 @@ WIDTH = 16
 HEADS = 4
 MULTIPLE = 4
 """Of nodes, so that blocks of n x n numbers are aligned."""
+# Pairs, and nodes where a width is odd, are padded to a multiple of these.
 _LANES = 16
-"""Pairs, and nodes where a width is odd, are padded to a multiple of these."""
 
 
 @dataclass(frozen=True)

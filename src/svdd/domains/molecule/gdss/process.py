@@ -30,8 +30,8 @@ from svdd.messages import check, unknown
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 _PAIRS_ON_CPU, _PAIRS_ON_ACCELERATOR = 4096, 2**20  # of one batch, so that activations stay in a core's cache
 _SNR, _SMALLEST = 0.2, 1e-4
+# Of the corrector's noise, which no checkpoint holds.
 _SCALES = {("ZINC250k", "ScoreNetworkX"): 0.9, ("ZINC250k", "ScoreNetworkX_GMH"): 0.8, ("QM9", "ScoreNetworkX"): 0.7}
-"""Of the corrector's noise, which no checkpoint holds."""
 
 
 def gdss(

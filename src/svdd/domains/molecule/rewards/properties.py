@@ -14,12 +14,12 @@ from svdd.domains.molecule.rewards.filters import passes_filters as passes_filte
 from svdd.domains.molecule.rewards.filters import similarity as similarity
 from svdd.domains.molecule.rewards.molecule_reward import MoleculeReward
 
+# Mean and standard deviation of logP, SA score and ring penalty over the molecules of ZINC250k, as published.
 _ZINC = (
     (2.4570953396190123, 1.434324401111988),
     (3.0525811293166134, 0.8335207024513095),
     (0.0485696876403053, 0.2860212110245455),
 )
-"""Mean and standard deviation of logP, SA score and ring penalty over the molecules of ZINC250k, as published."""
 
 
 def qed() -> MoleculeReward:
