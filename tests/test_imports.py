@@ -126,6 +126,14 @@ def test_importing_svdd_imports_nothing_heavy():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", LIGHT)
+def test_what_only_holds_a_reward_needs_no_torch(name):
+    code = (
+        f"import sys, svdd.{name.replace('/', '.')}; print(sorted({{'torch', 'numpy', 'pandas'}} & set(sys.modules)))"
+    )
+    assert fresh(code) == "[]"
+
+
 def test_decoding_leaves_every_global_generator_alone():
     code = """
 import random, sys, numpy, torch
