@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args, get_origin
 
-from svdd.messages import check_known, unknown
+from svdd.messages import check, check_known, unknown
 from svdd.scoring.identity import Origin, file_hash, origin_of
 from svdd.scoring.reward import Reward
 from svdd.user_files import module_of_file
@@ -234,8 +234,7 @@ def _called(function: Callable[..., Any], name: str, options: dict[str, Any]) ->
     known = [k for k, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for option in options:
-        if option not in known and not takes_any:
-            raise ValueError(unknown(f"option of {name}", option, known))
+        check(option in known or takes_any, unknown(f"option of {name}", option, known))
     try:
         inspect.signature(function).bind(**options)
         return function(**options)

@@ -32,6 +32,11 @@ def module_of_file(path: str | Path) -> ModuleType:
     return sys.modules[name] if name in sys.modules else _executed(name, file)
 
 
+def user_modules() -> list[ModuleType]:
+    """The modules of users' files that this process has loaded."""
+    return [module for name, module in sys.modules.items() if name.startswith(_PREFIX)]
+
+
 def pickled(thing: Any) -> bytes:
     """`thing` pickled for another process: there it finds the functions and classes of users' files by their paths.
 

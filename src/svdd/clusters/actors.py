@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from svdd.messages import module_of
+from svdd.user_files import user_modules
 
 Resources = Mapping[str, float | int]
 ONE_CORE: dict[str, float | int] = {"num_cpus": 1}
@@ -43,6 +44,8 @@ class Actors:
     def __init__(self, kind: type, number: int, resources: Resources, *arguments: Any) -> None:
         ray = ray_module()
         options = dict(resources) | {"max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": "SPREAD"}
+        for module in user_modules():  # which no other process finds by its name
+            ray.cloudpickle.register_pickle_by_value(module)
         # kept for actors that start again
         self.shared = [ray.put(argument) for argument in arguments] if number else []
         self.actors = [ray.remote(**options)(kind).remote(*self.shared) for _ in range(number)]

@@ -27,8 +27,6 @@ from svdd.scoring.reward import Failure, Reward, RewardError, traits_of
 from svdd.scoring.scorer import Scorer
 from svdd.user_files import pickled
 
-Change = Callable[[Reward], Reward]
-
 
 @dataclass
 class _Task:
@@ -107,7 +105,7 @@ class Workers:
         """What the reward in the processes is called, or the reward."""
         return self.reward, self.options
 
-    def inside(self, change: "Change") -> "Workers":
+    def inside(self, change: Callable[[Reward], Reward]) -> "Workers":
         """The reward changed by `change`, a function of a module, in the same processes; this one stays as it is.
 
         One that was changed so last is returned itself.

@@ -42,7 +42,9 @@ class Identity(str):
     parts: Mapping[str, Any]
 
     def __new__(cls, parts: Mapping[str, Any]) -> "Identity":
-        made = super().__new__(cls, hashlib.sha256(_as_json([SCHEME, parts]).encode()).hexdigest()[:32])
+        made = super().__new__(
+            cls, hashlib.sha256(json.dumps([SCHEME, parts], sort_keys=True).encode()).hexdigest()[:32]
+        )
         made.parts = parts
         return made
 
@@ -211,7 +213,3 @@ def _hash(path: Path) -> str:
         while block := file.read(2**20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _as_json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=True)

@@ -72,8 +72,8 @@ class RunScoring:
         self.best = BestDesigns(samples if budget is not None else 0, max(_BEST, samples), self.key)
         self._keeps_for_others = cache is not None
         self.store = _store(reward, cache, journal)
+        # of components and further scores, by the name of their cost
         self._stores: dict[str, NoStore] = {}
-        """Of components and further scores, by the name of their cost."""
         counted: dict[str, Any] = {"cost": usage.reward, "outcomes": usage.outcomes, "breakdown": self.breakdown}
         limits: dict[str, Any] = {"budget": self.guard, "key": self.key, "at_once": chunk, "share": share}
         parts, observers = self._with_scorers(reward), [self.best.add]

@@ -33,8 +33,7 @@ Observer = Callable[[Any, Tensor], None]
 """Is called with designs and their numbers as they arrive."""
 Keys = Sequence[Hashable] | None
 Numbers = Float[Tensor, " n"]
-Failures = Mapping[int, Failure]
-"""By row."""
+Failures = Mapping[int, Failure]  # by row
 
 
 class Scorer:
@@ -87,8 +86,8 @@ class Scorer:
         self.key, self.bits = key or self.traits.key, bits or self.store.by_bits
         self.at_once = sys.maxsize if self.traits.groupwise else at_once or self.traits.at_once
         self.known: dict[Hashable, float] = {}
+        # keys of designs that are handed over and not answered yet
         self.pending: set[Hashable] = set()
-        """Keys of designs that are handed over and not answered yet."""
         self._halved = False
 
     def __call__(self, designs: Any) -> Any:
