@@ -1,7 +1,6 @@
 """Rewards on Ray: designs shared out over actors that hold the reward, with resources of their own."""
 
 import copy
-import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -14,6 +13,7 @@ from svdd.rewards.worker_pool import Answers
 from svdd.scoring.numbers import as_numbers
 from svdd.scoring.reward import Composite, Reward, hand_over, traits_of
 from svdd.scoring.scorer import Scorer
+from svdd.user_files import pickled
 
 
 class _Scoring:
@@ -61,11 +61,11 @@ class RemoteReward:
 
         One that was changed so last is returned itself.
         """
-        pickled = pickle.dumps(change)
-        if self.changes[-1:] == (pickled,):
+        data = pickled(change)
+        if self.changes[-1:] == (data,):
             return self
         changed = copy.copy(self)
-        changed.changes = (*self.changes, pickled)
+        changed.changes = (*self.changes, data)
         changed.components = {name: part.inside(change) for name, part in self.components.items()}
         changed.traits = replace(self.traits, components=changed.components)
         return changed

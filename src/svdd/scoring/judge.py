@@ -70,8 +70,8 @@ class Judge:
         while calls:
             rows, pending = calls.popleft()
             try:
-                pending = pending or self.hand_over(picked(designs, rows))
-                numbers[rows], found = read_answer(pending.result(), len(rows), self.source)
+                given = self.hand_over(picked(designs, rows)) if pending is None else pending
+                numbers[rows], found = read_answer(given.result(), len(rows), self.source)
             except RewardError:
                 raise
             except Exception as error:

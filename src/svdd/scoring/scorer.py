@@ -271,7 +271,7 @@ class Question:
                 designs = self._of(rows)
                 try:
                     keys = [self._keys[i] for i in rows]
-                    answer = pending or scorer.hand_over(designs)
+                    answer = scorer.hand_over(designs) if pending is None else pending
                     values = scorer.take_in(designs, keys if self._shared else None, answer)
                 except Exception as error:
                     if not scorer.takes_fewer(error, len(rows)):
