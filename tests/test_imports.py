@@ -55,7 +55,7 @@ UPWARDS = {
     "rewards/endpoints": {"domains.image.pixels", "domains.image.prompts"},
 }
 """Imports that point up the list, by module: they may only become fewer."""
-LIGHT = ["messages", "user_files", "registry", "scoring/reward", "rewards/in_worker"]
+LIGHT = ["messages", "user_files", "registry", "scoring/reward", "method/table", "rewards/in_worker"]
 """Modules that a process which holds a reward imports: none of them brings torch."""
 HEAVY = {
     "pandas",

@@ -117,6 +117,15 @@ def _module(name: str) -> Any:
     return module_of_file(name)
 
 
+def resolve(target: str) -> Any:
+    """The object behind `module:name`.
+
+    Where the module is in a room above the caller's, this is the way up; a test holds the list of such strings.
+    """
+    home, _, name = target.partition(":")
+    return getattr(importlib.import_module(home), name)
+
+
 def locate(kind: str, name: str, bundled: Mapping[str, str | RewardCard]) -> Any:
     """The function behind a bundled name, `module:function` or `file.py:function`.
 

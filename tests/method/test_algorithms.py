@@ -58,8 +58,8 @@ def up(a, b):
         ("smc", {"particles": N, "window": (0.5, 0.2)}, N * T * B, N * (7 + 1) * B),
         ("nested-is", {"particles": N, "candidates": M}, N * 402, N * B * M * T),
         ("beam", {"width": N, "candidates": M}, N * 402, N * B * M * T),
-        ("blocks", {"candidates": M, "length": 1}, 402, B * M * T),
-        ("blocks", {"candidates": M, "length": T}, B * (1 + (T - 1) * M), B * M),
+        ("blocks", {"candidates": M, "block_length": 1}, 402, B * M * T),
+        ("blocks", {"candidates": M, "block_length": T}, B * (1 + (T - 1) * M), B * M),
     ],
 )
 def test_rows_are_those_of_the_formulas(method, options, network, rewards):
@@ -81,7 +81,7 @@ def test_log_mean_exp_costs_its_samples():
 
 @pytest.mark.parametrize("length", [1, 3, 7, T])
 def test_blocks_value_once_a_block(length):
-    assert asked("blocks", candidates=M, length=length)[1] == B * M * up(T, length)
+    assert asked("blocks", candidates=M, block_length=length)[1] == B * M * up(T, length)
 
 
 def test_a_deterministic_end_is_scored_once():
@@ -149,7 +149,7 @@ def test_temperatures_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match=r"temperature must be 0 or larger, got -0\.1"):
         svdd(gaussian(), VALUE, candidates=2, temperature=-0.1, **common)
     with pytest.raises(ValueError, match="temperature must be 0 or larger"):
-        blocks(gaussian(), VALUE, candidates=2, length=1, temperature=-1.0, **common)
+        blocks(gaussian(), VALUE, candidates=2, block_length=1, temperature=-1.0, **common)
     for temperature in (0.0, -1.0):
         with pytest.raises(ValueError, match=r"smc weighs particles.*needs temperature > 0"):
             smc(gaussian(), VALUE, particles=2, temperature=temperature, **common)
@@ -162,7 +162,7 @@ def test_other_senseless_settings_are_refused():
     with pytest.raises(ValueError, match="prior_candidates must be at least 1, got 0"):
         svdd(gaussian(), VALUE, candidates=2, prior_candidates=0, **common)
     with pytest.raises(ValueError, match="length must be at least 1 step"):
-        blocks(gaussian(), VALUE, candidates=2, length=0, **common)
+        blocks(gaussian(), VALUE, candidates=2, block_length=0, **common)
     with pytest.raises(ValueError, match="is none of them"):
         svdd_r(gaussian(), VALUE, particles=4, candidates=2, replace=0.1, **common)
     with pytest.raises(ValueError, match="potential must be one of"):
@@ -209,7 +209,7 @@ def test_blocks_of_one_step_are_svdd():
     for temperature in (0.0, 0.5):
         x = [
             last(f(gaussian(), VALUE, candidates=4, temperature=temperature, chains=6, rng=streams(6), **more))
-            for f, more in ((svdd, {}), (blocks, {"length": 1}))
+            for f, more in ((svdd, {}), (blocks, {"block_length": 1}))
         ]
         assert torch.equal(*x)
 

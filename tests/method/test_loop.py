@@ -283,7 +283,7 @@ def test_other_values_drive_the_same_loop():
             smc(gaussian(), value, particles=4, chains=2, rng=streams(2)),
             nested_is(gaussian(), value, particles=2, candidates=2, chains=2, rng=streams(2)),
             best_of_n(gaussian(), value, particles=2, chains=2, rng=streams(2)),
-            blocks(gaussian(), value, candidates=2, length=2, chains=2, rng=streams(2)),
+            blocks(gaussian(), value, candidates=2, block_length=2, chains=2, rng=streams(2)),
         ):
             last = run(steps)
             assert torch.equal(last.value.flatten(), reward(last.particles.x))

@@ -7,7 +7,6 @@ from typing import Any
 from svdd.method.table import METHODS
 from svdd.registry import MODELS, REWARDS, SCHEMES, locate
 from svdd.runs.folder import as_json
-from svdd.runs.job import SETTINGS
 
 Row = dict[str, Any]
 
@@ -69,7 +68,7 @@ def methods() -> list[Row]:
     return [
         {
             "name": name, "summary": row.summary, "samples_from": row.target, "network_rows": row.network_rows,
-            "reward_rows": row.reward_rows, "options": [SETTINGS[option] for option in row.options],
+            "reward_rows": row.reward_rows, "options": list(row.options),
         }
         for name, row in METHODS.items()
     ]  # fmt: skip

@@ -94,10 +94,8 @@ class Decoding:
         reward = process.adapt(reward)
         self.usage, self.scores = Usage(), {name: process.adapt(score) for name, score in (scores or {}).items()}
         check_columns(reward, self.scores)
-        for option in self.method.missing(options):
-            raise ValueError(f"{method} needs {option}, such as {option}=10")
-        settings = self.method.defaults() | options
-        temperature = float(settings.get("temperature", 0.0))
+        options = self.method.defaults() | options
+        temperature = float(options.get("temperature", 0.0))
         self.trace = Trace(temperature)
         self.plain, self.given, self.cond, self.seed, self.options = process, reward, cond, seed, options
         chunks = chunks or {}
@@ -110,7 +108,7 @@ class Decoding:
         _warn_if_temperatures_differ(made, temperature)
         self.batches = self._every = self._batches(samples, batch)
         self._end: int | None = None
-        self.settings = {"method": method, "samples": samples, "seed": seed, "steps": process.steps} | settings
+        self.settings = {"method": method, "samples": samples, "seed": seed, "steps": process.steps} | options
         if self.plan is not None and limit is not None:
             self.settings |= {"budget": limit.record(), "plan": self.plan.sentence}
         self._position, self._finished = _Position(), list[Result]()

@@ -113,8 +113,7 @@ def steer(
         raise ValueError('a rollout asks the network at times of its own; use "posterior-mean" or "log-mean-exp"')
     if candidates is not None or "candidates" in make_method(method, {}).options:
         options["candidates"] = _CANDIDATES if candidates is None else candidates
-    for option in make_method(method, options).missing(options):
-        raise ValueError(f"{method} needs {option}, such as {option}=10")
+    make_method(method, options)
     check_scheduler(pipe, eta)
     greenlet_module()
     scores = {name: image_reward(score) for name, score in (run.get("scores") or {}).items()}
@@ -210,7 +209,7 @@ class Steered:
                 options[name] = 1
             elif isinstance(several, int):
                 options.setdefault(name, several)
-        return options
+        return method.defaults() | options
 
 
 class _Call:
