@@ -332,7 +332,7 @@ def test_the_bill_is_in_the_result():
     assert usage.seconds > 0
     assert usage.peak_memory_mb > 0
     sizes = {"samples": 4, "seed": 0, "steps": 4, "candidates": 3}
-    assert result.settings == {"method": "svdd", "temperature": 0.0, "prior_candidates": 1} | sizes
+    assert result.settings == {"method": "svdd", "temperature": 0.0, "prior_candidates": 1, "reward": "reward"} | sizes
 
 
 def test_network_rows_of_guidance_count_twice():

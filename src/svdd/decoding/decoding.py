@@ -31,10 +31,11 @@ from svdd.method.table import Returns
 from svdd.method.table import make_method as make_method
 from svdd.method.values import Value
 from svdd.method.values_by_name import make_value as make_value
-from svdd.method.values_by_name import rehearsed
+from svdd.method.values_by_name import read_value, rehearsed
+from svdd.registry import find_process, find_reward
 from svdd.scoring.best_designs import BestDesigns
 from svdd.scoring.policy import Policy
-from svdd.scoring.reward import Key, Reward
+from svdd.scoring.reward import Key, Reward, close, name_of
 from svdd.scoring.run_scoring import RunScoring
 from svdd.scoring.score_file import ScoreCache
 from svdd.scoring.stored_scores import Journal
@@ -64,15 +65,17 @@ class Decoding:
 
     def __init__(
         self,
-        process: Process,
-        reward: Reward,
+        process: Process | str,
+        reward: Reward | str,
         *,
+        model_options: Mapping[str, Any] | None = None,
+        reward_options: Mapping[str, Any] | None = None,
         method: str = "svdd",
         samples: int = 64,
         seed: int = 0,
         value: str | Value = "posterior-mean",
         cond: Tree = (),
-        scores: Mapping[str, Reward] | None = None,
+        scores: Mapping[str, Reward | str] | None = None,
         batch: int | None = None,
         returns: Returns | None = None,
         chunks: Mapping[str, int] | None = None,
@@ -87,12 +90,20 @@ class Decoding:
         self.samples, self.plan, limit = samples, None, None
         named = make_method(method, options)
         self.method = named if returns is None else replace(named, returns=returns)
+        if isinstance(value, str):
+            read_value(value)
+        by_name = [isinstance(one, str) for one in (reward, *(scores or {}).values())]
+        # every name is checked before anything is loaded
+        model, guide = find_process(process, model_options), find_reward(reward, reward_options)
+        columns = {name: find_reward(score) for name, score in (scores or {}).items()}
+        process, reward, further = model(), guide(), {name: make() for name, make in columns.items()}
         if budget is not None:
             limit = Budget.of(budget)
             self.plan = plan(limit, self.method, options, process, rehearsed(value, options), samples)
             options = self.plan.options
-        reward = process.adapt(reward)
-        self.usage, self.scores = Usage(), {name: process.adapt(score) for name, score in (scores or {}).items()}
+        self._ours = [one for one, ours in zip((reward, *further.values()), by_name, strict=True) if ours]
+        title, reward = name_of(reward), process.adapt(reward)
+        self.usage, self.scores = Usage(), {name: process.adapt(score) for name, score in further.items()}
         check_columns(reward, self.scores)
         options = self.method.defaults() | options
         temperature = float(options.get("temperature", 0.0))
@@ -109,6 +120,7 @@ class Decoding:
         self.batches = self._every = self._batches(samples, batch)
         self._end: int | None = None
         self.settings = {"method": method, "samples": samples, "seed": seed, "steps": process.steps} | options
+        self.settings["reward"] = title
         if self.plan is not None and limit is not None:
             self.settings |= {"budget": limit.record(), "plan": self.plan.sentence}
         self._position, self._finished = _Position(), list[Result]()
@@ -218,8 +230,10 @@ class Decoding:
         return self.scoring.best
 
     def close(self) -> None:
-        """Closes the files of scores that the run opened."""
+        """Closes the files of scores that the run opened, and ends what rewards given by name have started."""
         self.scoring.close()
+        for reward in self._ours:
+            close(reward)
 
     def _warn_if_degenerate(self) -> None:
         distinct = self.trace.mean_distinct()
@@ -293,23 +307,25 @@ def run(steps: Iterator[Step]) -> Step:
     return last
 
 
-def decode(process: Process, reward: Reward, **settings: Any) -> Result:
+def decode(process: Process | str, reward: Reward | str, **settings: Any) -> Result:
     r"""Decodes a pretrained model towards a reward.
 
     Every chain is an independent run of the method and returns one design (all N for svdd-r); chain i depends on
     (seed, i) alone.
 
     Args:
-        process: a pretrained model, from `svdd.load` or your own.
-        reward: a list of designs (or a tensor of states) in, one number each out; higher is better, -inf is invalid.
-        **settings: `method` (a name of `METHODS`, svdd), `samples` (64), `seed` (0), `value` (a name of `VALUES`,
-            with options as in "log-mean-exp,samples=8", or a function of particles, used until the end, such as
-            `svdd.learned` and `svdd.load_value` make; posterior-mean),
-            `cond` (one row a chain), `scores` (further rewards, as columns), `batch` (chains at once), `chunks` (rows at a
-            time of `network`, `decode`, `reward` and, if learned, `value`), `share` (equal states and designs share an
-            answer; True), `on_failure` (a `svdd.Policy`, or some of its settings), `cache` (a file of scores, shared with
-            other runs), `budget` (some of `rewards`, `rows` and `seconds`), `key` (of a design that is not text, what it is
-            told by), and the method's own: `candidates`, `particles`, ...
+        process: a pretrained model: a name, as `svdd.load` takes it, or a `svdd.Process`.
+        reward: a name, as `svdd.load_reward` takes it, or a function: a list of designs (or a tensor of states) in, one number
+            each out; higher is better, -inf is invalid.
+        **settings: `model_options` and `reward_options` (of a model and a reward given by name), `method` (a name of
+            `METHODS`, svdd), `samples` (64), `seed` (0), `value` (a name of `VALUES`, with options as in
+            "log-mean-exp,samples=8", or a function of particles, used until the end, such as `svdd.learned` and
+            `svdd.load_value` make; posterior-mean), `cond` (one row a chain), `scores` (further rewards by the name of
+            their column, each a name or a function), `batch` (chains at once), `chunks` (rows at a time of `network`,
+            `decode`, `reward` and, if learned, `value`), `share` (equal states and designs share an answer; True),
+            `on_failure` (a `svdd.Policy`, or some of its settings), `cache` (a file of scores, shared with other runs),
+            `budget` (some of `rewards`, `rows` and `seconds`), `key` (of a design that is not text, what tells it from
+            others), and the method's own, whose defaults `METHODS` holds: `candidates`, `particles`, ...
 
     Returns:
         Designs, rewards, usage; `to_frame()` and `save(folder)`.

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -29,6 +29,7 @@ from svdd.fitting.value import FittedValue
 from svdd.method.features import table
 from svdd.method.learned_values import Learned
 from svdd.networks.training import isolated_randomness
+from svdd.registry import find_process, find_reward
 from svdd.scoring.reward import Reward
 from svdd.scoring.run_scoring import RunScoring
 
@@ -45,7 +46,14 @@ class LowTemperatureWarning(UserWarning):
     """Few roll-outs carry the soft value of so low a temperature."""
 
 
-def fit_value(process: Process, reward: Reward, **settings: Any) -> FittedValue:
+def fit_value(
+    process: Process | str,
+    reward: Reward | str,
+    *,
+    model_options: Mapping[str, Any] | None = None,
+    reward_options: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> FittedValue:
     r"""Fits a value to the rewards of the process's own unguided roll-outs (SVDD-MC and its soft variants).
 
     `mean` regresses $r(x_0)$ on $(x_t, t)$ and learns $E[r | x_t]$. `soft` minimises
@@ -53,8 +61,11 @@ def fit_value(process: Process, reward: Reward, **settings: Any) -> FittedValue:
     $a \log \frac1K \sum_k e^{f(x_s^k)/a}$ over K children in place of r, and with r itself at the last step.
 
     Args:
-        process: a pretrained model.
-        reward: designs to one number each, higher is better; -inf is invalid, which `mean` takes only with `invalid`.
+        process: a pretrained model: a name, as `svdd.load` takes it, or a `svdd.Process`.
+        reward: a name, or designs to one number each, higher is better; -inf is invalid, which `mean` takes only with
+            `invalid`.
+        model_options: of a model given by name.
+        reward_options: of a reward given by name.
         **settings: `target` (mean, soft or soft-q; mean), `temperature` (a, above 0, of soft and soft-q), `network`
             (convolutional, pooled, transformer, graph, image, a torch module of (x, t), or a regressor with fit and predict;
             by default graph for graphs, image for images and latents, convolutional for up to 64 letters, pooled for more),
@@ -80,7 +91,9 @@ def fit_value(process: Process, reward: Reward, **settings: Any) -> FittedValue:
         Li et al., arXiv 2408.08252 (Monte Carlo and soft-Q values); Varian, A Bayesian approach to real estate
         assessment, 1975 (LINEX).
     """
-    given, usage, started = make_settings(settings), Usage(), time.perf_counter()
+    given, usage = make_settings(settings), Usage()
+    model, guide = find_process(process, model_options), find_reward(reward, reward_options)
+    process, reward, started = model(), guide(), time.perf_counter()
     reward = process.adapt(reward)
     tell: Tell = given.progress or silent
     with asked(process, reward, usage, given) as (rolled, scored):
