@@ -68,7 +68,7 @@ def test_quiet_says_nothing_on_the_way(run):
 
 
 def test_progress_without_a_terminal_is_plain_lines(run):
-    assert "svdd: decoding: step 6 of 6, best " in run().err
+    assert "svdd: decoding: 6 of 6, best " in run().err
 
 
 def test_progress_on_a_terminal_is_a_bar(run, monkeypatch):

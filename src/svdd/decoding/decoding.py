@@ -32,7 +32,7 @@ from svdd.method.table import make_method as make_method
 from svdd.method.values import Value
 from svdd.method.values_by_name import make_value as make_value
 from svdd.method.values_by_name import read_value, rehearsed
-from svdd.registry import find_process, find_reward
+from svdd.registry import find_process, find_reward, resolve
 from svdd.scoring.best_designs import BestDesigns
 from svdd.scoring.policy import Policy
 from svdd.scoring.reward import Key, Reward, close, name_of
@@ -163,6 +163,12 @@ class Decoding:
     def __len__(self) -> int:
         """Steps in the whole run."""
         return len(self.batches) * self.process.steps
+
+    @property
+    def done(self) -> int:
+        """Steps that were taken, those before an interruption too."""
+        step = self._position.step
+        return self._position.batch * self.process.steps + (0 if step is None else step.particles.step)
 
     @torch.no_grad()
     def __iter__(self) -> Iterator[Step]:
@@ -307,7 +313,10 @@ def run(steps: Iterator[Step]) -> Step:
     return last
 
 
-def decode(process: Process | str, reward: Reward | str, **settings: Any) -> Result:
+PROGRESS = "svdd.report.progress:following"
+
+
+def decode(process: Process | str, reward: Reward | str, *, progress: bool = True, **settings: Any) -> Result:
     r"""Decodes a pretrained model towards a reward.
 
     Every chain is an independent run of the method and returns one design (all N for svdd-r); chain i depends on
@@ -317,6 +326,7 @@ def decode(process: Process | str, reward: Reward | str, **settings: Any) -> Res
         process: a pretrained model: a name, as `svdd.load` takes it, or a `svdd.Process`.
         reward: a name, as `svdd.load_reward` takes it, or a function: a list of designs (or a tensor of states) in, one number
             each out; higher is better, -inf is invalid.
+        progress: a bar in a terminal and in a notebook; nothing is shown elsewhere.
         **settings: `model_options` and `reward_options` (of a model and a reward given by name), `method` (a name of
             `METHODS`, svdd), `samples` (64), `seed` (0), `value` (a name of `VALUES`, with options as in
             "log-mean-exp,samples=8", or a function of particles, used until the end, such as `svdd.learned` and
@@ -338,6 +348,7 @@ def decode(process: Process | str, reward: Reward | str, **settings: Any) -> Res
         as the method's: see `METHODS` and `Result.usage`.
     """
     with closing(Decoding(process, reward, **settings)) as decoding:
-        for _ in decoding:
-            pass
+        with resolve(PROGRESS)(decoding, progress) as on_step:
+            for done, step in enumerate(decoding, 1):
+                on_step(done, step)
         return decoding.result()

@@ -23,16 +23,17 @@ from svdd.fitting.losses import effective
 from svdd.fitting.predictors import AUTOMATIC, NETWORKS, build, of_network, suited, symbols_of
 from svdd.fitting.quality import measured
 from svdd.fitting.regression import fit_network, fit_regressor, renoised
-from svdd.fitting.rollouts import Rollouts, Tell, roll_out, silent
+from svdd.fitting.rollouts import Rollouts, Tell, roll_out
 from svdd.fitting.settings import TARGETS, Settings, make_settings
 from svdd.fitting.value import FittedValue
 from svdd.method.features import table
 from svdd.method.learned_values import Learned
 from svdd.networks.training import isolated_randomness
-from svdd.registry import find_process, find_reward
+from svdd.registry import find_process, find_reward, resolve
 from svdd.scoring.reward import Reward
 from svdd.scoring.run_scoring import RunScoring
 
+PROGRESS = "svdd.report.progress:shown"
 _CARRIERS = 30  # fewer roll-outs than this carry no expectation
 
 
@@ -76,7 +77,7 @@ def fit_value(
             roll-outs to measure on (256), `nested` (states, continuations each; (64, 32)), `candidates` M of the break-even
             (10); 0 measures nothing; `invalid` (the reward that an invalid design counts as), `cache` (a file of scores, so
             that a fit that is made again pays for none twice; the break-even is not measured then), `chunks` as of `decode`,
-            `progress` (told words, done, total).
+            `progress` (a bar in a terminal and in a notebook; False shows none, a function is called with words, done, total).
 
     Returns:
         A value for `decode(value=...)`, with its `card` and `save(folder)`.
@@ -95,7 +96,11 @@ def fit_value(
     model, guide = find_process(process, model_options), find_reward(reward, reward_options)
     process, reward, started = model(), guide(), time.perf_counter()
     reward = process.adapt(reward)
-    tell: Tell = given.progress or silent
+    with resolve(PROGRESS)(given.progress, keep=True) as tell:
+        return _fit(process, reward, given, usage, started, tell)
+
+
+def _fit(process: Process, reward: Reward, given: Settings, usage: Usage, started: float, tell: Tell) -> FittedValue:
     with asked(process, reward, usage, given) as (rolled, scored):
         with torch.no_grad():
             rollouts = _collected(rolled, scored, given, tell)
