@@ -59,6 +59,12 @@ UPWARDS = {
 """Imports that point up the list, by module: they may only become fewer."""
 RESOLVED = {
     "decoding/decoding": {"report.progress:following"},
+    "decoding/result": {
+        "report.html:named_extra",
+        "report.html:write_report",
+        "report.notebook:as_html",
+        "report.plots:reward_figure",
+    },
     "fitting/fit": {"report.progress:shown"},
 }
 """Strings that point up the list, by module: what `registry.resolve` finds only when it is used. The registry names domains."""
