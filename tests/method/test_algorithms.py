@@ -10,7 +10,8 @@ from support.processes import SETTINGS, designs_a_chain, gaussian, gaussian_netw
 from svdd import decode
 from svdd.chain.rng import Rng
 from svdd.cost.ledger import metered
-from svdd.decoding.decoding import Decoding, run
+from svdd.decoding.decoding import Decoding
+from svdd.decoding.decoding import last as last_step
 from svdd.method.algorithms import OverTiltWarning, beam, blocks, nested_is, smc, svdd, svdd_r
 from svdd.method.diagnostics import path_divergence
 from svdd.method.learned_values import learned
@@ -182,19 +183,19 @@ def test_svdd_r_says_that_it_tilts_twice():
 
 
 def last(steps):
-    return run(steps).particles.x
+    return last_step(steps).particles.x
 
 
 def test_argmax_is_the_limit_of_low_temperature_and_takes_the_best():
     for step in svdd(gaussian(), VALUE, candidates=5, chains=20, rng=streams(20)):
         assert torch.equal(step.value[:, 0], step.candidates.value[:, 0].amax(-1))
-    cold = run(svdd(gaussian(), VALUE, candidates=5, temperature=1e-6, chains=20, rng=streams(20)))
+    cold = last_step(svdd(gaussian(), VALUE, candidates=5, temperature=1e-6, chains=20, rng=streams(20)))
     assert bool((cold.value[:, 0] == cold.candidates.value[:, 0].amax(-1)).all())
 
 
 def test_one_candidate_is_the_pretrained_sampler():
-    plain = run(METHODS["pretrained"].function(masked(), VALUE, chains=300, rng=Rng(0, 300)))
-    single = run(svdd(masked(), VALUE, candidates=1, temperature=0.5, chains=300, rng=Rng(1, 300)))
+    plain = last_step(METHODS["pretrained"].function(masked(), VALUE, chains=300, rng=Rng(0, 300)))
+    single = last_step(svdd(masked(), VALUE, candidates=1, temperature=0.5, chains=300, rng=Rng(1, 300)))
     z = (plain.value.mean() - single.value.mean()) / ((plain.value.var() + single.value.var()) / 300).sqrt()
     assert abs(float(z)) < 5
 
@@ -217,10 +218,10 @@ def test_blocks_of_one_step_are_svdd():
 def test_nested_with_one_candidate_is_smc_in_its_weights():
     """One child each leaves nothing to pick, so every survivor's weight is the recursion's."""
     common = {"particles": 3, "temperature": 0.5, "ess": 0.0, "chains": 4}
-    one = run(nested_is(gaussian(), VALUE, candidates=1, rng=streams(4), **common))
+    one = last_step(nested_is(gaussian(), VALUE, candidates=1, rng=streams(4), **common))
     assert torch.allclose(one.log_w, one.value / 0.5)
     assert torch.allclose(
-        run(smc(gaussian(), VALUE, rng=streams(4), **common)).log_w.flatten(), last_rewards(common) / 0.5
+        last_step(smc(gaussian(), VALUE, rng=streams(4), **common)).log_w.flatten(), last_rewards(common) / 0.5
     )
 
 
@@ -229,20 +230,20 @@ def last_rewards(common):
 
 
 def test_a_single_particle_is_the_pretrained_chain_weighed_by_its_reward():
-    step = run(smc(gaussian(), VALUE, particles=1, temperature=0.5, ess=0.0, chains=50, rng=Rng(0, 50)))
+    step = last_step(smc(gaussian(), VALUE, particles=1, temperature=0.5, ess=0.0, chains=50, rng=Rng(0, 50)))
     assert torch.allclose(step.log_w.flatten(), reward(step.particles.x) / 0.5)
 
 
 @pytest.mark.parametrize("potential", ["difference", "max", "sum"])
 def test_every_potential_ends_with_the_reward_as_its_weight(potential):
-    step = run(
+    step = last_step(
         smc(gaussian(), VALUE, particles=5, temperature=0.5, potential=potential, ess=0.0, chains=3, rng=streams(3))
     )
     assert torch.allclose(step.log_w.flatten(), reward(step.particles.x) / 0.5)
 
 
 def test_smc_takes_any_resampler():
-    step = run(smc(gaussian(), VALUE, particles=4, selector=adaptive(systematic), chains=2, rng=streams(2)))
+    step = last_step(smc(gaussian(), VALUE, particles=4, selector=adaptive(systematic), chains=2, rng=streams(2)))
     assert step.value.shape == (2, 4)
 
 
@@ -298,7 +299,7 @@ def test_the_network_meets_every_state_with_its_own_conditioning(setting):
     object.__setattr__(process, "transition", transition)
     method, options = SETTINGS[setting]
     cond = torch.arange(chains)[:, None].double()
-    run(METHODS[method].function(process, VALUE, chains=chains, cond=cond, rng=streams(chains), **options))
+    last_step(METHODS[method].function(process, VALUE, chains=chains, cond=cond, rng=streams(chains), **options))
     assert len(met) >= 4
     for x, _, given in met:
         assert torch.equal(x[:, :1], given)
@@ -333,7 +334,7 @@ def test_an_invalid_look_ahead_weighs_nothing_whether_or_not_its_chain_resamples
         return v
 
     chains, n = 50, 6
-    last = run(smc(gaussian(4), value, particles=n, ess=ess, chains=chains, rng=Rng(0, chains)))
+    last = last_step(smc(gaussian(4), value, particles=n, ess=ess, chains=chains, rng=Rng(0, chains)))
     assert torch.allclose(log_mean(last.log_w).exp(), torch.full((chains,), 0.5, dtype=torch.float64))
 
 

@@ -9,7 +9,8 @@ import torch
 
 from support.processes import PROCESSES, SETTINGS, designs_a_chain, reward, streams
 from svdd import METHODS, decode
-from svdd.decoding.decoding import Decoding, make_method, run
+from svdd.decoding.decoding import Decoding, make_method
+from svdd.decoding.decoding import last as last_step
 from svdd.method import algorithms
 from svdd.method.table import CADENCE, REFERENCES, Method
 from svdd.method.values import posterior_mean
@@ -95,7 +96,7 @@ def test_every_method_runs_on_every_kind_of_state(setting, process):
     method, options = SETTINGS[setting]
     toy = PROCESSES[process](steps=3)
     steps = METHODS[method].function(toy, posterior_mean(reward), chains=2, rng=streams(2), **options)
-    last = run(steps)
+    last = last_step(steps)
     assert last.particles.final
     assert last.particles.step == 3
     assert bool(last.value.isfinite().all())

@@ -6,6 +6,7 @@ line drives it. Both only put wrappers round a process and a reward, choose a ro
 
 import time
 import warnings
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -298,19 +299,17 @@ def _warn_if_temperatures_differ(value: Value, temperature: float) -> None:
         )
 
 
-def run(steps: Iterator[Step]) -> Step:
-    """Drives an algorithm to its end, without gradients, and returns the last step.
+def last(steps: Iterator[Step]) -> Step:
+    """The last step of an algorithm, which is driven to its end without gradients.
 
     Raises:
         ValueError: if there was no step to take.
     """
-    last: Step | None = None
     with torch.no_grad():
-        for step in steps:
-            last = step
-    if last is None:
+        ends = deque(steps, maxlen=1)
+    if not ends:
         raise ValueError("the iterator gave no step: it started from a finished one")
-    return last
+    return ends[0]
 
 
 PROGRESS = "svdd.report.progress:following"

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+import pandas as pd
+
 from svdd.decoding.result import Result, described
 from svdd.messages import number
-from svdd.report.tables import readable
+from svdd.report.tables import readable, sections
 
 SHOWN = 5
 
@@ -26,6 +28,12 @@ def as_html(result: Result) -> str:
             "</div>",
         ]
     )
+
+
+def measured_as_html(table: pd.DataFrame, sentences: Sequence[str]) -> str:
+    """A table of measures in sections, then sentences."""
+    tables = [as_table(*section) for section in sections(table)]
+    return "".join(["<div>", *tables, *(f"<p>{escape(sentence)}</p>" for sentence in sentences), "</div>"])
 
 
 def as_table(caption: str, titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

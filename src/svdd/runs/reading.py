@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 import torch
 
-from svdd.cost.ledger import Usage
+from svdd.cost.ledger import Breakdown, Usage
 from svdd.decoding.result import BROUGHT, COLUMNS, Result
+from svdd.decoding.trace import Trace
 from svdd.domains.sequence.alphabets import Alphabet
 from svdd.metrics.measures import makes_images, makes_molecules
 from svdd.runs.folder import RunFolder
@@ -64,8 +65,21 @@ def _result(path: Path, written: dict[str, Any], about: dict[str, Any]) -> Resul
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the samples of {path} are damaged or not sequences of one length ({error})") from None
     rewards, _ = columns.pop("reward"), columns.pop("valid")
-    known = {"usage": usage, "settings": written["settings"], "about": about}
+    known = {"usage": usage, "settings": written["settings"], "about": about, "log_z": written.get("log_z")}
+    known |= {"trace": _trace(path), "breakdown": _breakdown(written), "folder": path}
     return Result(sequences, rewards, frame["chain"].tolist(), columns, **known)
+
+
+def _trace(path: Path) -> Trace:
+    """The steps of a run, none where the file is not there."""
+    file, trace = path / "steps.parquet", Trace()
+    return trace.resume(torch.tensor(pd.read_parquet(file).to_numpy(float))) if file.is_file() else trace
+
+
+def _breakdown(written: dict[str, Any]) -> Breakdown:
+    breakdown = Breakdown()
+    breakdown.restore(written.get("breakdown", {}))
+    return breakdown
 
 
 def _images(path: Path, frame: pd.DataFrame) -> Any:
