@@ -107,9 +107,10 @@ def run_in_folder(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[
     there, wanted = _decides(make_job(read_settings(folder.job))), _decides(job.anchored())
     differing = [name for name in {**there, **wanted} if there.get(name) != wanted.get(name)]
     if differing:
+        go_on = "" if folder.finished() else f", go on with that one: svdd resume {folder.path}"
         raise OtherRunError(
             f"{folder.path} already holds a run of another job, which differs in {', '.join(differing)}; choose another "
-            "folder, or replace it with --force (force=True in Python)"
+            f"folder{go_on}, or replace it with --force (force=True in Python)"
         )
     return resume_job(folder.path, watch)
 
