@@ -1,16 +1,9 @@
 """Fitting a value from the command line: checked first, with progress, written once it is whole."""
 
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from svdd.cli.progress import LINE_SECONDS, bars
-from svdd.cli.sentences import say
-
-Tell = Callable[[str, int, int], None]
+from svdd.cli.watching import progress
 
 
 def fit(settings: dict[str, Any], out: Path, *, force: bool, quiet: bool, json: bool) -> None:
@@ -40,7 +33,7 @@ def fit(settings: dict[str, Any], out: Path, *, force: bool, quiet: bool, json: 
     check_folder(out, force)
     process, scored = load(model, **(model_options | shape)), make_reward(reward, reward_options)
     try:
-        with progress(quiet) as tell:
+        with progress(quiet, keep=True) as tell:
             fitted = fit_value(process, scored, **settings, progress=tell)
         fitted.save(out, force)
     finally:
@@ -48,27 +41,3 @@ def fit(settings: dict[str, Any], out: Path, *, force: bool, quiet: bool, json: 
     print(as_json(fitted.card) if json else as_text(fitted.card, plotted=False))
     if not json:
         print(f"written to {out}; use it with: svdd run ... --value {out}")
-
-
-@contextmanager
-def progress(quiet: bool) -> Iterator[Tell]:
-    """A function that is told how far which part of the work is."""
-    if quiet:
-        yield lambda words, done, total: None
-    elif sys.stderr.isatty():
-        with bars(transient=False) as tell:
-            yield tell
-    else:
-        yield _lines()
-
-
-def _lines() -> Tell:
-    last = time.monotonic()
-
-    def tell(words: str, done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last > LINE_SECONDS or done == total:
-            last = time.monotonic()
-            say(f"{words}: {done:,} of {total:,}")
-
-    return tell

@@ -113,10 +113,10 @@ def run(
     from svdd.cli.flags import settings
     from svdd.cli.watching import Terminal
     from svdd.runs.job import make_job, read_settings
-    from svdd.runs.running import run_job
+    from svdd.runs.running import run_in_folder
 
     made = make_job((read_settings(job) if job else {}) | settings(given))
-    _show_record(run_job(made, force, Terminal(quiet)), Path(made.out), json)
+    _show_record(run_in_folder(made, force, Terminal(quiet)), Path(made.out), json)
 
 
 @app.command()

@@ -31,7 +31,10 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 def say(text: str) -> None:
     """One line on stderr, as it is: no markup is read in it."""
-    print(f"svdd: {' '.join(text.split())}", file=sys.stderr, flush=True)
+    from svdd.report.progress import between_bars
+
+    with between_bars():
+        print(f"svdd: {' '.join(text.split())}", file=sys.stderr, flush=True)
 
 
 def missing_modules(extra: str) -> list[str]:

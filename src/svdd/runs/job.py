@@ -27,11 +27,8 @@ from svdd.runs.starting import begun
 from svdd.scoring.reward import Reward, close
 from svdd.scoring.stored_scores import Journal
 
-RENAMED = {"block_length": "length"}
-"""Method options whose name a job needs for something else."""
-SETTINGS = {option: option for row in METHODS.values() for option in row.options}
-SETTINGS |= {option: name for name, option in RENAMED.items()}
-"""What a job calls the options of all methods."""
+SETTINGS = tuple(dict.fromkeys(option for row in METHODS.values() for option in row.options))
+"""The options of all methods."""
 
 
 class Job(BaseModel):
@@ -108,11 +105,10 @@ class Job(BaseModel):
         """The method's own options, as `svdd.decode` takes them.
 
         Raises:
-            ValueError: for an unknown method, an option it does not take, or one that is missing.
+            ValueError: for an unknown method, or an option it does not take.
         """
-        given = {option: getattr(self, name) for option, name in SETTINGS.items() if getattr(self, name) is not None}
-        for name in make_method(self.method, given).missing(given) if not self.budget else ():  # which finds sizes
-            raise ValueError(f"{self.method} needs {name}: add --{SETTINGS[name].replace('_', '-')} 10, for example")
+        given = {name: getattr(self, name) for name in SETTINGS if getattr(self, name) is not None}
+        make_method(self.method, given)
         return given | ({"replace": None} if self.replace == "all" else {})
 
     def anchored(self) -> "Job":

@@ -22,8 +22,9 @@ def exact(number: float | int) -> str:
 
 def settings(job: Job) -> dict[str, Any]:
     """A job's settings with the defaults of its method, without those that leave the law of the designs alone."""
-    defaults = {SETTINGS[option]: value for option, value in METHODS[job.method].defaults().items()}
-    return defaults | {name: value for name, value in job.record().items() if name not in _NO_PART}
+    return METHODS[job.method].defaults() | {
+        name: value for name, value in job.record().items() if name not in _NO_PART
+    }
 
 
 def labels(jobs: Sequence[Job]) -> list[str]:
@@ -31,7 +32,7 @@ def labels(jobs: Sequence[Job]) -> list[str]:
 
     Jobs whose settings differ have different labels.
     """
-    every, own = [settings(job) for job in jobs], {"value", *SETTINGS.values()}
+    every, own = [settings(job) for job in jobs], {"value", *SETTINGS}
     made = []
     for mine in every:
         alike = [other for other in every if other["method"] == mine["method"]]

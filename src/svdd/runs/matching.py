@@ -26,7 +26,7 @@ RULES = {
 LOCAL = 2
 """Candidates of a method that has particles too, which get the rest."""
 SIZES = {"particles": "N", "width": "n", "candidates": "M"}
-_OWN = set(SETTINGS.values())
+_OWN = set(SETTINGS)
 _CADENCE = {"every", "window"}
 
 
@@ -90,7 +90,7 @@ def variant(base: Job, method: str, temperature: float | int | None, options: Ma
         options: of the method, under the names of a job.
     """
     row, given = METHODS[method], base.record()
-    names = {SETTINGS[option] for option in row.options}
+    names = set(row.options)
     if method != base.method:
         given = {name: setting for name, setting in given.items() if name not in _OWN or name in _CADENCE & names}
         given |= {"candidates": LOCAL} if free_size(row) not in ("candidates", None) and "candidates" in names else {}
