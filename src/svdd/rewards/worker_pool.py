@@ -7,7 +7,6 @@ designs; meanwhile the run goes on.
 
 import concurrent.futures
 import copy
-import multiprocessing
 import os
 import pickle
 import signal
@@ -15,6 +14,7 @@ import sys
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
 from svdd.chain.tree import tree_map
@@ -62,8 +62,9 @@ class _Processes:
     def schedule(self, function: Any, *arguments: Any, timeout: float) -> Any:
         """A function of a module in the next process that is free."""
         if self.pool is None:
-            self.pool = _started(self.workers, (self.load, self.memory_mb, self._changes))
-            self._end = weakref.finalize(self, _stopped, self.pool)
+            context = _Spawning()
+            self.pool = _started(self.workers, (self.load, self.memory_mb, self._changes), context)
+            self._end = weakref.finalize(self, _stopped, self.pool, context)
         return self.pool.schedule(function, args=arguments, timeout=timeout)
 
     def close(self) -> None:
@@ -259,17 +260,36 @@ def _died(status: int | None) -> str:
     return f"its process ended with status {status}"
 
 
-def _started(workers: int, given: tuple[Any, ...]) -> Any:
+class _Spawning(SpawnContext):
+    """Starts processes afresh, and knows them: a fork would lack the threads that torch counts on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made = list[weakref.ref[SpawnProcess]]()
+
+    def Process(self, *given: Any, **named: Any) -> SpawnProcess:  # type: ignore[override]
+        """A process that `kill` ends."""
+        process = SpawnProcess(*given, **named)
+        # a new list, since pebble starts processes in a thread of its own
+        self._made = [*(one for one in self._made if one() is not None), weakref.ref(process)]
+        return process
+
+    def kill(self) -> None:
+        """Ends the processes at once: one that is just starting would tell of locks that are gone."""
+        for process in [one() for one in self._made]:
+            if process is not None and process.pid is not None:
+                process.kill()
+
+
+def _started(workers: int, given: tuple[Any, ...], context: _Spawning) -> Any:
     from pebble import ProcessPool
 
-    context = multiprocessing.get_context("spawn")  # a fork would lack the threads that torch counts on
     return ProcessPool(max_workers=workers, initializer=in_worker.start, initargs=given, context=context)
 
 
-def _stopped(pool: Any) -> None:
+def _stopped(pool: Any, context: _Spawning) -> None:
     pool.stop()
-    for process in list(pool._pool_manager.worker_manager.workers.values()):
-        process.kill()  # one that is just starting would tell of locks that are gone
+    context.kill()
     pool.join()
 
 
