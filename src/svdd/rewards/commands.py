@@ -24,6 +24,7 @@ from typing import Any
 from svdd.messages import check
 from svdd.scoring.identity import file_hash
 from svdd.scoring.reward import RewardError
+from svdd.user_files import text_of_file
 
 Row = dict[str, Any]
 FORMATS = ("{input}", "{input.csv}", "{input.txt}")
@@ -109,7 +110,7 @@ class Command:
         last = err.strip().splitlines()[-1:]
         if process.returncode:
             raise CommandError(f"{words[0]} ended with {_status(process.returncode)}{_words(last)}")
-        return out, _words(last)
+        return out.removeprefix("\ufeff"), _words(last)  # a mark that some programs begin with
 
 
 def command(text: str, timeout: float | int | None = None, folder: str | Path = "") -> Command:
@@ -169,7 +170,7 @@ def _filled(word: str, files: dict[str, str]) -> str:
 
 def _read(path: Path, last: str, program: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return text_of_file(path)
     except FileNotFoundError:
         raise CommandError(f"{program} wrote no file of scores, {{output}}{last}") from None
 

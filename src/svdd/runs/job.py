@@ -26,6 +26,7 @@ from svdd.runs.objectives import sentence as objective_sentence
 from svdd.runs.paths import whole, whole_name, whole_options
 from svdd.scoring.reward import Reward, close
 from svdd.scoring.stored_scores import Journal
+from svdd.user_files import text_of_file
 
 RENAMED = {"block_length": "length"}
 """Method options whose name a job needs for something else."""
@@ -187,8 +188,8 @@ def read_settings(path: Path) -> dict[str, Any]:
         ValueError: if it is not YAML, or not lines of `name: value`.
     """
     try:
-        read = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        read = yaml.safe_load(text_of_file(path))
+    except yaml.YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(read, dict) or not all(isinstance(key, str) for key in read):
         raise ValueError(f"{path} must hold settings such as 'model: dna-enhancer', one a line")
