@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,9 @@ from torch import Tensor
 
 from svdd.chain.denoisers import Denoiser
 from svdd.chain.tree import Tree, rows
+from svdd.cost.clock import BudgetSpent, within
 from svdd.cost.ledger import Usage
 from svdd.messages import check_known
-
-
-class BudgetSpent(ValueError):
-    """The next call would go beyond the budget."""
 
 
 class BudgetWarning(UserWarning):
@@ -85,6 +83,10 @@ class Unlimited:
     def release(self, rewards: int) -> None:
         """Gives back what `reserve` set aside, once it is counted or failed."""
 
+    def clock(self) -> AbstractContextManager[None]:
+        """What is called in here can see how much time is left."""
+        return nullcontext()
+
     def network(self, denoiser: Denoiser, rows_each: int) -> Denoiser:
         """`denoiser` within the budget; raises as `reserve` does."""
         return denoiser
@@ -120,6 +122,10 @@ class Guard(Unlimited):
     def release(self, rewards: int) -> None:
         """See `Unlimited`."""
         self._reserved -= rewards
+
+    def clock(self) -> AbstractContextManager[None]:
+        """See `Unlimited`."""
+        return within(self._until)
 
     def network(self, denoiser: Denoiser, rows_each: int) -> Denoiser:
         """See `Unlimited`."""

@@ -144,7 +144,8 @@ class Scorer:
         """Gives the reward designs; the seconds that this takes are counted."""
         started = perf_counter()
         try:
-            return self.judge.hand_over(designs)
+            with self.budget.clock():
+                return self.judge.hand_over(designs)
         finally:
             self.cost.seconds += perf_counter() - started
 
@@ -152,7 +153,8 @@ class Scorer:
         """Waits for an answer, which is judged, counted and stored: the only place where one enters."""
         started = perf_counter()
         try:
-            numbers, failures = self.judge.collect(designs, answer)
+            with self.budget.clock():
+                numbers, failures = self.judge.collect(designs, answer)
         finally:  # a call that fails, and is made again with fewer rows, costs time
             self.cost.seconds += perf_counter() - started
             self.cost.calls += 1
