@@ -1,5 +1,6 @@
 """Budgets: what a run may spend, in reward calls, network rows or seconds, and the guard that stops it in time."""
 
+import math
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -107,12 +108,11 @@ class Guard(Unlimited):
 
     def __init__(self, budget: Budget, usage: Usage) -> None:
         self.budget, self.usage = budget, usage
-        self._reserved, self._until = 0, float("inf")
+        self._reserved, self._until = 0, math.inf
 
     def start(self) -> None:
         """The clock runs from here, less what an earlier part of the run took."""
-        if self.budget.seconds is not None:
-            self._until = time.monotonic() + self.budget.seconds - self.usage.seconds
+        self._until = time.monotonic() + (self.budget.seconds or math.inf) - self.usage.seconds
 
     def reserve(self, rewards: int) -> None:
         """See `Unlimited`."""
@@ -137,9 +137,8 @@ class Guard(Unlimited):
         return guarded_denoiser
 
     def _check(self, part: str, then: int) -> None:
-        limit = getattr(self.budget, part)
+        limit, usage = getattr(self.budget, part), self.usage
         if (limit is not None and then > limit) or time.monotonic() > self._until:
-            usage = self.usage
             raise BudgetSpent(
                 f"the budget of {self.budget} is spent: {usage.reward.rows:,} reward calls "
                 f"and {usage.network.rows:,} network rows"

@@ -113,11 +113,10 @@ class Judge:
             checked(numbers[answered], picked(designs, answered), len(answered), self.source)
         self.count(len(numbers), failures)
         self.outcomes.invalid += int(numbers.isneginf().sum())
-        for row, one in failures.items():
-            if one.kind == "invalid":
-                self.breakdown.count(one.why)
-                continue
-            setattr(self.outcomes, one.kind, getattr(self.outcomes, one.kind) + 1)
+        for why in [one.why for one in failures.values() if one.kind == "invalid"]:
+            self.breakdown.count(why)
+        for row, one in failed.items():
+            self.outcomes.count(one.kind)
             numbers[row] = (one.policy or self.policy).number(one.kind)
             self._warn(designs, row, one)
 

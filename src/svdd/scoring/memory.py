@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from svdd.chain.tree import leaves, tree_map
+from svdd.chain.tree import Tree, leaves, tree_map
 from svdd.cost.batches import count
 from svdd.scoring.reward import Key
 
@@ -34,9 +34,7 @@ def keys_of(designs: Any, key: Key | None, bits: bool = False) -> list[Hashable]
 
 def one_by_one(designs: Any) -> list[Any]:
     """Designs apart: of tensors, and of trees of them, the rows."""
-    if isinstance(designs, list):
-        return designs
-    return [tree_map(lambda leaf, row=row: leaf[row], designs) for row in range(count(designs))]
+    return designs if isinstance(designs, list) else [_row(designs, i) for i in range(count(designs))]
 
 
 def bytes_key(design: Any) -> str:
@@ -52,6 +50,10 @@ def first_of(keys: Sequence[Hashable], wanted: Callable[[Hashable], bool]) -> li
     """The row of the first of each different key that is wanted, in order."""
     first = {k: i for i, k in reversed(list(enumerate(keys))) if wanted(k)}
     return sorted(first.values())
+
+
+def _row(designs: Tree, i: int) -> Tree:
+    return tree_map(lambda leaf: leaf[i], designs)
 
 
 def _are_tensors(designs: Any) -> bool:
