@@ -27,7 +27,6 @@ from svdd.scoring.reward import RewardError
 from svdd.user_files import text_of_file
 
 Row = dict[str, Any]
-FORMATS = ("{input}", "{input.csv}", "{input.txt}")
 
 
 class CommandError(OSError):
@@ -70,11 +69,11 @@ class Command:
             written = _of_images(designs, Path(folder)) if self.images else _of_designs(designs)
             files = {name: str(Path(folder) / name.strip("{}")) for name in (*FORMATS, "{output}")}
             named = [name for name in files if any(name in word for word in self.words)]
-            for name in named:
-                if name in FORMATS:
-                    Path(files[name]).write_text(_formatted(name, written), encoding="utf-8")
+            formats = [name for name in named if name in FORMATS]
+            for name in formats:
+                Path(files[name]).write_text(FORMATS[name](written), encoding="utf-8")
             words = [_filled(word, files) for word in self.words]
-            said = self._run(words, None if set(named) & {*FORMATS} else _formatted("{input}", written))
+            said = self._run(words, None if formats else _json_lines(written))
             output = said[0] if "{output}" not in named else _read(Path(files["{output}"]), said[1], words[0])
         return _scores(output, len(written), words[0], said[1])
 
@@ -150,16 +149,27 @@ def _of_images(designs: Any, folder: Path) -> list[Row]:
     return written
 
 
-def _formatted(name: str, written: Sequence[Row]) -> str:
-    text = [row["design"] if isinstance(row["design"], str) else json.dumps(row["design"]) for row in written]
-    if name == "{input.txt}":
-        return "".join(f"{line}\n" for line in text)
-    if name == "{input}":
-        return "".join(json.dumps(row) + "\n" for row in written)
+def _texts(written: Sequence[Row]) -> list[str]:
+    return [row["design"] if isinstance(row["design"], str) else json.dumps(row["design"]) for row in written]
+
+
+def _json_lines(written: Sequence[Row]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in written)
+
+
+def _table(written: Sequence[Row]) -> str:
     table, columns = io.StringIO(), list(written[0]) if written else ["id", "design"]
-    lines = [(row | {"design": line}).values() for row, line in zip(written, text, strict=True)]
+    lines = [(row | {"design": text}).values() for row, text in zip(written, _texts(written), strict=True)]
     csv.writer(table, lineterminator="\n").writerows([columns, *lines])
     return table.getvalue()
+
+
+def _lines(written: Sequence[Row]) -> str:
+    return "".join(f"{text}\n" for text in _texts(written))
+
+
+FORMATS = {"{input}": _json_lines, "{input.csv}": _table, "{input.txt}": _lines}
+"""What stands for a file of designs, and how that is written."""
 
 
 def _filled(word: str, files: dict[str, str]) -> str:

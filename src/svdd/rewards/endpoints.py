@@ -188,8 +188,8 @@ class Endpoint:
             raise RewardError(
                 f'{self.address} must answer {{"scores": [...]}}, one a design, but answered{self._beginning(data)}'
             ) from None
+        told = f"{len(scores)} scores" if isinstance(scores, list) else self._clean(repr(scores))[:80]
         if not isinstance(scores, list) or len(scores) != n:
-            told = f"{len(scores)} scores" if isinstance(scores, list) else self._clean(repr(scores))[:80]
             raise RewardError(
                 f"{self.address} was given {n} designs and must answer as many scores, but answered {told}"
             )

@@ -13,7 +13,7 @@ import signal
 import sys
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
@@ -191,9 +191,8 @@ class Workers:
         try:
             said = task.future.result()
         except ProcessExpired as error:
-            if error.exitcode == in_worker.RECYCLED:
-                return self._again(task)
-            return self._apart(task, Failure("error", _died(error.exitcode)))
+            recycled = error.exitcode == in_worker.RECYCLED
+            return self._again(task) if recycled else self._apart(task, Failure("error", _died(error.exitcode)))
         except concurrent.futures.TimeoutError:
             return self._apart(task, Failure("timeout", f"{task.timeout:g} s"))
         except (RuntimeError, concurrent.futures.CancelledError) as error:
@@ -204,10 +203,8 @@ class Workers:
 
     def _again(self, task: _Task) -> list[Any]:
         """A worker had no memory left: each design gets one that has used none."""
-        if count(task.designs) == 1 or self.groupwise:
-            task.fresh = True
-            return self._answers(self._send(task))
-        return self._one_by_one(task)
+        alone = count(task.designs) == 1 or self.groupwise
+        return self._answers(self._send(replace(task, fresh=True))) if alone else self._one_by_one(task)
 
     def _apart(self, task: _Task, failed: Failure) -> list[Any]:
         """A batch failed: which of its designs does?"""
@@ -255,9 +252,8 @@ def _alone(designs: Any) -> Any:
 
 
 def _died(status: int | None) -> str:
-    if status is not None and status < 0:
-        return f"its process was killed by {signal.Signals(-status).name}"
-    return f"its process ended with status {status}"
+    killed_by = signal.Signals(-status).name if status is not None and status < 0 else None
+    return f"its process was killed by {killed_by}" if killed_by else f"its process ended with status {status}"
 
 
 class _Spawning(SpawnContext):
@@ -276,9 +272,9 @@ class _Spawning(SpawnContext):
 
     def kill(self) -> None:
         """Ends the processes at once: one that is just starting would tell of locks that are gone."""
-        for process in [one() for one in self._made]:
-            if process is not None and process.pid is not None:
-                process.kill()
+        processes = [one() for one in self._made]
+        for process in [one for one in processes if one is not None and one.pid is not None]:
+            process.kill()
 
 
 def _started(workers: int, given: tuple[Any, ...], context: _Spawning) -> Any:
