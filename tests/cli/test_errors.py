@@ -158,7 +158,7 @@ def test_no_job_file(call, refused, tmp_path):
 
 def test_a_job_file_that_is_not_text(call, refused, tmp_path):
     (tmp_path / "job.yaml").write_bytes(b"\xff\xfe\x00\xd8")
-    assert "is not valid YAML" in refused(call("run", tmp_path / "job.yaml"))
+    assert "job.yaml is not a text file" in refused(call("run", tmp_path / "job.yaml"))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ import torch
 from svdd.chain.process import Process
 from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, leaves, rows, take
-from svdd.cost.budget import Budget, BudgetSpent, BudgetWarning
+from svdd.cost.budget import Budget, BudgetWarning
+from svdd.cost.clock import BudgetSpent
 from svdd.cost.ledger import Usage
 from svdd.decoding.metering import accounted, accounted_value
 from svdd.decoding.planning import plan

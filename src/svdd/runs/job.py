@@ -26,6 +26,7 @@ from svdd.runs.paths import whole, whole_name, whole_options
 from svdd.runs.starting import begun
 from svdd.scoring.reward import Reward, close
 from svdd.scoring.stored_scores import Journal
+from svdd.user_files import text_of_file
 
 SETTINGS = tuple(dict.fromkeys(option for row in METHODS.values() for option in row.options))
 """The options of all methods."""
@@ -183,8 +184,8 @@ def read_settings(path: Path) -> dict[str, Any]:
         ValueError: if it is not YAML, or not lines of `name: value`.
     """
     try:
-        read = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        read = yaml.safe_load(text_of_file(path))
+    except yaml.YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(read, dict) or not all(isinstance(key, str) for key in read):
         raise ValueError(f"{path} must hold settings such as 'model: dna-enhancer', one a line")

@@ -14,6 +14,7 @@ from svdd.rewards.desirability import AtLeast, AtMost, Desirability, Interval, R
 from svdd.rewards.objectives import Objective, objective
 from svdd.runs.make import Placement, placed_reward
 from svdd.runs.paths import whole_name, whole_options
+from svdd.user_files import text_of_file
 
 NAME = "objective"
 """What the reward of a job is called that has an objective."""
@@ -125,8 +126,8 @@ def read_objective(path: str | Path) -> dict[str, Any]:
         ValueError: if it is not YAML, or no objective.
     """
     try:
-        read = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        read = yaml.safe_load(text_of_file(path))
+    except yaml.YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(read, dict):
         raise ValueError(f"{path} must hold an objective: lines such as 'combine: geometric-mean' and 'parts:'")

@@ -5,6 +5,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import torch
@@ -23,7 +24,7 @@ from svdd.domains.image.pipelines.running import PipelineFailed, Running, greenl
 from svdd.domains.image.pipelines.sizes import STEPS, Sizes, most_of, slots_of
 from svdd.domains.image.pipelines.together import Together
 from svdd.domains.image.prompts import encode_prompts
-from svdd.method.learned_values import Learned
+from svdd.method.learned_values import Learned, Predictor
 from svdd.method.loop import Count
 from svdd.method.table import make_method
 from svdd.method.values import Value
@@ -138,9 +139,11 @@ def _check_numbers(seed: int, batch: int | None, chunks: Mapping[str, int]) -> N
 
 def _of_latents(value: str | Value) -> str | Value:
     """A learned value predicts from latents; the state has more."""
-    if not isinstance(value, Learned):
-        return value
-    return replace(value, predictor=lambda x, t, cond: value.predictor(x["latents"], t, cond))
+    return replace(value, predictor=partial(_on_latents, value.predictor)) if isinstance(value, Learned) else value
+
+
+def _on_latents(predictor: Predictor, x: Any, t: Tensor, cond: Any) -> Any:
+    return predictor(x["latents"], t, cond)
 
 
 def _lock(pipe: Any) -> threading.RLock:
@@ -207,12 +210,10 @@ class Steered:
         options = dict(self.options)
         method = make_method(self.method, options)
         several = next((options[name] for name in method.sizes_of("children") if name in options), 1)
-        for name in method.sizes_of("noises"):
-            if arguments.own_noise:
-                options[name] = 1
-            elif isinstance(several, int):
-                options.setdefault(name, several)
-        return method.defaults() | options
+        noises = method.sizes_of("noises")
+        chosen = dict.fromkeys(noises, several) if isinstance(several, int) else {}
+        given = options | dict.fromkeys(noises, 1) if arguments.own_noise else chosen | options
+        return method.defaults() | given
 
 
 class _Call:
