@@ -167,7 +167,14 @@ def test_a_job_file_that_is_not_text(call, refused, tmp_path):
     [
         (("run", "--candidate", 3), "--candidate"),
         (("run", "--samples", "many"), "--samples"),
-        (("run", "--model", "m", "--reward", "r"), "a job needs out: add --out"),
+        (("run", "--model", "toy-masked", "--reward", "gc-content"), "a job needs out: add --out"),
+        (("run", "--model", "dna-enhancr"), "unknown model 'dna-enhancr'; did you mean dna-enhancer"),
+        (("run", "--model", "toy-masked", "--reward", "gc-contents"), "unknown reward 'gc-contents'"),
+        (("run", "--model", "toy-masked", "--method", "sdvv"), "unknown method 'sdvv'; did you mean svdd"),
+        (("run", "--model", "toy-masked", "--reward", "gc-content", "--method", "sdvv"), "unknown method 'sdvv'"),
+        (("run", "--model", "toy-masked", "--reward", "gc-content", "--score", "hepg"), "unknown reward 'hepg'"),
+        (("fit-value", "--reward", "hepg"), "unknown reward 'hepg'; did you mean hepg2"),
+        (("fit-value", "--model", "toy-masked", "--reward", "gc-content"), "a fitted value needs out: add --out"),
         (
             ("run", "--model", "toy-masked", "--reward", "gc-contents", "--out", "o", "--candidates", 2),
             "unknown reward 'gc-contents'; did you mean gc-content?",

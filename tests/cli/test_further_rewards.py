@@ -4,12 +4,19 @@ import pytest
 
 from svdd.decoding.result import ColumnTakenError
 from svdd.rewards.worker_pool import Workers
-from svdd.runs.columns import Score, read_scores, renamed, score_reward
-from svdd.runs.job import job_reward, make_job, placement_of
+from svdd.runs.job import make_job
+from svdd.runs.make import check_titles, job_reward, score_reward
+from svdd.runs.reward_spec import ScoreSpec
 
 
 def job(**settings):
     return make_job({"model": "toy-masked", "reward": "gc-content", "out": "nowhere"} | settings)
+
+
+def read_scores(texts):
+    scores = job(scores=texts).scores
+    check_titles(scores)
+    return scores
 
 
 @pytest.mark.parametrize(
@@ -32,15 +39,17 @@ def job(**settings):
     ],
 )
 def test_scores_are_read(text, title, reward, options):
-    assert Score.read(text) == Score(title, reward, options)
-    assert Score.read(renamed(text, lambda name: "new.py:name")).reward.startswith("new.py:name")
+    (score,) = job(scores=[text]).scores
+    assert (score.title, score.name, score.options) == (title, reward, options)
+    assert job(scores=[{"title": title, "name": reward, "options": options}]).scores == [score]
+    assert job(**{"scores": job(scores=[text]).record()["scores"]}).scores == [score]
 
 
 def test_scores_keep_title_and_options_when_their_file_is_named_in_full(tmp_path):
     file = tmp_path / "f.py"
     file.write_text("")
     given = job(scores=["f=docking:x,seed=1", f"f2={file}:f"]).anchored()
-    assert given.scores == ["f=docking:x,seed=1", f"f2={file}:f"]
+    assert given.record()["scores"] == [{"title": "f", "name": "docking:x", "options": {"seed": 1}}, f"f2={file}:f"]
     assert given.code() == [f"{file}:f"]
 
 
@@ -57,9 +66,9 @@ def test_columns_have_different_titles():
 def test_scores_run_where_the_reward_does():
     """A user's own in worker processes if there are any, what came with the package here."""
     own, bundled = read_scores(["own=collections:Counter", "gc-content"])
-    assert isinstance(score_reward(own, placement_of(job(workers=2, reward_timeout=3))), Workers)
-    assert not isinstance(score_reward(own, placement_of(job())), Workers)
-    assert not isinstance(score_reward(bundled, placement_of(job(workers=2))), Workers)
+    assert isinstance(score_reward(own, job(workers=2, reward_timeout=3).placed()), Workers)
+    assert not isinstance(score_reward(own, job().placed()), Workers)
+    assert not isinstance(score_reward(bundled, job(workers=2).placed()), Workers)
 
 
 def test_a_docking_puts_itself_into_the_workers_of_the_job():
@@ -74,7 +83,7 @@ def test_a_docking_puts_itself_into_the_workers_of_the_job():
     pool = reward.scores.pool
     assert (pool.workers, pool.timeout, pool.memory_mb) == (3, 7, 900)
     (score,) = read_scores(["vina8=docking:dockstring:PARP1,exhaustiveness=8"])
-    judge = score_reward(score, placement_of(job(workers=3)))
+    judge = score_reward(score, job(workers=3).placed())
     assert (judge.scores.search.exhaustiveness, judge.scores.pool.workers, judge.scores.pool.timeout) == (8, 3, 800)
     with pytest.raises(ValueError, match="reward_batch is for rewards in workers and outside of Python"):
         job_reward(job(reward="docking:dockstring:PARP1", reward_batch=3))

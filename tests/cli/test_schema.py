@@ -1,19 +1,16 @@
 """The job schema knows every option of every method, and so do the flags and the YAML files."""
 
-import inspect
-
 import pytest
 import yaml
 
-from svdd.cli.flags import settings
-from svdd.cli.main import run
+from svdd.cli.flags import flags_of, settings
 from svdd.method.table import METHODS
 from svdd.runs.job import RENAMED, Job, make_job, read_settings
 
 pytestmark = pytest.mark.usefixtures("quick_report")
 
 OPTIONS = {option for row in METHODS.values() for option in row.options}
-NAME = {option: name for name, option in RENAMED.items()}
+NAME = RENAMED
 BASE = {"model": "m", "reward": "r", "out": "o"}
 GIVEN = {
     "candidates": 3, "particles": 4, "width": 2, "temperature": 0.5, "replace": 0.5, "ess": 0.4, "potential": "max",
@@ -22,7 +19,7 @@ GIVEN = {
 
 
 def test_every_option_of_every_method_is_a_setting_and_a_flag():
-    flags = set(inspect.signature(run).parameters)
+    flags = flags_of(Job)
     for option in OPTIONS:
         assert NAME.get(option, option) in Job.model_fields
         assert NAME.get(option, option) in flags
@@ -30,9 +27,11 @@ def test_every_option_of_every_method_is_a_setting_and_a_flag():
 
 
 def test_every_setting_is_a_flag():
-    plural = {"score": "scores", "model_option": "model_options", "reward_option": "reward_options", "chunk": "chunks"}
-    flags = {plural.get(name, name) for name in inspect.signature(run).parameters}
-    assert set(Job.model_fields) == flags - {"job", "force", "quiet", "json"}
+    flags = flags_of(Job)
+    assert set(Job.model_fields) == set(flags)
+    assert {name: flag.name for name, flag in flags.items() if flag.name != name} == {
+        "scores": "score", "model_options": "model_option", "reward_options": "reward_option", "chunks": "chunk",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -91,7 +90,7 @@ def test_a_wrong_setting_is_one_sentence(given, said):
 
 def test_a_job_without_a_model_says_how_to_give_one():
     with pytest.raises(ValueError, match=r"a job needs model: add --model, or model: \.\.\. in the file"):
-        make_job({"reward": "r", "out": "o"})
+        make_job({"reward": "hepg2", "out": "o"})
 
 
 def test_a_job_survives_being_written(tmp_path):
@@ -112,18 +111,23 @@ def test_a_job_written_elsewhere_keeps_its_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     job = Job(model="here/m.py:f", reward="hepg2", out="o", scores=["package.module:f"], template="t.fa").anchored()
     assert job.model == f"{tmp_path / 'here' / 'm.py'}:f"
-    assert (job.reward, job.scores, job.template) == ("hepg2", ["package.module:f"], str(tmp_path / "t.fa"))
+    assert (job.reward, job.template) == ("hepg2", str(tmp_path / "t.fa"))
+    assert [score.name for score in job.scores] == ["package.module:f"]
 
 
 def test_flags_become_settings():
     flags = {
+        "model": "toy-masked",
         "score": ["a", "b"],
         "chunk": ["network=64"],
         "model_option": ["steps=8", "device=cpu"],
         "window": "1.0,0.2",
         "fix": [],
+        "noise": None,
     }
-    assert settings(flags) == {
+    assert settings(Job, flags, {"steps": 3, "model": "hidden"}) == {
+        "model": "toy-masked",
+        "steps": 3,
         "scores": ["a", "b"],
         "chunks": {"network": 64},
         "model_options": {"steps": 8, "device": "cpu"},
@@ -136,7 +140,7 @@ def test_flags_become_settings():
 )
 def test_flags_that_are_not_settings_are_refused(flags):
     with pytest.raises(ValueError, match="takes"):
-        settings(flags)
+        settings(Job, flags, {})
 
 
 @pytest.mark.parametrize(

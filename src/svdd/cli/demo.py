@@ -18,7 +18,8 @@ from svdd.domains.sequence.references import of_model
 from svdd.report.tables import readable
 from svdd.runs.evaluation import Protocol, table
 from svdd.runs.folder import RunFolder, as_json
-from svdd.runs.job import Job, make_decoding, make_process
+from svdd.runs.job import Job
+from svdd.runs.make import make_decoding, make_process
 from svdd.runs.verdicts import verdicts
 
 

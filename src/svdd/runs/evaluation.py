@@ -24,9 +24,9 @@ from svdd.messages import described
 from svdd.metrics.measures import Designs, Evaluation, makes_images, makes_molecules, scored
 from svdd.registry import HELD_OUT, JUDGES
 from svdd.runs.folder import as_json, write_or_warn
-from svdd.runs.job import BEGUN, Job, make_process
+from svdd.runs.job import BEGUN, Job
 from svdd.runs.labels import labels
-from svdd.runs.make import make_reward
+from svdd.runs.make import make_process, make_reward
 from svdd.runs.marks import Mark, holds_table
 from svdd.runs.reading import FinishedRun, grouped
 from svdd.runs.watching import RunWarning

@@ -14,6 +14,7 @@ from svdd.method.table import METHODS, Method
 from svdd.method.values_by_name import names_value, rehearsed
 from svdd.runs.job import SETTINGS, Job, make_job
 from svdd.runs.labels import exact
+from svdd.runs.settings import settings_of
 from svdd.runs.pilots import on_a_line, seconds_a_design
 
 MATCHES = {"network-rows": "network rows", "reward-calls": "reward calls", "seconds": "seconds"}
@@ -25,9 +26,10 @@ RULES = {
 }
 LOCAL = 2
 """Candidates of a method that has particles too, which get the rest."""
-SIZES = {"particles": "N", "width": "n", "candidates": "M"}
+SIZES = {name: one.symbol for name, one in settings_of(Job).items() if one.symbol}
+"""What says how large a method is, particles before candidates, and its symbol."""
 _OWN = set(SETTINGS.values())
-_CADENCE = {"every", "window"}
+_CADENCE = {name for name, one in settings_of(Job).items() if one.cadence}
 
 
 @dataclass(frozen=True)
