@@ -116,3 +116,12 @@ def test_doctor_says_whether_docking_works_and_where_receptors_are(monkeypatch, 
     assert not found["ok"]
     assert found["says"] == f"in {tmp_path}: jak2; not there: parp1, fa7, 5ht1b, braf"
     assert "mk_prepare_receptor.py" in rows["extra docking: a receptor of your own"]["says"]
+
+
+def test_a_smarts_in_brackets_is_text(call, tmp_path):
+    pytest.importorskip("rdkit")
+    words = ("--model", "toy-masked", "--candidates", 2, "--out", tmp_path / "out", "--reward", "has-substructure")
+    said = call("run", *words, "--reward-option", "smarts=[#7", "--samples", 1)
+    assert "'[#7' is no SMARTS" in said.err
+    (score,) = make_job({"model": "m", "reward": "r", "scores": ["n=has-substructure,smarts=[#7]"]}).scores
+    assert score.options == {"smarts": "[#7]"}

@@ -108,14 +108,17 @@ def evaluate(
     judge: flag(str, None, "A reward that did not guide; the guide's held-out twin unless given.") = None,
     model: flag(str, None, "What the likelihood is taken under; the runs' own model unless given.") = None,
     out: Annotated[Path, Option(help="The folder to write.")] = Path("runs/evaluation"),
+    trust: Annotated[bool, Option("--trust", help="Import the model's code that the folders name.")] = False,
     force: Annotated[bool, Option("--force", help="Replace an earlier evaluation in the folder.")] = False,
     json: Json = False,
 ) -> None:
     """Measure runs: reward, held-out reward, naturalness, diversity, novelty and cost, with intervals."""
     from svdd.cli.evaluating import show_evaluation
+    from svdd.cli.watching import Terminal
     from svdd.runs.evaluation import evaluate as measure
 
-    show_evaluation(measure(runs, out, reference=reference, judge=judge, model=model, force=force), json)
+    given = {"reference": reference, "judge": judge, "model": model}
+    show_evaluation(measure(runs, out, **given, force=force, trust=trust, watch=Terminal(quiet=False)), json)
 
 
 @app.command()
