@@ -1,5 +1,7 @@
 """A small model and rewards in a file of a user's own, and the command line called in this process."""
 
+import sys
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -95,6 +97,23 @@ def quick_report(monkeypatch):
         (folder / "report.html").write_text("<!DOCTYPE html>")
 
     monkeypatch.setattr("svdd.report.html.write_report", write)
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """Takes a package away from this process, its metadata too."""
+    version = metadata.version
+
+    def taken_away(name):
+        def known(asked):
+            if asked == name:
+                raise metadata.PackageNotFoundError(name)
+            return version(asked)
+
+        monkeypatch.setitem(sys.modules, name, None)
+        monkeypatch.setattr(metadata, "version", known)
+
+    return taken_away
 
 
 @pytest.fixture

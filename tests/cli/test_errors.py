@@ -206,10 +206,19 @@ def test_fasta_without_the_extra(run, refused, tmp_path, monkeypatch):
     assert 'reading FASTA needs biopython, which is not installed: pip install "svdd[sequences]"' in said
 
 
-def test_the_demo_without_the_extra(call, refused, monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "rapidfuzz", None)
+def test_the_demo_without_the_extra(call, refused, without, tmp_path):
+    without("rapidfuzz")
     said = refused(call("demo", "--out", tmp_path / "out"))
     assert 'svdd demo needs rapidfuzz, which is not installed: pip install "svdd[sequences]"' in said
+
+
+def test_a_missing_module_is_named_with_the_smallest_extra_that_brings_it(call, refused, monkeypatch):
+    def importing(*words):
+        import rdkit.Chem.nowhere  # noqa: F401
+
+    monkeypatch.setattr("svdd.cli.listing.methods", importing)
+    monkeypatch.setitem(sys.modules, "rdkit", None)
+    assert 'this needs rdkit, which is not installed: pip install "svdd[molecules]"' in refused(call("methods"))
 
 
 def test_damaged_weights(call, refused, tmp_path):

@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+from svdd.cli.extras import require
 from svdd.cli.listing import show
 from svdd.cli.progress import progress
-from svdd.cli.sentences import require
 from svdd.decoding.result import Result
 from svdd.domains.sequence.references import of_model
 from svdd.report.tables import readable

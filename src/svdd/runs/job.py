@@ -387,8 +387,10 @@ def _sentence(error: ValidationError, kind: type[Guided], given: Mapping[str, An
         return objective_sentence(first)
     if first["type"] == "extra_forbidden":
         return _unknown_setting(first["loc"], kind)
-    if first["type"] == "missing":
-        return _unknown_name(given) or (_missing(kind, key) if len(first["loc"]) == 1 else f"{key} needs {first['loc'][-1]}")
+    if first["type"] == "missing" and len(first["loc"]) == 1:
+        return _unknown_name(given) or _missing(kind, key)
+    if first["type"] == "missing" and isinstance(first["loc"][-1], str):
+        return f"{key} needs {first['loc'][-1]}"
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])
     return f"{key} {first['msg'].replace('Input should', 'should')}, got {first['input']!r}"
