@@ -6,7 +6,6 @@ from svdd.decoding.result import ColumnTakenError
 from svdd.rewards.worker_pool import Workers
 from svdd.runs.job import make_job
 from svdd.runs.make import check_titles, job_reward, score_reward
-from svdd.runs.reward_spec import ScoreSpec
 
 
 def job(**settings):

@@ -75,7 +75,8 @@ def test_text_is_read_as_the_annotation_says(users, option, text, value):
 
 
 @pytest.mark.parametrize(
-    ("option", "text"), [("number", "many"), ("number", "1.5"), ("number", "true"), ("flag", "perhaps"), ("word", "left")]
+    ("option", "text"),
+    [("number", "many"), ("number", "1.5"), ("number", "true"), ("flag", "perhaps"), ("word", "left")],
 )
 def test_text_of_another_type_is_refused_in_one_sentence(users, option, text):
     with pytest.raises(ValueError, match=rf"^{option} of .*users.py:model should be .*, got '{text}'$") as refused:
@@ -95,7 +96,8 @@ def test_values_of_the_declared_type_pass(users, option, value):
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("text", 3), ("text", ["OH"]), ("number", "3"), ("number", 1.5), ("flag", 1), ("size", [1, 2, 3])]
+    ("option", "value"),
+    [("text", 3), ("text", ["OH"]), ("number", "3"), ("number", 1.5), ("flag", 1), ("size", [1, 2, 3])],
 )
 def test_values_of_another_type_are_refused_in_one_sentence(users, option, value):
     with pytest.raises(ValueError, match=rf"^{option} of .*users.py:model .*, got ") as refused:

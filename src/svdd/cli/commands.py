@@ -33,9 +33,9 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the first word names, with all its options, and the words that are left."""
         name, command, rest = super().resolve_command(ctx, args)
-        function = getattr(getattr(command, "callback", None), "__wrapped__", None)
-        model = getattr(function, "options_of", None)
-        return name, command if model is None else _whole(command.callback.__wrapped__, model()), rest
+        callback: Any = getattr(command, "callback", None)
+        model = getattr(callback, "options_of", None)
+        return name, command if model is None else _whole(callback.__wrapped__, model()), rest
 
 
 def _whole(function: Callable[..., Any], model: Any) -> Any:

@@ -216,6 +216,15 @@ def cite(method: str, json: Json = False) -> None:
 
 
 @app.command()
+def schema() -> None:
+    """Print the JSON schema of job files, with which editors complete and check them."""
+    from svdd.runs.folder import as_json
+    from svdd.runs.job import Job
+
+    print(as_json(Job.model_json_schema()))
+
+
+@app.command()
 def doctor(json: Json = False) -> None:
     """Check this installation: versions, extras, threads, devices, bundled weights."""
     from svdd.cli.doctor import examine

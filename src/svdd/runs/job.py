@@ -52,9 +52,7 @@ class Guided(BaseModel):
     model_config = ConfigDict(**STRICT, json_schema_extra=_or_objective)
     called: ClassVar[str] = "a job"
 
-    model: Annotated[
-        str, Setting("A name of `svdd models`, module:function or file.py:function.", "Model", daily=True)
-    ]
+    model: Annotated[str, Setting("A name of `svdd models`, module:function or file.py:function.", "Model", daily=True)]
     steps: Annotated[PositiveInt | None, Setting("Reverse steps.", "Model", daily=True)] = None
     length: Annotated[PositiveInt | None, Setting("Letters of a sequence.", "Model")] = None
     model_options: Annotated[
@@ -99,9 +97,7 @@ class Guided(BaseModel):
         str | None, Setting("A file of scores, shared with other runs.", "Reward", law=False, kind=Path)
     ] = None
 
-    out: Annotated[
-        str | None, Setting("The folder to write.", kind=Path, law=False, cost=False, daily=True)
-    ] = None
+    out: Annotated[str | None, Setting("The folder to write.", kind=Path, law=False, cost=False, daily=True)] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -200,16 +196,16 @@ class Job(Guided):
             "Method",
         ),
     ] = "posterior-mean"
-    force_value: Annotated[
-        bool | None, Setting("Use the folder's value with another model or reward.", "Method")
-    ] = None
-    particles: Annotated[
-        PositiveInt | None, Setting("Particles per chain, N.", "Method", symbol="N", daily=True)
-    ] = None
+    force_value: Annotated[bool | None, Setting("Use the folder's value with another model or reward.", "Method")] = (
+        None
+    )
+    particles: Annotated[PositiveInt | None, Setting("Particles per chain, N.", "Method", symbol="N", daily=True)] = (
+        None
+    )
     width: Annotated[PositiveInt | None, Setting("Beam width, n.", "Method", symbol="n")] = None
-    candidates: Annotated[
-        PositiveInt | None, Setting("Candidates per step, M.", "Method", symbol="M", daily=True)
-    ] = None
+    candidates: Annotated[PositiveInt | None, Setting("Candidates per step, M.", "Method", symbol="M", daily=True)] = (
+        None
+    )
     temperature: Annotated[
         Annotated[float, Field(ge=0)] | None,
         Setting("Selection temperature, in units of the reward; 0 takes the best.", "Method", daily=True),
@@ -224,9 +220,7 @@ class Job(Guided):
         Setting("difference, max or sum (smc).", "Method", kind=str),
     ] = None
     prior_candidates: Annotated[PositiveInt | None, Setting("Initial noises to choose from.", "Method")] = None
-    every: Annotated[
-        PositiveInt | None, Setting("Choose only at every so many steps.", "Method", cadence=True)
-    ] = None
+    every: Annotated[PositiveInt | None, Setting("Choose only at every so many steps.", "Method", cadence=True)] = None
     window: Annotated[
         tuple[float, float] | None,
         Setting("Choose only within these times, such as 0.8,0.2.", "Method", kind=str, cadence=True),
@@ -239,15 +233,11 @@ class Job(Guided):
     fix: Annotated[
         list[str], Setting("POSITION:LETTERS to keep, such as 90:TGAGTCA (1 is first); repeat.", "Sequences")
     ] = []
-    start: Annotated[
-        str | None, Setting("FASTA of sequences to revise, with --noise.", "Sequences", kind=Path)
-    ] = None
+    start: Annotated[str | None, Setting("FASTA of sequences to revise, with --noise.", "Sequences", kind=Path)] = None
     noise: Annotated[float | None, Setting("Share of letters to redesign with --start.", "Sequences")] = None
     fragment: Annotated[
         str | None,
-        Setting(
-            "SMILES that every design contains, * where it grows; two with one * each are linked.", "Molecules"
-        ),
+        Setting("SMILES that every design contains, * where it grows; two with one * each are linked.", "Molecules"),
     ] = None
 
     samples: Annotated[PositiveInt, Setting("Designs; 64 unless given.", daily=True)] = 64
@@ -255,9 +245,7 @@ class Job(Guided):
     batch: Annotated[PositiveInt | None, Setting("Chains at once; all unless given.", law=False)] = None
     chunks: Annotated[
         dict[str, PositiveInt],
-        Setting(
-            "Rows at a time, network=64, decode=..., reward=... or value=...; repeat.", flag="chunk", law=False
-        ),
+        Setting("Rows at a time, network=64, decode=..., reward=... or value=...; repeat.", flag="chunk", law=False),
     ] = {}
     engine: Annotated[
         str | None, Setting("ray, or the address of a Ray cluster: chains run on its workers.", law=False)

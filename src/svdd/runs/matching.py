@@ -14,8 +14,8 @@ from svdd.method.table import METHODS, Method
 from svdd.method.values_by_name import names_value, rehearsed
 from svdd.runs.job import SETTINGS, Job, make_job
 from svdd.runs.labels import exact
-from svdd.runs.settings import settings_of
 from svdd.runs.pilots import on_a_line, seconds_a_design
+from svdd.runs.settings import settings_of
 
 MATCHES = {"network-rows": "network rows", "reward-calls": "reward calls", "seconds": "seconds"}
 """What may be equal, and how it is said."""

@@ -110,7 +110,7 @@ def _readings(text: str) -> Iterator[tuple[Any, bool]]:
 def _listed(text: str) -> Any:
     """A list or a mapping of YAML, all its elements as text; an empty list for other text."""
     try:
-        read = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506  # it makes nothing but text, lists and mappings
+        read = yaml.load(text, Loader=yaml.BaseLoader)  # it makes nothing but text, lists and mappings
     except yaml.YAMLError:
         return []
     return read if isinstance(read, list | dict) else []

@@ -1,8 +1,7 @@
 """What a reward is: its name and options, where it is computed, and what its failures mean; for files, flags and Python."""
 
 import re
-
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
 from pydantic.types import PositiveFloat, PositiveInt
@@ -16,6 +15,8 @@ STRICT = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False
 _TITLE = re.compile(r"([A-Za-z_][\w-]*)=(.+)", re.DOTALL)
 _OPTIONS = re.compile(r",(?=\s*[A-Za-z_]\w*=)")
 _WHOLE = ("cmd:", "http:", "https:")
+
+Spec = TypeVar("Spec", bound="RewardSpec")
 
 
 class RewardSpec(BaseModel):
@@ -51,7 +52,7 @@ class RewardSpec(BaseModel):
         said = {"workers": self.workers, "timeout": self.timeout, "batch": self.batch, "memory_mb": self.memory}
         return {name: value for name, value in said.items() if value is not None}
 
-    def anchored(self) -> "RewardSpec":
+    def anchored(self: Spec) -> Spec:
         """The same with whole paths in its name and options.
 
         Raises:
@@ -60,7 +61,7 @@ class RewardSpec(BaseModel):
         name, options = whole_name("reward", self.name), whole_options("reward", self.name, self.options)
         return self.model_copy(update={"name": name, "options": options})
 
-    def started_in(self, folder: str | None) -> "RewardSpec":
+    def started_in(self: Spec, folder: str | None) -> Spec:
         """The same; a program starts in a folder."""
         here = {"folder": folder} if folder is not None and self.name.startswith("cmd:") else {}
         return self.model_copy(update={"options": here | self.options})

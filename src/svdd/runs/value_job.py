@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+from pydantic import Field
 from pydantic.types import NonNegativeInt, PositiveInt
 
 from svdd.messages import check_known
@@ -22,14 +23,12 @@ class ValueJob(Guided):
     ] = None
     network: Annotated[
         str | None,
-        Setting(
-            "convolutional (default up to 64 letters), pooled (beyond), transformer, graph or image.", "Value"
-        ),
+        Setting("convolutional (default up to 64 letters), pooled (beyond), transformer, graph or image.", "Value"),
     ] = None
     network_options: Annotated[
         dict[str, Any],
         Setting("Sizes of the network, NAME=VALUE; repeat for more.", "Value", flag="network_option"),
-    ] = {}
+    ] = Field(default_factory=dict)
     rollouts: Annotated[
         int | None, Setting("Unguided chains to learn from; 2000 unless given.", "Value", daily=True)
     ] = None
@@ -51,7 +50,7 @@ class ValueJob(Guided):
     chunks: Annotated[
         dict[str, PositiveInt],
         Setting("Rows at a time, network=64, decode=... or reward=...; repeat.", flag="chunk"),
-    ] = {}
+    ] = Field(default_factory=dict)
 
     def settings(self) -> dict[str, Any]:
         """What is given of the settings of `svdd.fit_value`, under its names."""
@@ -70,4 +69,6 @@ def of_job(path: Path) -> dict[str, Any]:
     given = flat(read_settings(path))
     for name in given:
         check_known("setting", name, Job.model_fields)
-    return {name: value for name, value in given.items() if name in Guided.model_fields and name not in ("out", "cache")}
+    return {
+        name: value for name, value in given.items() if name in Guided.model_fields and name not in ("out", "cache")
+    }
