@@ -1,6 +1,8 @@
 """Rewards that are told with options on the command line: dockings, and further scores with titles."""
 
+import pandas as pd
 import pytest
+import yaml
 
 from svdd.decoding.result import ColumnTakenError
 from svdd.rewards.worker_pool import Workers
@@ -124,3 +126,36 @@ def test_a_smarts_in_brackets_is_text(call, tmp_path):
     assert "'[#7' is no SMARTS" in said.err
     (score,) = make_job({"model": "m", "reward": "r", "scores": ["n=has-substructure,smarts=[#7]"]}).scores
     assert score.options == {"smarts": "[#7]"}
+
+
+@pytest.mark.slow
+def test_failures_of_a_score_mean_what_it_says(call, model, tmp_path):
+    more = "".join(f"\n\ndef {name}(designs):\n    return [float('nan')] * len(designs)\n" for name in ("b", "c"))
+    model.write_text(model.read_text() + more)
+    settings = {
+        "model": f"{model}:model", "reward": f"{model}:score", "candidates": 2, "samples": 2, "out": str(tmp_path / "out"),
+        "scores": [
+            {"title": "zero", "name": f"{model}:nan", "on_failure": {"nan": 0}},
+            {"title": "empty", "name": f"{model}:b"},
+            {"title": "apart", "name": f"{model}:c", "workers": 1, "on_failure": {"nan": 3}},
+        ],
+    }  # fmt: skip
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(settings))
+    done = call("run", tmp_path / "job.yaml")
+    assert done.status == 0, done.err
+    table = pd.read_csv(tmp_path / "out" / "samples.csv")
+    assert table["zero"].tolist() == [0, 0]
+    assert table["empty"].isna().all()
+    assert table["apart"].tolist() == [3, 3]
+
+
+@pytest.mark.slow
+def test_failures_of_a_part_mean_what_it_says(call, model, tmp_path):
+    parts = {"g": {"reward": f"{model}:score"}, "n": {"reward": f"{model}:nan", "on_failure": {"nan": 100, "abort": 1}}}
+    settings = {"model": f"{model}:model", "objective": {"parts": parts}, "candidates": 2, "samples": 2}
+    settings["on_failure"] = {"abort": 1}
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(settings | {"out": str(tmp_path / "out")}))
+    done = call("run", tmp_path / "job.yaml")
+    assert done.status == 0, done.err
+    table = pd.read_csv(tmp_path / "out" / "samples.csv")
+    assert (table["reward"] == table["g"] + 100).all()

@@ -5,7 +5,8 @@ import yaml
 
 from svdd.cli.flags import flags_of, settings
 from svdd.method.table import METHODS
-from svdd.runs.job import RENAMED, Job, make_job, read_settings
+from svdd.runs.job import RENAMED, REWARD_SETTINGS, Job, make_job, read_settings
+from svdd.runs.reward_spec import RewardSpec
 
 pytestmark = pytest.mark.usefixtures("quick_report")
 
@@ -167,3 +168,67 @@ def test_a_job_file_runs_and_flags_win(run, call, model, tmp_path, contents):
     assert call("run", tmp_path / "job.yaml", "--seed", 6, "--out", tmp_path / "b").status == 0
     assert run(out="c", seed=5).status == run(out="d", seed=6).status == 0
     assert contents(tmp_path / "a") == contents(tmp_path / "c") != contents(tmp_path / "b") == contents(tmp_path / "d")
+
+
+@pytest.mark.parametrize("name", ["reward_options", "workers", "reward_timeout", "reward_batch", "reward_memory"])
+def test_a_reward_that_is_a_mapping_is_the_flat_settings(name):
+    whole = {
+        "name": "unpaired", "options": {"last": 10}, "workers": 2, "timeout": 3.0, "batch": 4, "memory": 5.0,
+        "on_failure": {"nan": 0},
+    }  # fmt: skip
+    job = make_job({"model": "rna-utr", "reward": whole})
+    assert job == make_job({"model": "rna-utr"} | {flat: whole[one] for one, flat in REWARD_SETTINGS.items()})
+    assert job.placed() == RewardSpec(**{one: value for one, value in whole.items() if one != "on_failure"})
+    assert make_job(job.record()) == job
+    with pytest.raises(ValueError, match=f"{name} is given twice, in reward: and beside it"):
+        make_job({"model": "m", "reward": {**whole, "name": "r"}, name: 1})
+
+
+@pytest.mark.parametrize(
+    ("reward", "said"),
+    [
+        ({"nam": "hepg2"}, "reward: unknown setting 'nam'; did you mean name"),
+        ({"options": {}}, "reward needs name, such as reward: {name: hepg2}"),
+        ({"name": "hepg2", "workers": 0}, "workers should be greater than 0, got 0"),
+        (3, "reward should be a valid string, got 3"),
+    ],
+)
+def test_what_is_wrong_with_the_mapping_of_a_reward_is_one_sentence(reward, said):
+    with pytest.raises(ValueError, match=said):
+        make_job({"model": "m", "reward": reward})
+
+
+@pytest.mark.parametrize(
+    ("score", "said"),
+    [
+        ({"title": "x"}, "scores needs name"),
+        ({"name": "qed", "option": {}}, "scores: unknown setting 'option'; did you mean options"),
+        ("gc-content,target=high", "target of gc-content should be a valid number"),
+        ({"name": "qed", "workers": 0}, "scores should be greater than 0, got 0"),
+    ],
+)
+def test_what_is_wrong_with_a_score_is_one_sentence(score, said):
+    with pytest.raises(ValueError, match=said) as refused:
+        make_job(BASE | {"scores": [score]})
+    assert "\n" not in str(refused.value)
+
+
+def test_flags_win_over_the_mapping_of_a_file():
+    file = {"model": "rna-utr", "reward": {"name": "unpaired", "options": {"last": 10}, "workers": 2}}
+    made = make_job(settings(Job, {"workers": 3, "reward_option": ["last=5"]}, file))
+    assert (made.reward, made.reward_options, made.workers) == ("unpaired", {"last": 5}, 3)
+
+
+def test_a_job_needs_no_folder_in_python():
+    job = Job(model="toy-masked", reward="gc-content")
+    assert "out" not in job.record()
+    with pytest.raises(ValueError, match="a job needs out: add --out"):
+        job.folder()
+
+
+def test_the_seed_and_the_folder_decide_nothing():
+    one = make_job(BASE | {"seed": 1, "scores": ["qed"], "save_seconds": 3, "workers": 2, "steps": 3})
+    law = {"model": "m", "steps": 3, "reward": "r", "method": "svdd", "value": "posterior-mean", "samples": 64}
+    assert one.deciding("law") == law
+    assert one.deciding("either") == law | {"workers": 2}
+    assert one.deciding("cost") == one.deciding("either")
