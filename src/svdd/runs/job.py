@@ -5,15 +5,15 @@ A job is flat: settings by name. What is made of it is in `svdd.runs.make`; noth
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic.types import NonNegativeInt, PositiveFloat, PositiveInt
 
 from svdd.messages import check, check_known, unknown
 from svdd.method.table import METHODS, make_method
-from svdd.registry import MODELS, REWARD_SCHEMES, REWARDS, SCHEMES
+from svdd.registry import MODELS, REWARD_SCHEMES, REWARDS, SCHEMES, STARTS, StartField
 from svdd.runs.objectives import NAME as OBJECTIVE
 from svdd.runs.objectives import ObjectiveForm, Written
 from svdd.runs.objectives import sentence as objective_sentence
@@ -58,7 +58,7 @@ class Guided(BaseModel):
     model_options: Annotated[
         dict[str, Any],
         Setting("Further options of the model, NAME=VALUE; repeat for more.", "Model", flag="model_option"),
-    ] = {}
+    ] = Field(default_factory=dict)
     reward: Annotated[
         str,
         _OrMapping(),
@@ -71,7 +71,7 @@ class Guided(BaseModel):
     reward_options: Annotated[
         dict[str, Any],
         Setting("Options of the reward, NAME=VALUE; repeat for more.", "Reward", flag="reward_option", daily=True),
-    ] = {}
+    ] = Field(default_factory=dict)
     objective: Annotated[
         Written | None,
         Setting("A YAML file with several rewards as one, in the place of --reward.", "Reward", kind=Path),
@@ -168,7 +168,37 @@ class Guided(BaseModel):
         return [name for name in dict.fromkeys(named) if is_code(name)]
 
 
-class Job(Guided):
+_KINDS: dict[str, tuple[Any, Any, type | None]] = {
+    "text": (str | None, None, None), "path": (str | None, None, Path), "number": (float | None, None, None),
+    "texts": (list[str], [], None),
+}  # fmt: skip
+"""For each kind of `StartField` the type of the setting, what it is where nothing is said, and the type of its flag."""
+
+
+def _start_fields() -> dict[str, StartField]:
+    """The settings that say how a run begins, of all domains."""
+    return {field.name: field for start in dict.fromkeys(STARTS.values()) for field in start.fields}
+
+
+def _settings_of_starts() -> dict[str, Any]:
+    """The same as fields of a pydantic model."""
+    made = {}
+    for name, field in _start_fields().items():
+        annotation, default, kind = _KINDS[field.kind]
+        made[name] = (Annotated[annotation, Setting(field.help, "Start", kind=kind)], default)
+    return made
+
+
+BEGUN: dict[str, Any] = {name: _KINDS[field.kind][1] for name, field in _start_fields().items()}
+"""What a run begins from, and what that is in a job of the model alone."""
+
+if TYPE_CHECKING:
+    _Started = Guided
+else:
+    _Started = create_model("_Started", __base__=Guided, __module__=__name__, **_settings_of_starts())
+
+
+class Job(_Started):
     """A run: the model, the reward, the method with its options, sizes, and where to write."""
 
     scores: Annotated[
@@ -177,15 +207,15 @@ class Job(Guided):
             "Another reward, as a column: REWARD or TITLE=REWARD,NAME=VALUE,...; repeat for more.",
             "Reward", flag="score", law=False, cost=False, daily=True,
         ),
-    ] = []  # fmt: skip
+    ] = Field(default_factory=list)  # fmt: skip
     on_failure: Annotated[
         dict[str, Any],
         Setting("nan=, error= or timeout=stop, invalid or a number; retries=2; abort=0.5; repeat.", "Reward"),
-    ] = {}
+    ] = Field(default_factory=dict)
 
     budget: Annotated[
         dict[str, Any], Setting("rewards=2000, rows=... (of the network) or seconds=...; repeat.", daily=True)
-    ] = {}
+    ] = Field(default_factory=dict)
 
     method: Annotated[str, Setting("A name of `svdd methods`; svdd unless given.", "Method", daily=True)] = "svdd"
     value: Annotated[
@@ -227,36 +257,23 @@ class Job(Guided):
     ] = None
     block_length: Annotated[PositiveInt | None, Setting("Steps per block (blocks).", "Method")] = None
 
-    template: Annotated[
-        str | None, Setting("FASTA of templates: letters stay, N is designed.", "Sequences", kind=Path)
-    ] = None
-    fix: Annotated[
-        list[str], Setting("POSITION:LETTERS to keep, such as 90:TGAGTCA (1 is first); repeat.", "Sequences")
-    ] = []
-    start: Annotated[str | None, Setting("FASTA of sequences to revise, with --noise.", "Sequences", kind=Path)] = None
-    noise: Annotated[float | None, Setting("Share of letters to redesign with --start.", "Sequences")] = None
-    fragment: Annotated[
-        str | None,
-        Setting("SMILES that every design contains, * where it grows; two with one * each are linked.", "Molecules"),
-    ] = None
-
     samples: Annotated[PositiveInt, Setting("Designs; 64 unless given.", daily=True)] = 64
     seed: Annotated[NonNegativeInt, Setting("Seed; 0 unless given.", law=False, cost=False, daily=True)] = 0
     batch: Annotated[PositiveInt | None, Setting("Chains at once; all unless given.", law=False)] = None
     chunks: Annotated[
         dict[str, PositiveInt],
         Setting("Rows at a time, network=64, decode=..., reward=... or value=...; repeat.", flag="chunk", law=False),
-    ] = {}
+    ] = Field(default_factory=dict)
     engine: Annotated[
         str | None, Setting("ray, or the address of a Ray cluster: chains run on its workers.", law=False)
     ] = None
     ray_workers: Annotated[PositiveInt | None, Setting("Workers of the engine; 2 unless given.", law=False)] = None
     ray_resources: Annotated[
         dict[str, PositiveFloat], Setting("Of each of them, num_gpus=1 or num_cpus=4; repeat for more.", law=False)
-    ] = {}
+    ] = Field(default_factory=dict)
     reward_resources: Annotated[
         dict[str, PositiveFloat], Setting("Of each of --workers on the engine, num_cpus=2; repeat.", law=False)
-    ] = {}
+    ] = Field(default_factory=dict)
     save_seconds: Annotated[
         PositiveFloat | None,
         Setting("Seconds between saves of an unfinished run; 30 unless given.", law=False, cost=False),
@@ -281,7 +298,8 @@ class Job(Guided):
         """
         from svdd.method.values_by_name import names_value
 
-        changed: dict[str, Any] = {k: whole(v) for k in ("template", "start", "cache") if (v := getattr(self, k))}
+        paths = ["cache", *(name for name, field in _start_fields().items() if field.kind == "path")]
+        changed: dict[str, Any] = {name: whole(path) for name in paths if (path := getattr(self, name))}
         changed |= {"model": whole_name("model", self.model), "reward": whole_name("reward", self.reward)}
         changed |= {} if names_value(self.value) else {"value": whole(self.value)}
         changed["model_options"] = whole_options("model", self.model, self.model_options)
@@ -423,7 +441,9 @@ def check_name(kind: str, name: str) -> None:
 def is_code(name: str) -> bool:
     """Whether a model or a reward of this name is code of a user's own: a function or a program."""
     scheme = name.partition(":")[0]
-    return name not in (*MODELS, *REWARDS) and (scheme == "cmd" or scheme not in (*SCHEMES, *REWARD_SCHEMES))
+    if scheme in REWARD_SCHEMES:
+        return bool(REWARD_SCHEMES[scheme].runs_code)
+    return not (name in MODELS or name in REWARDS or scheme in SCHEMES)
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -440,7 +460,3 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(read, dict) or not all(isinstance(key, str) for key in read):
         raise ValueError(f"{path} must hold settings such as 'model: dna-enhancer', one a line")
     return read
-
-
-BEGUN: dict[str, Any] = {"template": None, "fix": [], "start": None, "noise": None, "fragment": None}
-"""What a run begins from, and what that is in a job of the model alone."""

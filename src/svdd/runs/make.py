@@ -9,8 +9,7 @@ from typing import Any
 
 from svdd.chain.process import Process
 from svdd.decoding.decoding import Decoding
-from svdd.decoding.result import BROUGHT, COLUMNS, ColumnTakenError
-from svdd.domains.sequence.fasta import read_fasta, template
+from svdd.decoding.result import COLUMNS, ColumnTakenError
 from svdd.messages import unknown
 from svdd.method.values import Value
 from svdd.method.values_by_name import VALUES, names_value, read_value
@@ -18,15 +17,19 @@ from svdd.registry import REWARD_SCHEMES, REWARDS, load, load_reward, locate
 from svdd.rewards.desirability import Desirability
 from svdd.rewards.objectives import Objective, objective
 from svdd.rewards.user_code import guarded
-from svdd.runs.job import Guided, Job
+from svdd.runs.job import BEGUN, Guided, Job
 from svdd.runs.objectives import ObjectiveForm
 from svdd.runs.options import check_options
 from svdd.runs.reward_spec import RewardSpec, ScoreSpec
+from svdd.runs.starting import begun
 from svdd.scoring.policy import NoNumber, Policy
 from svdd.scoring.reward import Composite, Reward, close, like, traits_of
 from svdd.scoring.stored_scores import Journal
 
-OUTSIDE = tuple(f"{scheme}:" for scheme in REWARD_SCHEMES)
+
+def _is_told_by_text(name: str) -> bool:
+    """Whether a reward is one of a kind that is named by text, `scheme:...`."""
+    return ":" in name and name.partition(":")[0] in REWARD_SCHEMES
 
 
 def make_reward(name: str, options: Mapping[str, Any] | None = None) -> Reward:
@@ -34,7 +37,7 @@ def make_reward(name: str, options: Mapping[str, Any] | None = None) -> Reward:
     given = dict(options or {})
     check_options("reward", name, given)
     reward = load_reward(name, **given)
-    if name in REWARDS or name.startswith(OUTSIDE):
+    if name in REWARDS or _is_told_by_text(name):
         return reward
     if isinstance(reward, Composite):
         of = f"of the reward {name}"
@@ -97,7 +100,7 @@ def makes_processes(name: str) -> bool:
 
 def _parameters(name: str) -> list[str]:
     """What the function behind a reward that is told by text takes; nothing of any other."""
-    if not name.startswith(OUTSIDE):
+    if not _is_told_by_text(name):
         return []
     return list(inspect.signature(locate("reward", name.partition(":")[0], REWARD_SCHEMES)).parameters)
 
@@ -149,7 +152,7 @@ def check_titles(scores: Sequence[ScoreSpec]) -> None:
     """
     titles = [score.title for score in scores]
     for title in titles:
-        if titles.count(title) > 1 or title in (*COLUMNS, *BROUGHT):
+        if titles.count(title) > 1 or title in COLUMNS:
             raise ColumnTakenError(f"the column {title!r} is taken; give the score a title of its own, TITLE=REWARD")
 
 
@@ -162,33 +165,7 @@ def make_process(job: Guided) -> Process:
     shortcuts = {k: v for k, v in (("steps", job.steps), ("length", job.length)) if v is not None}
     check_options("model", job.model, job.model_options)
     process = load(job.model, **(job.model_options | shortcuts))
-    return _started(process, job) if isinstance(job, Job) else process
-
-
-def _started(process: Process, job: Job) -> Process:
-    if (job.start is None) != (job.noise is None):
-        raise ValueError("start (a FASTA file) and noise (the share to redesign) go together; give both or neither")
-    if sum(map(bool, (job.template, job.fix, job.start, job.fragment))) > 1:
-        raise ValueError("template, fix, start and fragment are four ways to begin; give one of them")
-    if job.fragment:
-        from svdd.domains.molecule.model import with_fragment
-
-        return with_fragment(process, job.fragment)
-    if not (job.template or job.fix or job.start):
-        return process
-    if not {"alphabet", "mask", "length"} <= process.about.keys():
-        raise ValueError(f"template, fix and start are for sequence models with masks, which {job.model} is not")
-    return _begun(process, job)
-
-
-def _begun(process: Process, job: Job) -> Process:
-    from svdd.domains.sequence.masked import from_sequences, infill
-
-    if job.start is not None and job.noise is not None:
-        return from_sequences(process, read_fasta(Path(job.start)), job.noise)
-    if job.template:
-        return infill(process, read_fasta(Path(job.template)))
-    return infill(process, [template(job.fix, process.about["length"], process.about["mask"])])
+    return begun(process, {name: getattr(job, name, None) for name in BEGUN})
 
 
 def _check_value(job: Job) -> None:

@@ -146,8 +146,7 @@ def _completed(job: Job, folder: RunFolder, watch: Watch, resumed: bool) -> dict
 
 
 def _finish(decoding: Decoding, folder: RunFolder, job: Job, watch: Watch) -> dict[str, Any]:
-    from svdd.runs.evaluation import evaluation_of
-    from svdd.runs.posing import posed
+    from svdd.runs.evaluation import evaluation_of, kit_of_process
 
     folder.write_best(decoding.best)
     decoding.close()  # the journal goes, once everything is written
@@ -155,5 +154,5 @@ def _finish(decoding: Decoding, folder: RunFolder, job: Job, watch: Watch) -> di
         decoding.result(),
         job.record(),
         evaluate=lambda result: evaluation_of(result, decoding.plain, job),
-        pose=lambda result: posed(result, decoding.given, watch.tell),
+        further=lambda result: kit_of_process(decoding.plain).finish(result, decoding.given, folder.path, watch.tell),
     )
