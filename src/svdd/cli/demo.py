@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from svdd.cli.extras import require
 from svdd.cli.listing import show
-from svdd.cli.sentences import require
 from svdd.cli.watching import progress
 from svdd.decoding.result import Result
 from svdd.metrics.kit import kit_of
@@ -19,7 +19,8 @@ from svdd.report.progress import steps_told
 from svdd.report.tables import readable
 from svdd.runs.evaluation import Protocol, table
 from svdd.runs.folder import RunFolder, as_json
-from svdd.runs.job import Job, make_decoding, make_process
+from svdd.runs.job import Job
+from svdd.runs.make import make_decoding, make_process
 from svdd.runs.verdicts import verdicts
 
 

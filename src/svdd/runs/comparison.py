@@ -14,12 +14,12 @@ from svdd.decoding.result import Result
 from svdd.method.table import citations
 from svdd.metrics.kit import Kit
 from svdd.metrics.measures import Designs
-from svdd.runs.columns import Score
 from svdd.runs.compare_request import Request
 from svdd.runs.evaluation import Protocol, kit_of_process, protocol_of, resampled, table
 from svdd.runs.folder import RunFolder, as_json, write_or_warn
-from svdd.runs.job import Job, make_job, make_process, read_settings
+from svdd.runs.job import Job, make_job, read_settings
 from svdd.runs.labels import exact, labels
+from svdd.runs.make import make_process
 from svdd.runs.marks import Mark, holds_table
 from svdd.runs.matching import MATCHES, RULES, SIZES, Compared, Planner
 from svdd.runs.reading import FinishedRun
@@ -30,7 +30,6 @@ from svdd.runs.watching import NOBODY, RunStopped, Watch
 
 PLAN = "comparison.json"
 FILES = ("comparison.csv", PLAN, "report.html")
-_LEAVE_DESIGNS = ("out", "scores", "seed")
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def run_plan(plan: Plan, force: bool = False, watch: Watch = NOBODY) -> Comparis
 
 def _identity(job: Job) -> dict[str, Any]:
     """What decides a run's designs and cost, but for its seed."""
-    return {name: setting for name, setting in job.record().items() if name not in _LEAVE_DESIGNS}
+    return job.deciding("either")
 
 
 def _planned(request: Request, base: Job, before: dict[str, Any]) -> tuple[list[tuple[str, Compared]], dict[str, int]]:
@@ -133,7 +132,7 @@ def _plan_rows(planned: Sequence[tuple[str, Compared]], request: Request) -> lis
     """The plan as a table."""
     made = []
     for label, row in planned:
-        folders = [RunFolder(Path(job.out)) for job in row.runs(request.seeds, request.out)]
+        folders = [RunFolder(job.folder()) for job in row.runs(request.seeds, request.out)]
         sizes = [f"{short} = {getattr(row.job, long)}" for long, short in SIZES.items() if getattr(row.job, long)]
         made.append(
             {
@@ -158,11 +157,11 @@ def _runs(jobs: Sequence[Job], force: bool, watch: Watch) -> list[FinishedRun]:
     """The runs of a row; those that are there stay as they are, unless they are forced."""
     for job in jobs:
         _run(job, force, watch)
-    return [FinishedRun.read(Path(job.out), measured=False) for job in jobs]
+    return [FinishedRun.read(job.folder(), measured=False) for job in jobs]
 
 
 def _run(job: Job, force: bool, watch: Watch) -> None:
-    folder = RunFolder(Path(job.out))
+    folder = RunFolder(job.folder())
     there = folder.is_run() and not force
     if there:
         _check_same(job)
@@ -185,7 +184,7 @@ def _check_same(job: Job) -> None:
     Raises:
         FileExistsError: if it is not.
     """
-    there = make_job(read_settings(RunFolder(Path(job.out)).job))
+    there = make_job(read_settings(RunFolder(job.folder()).job))
     if there.seed != job.seed or _identity(there) != _identity(job):
         raise FileExistsError(
             f"{job.out} holds a run with other settings; choose another --out, or replace it with --force"
@@ -198,8 +197,9 @@ def _measured(
     """The table, its notes, the designs of its rows and their kit; the held-out reward is the one that the runs have."""
     every = [run for _, row in runs for run in row]
     for run in every:
-        if judge and judge in run.job.scores:
-            run.result.scores[judge] = run.result.scores[Score.read(judge).title]
+        for score in run.job.scores:
+            if str(score) == judge:
+                run.result.scores[judge] = run.result.scores[score.title]
     process = make_process(every[0].job)
     protocol = protocol_of(every, judge=judge) if kit_of_process(process).measures else Protocol(process, judge)
     rows = [(label, [run.result for run in row]) for label, row in runs]

@@ -11,7 +11,8 @@ from svdd.decoding.decoding import Decoding
 from svdd.decoding.result import Result
 from svdd.messages import check
 from svdd.report.progress import following
-from svdd.runs.job import Job, made_decoding, make_job, read_settings
+from svdd.runs.job import Job, make_job, read_settings
+from svdd.runs.make import made_decoding
 from svdd.runs.watching import OnStep, Watch
 
 if TYPE_CHECKING:

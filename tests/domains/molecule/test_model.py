@@ -24,7 +24,8 @@ from svdd.domains.molecule.selfies import (
     molecule_of,
 )
 from svdd.fitting.fingerprint import FingerprintError, take_fingerprint
-from svdd.runs.job import make_job, make_process
+from svdd.runs.job import make_job
+from svdd.runs.make import make_process
 
 PARACETAMOL, CAFFEINE = "CC(=O)Nc1ccc(O)cc1", "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
 MOTIF, SCAFFOLD, CROWDED, LINKER = "*c1ccc(F)cc1", "*C1CC(*)N(*)C1=O", "*C1C(*)C(*)C1*", "*c1ccncc1.*N1CCNCC1"

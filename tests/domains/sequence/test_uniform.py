@@ -83,7 +83,8 @@ def test_letters_cannot_be_fixed(utr, tmp_path):
 
 @pytest.mark.parametrize("flags", [{"fix": ["1:ACG"]}, {"start": "x.fasta", "noise": 0.5}, {"template": "x.fasta"}])
 def test_the_command_line_says_so_too(flags):
-    from svdd.runs.job import make_job, make_process
+    from svdd.runs.job import make_job
+    from svdd.runs.make import make_process
 
     job = make_job({"model": "rna-utr-uniform", "reward": "gc-content", "out": "x", "steps": 3, **flags})
     with pytest.raises(ValueError, match="is for sequence models with masks, which rna-utr-uniform is not"):
