@@ -13,7 +13,7 @@ from pydantic.types import NonNegativeInt, PositiveFloat, PositiveInt
 
 from svdd.messages import check, check_known, unknown
 from svdd.method.table import METHODS, make_method
-from svdd.registry import MODELS, REWARD_SCHEMES, REWARDS, SCHEMES, STARTS, StartField
+from svdd.registry import MODELS, REWARD_SCHEMES, REWARDS, SCHEMES, STARTS, DomainClashError, StartField
 from svdd.runs.objectives import NAME as OBJECTIVE
 from svdd.runs.objectives import ObjectiveForm, Written
 from svdd.runs.objectives import sentence as objective_sentence
@@ -334,6 +334,15 @@ class Job(_Started):
     def written(self) -> str:
         """The job as YAML."""
         return yaml.safe_dump(self.record(), sort_keys=False)
+
+
+def _check_starts() -> None:
+    """Looks whether the settings that say how a run begins are no settings of every job."""
+    for name in BEGUN.keys() & {*Guided.model_fields, *Job.__annotations__}:
+        raise DomainClashError(f"every job has a setting {name}, so a domain cannot begin a run by it: rename it")
+
+
+_check_starts()
 
 
 def flat(given: Mapping[str, Any]) -> Mapping[str, Any]:
