@@ -170,6 +170,14 @@ result.report({str(folder / "python.html")!r})
 
 
 @pytest.mark.slow
+def test_it_conforms(installed):
+    file = ROOT / "tests" / "domains" / "test_conformance.py"
+    done = python("-m", "pytest", file, "-k", "dice or payout", "-p", "no:cacheprovider", packages=[installed])
+    assert done.returncode == 0, done.stdout
+    assert " 0 " not in done.stdout
+
+
+@pytest.mark.slow
 def test_a_package_that_cannot_be_imported_is_named_and_left_out(installed, tmp_path):
     broken = package(tmp_path, "broken", "import no_such_module")
     done = python("-m", "svdd", "models", "--json", packages=[installed, broken])

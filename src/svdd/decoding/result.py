@@ -201,7 +201,7 @@ class Result:
         versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
         return {
             "settings": self.settings,
-            "model": self.about,
+            "model": {**self.about, **self.kind.facts()},
             "versions": versions | {"svdd": svdd.__version__},
             "usage": self.usage.as_dict(),
             "breakdown": self.breakdown.as_dict(),
