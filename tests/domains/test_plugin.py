@@ -174,7 +174,6 @@ def test_it_conforms(installed):
     file = ROOT / "tests" / "domains" / "test_conformance.py"
     done = python("-m", "pytest", file, "-k", "dice or payout", "-p", "no:cacheprovider", packages=[installed])
     assert done.returncode == 0, done.stdout
-    assert " 0 " not in done.stdout
 
 
 @pytest.mark.slow
