@@ -5,7 +5,8 @@ import yaml
 
 from svdd.cli.flags import flags_of, settings
 from svdd.method.table import METHODS
-from svdd.runs.job import RENAMED, REWARD_SETTINGS, Job, make_job, read_settings
+from svdd.runs.guided import REWARD_SETTINGS
+from svdd.runs.job import RENAMED, Job, make_job, read_settings
 from svdd.runs.reward_spec import RewardSpec
 
 pytestmark = pytest.mark.usefixtures("quick_report")
