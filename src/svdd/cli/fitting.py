@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from svdd.cli.progress import LINE_SECONDS, bars
 from svdd.cli.sentences import say
+from svdd.cli.watching import Terminal
 
 if TYPE_CHECKING:
     from svdd.runs.value_job import ValueJob
@@ -30,12 +31,14 @@ def fit(job: "ValueJob", *, force: bool, quiet: bool, json: bool) -> None:
     from svdd.fitting.value import check_folder
     from svdd.runs.folder import as_json
     from svdd.runs.make import job_reward, make_process
+    from svdd.runs.running import tell_code
     from svdd.scoring.reward import close
 
     job.check_names()
     out, settings = job.folder(), job.settings()
     make_settings(settings)
     check_folder(out, force)
+    tell_code(job, Terminal(quiet))
     process, scored = make_process(job), job_reward(job)
     try:
         with progress(quiet) as tell:

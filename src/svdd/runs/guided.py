@@ -170,6 +170,7 @@ def flat(given: Mapping[str, Any]) -> Mapping[str, Any]:
         ValueError: for an unknown setting of the reward, and one that is given in both places.
     """
     reward = given.get("reward")
+    reward = reward.given() if isinstance(reward, RewardSpec) else reward
     if not isinstance(reward, Mapping):
         return given
     for name in reward:

@@ -9,6 +9,7 @@ from typing import Any
 
 from svdd.decoding.decoding import Decoding
 from svdd.runs.folder import RunFolder
+from svdd.runs.guided import Guided
 from svdd.runs.job import Job, make_job, read_settings
 from svdd.runs.make import made_decoding
 from svdd.runs.watching import NOBODY, RunStopped, RunWarning, Watch
@@ -96,7 +97,7 @@ def run_job(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[str, A
     job.check_names()
     folder = RunFolder(job.folder())
     folder.check(force)
-    _tell_code(job, watch)
+    tell_code(job, watch)
     return _completed(job.anchored(), folder, watch, resumed=False)
 
 
@@ -117,11 +118,11 @@ def resume_job(path: Path, watch: Watch = NOBODY) -> dict[str, Any]:
         return folder.record()
     folder.check_files()
     job = make_job(read_settings(folder.job))
-    _tell_code(job, watch)
+    tell_code(job, watch)
     return _completed(job, folder, watch, resumed=True)
 
 
-def _tell_code(job: Job, watch: Watch) -> None:
+def tell_code(job: Guided, watch: Watch) -> None:
     """Says which code of a user's own is about to run."""
     for name in job.code():
         watch.tell(f"running {name}, which the job names")
