@@ -6,25 +6,24 @@ import yaml
 from svdd.cli.flags import flags_of, settings
 from svdd.method.table import METHODS
 from svdd.runs.guided import REWARD_SETTINGS
-from svdd.runs.job import RENAMED, Job, make_job, read_settings
+from svdd.runs.job import Job, make_job, read_settings
 from svdd.runs.reward_spec import RewardSpec
 
 pytestmark = pytest.mark.usefixtures("quick_report")
 
 OPTIONS = {option for row in METHODS.values() for option in row.options}
-NAME = RENAMED
 BASE = {"model": "m", "reward": "r", "out": "o"}
 GIVEN = {
     "candidates": 3, "particles": 4, "width": 2, "temperature": 0.5, "replace": 0.5, "ess": 0.4, "potential": "max",
-    "prior_candidates": 2, "every": 2, "window": (0.9, 0.1), "length": 3,
+    "prior_candidates": 2, "every": 2, "window": (0.9, 0.1), "block_length": 3,
 }  # fmt: skip
 
 
 def test_every_option_of_every_method_is_a_setting_and_a_flag():
     flags = flags_of(Job)
     for option in OPTIONS:
-        assert NAME.get(option, option) in Job.model_fields
-        assert NAME.get(option, option) in flags
+        assert option in Job.model_fields
+        assert option in flags
     assert set(GIVEN) == OPTIONS
 
 
@@ -39,29 +38,21 @@ def test_every_setting_is_a_flag():
 @pytest.mark.parametrize("method", METHODS)
 def test_options_reach_the_method_unchanged(method):
     wanted = {option: GIVEN[option] for option in METHODS[method].options}
-    job = Job(**BASE, method=method, **{NAME.get(option, option): value for option, value in wanted.items()})
+    job = Job(**BASE, method=method, **wanted)
     assert job.options() == wanted
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_an_option_of_another_method_is_refused_by_name(method):
     for option in OPTIONS - set(METHODS[method].options):
-        job = Job(**BASE, method=method, **{NAME.get(option, option): GIVEN[option]})
+        job = Job(**BASE, method=method, **{option: GIVEN[option]})
         with pytest.raises(ValueError, match=f"unknown option of {method} '{option}'"):
             job.options()
 
 
-@pytest.mark.parametrize(
-    ("method", "missing"), [("svdd", "candidates"), ("smc", "particles"), ("beam", "width"), ("blocks", "candidates")]
-)
-def test_a_missing_option_is_named(method, missing):
-    with pytest.raises(ValueError, match=f"{method} needs {missing}: add --{missing}"):
-        Job(**BASE, method=method).options()
-
-
-def test_a_missing_block_length_is_named_as_the_flag():
-    with pytest.raises(ValueError, match="add --block-length"):
-        Job(**BASE, method="blocks", candidates=2).options()
+@pytest.mark.parametrize("method", METHODS)
+def test_options_that_nobody_gives_are_left_to_the_method(method):
+    assert Job(**BASE, method=method).options() == {}
 
 
 def test_replacing_all_is_none_for_the_method():

@@ -12,9 +12,10 @@ import pandas as pd
 
 from svdd.cli.extras import require
 from svdd.cli.listing import show
-from svdd.cli.progress import progress
+from svdd.cli.watching import progress
 from svdd.decoding.result import Result
 from svdd.metrics.kit import kit_of
+from svdd.report.progress import steps_told
 from svdd.report.tables import readable
 from svdd.runs.evaluation import Protocol, table
 from svdd.runs.folder import RunFolder, as_json
@@ -64,9 +65,10 @@ def jobs(sizes: Sizes, out: Path) -> dict[str, Job]:
 def decoded(job: Job, quiet: bool) -> Result:
     """One run, with its progress."""
     decoding = make_decoding(job)
-    with progress(len(decoding), quiet, job.method) as shown:
+    with progress(quiet) as tell:
+        on_step = steps_told(decoding, tell, job.method)
         for number, step in enumerate(decoding, 1):
-            shown(number, step)
+            on_step(number, step)
     return decoding.result()
 
 

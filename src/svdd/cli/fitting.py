@@ -1,19 +1,11 @@
 """Fitting a value from the command line: checked first, with progress, written once it is whole."""
 
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from svdd.cli.progress import LINE_SECONDS, bars
-from svdd.cli.sentences import say
-from svdd.cli.watching import Terminal
+from svdd.cli.watching import Terminal, progress
 
 if TYPE_CHECKING:
     from svdd.runs.value_job import ValueJob
-
-Tell = Callable[[str, int, int], None]
 
 
 def fit(job: "ValueJob", *, force: bool, quiet: bool, json: bool) -> None:
@@ -41,7 +33,7 @@ def fit(job: "ValueJob", *, force: bool, quiet: bool, json: bool) -> None:
     tell_code(job, Terminal(quiet))
     process, scored = make_process(job), job_reward(job)
     try:
-        with progress(quiet) as tell:
+        with progress(quiet, keep=True) as tell:
             fitted = fit_value(process, scored, **settings, progress=tell)
         fitted.save(out, force)
     finally:
@@ -49,27 +41,3 @@ def fit(job: "ValueJob", *, force: bool, quiet: bool, json: bool) -> None:
     print(as_json(fitted.card) if json else as_text(fitted.card, plotted=False))
     if not json:
         print(f"written to {out}; use it with: svdd run ... --value {out}")
-
-
-@contextmanager
-def progress(quiet: bool) -> Iterator[Tell]:
-    """A function that is told how far which part of the work is."""
-    if quiet:
-        yield lambda words, done, total: None
-    elif sys.stderr.isatty():
-        with bars(transient=False) as tell:
-            yield tell
-    else:
-        yield _lines()
-
-
-def _lines() -> Tell:
-    last = time.monotonic()
-
-    def tell(words: str, done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last > LINE_SECONDS or done == total:
-            last = time.monotonic()
-            say(f"{words}: {done:,} of {total:,}")
-
-    return tell

@@ -64,10 +64,10 @@ def run(
     from svdd.cli.flags import settings
     from svdd.cli.watching import Terminal
     from svdd.runs.job import Job, make_job, read_settings
-    from svdd.runs.running import run_job
+    from svdd.runs.running import run_in_folder
 
     made = make_job(settings(Job, flags, read_settings(job) if job else {}))
-    _show_record(run_job(made, force, Terminal(quiet)), made.folder(), json)
+    _show_record(run_in_folder(made, force, Terminal(quiet)), made.folder(), json)
 
 
 @app.command()

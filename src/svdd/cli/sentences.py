@@ -13,7 +13,10 @@ from svdd.messages import described
 
 def say(text: str) -> None:
     """One line on stderr, as it is: no markup is read in it."""
-    print(f"svdd: {' '.join(text.split())}", file=sys.stderr, flush=True)
+    from svdd.report.progress import between_bars
+
+    with between_bars():
+        print(f"svdd: {' '.join(text.split())}", file=sys.stderr, flush=True)
 
 
 def sentence(error: Exception) -> str:

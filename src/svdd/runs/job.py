@@ -18,11 +18,10 @@ from svdd.runs.guided import Guided, made_of
 from svdd.runs.paths import whole, whole_name, whole_options
 from svdd.runs.reward_spec import ScoreSpec, Short
 from svdd.runs.settings import Setting, settings_of
+from svdd.user_files import text_of_file
 
-RENAMED = {"length": "block_length"}
-"""Method options whose name a job needs for something else."""
-SETTINGS = {option: RENAMED.get(option, option) for row in METHODS.values() for option in row.options}
-"""What a job calls the options of all methods."""
+SETTINGS = tuple(dict.fromkeys(option for row in METHODS.values() for option in row.options))
+"""The options of all methods."""
 
 _KINDS: dict[str, tuple[Any, Any, type | None]] = {
     "text": (str | None, None, None), "path": (str | None, None, Path), "number": (float | None, None, None),
@@ -139,11 +138,10 @@ class Job(_Started):
         """The method's own options, as `svdd.decode` takes them.
 
         Raises:
-            ValueError: for an unknown method, an option it does not take, or one that is missing.
+            ValueError: for an unknown method, or an option it does not take.
         """
-        given = {option: getattr(self, name) for option, name in SETTINGS.items() if getattr(self, name) is not None}
-        for name in make_method(self.method, given).missing(given) if not self.budget else ():  # which finds sizes
-            raise ValueError(f"{self.method} needs {name}: add --{SETTINGS[name].replace('_', '-')} 10, for example")
+        given = {name: getattr(self, name) for name in SETTINGS if getattr(self, name) is not None}
+        make_method(self.method, given)
         return given | ({"replace": None} if self.replace == "all" else {})
 
     def anchored(self) -> "Job":
@@ -211,8 +209,8 @@ def read_settings(path: Path) -> dict[str, Any]:
         ValueError: if it is not YAML, or not lines of `name: value`.
     """
     try:
-        read = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        read = yaml.safe_load(text_of_file(path))
+    except yaml.YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(read, dict) or not all(isinstance(key, str) for key in read):
         raise ValueError(f"{path} must hold settings such as 'model: dna-enhancer', one a line")

@@ -20,8 +20,7 @@ def exact(number: float | int) -> str:
 
 def settings(job: Job) -> dict[str, Any]:
     """A job's settings with the defaults of its method, without those that leave the law of the designs alone."""
-    defaults = {SETTINGS[option]: value for option, value in METHODS[job.method].defaults().items()}
-    return defaults | job.deciding("law")
+    return METHODS[job.method].defaults() | job.deciding("law")
 
 
 def labels(jobs: Sequence[Job]) -> list[str]:
@@ -29,7 +28,7 @@ def labels(jobs: Sequence[Job]) -> list[str]:
 
     Jobs whose settings differ have different labels.
     """
-    every, own = [settings(job) for job in jobs], {"value", *SETTINGS.values()}
+    every, own = [settings(job) for job in jobs], {"value", *SETTINGS}
     made = []
     for mine in every:
         alike = [other for other in every if other["method"] == mine["method"]]

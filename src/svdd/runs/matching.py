@@ -28,7 +28,7 @@ LOCAL = 2
 """Candidates of a method that has particles too, which get the rest."""
 SIZES = {name: one.symbol for name, one in settings_of(Job).items() if one.symbol}
 """What says how large a method is, particles before candidates, and its symbol."""
-_OWN = set(SETTINGS.values())
+_OWN = set(SETTINGS)
 _CADENCE = {name for name, one in settings_of(Job).items() if one.cadence}
 
 
@@ -92,7 +92,7 @@ def variant(base: Job, method: str, temperature: float | int | None, options: Ma
         options: of the method, under the names of a job.
     """
     row, given = METHODS[method], base.record()
-    names = {SETTINGS[option] for option in row.options}
+    names = set(row.options)
     if method != base.method:
         given = {name: setting for name, setting in given.items() if name not in _OWN or name in _CADENCE & names}
         given |= {"candidates": LOCAL} if free_size(row) not in ("candidates", None) and "candidates" in names else {}

@@ -11,6 +11,7 @@ from pydantic import AliasChoices, BaseModel, Field, PlainSerializer, model_vali
 from svdd.messages import unknown
 from svdd.rewards.desirability import AtLeast, AtMost, Interval, Ramp, Shape, Sigmoid
 from svdd.runs.reward_spec import STRICT, RewardSpec, Short
+from svdd.user_files import text_of_file
 
 NAME = "objective"
 """What the reward of a job is called that has an objective."""
@@ -105,8 +106,8 @@ def read_objective(path: str | Path) -> dict[str, Any]:
         ValueError: if it is not YAML, or no objective.
     """
     try:
-        read = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        read = yaml.safe_load(text_of_file(path))
+    except yaml.YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(read, dict):
         raise ValueError(f"{path} must hold an objective: lines such as 'combine: geometric-mean' and 'parts:'")

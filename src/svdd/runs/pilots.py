@@ -12,7 +12,7 @@ TIMES = 2
 
 def seconds_a_design(job: Job) -> float:
     """Wall time of a run of a few designs, by design; further scores and files of scores are left out."""
-    each = (job.particles or 1) if METHODS[job.method].returns == "all" else 1
+    each = METHODS[job.method].designs_per_chain(job.options())
     few = min(job.samples, max(MOST // each, 1) * each)
     short = job.model_copy(update={"samples": few, "scores": [], "cache": None})
     return min(_seconds(short) for _ in range(TIMES)) / few

@@ -11,6 +11,7 @@ from svdd.decoding.decoding import Decoding
 from svdd.runs.folder import RunFolder
 from svdd.runs.guided import Guided
 from svdd.runs.job import Job, make_job, read_settings
+from svdd.runs.labels import settings
 from svdd.runs.make import made_decoding
 from svdd.runs.watching import NOBODY, RunStopped, RunWarning, Watch
 from svdd.scoring.score_file import ScoreCache
@@ -79,6 +80,46 @@ def drive(decoding: Decoding, claim: _Claim, save_seconds: float, watch: Watch, 
             if stops:
                 raise RunStopped(f"stopped at step {number} of {len(decoding)}; go on with: svdd resume {folder.path}")
     claim()
+
+
+class OtherRunError(FileExistsError):
+    """A folder holds the run of another job."""
+
+
+def run_in_folder(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[str, Any]:
+    """Runs a job in its folder: an unfinished run of the same job goes on, a finished one stays as it is.
+
+    Args:
+        job: with the folder to write.
+        force: replaces an earlier run in the folder.
+        watch: follows the run, and may stop it.
+
+    Returns:
+        What run.json holds.
+
+    Raises:
+        OtherRunError: if the folder holds the run of another job, and `force` is not given.
+        FileExistsError: if the folder may not be written.
+        ValueError: for anything in the job that is unknown or does not fit together.
+        RunStopped: if the watch stops it.
+    """
+    folder = RunFolder(job.folder())
+    if force or not (folder.is_run() and folder.job.is_file()):
+        return run_job(job, force, watch)
+    there, wanted = _decides(make_job(read_settings(folder.job))), _decides(job.anchored())
+    differing = [name for name in {**there, **wanted} if there.get(name) != wanted.get(name)]
+    if differing:
+        go_on = "" if folder.finished() else f", go on with that one: svdd resume {folder.path}"
+        raise OtherRunError(
+            f"{folder.path} already holds a run of another job, which differs in {', '.join(differing)}; choose another "
+            f"folder{go_on}, or replace it with --force (force=True in Python)"
+        )
+    return resume_job(folder.path, watch)
+
+
+def _decides(job: Job) -> dict[str, Any]:
+    """What decides the designs of a run and the columns of their table."""
+    return settings(job) | {"seed": job.seed, "scores": job.scores}
 
 
 def run_job(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[str, Any]:

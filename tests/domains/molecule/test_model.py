@@ -96,7 +96,7 @@ def test_designs_are_different_valid_molecules(model):
     samples = svdd.decode(model, long_names, candidates=2, samples=4).samples
     assert all(smiles and canonical(smiles) == smiles for smiles in samples)
     assert len(set(samples)) == 4
-    assert (model.about["name"], model.about["domain"]) == ("molecule", "molecule")
+    assert (model.about["name"], model.facts["domain"]) == ("molecule", "molecule")
 
 
 @pytest.mark.slow
@@ -261,7 +261,7 @@ def test_a_fragment_must_leave_room_and_be_the_only_one():
 def test_a_job_can_ask_for_a_fragment():
     asked = {"model": "molecule", "reward": "x.py:f", "out": "o", "steps": 3, "fragment": MOTIF}
     assert make_process(make_job(asked)).about["fragment"] == MOTIF
-    with pytest.raises(ValueError, match="four ways to begin"):
+    with pytest.raises(ValueError, match="fix and fragment are different ways to begin"):
         make_process(make_job(asked | {"fix": ["1:C"]}))
     with pytest.raises(
         ValueError, match="fragments are for the model molecule without one, and rna-utr is another or has one"

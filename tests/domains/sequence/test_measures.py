@@ -177,7 +177,10 @@ def test_chunks_bound_every_call_and_change_nothing(result):
 
 
 def test_a_model_without_masks_has_no_likelihood_bound(result):
-    for process in (replace(model(), time_independent=False), replace(model(), about={"alphabet": "ACGT"})):
+    for process in (
+        replace(model(), time_independent=False),
+        replace(model(), kind=SequenceKind(DNA, 12, masked=False)),
+    ):
         found = measured(result, process)
         assert found.elbo_rows == 0
         assert np.isnan(found.elbo).all()
@@ -225,7 +228,7 @@ def test_rna_has_upstream_starts_and_structure():
 
 def test_the_reference_of_a_bundled_model_follows_the_reward():
     groups = json.loads(bundled("dna-enhancer", "reference.json").read_text())["groups"]
-    active, other = references.of_model("dna-enhancer", "hepg2"), references.of_model("dna-enhancer", "gc-content")
+    active, other = DNA_KIT.reference("dna-enhancer", "hepg2"), DNA_KIT.reference("dna-enhancer", "gc-content")
     assert active.words[3].tolist() == groups["active_hepg2"]["kmer3"]
     assert other.words[6].tolist() == groups["held_out"]["kmer6"]
     assert active.hits["HNF4A"] == groups["active_hepg2"]["motif_hits_mean"]["HNF4A"]
