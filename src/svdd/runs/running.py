@@ -103,6 +103,7 @@ def run_in_folder(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[
         ValueError: for anything in the job that is unknown or does not fit together.
         RunStopped: if the watch stops it.
     """
+    job.check_names()
     folder = RunFolder(job.folder())
     if force or not (folder.is_run() and folder.job.is_file()):
         return run_job(job, force, watch)
