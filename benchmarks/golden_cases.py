@@ -24,7 +24,7 @@ MOVED = {
     "uniform": ("svdd.domains.toy.toy", "svdd.models.toy"),
     "mixture": ("svdd.domains.toy.toy", "svdd.models.toy"),
     "shapes": ("svdd.domains.molecule.gdss.files", "svdd.models.gdss_files"),
-    "make_objective": ("svdd.runs.objectives", "svdd.cli.job_objectives"),
+    "make_objective": ("svdd.runs.make", "svdd.runs.objectives", "svdd.cli.job_objectives"),
     "ObjectiveForm": ("svdd.runs.objectives", "svdd.cli.job_objectives"),
 }
 """Names without a public home: the module that holds each now, and the module that held it before."""

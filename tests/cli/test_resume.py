@@ -33,7 +33,9 @@ def test_a_stopped_run_goes_on_bit_for_bit(run, call, model, tmp_path, contents,
     assert (tmp_path / "parts" / "state.pt").exists()
     assert not (tmp_path / "parts" / "samples.csv").exists()
     model.write_text(text)
-    assert call("resume", tmp_path / "parts").status == 0
+    resumed = call("resume", tmp_path / "parts")
+    assert resumed.status == 0
+    assert f"svdd: running {model}:model, which the job names\n" in resumed.err
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
     assert not (tmp_path / "parts" / "state.pt").exists()
 

@@ -18,11 +18,12 @@ import torch
 from svdd.chain.process import Process
 from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, leaves, rows, take
-from svdd.cost.budget import Budget, BudgetSpent, BudgetWarning
+from svdd.cost.budget import Budget, BudgetWarning
+from svdd.cost.clock import BudgetSpent
 from svdd.cost.ledger import Usage
 from svdd.decoding.metering import accounted, accounted_value
 from svdd.decoding.planning import plan
-from svdd.decoding.result import Result, check_columns, join
+from svdd.decoding.result import NOT_KNOWN, Result, check_columns, join
 from svdd.decoding.returned import filled_up, returned
 from svdd.decoding.saving import merge_states, step_from, step_state, write_state
 from svdd.decoding.trace import Trace
@@ -105,7 +106,7 @@ class Decoding:
         self._ours = [one for one, ours in zip((reward, *further.values()), by_name, strict=True) if ours]
         title, reward = name_of(reward), process.adapt(reward)
         self.usage, self.scores = Usage(), {name: process.adapt(score) for name, score in further.items()}
-        check_columns(reward, self.scores)
+        check_columns(reward, self.scores, () if process.kind is None else process.kind.further)
         options = self.method.defaults() | options
         temperature = float(options.get("temperature", 0.0))
         self.trace = Trace(temperature)
@@ -227,8 +228,8 @@ class Decoding:
             breakdown=self.scoring.breakdown,
             trace=self.trace,
             settings=self.settings,
-            about=dict(self.plain.about),
-            export=self.plain.export,
+            about=self.plain.facts,
+            kind=self.plain.kind or NOT_KNOWN,
         )
 
     @property

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from svdd.messages import check
+from svdd.user_files import text_of_file
 
 SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
 _STORAGES = {
@@ -106,7 +107,7 @@ def _only_file(path: Path) -> Path:
 
 def _configuration(file: Path) -> Any:
     try:
-        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        return json.loads(text_of_file(file)) if file.is_file() else {}
     except ValueError as error:
         raise ValueError(f"{file} is not valid JSON: {error}") from error
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from svdd.decoding.result import Result, described
 from svdd.messages import number
+from svdd.metrics.columns import Column
 from svdd.report.tables import readable, sections
 
 SHOWN = 5
@@ -30,9 +31,9 @@ def as_html(result: Result) -> str:
     )
 
 
-def measured_as_html(table: pd.DataFrame, sentences: Sequence[str]) -> str:
+def measured_as_html(table: pd.DataFrame, columns: Sequence[Column], sentences: Sequence[str]) -> str:
     """A table of measures in sections, then sentences."""
-    tables = [as_table(*section) for section in sections(table)]
+    tables = [as_table(*section) for section in sections(table, columns)]
     return "".join(["<div>", *tables, *(f"<p>{escape(sentence)}</p>" for sentence in sentences), "</div>"])
 
 

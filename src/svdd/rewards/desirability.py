@@ -8,10 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from svdd.cost.batches import count
 from svdd.registry import as_reward
 from svdd.scoring.identity import reward_identity, source_of
-from svdd.scoring.numbers import listed
 from svdd.scoring.reward import Invalid, Reward
 
 Number = int | float
@@ -116,6 +114,9 @@ class Desirability:
     must: bool = False
 
     def __call__(self, designs: Any) -> list[Any]:
+        from svdd.cost.batches import count  # here, since both bring torch, and jobs need only the shapes
+        from svdd.scoring.numbers import listed
+
         values = listed(self.reward(designs), count(designs), "reward")
         return [self._answer(one) if isinstance(one, float) and math.isfinite(one) else one for one in values]
 

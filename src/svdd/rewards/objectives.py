@@ -201,11 +201,10 @@ def _part(name: Any, given: Any) -> Part:
     reward = as_reward(reward) if isinstance(reward, str) else reward
     if not callable(reward) or isinstance(weight, bool) or not isinstance(weight, Number):
         raise ValueError(f"the component {name} is a reward, its name, or (reward, weight), got {given!r:.80}")
-    if isinstance(reward, Desirability):
-        if reward.must and isinstance(given, tuple):
-            raise ValueError(f"the component {name} must be met, so it has no weight; give it alone")
-        return Part(reward.reward, reward, float(weight), as_component(reward.reward, name))
-    return Part(reward, Desirability(reward), float(weight), as_component(reward, name))
+    worth = reward if isinstance(reward, Desirability) else Desirability(reward)
+    if worth.must and isinstance(given, tuple):
+        raise ValueError(f"the component {name} must be met, so it has no weight; give it alone")
+    return Part(worth.reward, worth, float(weight), as_component(worth.reward, name))
 
 
 def objective(combine: str, components: Components) -> Objective:

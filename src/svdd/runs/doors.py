@@ -11,11 +11,14 @@ from svdd.decoding.decoding import Decoding
 from svdd.decoding.result import Result
 from svdd.messages import check
 from svdd.report.progress import following
-from svdd.runs.job import Job, made_decoding, make_job, read_settings
+from svdd.runs.job import Job, make_job, read_settings
+from svdd.runs.make import made_decoding
 from svdd.runs.watching import OnStep, Watch
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from svdd.metrics.columns import Column
 
 JobLike = Job | Mapping[str, Any] | str | Path
 """A job: itself, its settings by name, or a YAML file of them."""
@@ -68,6 +71,7 @@ def run(job: JobLike, out: str | Path | None = None, *, progress: bool = True, f
     if made.out:
         run_in_folder(made, force, Shown(progress))
         return read(made.out)
+    made.check_names()
     check(made.engine is None, "a run on an engine keeps its batches in a folder: give out='runs/NAME'")
     with made_decoding(made) as decoding, Shown(progress).steps(decoding) as on_step:
         for done, step in enumerate(decoding, 1):
@@ -78,8 +82,7 @@ def run(job: JobLike, out: str | Path | None = None, *, progress: bool = True, f
 def _job(job: JobLike, out: str | Path | None) -> Job:
     settings = job.record() if isinstance(job, Job) else job
     settings = read_settings(Path(settings)) if isinstance(settings, str | Path) else settings
-    folder = settings.get("out") if out is None else out
-    return make_job({**settings, "out": str(folder or "")})
+    return make_job(settings if out is None else {**settings, "out": str(out)})
 
 
 def read(folder: str | Path) -> Result:
@@ -93,7 +96,7 @@ def read(folder: str | Path) -> Result:
     """
     from svdd.runs.reading import FinishedRun
 
-    return FinishedRun.read(Path(folder), sequences=False).result
+    return FinishedRun.read(Path(folder), measured=False).result
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -105,12 +108,14 @@ class Measured:
         verdicts: what the table shows, in sentences; an evaluation has none.
         notes: how the table was made, in sentences.
         page: the report, as HTML; empty where a package that it needs is missing.
+        columns: that the table may have.
     """
 
     table: "pd.DataFrame"
     verdicts: list[str]
     notes: list[str]
     page: str
+    columns: Sequence["Column"]
 
     def report(self, path: str | Path) -> Path:
         """Writes the report, one HTML file.
@@ -133,13 +138,15 @@ class Measured:
     def __repr__(self) -> str:
         from svdd.report.tables import sections
 
-        blocks = [[title, *map(" | ".join, [titles, *rows])] for title, titles, rows in sections(self.table)]
+        blocks = [
+            [title, *map(" | ".join, [titles, *rows])] for title, titles, rows in sections(self.table, self.columns)
+        ]
         return "\n".join([line for block in blocks for line in (*block, "")] + [*self.verdicts, *self.notes])
 
     def _repr_html_(self) -> str:
         from svdd.report.notebook import measured_as_html
 
-        return measured_as_html(self.table, [*self.verdicts, *self.notes])
+        return measured_as_html(self.table, self.columns, [*self.verdicts, *self.notes])
 
 
 def evaluate(
@@ -171,7 +178,7 @@ def evaluate(
     place = None if reference is None else Path(reference)
     with _place(out) as folder:
         made = measure(given, Path(folder), reference=place, judge=judge, model=model, force=force)
-        return Measured(made.table, [], made.notes, _page(folder))
+        return Measured(made.table, [], made.notes, _page(folder), made.kit.all_columns)
 
 
 def compare(
@@ -216,7 +223,7 @@ def compare(
         file.write_text(_job(job, folder).written(), encoding="utf-8")
         request = Request(file, Path(folder), methods, match, seeds, temperatures, options or {}, judge)
         made = run_plan(make_plan(request, force), force, Shown(progress, titled=True))
-        return Measured(made.table, made.verdicts, made.notes, _page(folder))
+        return Measured(made.table, made.verdicts, made.notes, _page(folder), made.kit.all_columns)
 
 
 def _place(out: str | Path | None) -> AbstractContextManager[str]:

@@ -1,7 +1,8 @@
 """Seconds a design, measured by short runs that are thrown away."""
 
 from svdd.method.table import METHODS
-from svdd.runs.job import Job, made_decoding
+from svdd.runs.job import Job
+from svdd.runs.make import made_decoding
 
 MOST = 16
 """Designs of a pilot, at most."""

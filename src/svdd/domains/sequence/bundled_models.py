@@ -26,7 +26,6 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 def masked_model(
     name: str,
-    domain: str,
     alphabet: Alphabet,
     *,
     steps: int,
@@ -39,7 +38,6 @@ def masked_model(
 
     Args:
         name: of the model and of its folder of bundled files.
-        domain: of its designs, for reports.
         alphabet: what tokens stand for.
         steps: T.
         length: letters of a design.
@@ -51,7 +49,7 @@ def masked_model(
         ValueError: for a file that is not such a network, an unknown precision, or sizes below 1.
     """
     call, batch = batched_denoiser(name, len(alphabet), length, weights, device, precision)
-    about = {"name": name, "domain": domain, "precision": precision}
+    about = {"name": name, "precision": precision}
     process = masked_sequences(call, alphabet, length=length, steps=steps, about=about)
     return replace(process, rows_at_once=batch)
 

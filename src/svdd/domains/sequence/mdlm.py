@@ -71,14 +71,13 @@ def mdlm(
     network, averaged = _network(checkpoint, ema, heads)
     symbols = network.symbols
     call = _renumbered(_noise_conditioned(network.to(device), length, timed), mask_index, symbols)
-    about = {"name": f"mdlm:{checkpoint.path.name}", "domain": "tokens", "weights": "average" if averaged else "last"}
+    about = {"name": f"mdlm:{checkpoint.path.name}", "weights": "average" if averaged else "last"}
     letters = _alphabet(alphabet, symbols - 1)
     survival = masked_log_linear(_SMALLEST)
     if letters is not None:
-        about["domain"] = {DNA.letters: "dna", RNA.letters: "rna"}.get(letters.letters, "sequences")
         return masked_sequences(
-            call, letters, length=length, steps=steps, survival=survival, time_independent=not timed, about=about
-        )
+            call, letters, length=length, steps=steps, survival=survival, time_independent=not timed, about=about,
+        )  # fmt: skip
     return Process(
         prior=lambda n, rng: torch.full((n, length), symbols - 1),
         denoiser=from_logits(call, symbols - 1),

@@ -303,7 +303,7 @@ def test_what_a_run_writes(files, tmp_path):
     folder = result.save(tmp_path / "out")
     assert (folder / "samples.csv").exists()
     assert result.about["name"] == "gdss:qm9.safetensors"
-    assert result.about["domain"] == "molecule"
+    assert result.kind.domain == "molecule"
 
 
 def test_one_atom_is_a_graph(files):

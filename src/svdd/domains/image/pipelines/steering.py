@@ -5,6 +5,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import torch
@@ -13,8 +14,7 @@ from torch import Tensor
 from svdd.cost.ledger import Cost
 from svdd.decoding.decoding import Decoding
 from svdd.decoding.result import Result
-from svdd.domains.image.diffusers_process import image_reward
-from svdd.domains.image.files import write_designs
+from svdd.domains.image.designs import image_reward
 from svdd.domains.image.pipelines.arguments import Arguments, call_signature
 from svdd.domains.image.pipelines.families import image_decoder
 from svdd.domains.image.pipelines.kernels import check_scheduler
@@ -24,7 +24,7 @@ from svdd.domains.image.pipelines.running import PipelineFailed, Running, greenl
 from svdd.domains.image.pipelines.sizes import STEPS, Sizes, most_of, slots_of
 from svdd.domains.image.pipelines.together import Together
 from svdd.domains.image.prompts import encode_prompts
-from svdd.method.learned_values import Learned
+from svdd.method.learned_values import Learned, Predictor
 from svdd.method.loop import Count
 from svdd.method.table import make_method
 from svdd.method.values import Value
@@ -139,9 +139,11 @@ def _check_numbers(seed: int, batch: int | None, chunks: Mapping[str, int]) -> N
 
 def _of_latents(value: str | Value) -> str | Value:
     """A learned value predicts from latents; the state has more."""
-    if not isinstance(value, Learned):
-        return value
-    return replace(value, predictor=lambda x, t, cond: value.predictor(x["latents"], t, cond))
+    return replace(value, predictor=partial(_on_latents, value.predictor)) if isinstance(value, Learned) else value
+
+
+def _on_latents(predictor: Predictor, x: Any, t: Tensor, cond: Any) -> Any:
+    return predictor(x["latents"], t, cond)
 
 
 def _lock(pipe: Any) -> threading.RLock:
@@ -208,12 +210,10 @@ class Steered:
         options = dict(self.options)
         method = make_method(self.method, options)
         several = next((options[name] for name in method.sizes_of("children") if name in options), 1)
-        for name in method.sizes_of("noises"):
-            if arguments.own_noise:
-                options[name] = 1
-            elif isinstance(several, int):
-                options.setdefault(name, several)
-        return method.defaults() | options
+        noises = method.sizes_of("noises")
+        chosen = dict.fromkeys(noises, several) if isinstance(several, int) else {}
+        given = options | dict.fromkeys(noises, 1) if arguments.own_noise else chosen | options
+        return method.defaults() | given
 
 
 class _Call:
@@ -266,7 +266,7 @@ class _Call:
 
     def _decoding(self, batch: int) -> Decoding:
         steered, captions = self.steered, self.arguments.captions
-        process = replace(self.process.process(type(steered.pipe).__name__), export=write_designs)
+        process = self.process.process(type(steered.pipe).__name__)
         cond = () if captions is None else {"prompt": encode_prompts(captions)}
         if captions is not None:
             process = replace(process, attach=lambda designs, cond: designs | {"prompt": cond["prompt"]})

@@ -18,6 +18,7 @@ from svdd.domains.molecule.gdss.networks import HEADS, WIDTH, ScoreNetworkA, Sco
 from svdd.domains.molecule.gdss.steps import VE, VP, Noise
 from svdd.messages import check
 from svdd.networks.foreign_files import check_names, few, read_strictly
+from svdd.user_files import text_of_file
 
 NETWORKS: dict[str, Any] = {one.__name__: one for one in (ScoreNetworkA, ScoreNetworkX, ScoreNetworkX_GMH)}
 _SETTINGS = ("model_config", "params_x", "params_adj")
@@ -80,7 +81,7 @@ def _safetensors(file: Path) -> dict[str, Any]:
             header = opened.metadata() or {}
         tensors = load_file(file)
         beside = file.with_suffix(".json")
-        settings = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+        settings = json.loads(text_of_file(beside)) if beside.is_file() else {}
         settings |= {name: json.loads(header[name]) for name in _SETTINGS if name in header}
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise ValueError(f"{file} and the settings beside it cannot be read: {error}") from error

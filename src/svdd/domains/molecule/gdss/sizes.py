@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from svdd.chain.rng import Rng
+from svdd.user_files import text_of_file
 
 # How many molecules have 0, 1, 2, ... heavy atoms, counted in the training parts of ZINC250k (224,568) and QM9 (133,244).
 COUNTS = {
@@ -50,7 +51,7 @@ def size_law(atoms: int | str | None, data: str, most: int) -> Float[Tensor, " S
 
 def _counts(file: Path) -> list[float]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(text_of_file(file))
         return [float(number) for number in found]
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(f"atoms={str(file)!r} is no JSON list of the counts of 0, 1, 2, ... atoms: {error}") from error

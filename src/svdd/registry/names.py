@@ -5,17 +5,17 @@ Nothing heavy is imported before it is found: processes that only hold a reward 
 
 import importlib
 import inspect
-import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args, get_origin
+from typing import TYPE_CHECKING, Any
 
 from svdd.messages import check, check_known, unknown
+from svdd.registry.bundled_files import bundled
+from svdd.registry.cards import Card
+from svdd.registry.known_domains import MODELS, REWARDS, SCHEMES, Cards
+from svdd.registry.option_paths import first_parameter
 from svdd.scoring.identity import Origin, file_hash, origin_of
 from svdd.scoring.reward import Reward
 from svdd.user_files import module_of_file
@@ -23,89 +23,31 @@ from svdd.user_files import module_of_file
 if TYPE_CHECKING:
     from svdd.chain.process import Process
 
-
-@dataclass(frozen=True)
-class RewardCard:
-    """What is known of a bundled reward before anything of it is imported.
-
-    Args:
-        target: `module:function` that makes it.
-        version: its own number, raised by hand when our code gives other numbers: scores in files no longer count then.
-        packages: distributions that hold the definition of its numbers: a model's code, tables of parameters, an encoder.
-            Another release of one is another reward. A package that only does arithmetic (torch, NumPy, SciPy) is left out:
-            its releases differ by rounding.
-        weights: the bundled files that it loads, `folder/file`.
-    """
-
-    target: str
-    version: str = "1"
-    packages: tuple[str, ...] = ()
-    weights: tuple[str, ...] = ()
+REWARD_SCHEMES = Cards(
+    "reward_schemes",
+    {
+        "cmd": Card("svdd.rewards.commands:command", runs_code=True),
+        "http": Card("svdd.rewards.endpoints:endpoint", "svdd[http]"),
+        "https": Card("svdd.rewards.endpoints:endpoint", "svdd[http]"),
+    },
+)
+"""Kinds of rewards that are named by text, `scheme:...`: the function is given the whole of it."""
 
 
-MODELS: dict[str, str] = {
-    "dna-enhancer": "svdd.domains.dna.model:dna_enhancer",
-    "image-small": "svdd.domains.image.image_small:image_small",
-    "molecule": "svdd.domains.molecule.model:molecule",
-    "rna-utr": "svdd.domains.rna.model:rna_utr",
-    "rna-utr-uniform": "svdd.domains.rna.model:rna_utr_uniform",
-    "toy-gaussian": "svdd.domains.toy.toy:gaussian_process",
-    "toy-masked": "svdd.domains.toy.toy:masked_process",
-}
+def resolve(target: str) -> Any:
+    """What a target, `module:name`, leads to."""
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
-SCHEMES: dict[str, str] = {
-    "diffusers": "svdd.domains.image.diffusers_process:diffusers_process",
-    "gdss": "svdd.domains.molecule.gdss.process:gdss",
-    "mdlm": "svdd.domains.sequence.mdlm:mdlm",
-}
-"""Kinds of foreign checkpoints: `scheme:path` is the function with that path."""
+def twin(reward: str) -> str:
+    """The held-out reward of the same kind as a bundled one, or nothing."""
+    return REWARDS[reward].twin if reward in REWARDS else ""
 
 
-def _cards(home: str, names: str, **known: Any) -> dict[str, RewardCard]:
-    """Rewards of one module, each made by the function of its name, of which the same is known."""
-    return {name: RewardCard(f"svdd.domains.{home}:{name.replace('-', '_')}", **known) for name in names.split()}
-
-
-REWARDS: dict[str, RewardCard] = {
-    **_cards("dna.rewards", "hepg2", weights=("dna-enhancer/hepg2-guide.safetensors",)),
-    **_cards("dna.rewards", "hepg2-judge", weights=("dna-enhancer/hepg2-judge.safetensors",)),
-    **_cards("rna.rewards", "mrl", weights=("rna-utr/mrl-guide.safetensors",)),
-    **_cards("rna.rewards", "mrl-judge", weights=("rna-utr/mrl-judge.safetensors",)),
-    **_cards("rna.rewards", "stability", weights=("rna-utr/stability.safetensors",)),
-    **_cards("rna.rewards", "free-energy ensemble-energy unpaired", packages=("viennarna",)),
-    **_cards("rna.rewards", "no-uaug kozak"),
-    **_cards("dna.rewards", "gc-content"),
-    **_cards("molecule.rewards.properties", "qed sa logp penalised-logp penalised-logp-zinc", packages=("rdkit",)),
-    "molecular-weight": RewardCard("svdd.domains.molecule.rewards.properties:weight", packages=("rdkit",)),
-    **_cards("molecule.rewards.properties", "tpsa rings", packages=("rdkit",)),
-    **_cards("molecule.rewards.filters", "similarity has-substructure lacks-substructure", packages=("rdkit",)),
-    **_cards("molecule.rewards.filters", "passes-filters", packages=("rdkit",)),
-    **_cards("image.rewards.classes", "class-score", weights=("image-small/guide.safetensors",)),
-    **_cards("image.rewards.classes", "class-judge", weights=("image-small/judge.safetensors",)),
-    **_cards("image.rewards.pixels", "compressibility incompressibility", packages=("pillow",)),
-    **_cards("image.rewards.pixels", "brightness colourfulness symmetry"),
-    **_cards("image.rewards.quality", "sharpness", packages=("scikit-image",)),
-    **_cards("image.rewards.models", "aesthetic", packages=("transformers",)),
-    **_cards("image.rewards.models", "clip-score pick-score hps image-reward", packages=("transformers", "tokenizers")),
-}
-
-
-REWARD_SCHEMES: dict[str, str] = {
-    "cmd": "svdd.rewards.commands:command",
-    "docking": "svdd.domains.molecule.docking.reward:docking",
-    "http": "svdd.rewards.endpoints:endpoint",
-    "https": "svdd.rewards.endpoints:endpoint",
-}
-"""Kinds of rewards that are told by text, `scheme:...`: the function is given the whole of it."""
-
-
-HELD_OUT: dict[str, str] = {"class-score": "class-judge", "hepg2": "hepg2-judge", "mrl": "mrl-judge"}
-"""For a reward that guides, its twin that only judges: another network, other training data."""
-
-
-JUDGES: dict[str, str] = {"compressibility": "sharpness"}
-"""For a reward that guides and has no twin, a measure of another kind that tells how else it was met."""
+def held_out(reward: str) -> str:
+    """The bundled reward that judges what another one guided, its twin if it has one, or nothing."""
+    return twin(reward) or (REWARDS[reward].judge if reward in REWARDS else "")
 
 
 def _module(name: str) -> Any:
@@ -118,26 +60,16 @@ def _module(name: str) -> Any:
     return module_of_file(name)
 
 
-def resolve(target: str) -> Any:
-    """The object behind `module:name`.
-
-    Where the module is in a room above the caller's, this is the way up; a test holds the list of such strings.
-    """
-    home, _, name = target.partition(":")
-    return getattr(importlib.import_module(home), name)
-
-
-def locate(kind: str, name: str, bundled: Mapping[str, str | RewardCard]) -> Any:
+def locate(kind: str, name: str, cards: Mapping[str, Card]) -> Any:
     """The function behind a bundled name, `module:function` or `file.py:function`.
 
     Raises:
         ValueError: for an unknown name (it lists the nearest), module, file or function.
     """
-    card = bundled.get(name, name)
-    target = card.target if isinstance(card, RewardCard) else card
+    target = cards[name].target if name in cards else name
     home, colon, attribute = target.rpartition(":")
     if not colon:
-        raise ValueError(f"{unknown(kind, name, bundled)} (or give module:function or file.py:function)")
+        raise ValueError(f"{unknown(kind, name, cards)} (or give module:function or file.py:function)")
     module = _module(home)
     if not hasattr(module, attribute):
         names = [n for n in vars(module) if not n.startswith("_")]
@@ -208,9 +140,10 @@ def load(name: str, **options: Any) -> "Process":
 
 def _process_maker(name: str, options: dict[str, Any]) -> "Callable[[], Process]":
     scheme, colon, path = name.partition(":")
+    cards: Mapping[str, Card] = MODELS
     if colon and scheme in SCHEMES:
-        name, options = scheme, {"path": path} | options
-    make = _maker(locate("model", name, MODELS | SCHEMES), name, options)
+        name, options, cards = scheme, {"path": path} | options, SCHEMES
+    make = _maker(locate("model", name, cards), name, options)
 
     def made() -> "Process":
         from svdd.chain.process import Process
@@ -298,11 +231,6 @@ def needed(name: str) -> list[str]:
     return [one.name for one in parameters if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
 
 
-def first_parameter(function: Callable[..., Any]) -> str:
-    """The name of a function's first parameter."""
-    return next(iter(inspect.signature(function).parameters))
-
-
 def _maker(function: Callable[..., Any], name: str, options: dict[str, Any]) -> Callable[[], Any]:
     """What calls a function with options that are known to be its own."""
     parameters = inspect.signature(function).parameters
@@ -327,60 +255,3 @@ def _made_with(name: str, options: Mapping[str, Any]) -> Iterator[None]:
         yield
     except TypeError as error:
         raise ValueError(f"{name} cannot be made with {options or 'no options'}: {error}") from error
-
-
-@dataclass(frozen=True)
-class PathWhere:
-    """Marks an option that is a path or other text: `to: Annotated[str, PathWhere(is_file_name)]`.
-
-    Args:
-        holds: whether a text is a path.
-    """
-
-    holds: Callable[[str], bool]
-
-
-HubPath: TypeAlias = Annotated[str, PathWhere(os.path.exists)]  # False for a text that is too long to be a path
-"""A file or a folder if there is one, or else the id of one in a hub, as the packages of hubs tell them apart."""
-
-
-def paths_of(function: Callable[..., Any]) -> dict[str, Callable[[str], bool]]:
-    """The parameters of a function that are declared to be paths, each with what tells a path from other text.
-
-    Args:
-        function: a parameter is a path if its annotation names `Path` or holds a `PathWhere`.
-    """
-    try:
-        parameters = inspect.signature(function, eval_str=True).parameters
-    except NameError:  # an annotation names what is imported for type checkers alone
-        parameters = inspect.signature(function).parameters
-    found = {name: _path_test(parameter.annotation) for name, parameter in parameters.items()}
-    return {name: test for name, test in found.items() if test is not None}
-
-
-def _path_test(annotation: Any) -> Callable[[str], bool] | None:
-    if isinstance(annotation, str):
-        return (lambda text: True) if re.search(r"\bPath\b", annotation) else None
-    for mark in getattr(annotation, "__metadata__", ()):
-        if isinstance(mark, PathWhere):
-            return mark.holds
-    kind = get_origin(annotation) or annotation
-    if isinstance(kind, type) and issubclass(kind, os.PathLike):
-        return lambda text: True
-    return next(filter(None, map(_path_test, get_args(annotation))), None)
-
-
-def bundled_folders() -> dict[str, Path]:
-    """The folders of files that came with the bundled models, each in the folder of its domain."""
-    return {folder.name: folder for folder in Path(str(files("svdd.domains"))).glob("*/pretrained/*")}
-
-
-def bundled(name: str, *parts: str) -> Path:
-    """A file that came with the bundled model `name`.
-
-    Raises:
-        ValueError: if no files of such a model came with the package.
-    """
-    folders = bundled_folders()
-    check_known("folder of bundled files", name, folders)
-    return folders[name].joinpath(*parts)
