@@ -120,7 +120,7 @@ def rewards(case, receptors):
 
 def options(case, family):
     if family == BLOCKS:
-        return {"method": "blocks", "candidates": case.candidates, "length": case.length, "temperature": 0.0}
+        return {"method": "blocks", "candidates": case.candidates, "block_length": case.length, "temperature": 0.0}
     shared = {"every": case.every} if case.every > 1 and family != MC else {}  # which asks no reward on the way
     if family == SMC:
         return shared | {"method": "smc", "particles": case.particles, "temperature": case.temperature}

@@ -11,6 +11,7 @@ import torch
 
 import svdd
 from support.places import ROOT
+from svdd.domains.image.designs import ImageKind
 from svdd.scoring.policy import RewardFailureWarning
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -96,7 +97,7 @@ def test_rewards_of_images_run(capsys):
 
 def test_measuring_images_runs(capsys):
     images = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    made = svdd.Result(images[:3], torch.zeros(3).double(), [0, 1, 2], about={"domain": "image"})
+    made = svdd.Result(images[:3], torch.zeros(3).double(), [0, 1, 2], kind=ImageKind())
     exec(
         compile(_of_images("Files, report and measures"), "images.md", "exec"),
         {"result": made, "photographs": images[3:]},

@@ -13,7 +13,7 @@ import torch
 
 import svdd
 from svdd.decoding.result import Result
-from svdd.domains.sequence.measures import Designs, Evaluation
+from svdd.metrics.measures import Designs, Evaluation
 from svdd.report import plots, traces
 from svdd.report.comparison import write_comparison
 from svdd.report.html import write_report

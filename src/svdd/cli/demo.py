@@ -10,15 +10,17 @@ from typing import Any
 
 import pandas as pd
 
+from svdd.cli.extras import require
 from svdd.cli.listing import show
-from svdd.cli.progress import progress
-from svdd.cli.sentences import require
+from svdd.cli.watching import progress
 from svdd.decoding.result import Result
-from svdd.domains.sequence.references import of_model
+from svdd.metrics.kit import kit_of
+from svdd.report.progress import steps_told
 from svdd.report.tables import readable
 from svdd.runs.evaluation import Protocol, table
 from svdd.runs.folder import RunFolder, as_json
-from svdd.runs.job import Job, make_decoding, make_process
+from svdd.runs.job import Job
+from svdd.runs.make import make_decoding, make_process
 from svdd.runs.verdicts import verdicts
 
 
@@ -63,9 +65,10 @@ def jobs(sizes: Sizes, out: Path) -> dict[str, Job]:
 def decoded(job: Job, quiet: bool) -> Result:
     """One run, with its progress."""
     decoding = make_decoding(job)
-    with progress(len(decoding), quiet, job.method) as shown:
+    with progress(quiet) as tell:
+        on_step = steps_told(decoding, tell, job.method)
         for number, step in enumerate(decoding, 1):
-            shown(number, step)
+            on_step(number, step)
     return decoding.result()
 
 
@@ -80,7 +83,8 @@ def run_demo(sizes: Sizes, out: Path, *, force: bool, quiet: bool, json: bool) -
     folder, planned, started = RunFolder(out), jobs(sizes, out), time.perf_counter()
     folder.check(force)
     results = {method: decoded(job, quiet) for method, job in planned.items()}
-    protocol = Protocol(make_process(planned["svdd"]), JUDGE, of_model(MODEL, REWARD))
+    kit = kit_of("dna")
+    protocol = Protocol(make_process(planned["svdd"]), JUDGE, kit.reference(MODEL, REWARD))
     measured, _, designs = table([(method, [result]) for method, result in results.items()], protocol)
     found = measured.rename(columns={"label": "method"})
     folder.claim(planned["svdd"].written())
@@ -88,7 +92,7 @@ def run_demo(sizes: Sizes, out: Path, *, force: bool, quiet: bool, json: bool) -
     mine = results.pop("svdd")
     shown = found[[*_chosen(found, SHOWN), *PAID[1:]]]
     folder.finish(mine, planned["svdd"].record(), keep=("comparison.csv",), comparison=shown, baselines=results)
-    said = verdicts(found, designs)
+    said = verdicts(found, designs, columns=kit.columns)
     if json:
         print(as_json({"sizes": vars(sizes), "comparison": found.to_dict("records"), "says": said, "folder": str(out)}))
         return

@@ -3,7 +3,7 @@
 import json
 import math
 import platform
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,36 +14,44 @@ from jaxtyping import Float
 from torch import Tensor
 
 import svdd
+from svdd.chain.designs import DesignKind, inferred
 from svdd.chain.tree import concatenate
 from svdd.cost.batches import count
 from svdd.cost.ledger import Breakdown, Usage
-from svdd.domains.image.prompts import prompts_of
+from svdd.decoding.trace import Trace
+from svdd.messages import number
+from svdd.registry import domains, resolve
+from svdd.scoring.best_designs import BestDesigns
+from svdd.scoring.components import names_of
 from svdd.scoring.reward import Reward
 
 if TYPE_CHECKING:
     import pandas as pd
-from svdd.decoding.trace import Trace
-from svdd.scoring.components import names_of
-
-Export = Callable[[Any, Sequence[str], Mapping[str, "np.ndarray[Any, Any]"], Path], None]
-
 
 WRITTEN = ("samples.csv", "samples.parquet", "samples.safetensors", "steps.parquet", "run.json")
 """The files that `Result.save` writes, whatever the domain."""
 COLUMNS = ("id", "chain", "sample", "reward", "valid")
 """The columns that samples.csv has whatever the scores."""
-BROUGHT = ("prompt",)
-"""The columns that designs of some kinds bring with them.
 
-Whether they will is known when the designs are there, and a column is read back by its name: scores never have these names.
-"""
+
+NOT_KNOWN = DesignKind()
+"""In the place of a kind that is to be inferred."""
+
+
+def kind_of(designs: Any) -> DesignKind:
+    """The kind of designs of a process that names none: text, tensors, what a domain recognises as its own, or rows."""
+    plain = inferred(designs)
+    if plain != DesignKind() and not isinstance(designs, dict):
+        return plain
+    recognised = (resolve(one.recognises)(designs) for one in domains() if one.recognises)
+    return next((kind for kind in recognised if kind is not None), plain)
 
 
 class ColumnTakenError(ValueError):
     """A component or a further score has the name of another column."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Result:
     """The designs of a run.
 
@@ -58,7 +66,8 @@ class Result:
         trace: what every step chose from.
         settings: method, sizes, seed.
         about: the model.
-        export: writes the domain's own file.
+        kind: what the designs are; inferred from them unless given.
+        folder: where it was saved, None if it was not.
     """
 
     samples: Any
@@ -71,11 +80,67 @@ class Result:
     trace: Trace = field(default_factory=Trace)
     settings: dict[str, Any] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
-    export: Export | None = None
+    kind: DesignKind = NOT_KNOWN
+    folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.kind = kind_of(self.samples) if self.kind is NOT_KNOWN else self.kind
 
     def __len__(self) -> int:
         """The number of designs."""
         return len(self.chain)
+
+    def __repr__(self) -> str:
+        """At most five lines: what was decoded, rewards, cost, and where it is."""
+        return "\n".join(described(self))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the best designs, the rewards, the cost."""
+        return resolve("svdd.report.notebook:as_html")(self)  # type: ignore[no-any-return]
+
+    def report(self, path: str | Path) -> Path:
+        """Writes the report of the run, one HTML file.
+
+        Args:
+            path: the file, or a folder for `report.html`.
+
+        Returns:
+            The file.
+
+        Raises:
+            ImportError: without jinja2, matplotlib or logomaker; it names the extra.
+        """
+        return resolve("svdd.report.html:write_report")(self, path)  # type: ignore[no-any-return]
+
+    def plot(self) -> Any:
+        """The rewards of the designs as a histogram.
+
+        Returns:
+            A matplotlib figure, which notebooks show; None if no design is valid.
+
+        Raises:
+            ImportError: without matplotlib; it names the extra.
+        """
+        with resolve("svdd.report.html:named_extra")():
+            return resolve("svdd.report.plots:reward_figure")(
+                {self.settings.get("method", "designs"): self.rewards.numpy()}
+            )
+
+    def best(self, n: int = 10) -> "pd.DataFrame":
+        """The n best different designs, best first, as a table like `to_frame`; invalid ones are left out.
+
+        Args:
+            n: how many at most.
+
+        Returns:
+            A table whose index holds places in `samples`, so that `result.samples[i]` is the design of row i.
+        """
+        keys = BestDesigns(0).keys(self.samples)
+        order = self.rewards.argsort(descending=True, stable=True).tolist()
+        first = dict[Any, int]()
+        for row in order[: len(order) - int(self.rewards.isneginf().sum())]:
+            first.setdefault(keys[row], row)
+        return self.to_frame().loc[list(first.values())[:n]]
 
     @property
     def ids(self) -> list[str]:
@@ -95,32 +160,21 @@ class Result:
     def to_frame(self) -> "pd.DataFrame":
         """A table with columns `id, chain, sample, reward, valid` and one for each further score.
 
-        In `sample` an image has the name of its file, and further designs that are not text are numbered, and kept in
-        `samples.safetensors`. Images that were made from prompts have these in one more column, `prompt`.
+        The kind of the designs says how `sample` shows them, text as it is and an image by the name of its file, and which
+        columns they bring with them, such as `prompt`.
         """
         import pandas as pd
 
-        prompts = prompts_of(self.samples)
+        ids = self.ids
         columns = {
-            "id": self.ids,
+            "id": ids,
             "chain": self.chain,
-            "sample": self._shown(),
-            **({} if prompts is None else {"prompt": prompts}),
+            "sample": self.kind.column(self.samples, ids),
+            **self.kind.columns(self.samples),
             "reward": self.rewards.numpy(),
             "valid": (~self.rewards.isneginf()).numpy(),
         }
         return pd.DataFrame(columns | {k: v.numpy() for k, v in self.scores.items()})
-
-    def _shown(self) -> Any:
-        """Designs as a table can hold them."""
-        if self._are_images:
-            return [f"{name}.png" for name in self.ids]
-        text = isinstance(self.samples, list) and all(isinstance(s, str) for s in self.samples)
-        return self.samples if text else range(len(self))
-
-    @property
-    def _are_images(self) -> bool:
-        return bool(self.about.get("domain") == "image")
 
     def save(self, folder: str | Path) -> Path:
         """Writes samples.csv, samples.parquet, steps.parquet, run.json and the domain's own file.
@@ -137,14 +191,9 @@ class Result:
         frame.to_parquet(path / "samples.parquet", index=False)
         self.trace.to_frame().to_parquet(path / "steps.parquet", index=False)
         (path / "run.json").write_text(json.dumps(self.record(), indent=2, default=str) + "\n", encoding="utf-8")
-        tensors = self.samples if isinstance(self.samples, dict) else {"samples": self.samples}
-        if not self._are_images and all(isinstance(v, Tensor) for v in tensors.values()):
-            from safetensors.torch import save_file
-
-            save_file({k: v.contiguous() for k, v in tensors.items()}, path / "samples.safetensors")
-        if self.export is not None:
-            numbers = {"reward": self.rewards} | self.scores
-            self.export(self.samples, self.ids, {name: column.numpy() for name, column in numbers.items()}, path)
+        numbers = {"reward": self.rewards} | self.scores
+        self.kind.write(self.samples, self.ids, {name: column.numpy() for name, column in numbers.items()}, path)
+        self.folder = path
         return path
 
     def record(self) -> dict[str, Any]:
@@ -169,6 +218,23 @@ class Result:
         return cls(**state)
 
 
+def described(result: Result) -> list[str]:
+    """A result in three or four sentences: what was decoded by which method, the rewards, the cost, and where it is."""
+    settings, usage = result.settings, result.usage
+    model, reward = result.about.get("name", "a model"), settings.get("reward", "a reward")
+    valid = result.rewards[~result.rewards.isneginf()]
+    rewards = "none of them valid"
+    if len(valid):
+        share = "" if len(valid) == len(result) else f", {len(valid):,} of {len(result):,} designs valid"
+        rewards = f"median {number(float(valid.quantile(0.5)), 4)}, best {number(float(valid.max()), 4)}{share}"
+    return [
+        f"{len(result):,} designs of {model} towards {reward} by {settings.get('method', 'an unknown method')}",
+        f"reward: {rewards}",
+        f"cost: {usage.network.rows:,} network rows, {usage.reward.rows:,} reward rows, {usage.seconds:.1f} s",
+        *([f"saved in {result.folder}"] if result.folder else []),
+    ]
+
+
 def join(results: Sequence[Result], **shared: Any) -> Result:
     """The batches of one run as one result; `shared` are the fields that belong to the whole."""
     samples = results[0].samples
@@ -188,15 +254,20 @@ def join(results: Sequence[Result], **shared: Any) -> Result:
     )
 
 
-def check_columns(reward: Reward, scores: Iterable[str]) -> None:
+def check_columns(reward: Reward, scores: Iterable[str], further: Sequence[str] = ()) -> None:
     """Looks whether components and further scores have names of their own.
+
+    Args:
+        reward: that guides.
+        scores: names of further scores.
+        further: the columns that designs bring with them.
 
     Raises:
         ColumnTakenError: for a name that another column has, or that designs may bring with them.
     """
     components = names_of(reward)
     for name in (*components, *scores):
-        if name in (*COLUMNS, *BROUGHT):
+        if name in (*COLUMNS, *further):
             what = "component" if name in components else "score"
             whose = "every result has" if name in COLUMNS else "designs may bring"
             raise ColumnTakenError(f"a {what} cannot be named {name!r}: {whose} that column already")

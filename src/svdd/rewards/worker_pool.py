@@ -19,7 +19,7 @@ from typing import Any
 
 from svdd.chain.tree import tree_map
 from svdd.cost.batches import between, count
-from svdd.registry import REWARDS, load_reward
+from svdd.registry import REWARDS, as_reward
 from svdd.rewards import in_worker
 from svdd.scoring.identity import origin_of
 from svdd.scoring.policy import IN_WORKERS, Policy
@@ -94,7 +94,7 @@ class Workers:
             raise ValueError(f"timeout and memory_mb are positive, got {timeout} s and {memory_mb} MB")
         self.reward, self.workers, self.batch, self.policy, self.options = reward, workers, batch, policy, options
         self.timeout, self.memory_mb, self.at_once = float(timeout), memory_mb, batch * workers
-        loaded = load_reward(reward, **options) if isinstance(reward, str) else reward
+        loaded = as_reward(reward, options if isinstance(reward, str) else None)
         self.groupwise = traits_of(loaded).groupwise
         by_name = isinstance(reward, str) and reward in REWARDS
         self.stands_for = origin_of(loaded) if by_name else loaded  # a bundled reward may be large

@@ -7,10 +7,11 @@ from typing import Any
 
 from svdd.messages import check_known
 from svdd.method.table import METHODS
-from svdd.runs.evaluation import held_out
+from svdd.registry import held_out
 from svdd.runs.job import Job, make_job, read_settings
 from svdd.runs.matching import MATCHES
-from svdd.runs.pairs import pair
+from svdd.runs.pairs import as_yaml, pair
+from svdd.runs.reward_spec import ScoreSpec
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,12 @@ class Request:
         judge = held_out(base.reward) if self.judge is None else self.judge
         if judge in base.guides():
             raise ValueError(f"{judge} guides these runs, so it cannot judge them; give --judge another reward")
-        scores = base.scores if not judge or judge in base.scores else [*base.scores, judge]
+        if not judge:
+            return base.anchored(), ""
+        judging = ScoreSpec.model_validate(judge)
+        scores = base.scores if judging in base.scores else [*base.scores, judging]
         base = base.model_copy(update={"scores": scores}).anchored()
-        return base, base.scores[scores.index(judge)] if judge else ""
+        return base, str(base.scores[scores.index(judging)])
 
 
 def numbers(text: str) -> list[float]:
@@ -92,5 +96,5 @@ def method_options(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
         method, dot, name = whole.partition(".")
         if not dot:
             raise ValueError(f"--option takes METHOD.NAME=VALUE, such as smc.ess=0.8, got {text!r}")
-        options.setdefault(method, {})[name] = value
+        options.setdefault(method, {})[name] = as_yaml(value)
     return options

@@ -12,13 +12,14 @@ import pandas as pd
 
 from svdd.decoding.result import Result
 from svdd.method.table import citations
+from svdd.metrics.kit import Kit
 from svdd.metrics.measures import Designs
-from svdd.runs.columns import Score
 from svdd.runs.compare_request import Request
-from svdd.runs.evaluation import Protocol, is_measured, protocol_of, resampled, table
+from svdd.runs.evaluation import Protocol, kit_of_process, protocol_of, resampled, table
 from svdd.runs.folder import RunFolder, as_json, write_or_warn
-from svdd.runs.job import Job, make_job, make_process, read_settings
+from svdd.runs.job import Job, make_job, read_settings
 from svdd.runs.labels import exact, labels
+from svdd.runs.make import make_process
 from svdd.runs.marks import Mark, holds_table
 from svdd.runs.matching import MATCHES, RULES, SIZES, Compared, Planner
 from svdd.runs.reading import FinishedRun
@@ -29,7 +30,6 @@ from svdd.runs.watching import NOBODY, RunStopped, Watch
 
 PLAN = "comparison.json"
 FILES = ("comparison.csv", PLAN, "report.html")
-_LEAVE_DESIGNS = ("out", "scores", "seed")
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,14 @@ class Comparison:
         table: a row for each method at each temperature.
         verdicts: what the table shows, in sentences.
         notes: sentences about the table.
+        kit: of the domain of the designs, which knows the columns of the table.
     """
 
     plan: Plan
     table: pd.DataFrame
     verdicts: list[str]
     notes: list[str]
+    kit: Kit
 
 
 def make_plan(request: Request, force: bool = False) -> Plan:
@@ -101,17 +103,17 @@ def run_plan(plan: Plan, force: bool = False, watch: Watch = NOBODY) -> Comparis
     """
     request = plan.request
     runs = [(label, _runs(row.runs(request.seeds, request.out), force, watch)) for label, row in plan.rows]
-    found, notes, designs = _measured(runs, plan.judge, watch)
+    found, notes, designs, kit = _measured(runs, plan.judge, watch)
     found.insert(1, "method", [row.job.method for _, row in plan.rows])
     cost = _had([row for _, row in plan.rows], request.match)
-    made = Comparison(plan, found, verdicts(found, designs, cost), notes)
+    made = Comparison(plan, found, verdicts(found, designs, cost, kit.columns), notes, kit)
     _write(made, {label: group[0].result for label, group in runs})
     return made
 
 
 def _identity(job: Job) -> dict[str, Any]:
     """What decides a run's designs and cost, but for its seed."""
-    return {name: setting for name, setting in job.record().items() if name not in _LEAVE_DESIGNS}
+    return job.deciding("either")
 
 
 def _planned(request: Request, base: Job, before: dict[str, Any]) -> tuple[list[tuple[str, Compared]], dict[str, int]]:
@@ -130,7 +132,7 @@ def _plan_rows(planned: Sequence[tuple[str, Compared]], request: Request) -> lis
     """The plan as a table."""
     made = []
     for label, row in planned:
-        folders = [RunFolder(Path(job.out)) for job in row.runs(request.seeds, request.out)]
+        folders = [RunFolder(job.folder()) for job in row.runs(request.seeds, request.out)]
         sizes = [f"{short} = {getattr(row.job, long)}" for long, short in SIZES.items() if getattr(row.job, long)]
         made.append(
             {
@@ -155,11 +157,11 @@ def _runs(jobs: Sequence[Job], force: bool, watch: Watch) -> list[FinishedRun]:
     """The runs of a row; those that are there stay as they are, unless they are forced."""
     for job in jobs:
         _run(job, force, watch)
-    return [FinishedRun.read(Path(job.out), sequences=False) for job in jobs]
+    return [FinishedRun.read(job.folder(), measured=False) for job in jobs]
 
 
 def _run(job: Job, force: bool, watch: Watch) -> None:
-    folder = RunFolder(Path(job.out))
+    folder = RunFolder(job.folder())
     there = folder.is_run() and not force
     if there:
         _check_same(job)
@@ -182,7 +184,7 @@ def _check_same(job: Job) -> None:
     Raises:
         FileExistsError: if it is not.
     """
-    there = make_job(read_settings(RunFolder(Path(job.out)).job))
+    there = make_job(read_settings(RunFolder(job.folder()).job))
     if there.seed != job.seed or _identity(there) != _identity(job):
         raise FileExistsError(
             f"{job.out} holds a run with other settings; choose another --out, or replace it with --force"
@@ -191,23 +193,23 @@ def _check_same(job: Job) -> None:
 
 def _measured(
     runs: Sequence[tuple[str, Sequence[FinishedRun]]], judge: str, watch: Watch
-) -> tuple[pd.DataFrame, list[str], dict[str, Designs]]:
-    """The table, its notes and the designs of its rows; the held-out reward is the one that the runs have."""
+) -> tuple[pd.DataFrame, list[str], dict[str, Designs], Kit]:
+    """The table, its notes, the designs of its rows and their kit; the held-out reward is the one that the runs have."""
     every = [run for _, row in runs for run in row]
     for run in every:
-        if judge and judge in run.job.scores:
-            run.result.scores[judge] = run.result.scores[Score.read(judge).title]
+        for score in run.job.scores:
+            if str(score) == judge:
+                run.result.scores[judge] = run.result.scores[score.title]
     process = make_process(every[0].job)
-    protocol = protocol_of(every, judge=judge) if is_measured(process.about) else Protocol(process, judge)
+    protocol = protocol_of(every, judge=judge) if kit_of_process(process).measures else Protocol(process, judge)
     rows = [(label, [run.result for run in row]) for label, row in runs]
     found, notes, designs = table(rows, protocol, lambda label: watch.tell(f"measuring {label}"))
     once = ["the held-out reward is asked once, about finished designs, and is not among the costs"] if judge else []
-    return found, [resampled([row for _, row in runs]), *once, *notes], designs
+    return found, [resampled([row for _, row in runs]), *once, *notes], designs, protocol.kit
 
 
 def _write(made: Comparison, first: Mapping[str, Result]) -> None:
     from svdd.report.comparison import write_comparison
-    from svdd.report.figures import pictures
 
     request, jobs = made.plan.request, [row.job for _, row in made.plan.rows]
     sizes = {name: pd.array([getattr(job, name) for job in jobs], dtype="Int64") for name in SIZES}
@@ -223,8 +225,8 @@ def _write(made: Comparison, first: Mapping[str, Result]) -> None:
     }  # fmt: skip
     shared = _shared([_identity(job) for job in jobs])
     notes = [f"sizes: {RULES[request.match]}", *made.notes]
-    contents = facts, made.plan.table, made.verdicts, notes, shared, list(papers), pictures(first)
-    write_or_warn(write_comparison, whole, request.out, *contents)
+    contents = facts, made.plan.table, made.verdicts, notes, shared, list(papers), made.kit.side_by_side(first)
+    write_or_warn(write_comparison, whole, request.out, made.kit, *contents)
 
 
 def _had(planned: Sequence[Compared], match: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from svdd.decoding.result import Result
 from svdd.decoding.saving import read_state
+from svdd.registry import domains
 from svdd.runs import unmarked
 from svdd.runs.marks import ForeignFilesError, Mark
 from svdd.runs.parts import STATE, Parts
@@ -17,7 +18,7 @@ from svdd.runs.watching import RunWarning
 from svdd.scoring.best_designs import BestDesigns
 
 if TYPE_CHECKING:
-    from svdd.domains.molecule.poses import Poses
+    from svdd.metrics.kit import Finish
     from svdd.metrics.measures import Evaluation
 
 ON_THE_WAY = (
@@ -25,11 +26,18 @@ ON_THE_WAY = (
     "rewards.sqlite-shm",
 )  # fmt: skip
 """Files that a run writes while it goes on."""
-AT_THE_END = (
-    "samples.csv", "samples.parquet", "samples.safetensors", "samples.fasta", "samples.sdf", "samples.png", "poses.sdf",
-    "steps.parquet", "evaluation.csv", "comparison.csv", "report.html", "run.json",
+ALWAYS = (
+    "samples.csv", "samples.parquet", "samples.safetensors", "steps.parquet", "evaluation.csv", "comparison.csv",
+    "report.html", "run.json",
 )  # fmt: skip
-"""Files that a run may write at its end; run.json names those of other domains."""
+"""Files that a run may write at its end, whatever its domain."""
+
+
+def at_the_end() -> tuple[str, ...]:
+    """Files that a run may write at its end, those of all domains."""
+    return (*ALWAYS, *dict.fromkeys(name for one in domains() for name in one.files))
+
+
 BEST = 100
 """Designs of best.csv."""
 
@@ -128,7 +136,7 @@ class RunFolder:
         Raises:
             ForeignFilesError: if one of them is there and no run wrote it.
         """
-        self.mark.check_files(AT_THE_END, {*self._listed(), *keep})
+        self.mark.check_files(at_the_end(), {*self._listed(), *keep})
 
     def _listed(self) -> list[str]:
         """The files that run.json names, in this folder."""
@@ -165,7 +173,7 @@ class RunFolder:
         job: dict[str, Any],
         keep: Sequence[str] = (),
         evaluate: "Callable[[Result], Evaluation | None]" = lambda result: None,
-        pose: "Callable[[Result], Poses | None]" = lambda result: None,
+        further: "Callable[[Result], Finish | None]" = lambda result: None,
         **report: Any,
     ) -> dict[str, Any]:
         """Writes the result, its evaluation, its report and run.json; returns what run.json holds.
@@ -175,7 +183,7 @@ class RunFolder:
             job: its settings.
             keep: files that were written for it already.
             evaluate: measures the designs, once they are safe on disk.
-            pose: how the best designs sit in their receptor, once they are safe on disk.
+            further: what the domain adds, once the designs are safe on disk.
             **report: for `svdd.report.html.write_report`.
 
         Raises:
@@ -184,9 +192,9 @@ class RunFolder:
         from svdd.report.html import write_report
 
         self.check_files(keep)
-        before = {path.name for path in self.path.iterdir()} - {*ON_THE_WAY, *AT_THE_END}
-        self.mark.write(AT_THE_END)
-        for name in set(AT_THE_END) - set(keep):
+        before = {path.name for path in self.path.iterdir()} - {*ON_THE_WAY, *at_the_end()}
+        self.mark.write(at_the_end())
+        for name in set(at_the_end()) - set(keep):
             (self.path / name).unlink(missing_ok=True)  # of a run that was stopped while it wrote them
         result.save(self.path)
         evaluation = evaluate(result)
@@ -194,10 +202,8 @@ class RunFolder:
             import pandas as pd
 
             pd.DataFrame([evaluation.row]).to_csv(self.path / "evaluation.csv", index=False, lineterminator="\n")
-        poses = pose(result)
-        if poses:
-            poses.save(self.path / "poses.sdf")
-        write_or_warn(write_report, result, self.path, evaluation=evaluation, poses=poses, **report)
+        finish = further(result)
+        write_or_warn(write_report, result, self.path, evaluation=evaluation, finish=finish, **report)
         for name in set(ON_THE_WAY) - {self.job.name, "best.csv"}:
             (self.path / name).unlink(missing_ok=True)
         self.parts.clear()

@@ -1,99 +1,110 @@
-"""Jobs: everything that decides a run, as a checked record; flags and YAML files are two ways to write one."""
+"""Jobs: everything that decides a run, as a checked record; flags and YAML files are two ways to write one.
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+A job is flat: settings by name. What is made of it is in `svdd.runs.make`; nothing here loads a model or a reward.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic.types import NonNegativeInt, PositiveFloat, PositiveInt
 
-from svdd.chain.process import Process
-from svdd.decoding.decoding import Decoding, make_method
-from svdd.domains.sequence.fasta import read_fasta, template
-from svdd.messages import unknown
-from svdd.method.table import METHODS
-from svdd.method.values import Value
-from svdd.method.values_by_name import VALUES, names_value, read_value
-from svdd.registry import MODELS, REWARDS, SCHEMES, load
-from svdd.runs.columns import Score, read_scores, renamed, score_reward
-from svdd.runs.make import Placement, placed_reward
+from svdd.messages import check, check_known, unknown
+from svdd.method.table import METHODS, make_method
+from svdd.registry import MODELS, REWARD_SCHEMES, REWARDS, SCHEMES, STARTS, StartField
 from svdd.runs.objectives import NAME as OBJECTIVE
-from svdd.runs.objectives import Written, make_objective
+from svdd.runs.objectives import ObjectiveForm, Written
 from svdd.runs.objectives import sentence as objective_sentence
 from svdd.runs.paths import whole, whole_name, whole_options
-from svdd.scoring.reward import Reward, close
-from svdd.scoring.stored_scores import Journal
+from svdd.runs.reward_spec import STRICT, RewardSpec, ScoreSpec, Short
+from svdd.runs.settings import Setting, settings_of
 from svdd.user_files import text_of_file
 
-RENAMED = {"block_length": "length"}
-"""Method options whose name a job needs for something else."""
-SETTINGS = {option: option for row in METHODS.values() for option in row.options}
-SETTINGS |= {option: name for name, option in RENAMED.items()}
-"""What a job calls the options of all methods."""
+SETTINGS = tuple(dict.fromkeys(option for row in METHODS.values() for option in row.options))
+"""The options of all methods."""
+
+REWARD_SETTINGS = {
+    "name": "reward", "options": "reward_options", "workers": "workers", "timeout": "reward_timeout",
+    "batch": "reward_batch", "memory": "reward_memory", "on_failure": "on_failure",
+}  # fmt: skip
+"""What a job calls the settings of a `RewardSpec`."""
 
 
-class Job(BaseModel):
-    """A run: the model, the reward, the method with its options, sizes, and where to write."""
+class _OrMapping:
+    """Says in a schema that a reward may be a name or a mapping."""
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        return {"anyOf": [handler(core), handler(RewardSpec.__pydantic_core_schema__)]}
 
-    model: str
-    reward: str
-    objective: Written | None = None
-    reward_options: dict[str, Any] = {}
-    workers: PositiveInt | None = None
-    reward_timeout: PositiveFloat | None = None
-    reward_batch: PositiveInt | None = None
-    reward_memory: PositiveFloat | None = None
-    on_failure: dict[str, Any] = {}
-    cache: str | None = None
-    budget: dict[str, Any] = {}
-    out: str
-    method: str = "svdd"
-    value: str = "posterior-mean"
-    force_value: bool | None = None
-    scores: list[str] = []
 
-    steps: PositiveInt | None = None
-    length: PositiveInt | None = None
-    model_options: dict[str, Any] = {}
+def _or_objective(schema: dict[str, Any]) -> None:
+    """An objective stands in the place of a reward."""
+    schema["required"].remove("reward")
+    schema["anyOf"] = [{"required": ["reward"]}, {"required": ["objective"]}]
 
-    candidates: PositiveInt | None = None
-    particles: PositiveInt | None = None
-    width: PositiveInt | None = None
-    temperature: float | None = Field(None, ge=0)
-    replace: float | Literal["all"] | None = None
-    ess: float | None = None
-    potential: Literal["difference", "max", "sum"] | None = None
-    prior_candidates: PositiveInt | None = None
-    every: PositiveInt | None = None
-    window: tuple[float, float] | None = None
-    block_length: PositiveInt | None = None
 
-    samples: PositiveInt = 64
-    seed: NonNegativeInt = 0
-    batch: PositiveInt | None = None
-    chunks: dict[str, PositiveInt] = {}
-    save_seconds: PositiveFloat | None = None
-    engine: str | None = None
-    ray_workers: PositiveInt | None = None
-    ray_resources: dict[str, PositiveFloat] = {}
-    reward_resources: dict[str, PositiveFloat] = {}
-    command_folder: str | None = None
+class Guided(BaseModel):
+    """A model and the reward that guides it: what a run and a fitted value have in common."""
 
-    template: str | None = None
-    fix: list[str] = []
-    start: str | None = None
-    noise: float | None = None
-    fragment: str | None = None
+    model_config = ConfigDict(**STRICT, json_schema_extra=_or_objective)
+    called: ClassVar[str] = "a job"
+
+    model: Annotated[str, Setting("A name of `svdd models`, module:function or file.py:function.", "Model", daily=True)]
+    steps: Annotated[PositiveInt | None, Setting("Reverse steps.", "Model", daily=True)] = None
+    length: Annotated[PositiveInt | None, Setting("Letters of a sequence.", "Model")] = None
+    model_options: Annotated[
+        dict[str, Any],
+        Setting("Further options of the model, NAME=VALUE; repeat for more.", "Model", flag="model_option"),
+    ] = Field(default_factory=dict)
+    reward: Annotated[
+        str,
+        _OrMapping(),
+        Setting(
+            "A name of `svdd rewards`, module:function, file.py:function, docking:TARGET, 'cmd:PROGRAM ...' or http://...",
+            "Reward",
+            daily=True,
+        ),
+    ]
+    reward_options: Annotated[
+        dict[str, Any],
+        Setting("Options of the reward, NAME=VALUE; repeat for more.", "Reward", flag="reward_option", daily=True),
+    ] = Field(default_factory=dict)
+    objective: Annotated[
+        Written | None,
+        Setting("A YAML file with several rewards as one, in the place of --reward.", "Reward", kind=Path),
+    ] = None
+    workers: Annotated[
+        PositiveInt | None,
+        Setting("Run the reward in this many worker processes (on the engine, if there is one).", "Reward", law=False),
+    ] = None
+    reward_timeout: Annotated[
+        PositiveFloat | None,
+        Setting("Seconds per design in a worker; per call of a program or an address.", "Reward", law=False),
+    ] = None
+    reward_batch: Annotated[
+        PositiveInt | None, Setting("Designs per call of a worker or an address.", "Reward", law=False)
+    ] = None
+    reward_memory: Annotated[
+        PositiveFloat | None, Setting("MB that a worker may take beyond the loaded reward.", "Reward", law=False)
+    ] = None
+    command_folder: Annotated[
+        str | None, Setting("Where programs (cmd:) start; this folder unless given.", "Reward", kind=Path)
+    ] = None
+    cache: Annotated[
+        str | None, Setting("A file of scores, shared with other runs.", "Reward", law=False, kind=Path)
+    ] = None
+
+    out: Annotated[str | None, Setting("The folder to write.", kind=Path, law=False, cost=False, daily=True)] = None
 
     @model_validator(mode="before")
     @classmethod
     def _one_reward(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping) or given.get(OBJECTIVE) is None:
+        if not isinstance(given, Mapping):
+            return given
+        given = flat(given)
+        if given.get(OBJECTIVE) is None:
             return given
         if given.get("reward", OBJECTIVE) != OBJECTIVE:
             raise ValueError(
@@ -101,19 +112,180 @@ class Job(BaseModel):
             )
         return {**given, "reward": OBJECTIVE}
 
+    def folder(self) -> Path:
+        """The folder to write.
+
+        Raises:
+            ValueError: if it names none.
+        """
+        if self.out is None:
+            raise ValueError(_missing(type(self), "out"))
+        return Path(self.out)
+
+    def placed(self) -> RewardSpec:
+        """The reward with its options and where it is computed."""
+        said = {name: getattr(self, flat) for name, flat in REWARD_SETTINGS.items() if flat != "on_failure"}
+        return RewardSpec(**said).started_in(self.command_folder)
+
+    def guide(self) -> RewardSpec | ObjectiveForm:
+        """What guides: a reward, or an objective, with where it is computed.
+
+        Raises:
+            ValueError: for an objective and settings that only one reward can have.
+        """
+        reward = self.placed()
+        if self.objective is None:
+            return reward
+        if self.reward_options or reward.limits():
+            raise ValueError(
+                "an objective has no options, workers or limits of its own: give options:, workers:, timeout:, batch: and "
+                "memory: to the component that they are for"
+            )
+        return self.objective.started_in(self.command_folder)
+
     def guides(self) -> list[str]:
         """The names of the rewards that guide: the reward, or the components of the objective."""
         return [self.reward] if self.objective is None else self.objective.rewards()
+
+    def rewards(self) -> list[str]:
+        """The names of all rewards."""
+        return self.guides()
+
+    def check_names(self) -> None:
+        """Looks whether names are those of something, before anything is imported.
+
+        Raises:
+            ValueError: for an unknown one; it lists the nearest.
+        """
+        check_name("model", self.model)
+        for name in self.rewards():
+            check_name("reward", name)
+
+    def code(self) -> list[str]:
+        """What it names to be imported or started: a user's own functions and programs."""
+        named = [whole_name("model", self.model), *(whole_name("reward", name) for name in self.rewards())]
+        return [name for name in dict.fromkeys(named) if is_code(name)]
+
+
+_KINDS: dict[str, tuple[Any, Any, type | None]] = {
+    "text": (str | None, None, None), "path": (str | None, None, Path), "number": (float | None, None, None),
+    "texts": (list[str], [], None),
+}  # fmt: skip
+"""For each kind of `StartField` the type of the setting, what it is where nothing is said, and the type of its flag."""
+
+
+def _start_fields() -> dict[str, StartField]:
+    """The settings that say how a run begins, of all domains."""
+    return {field.name: field for start in dict.fromkeys(STARTS.values()) for field in start.fields}
+
+
+def _settings_of_starts() -> dict[str, Any]:
+    """The same as fields of a pydantic model."""
+    made = {}
+    for name, field in _start_fields().items():
+        annotation, default, kind = _KINDS[field.kind]
+        made[name] = (Annotated[annotation, Setting(field.help, "Start", kind=kind)], default)
+    return made
+
+
+BEGUN: dict[str, Any] = {name: _KINDS[field.kind][1] for name, field in _start_fields().items()}
+"""What a run begins from, and what that is in a job of the model alone."""
+
+if TYPE_CHECKING:
+    _Started = Guided
+else:
+    _Started = create_model("_Started", __base__=Guided, __module__=__name__, **_settings_of_starts())
+
+
+class Job(_Started):
+    """A run: the model, the reward, the method with its options, sizes, and where to write."""
+
+    scores: Annotated[
+        list[Annotated[ScoreSpec, Short("string")]],
+        Setting(
+            "Another reward, as a column: REWARD or TITLE=REWARD,NAME=VALUE,...; repeat for more.",
+            "Reward", flag="score", law=False, cost=False, daily=True,
+        ),
+    ] = Field(default_factory=list)  # fmt: skip
+    on_failure: Annotated[
+        dict[str, Any],
+        Setting("nan=, error= or timeout=stop, invalid or a number; retries=2; abort=0.5; repeat.", "Reward"),
+    ] = Field(default_factory=dict)
+
+    budget: Annotated[
+        dict[str, Any], Setting("rewards=2000, rows=... (of the network) or seconds=...; repeat.", daily=True)
+    ] = Field(default_factory=dict)
+
+    method: Annotated[str, Setting("A name of `svdd methods`; svdd unless given.", "Method", daily=True)] = "svdd"
+    value: Annotated[
+        str,
+        Setting(
+            "posterior-mean (the default), log-mean-exp, rollout, zero, with options as in log-mean-exp,samples=8, or a "
+            "folder of `svdd fit-value`.",
+            "Method",
+        ),
+    ] = "posterior-mean"
+    force_value: Annotated[bool | None, Setting("Use the folder's value with another model or reward.", "Method")] = (
+        None
+    )
+    particles: Annotated[PositiveInt | None, Setting("Particles per chain, N.", "Method", symbol="N", daily=True)] = (
+        None
+    )
+    width: Annotated[PositiveInt | None, Setting("Beam width, n.", "Method", symbol="n")] = None
+    candidates: Annotated[PositiveInt | None, Setting("Candidates per step, M.", "Method", symbol="M", daily=True)] = (
+        None
+    )
+    temperature: Annotated[
+        Annotated[float, Field(ge=0)] | None,
+        Setting("Selection temperature, in units of the reward; 0 takes the best.", "Method", daily=True),
+    ] = None
+    replace: Annotated[
+        float | Literal["all"] | None,
+        Setting("Share of particles that svdd-r replaces, or all.", "Method", kind=str),
+    ] = None
+    ess: Annotated[float | None, Setting("Resample below this part of the effective sample size.", "Method")] = None
+    potential: Annotated[
+        Literal["difference", "max", "sum"] | None,
+        Setting("difference, max or sum (smc).", "Method", kind=str),
+    ] = None
+    prior_candidates: Annotated[PositiveInt | None, Setting("Initial noises to choose from.", "Method")] = None
+    every: Annotated[PositiveInt | None, Setting("Choose only at every so many steps.", "Method", cadence=True)] = None
+    window: Annotated[
+        tuple[float, float] | None,
+        Setting("Choose only within these times, such as 0.8,0.2.", "Method", kind=str, cadence=True),
+    ] = None
+    block_length: Annotated[PositiveInt | None, Setting("Steps per block (blocks).", "Method")] = None
+
+    samples: Annotated[PositiveInt, Setting("Designs; 64 unless given.", daily=True)] = 64
+    seed: Annotated[NonNegativeInt, Setting("Seed; 0 unless given.", law=False, cost=False, daily=True)] = 0
+    batch: Annotated[PositiveInt | None, Setting("Chains at once; all unless given.", law=False)] = None
+    chunks: Annotated[
+        dict[str, PositiveInt],
+        Setting("Rows at a time, network=64, decode=..., reward=... or value=...; repeat.", flag="chunk", law=False),
+    ] = Field(default_factory=dict)
+    engine: Annotated[
+        str | None, Setting("ray, or the address of a Ray cluster: chains run on its workers.", law=False)
+    ] = None
+    ray_workers: Annotated[PositiveInt | None, Setting("Workers of the engine; 2 unless given.", law=False)] = None
+    ray_resources: Annotated[
+        dict[str, PositiveFloat], Setting("Of each of them, num_gpus=1 or num_cpus=4; repeat for more.", law=False)
+    ] = Field(default_factory=dict)
+    reward_resources: Annotated[
+        dict[str, PositiveFloat], Setting("Of each of --workers on the engine, num_cpus=2; repeat.", law=False)
+    ] = Field(default_factory=dict)
+    save_seconds: Annotated[
+        PositiveFloat | None,
+        Setting("Seconds between saves of an unfinished run; 30 unless given.", law=False, cost=False),
+    ] = None
 
     def options(self) -> dict[str, Any]:
         """The method's own options, as `svdd.decode` takes them.
 
         Raises:
-            ValueError: for an unknown method, an option it does not take, or one that is missing.
+            ValueError: for an unknown method, or an option it does not take.
         """
-        given = {option: getattr(self, name) for option, name in SETTINGS.items() if getattr(self, name) is not None}
-        for name in make_method(self.method, given).missing(given) if not self.budget else ():  # which finds sizes
-            raise ValueError(f"{self.method} needs {name}: add --{SETTINGS[name].replace('_', '-')} 10, for example")
+        given = {name: getattr(self, name) for name in SETTINGS if getattr(self, name) is not None}
+        make_method(self.method, given)
         return given | ({"replace": None} if self.replace == "all" else {})
 
     def anchored(self) -> "Job":
@@ -122,36 +294,67 @@ class Job(BaseModel):
         Raises:
             ValueError: for an unknown model or reward whose options may be paths.
         """
-        changed: dict[str, Any] = {k: whole(v) for k in ("template", "start", "cache") if (v := getattr(self, k))}
+        from svdd.method.values_by_name import names_value
+
+        paths = ["cache", *(name for name, field in _start_fields().items() if field.kind == "path")]
+        changed: dict[str, Any] = {name: whole(path) for name in paths if (path := getattr(self, name))}
         changed |= {"model": whole_name("model", self.model), "reward": whole_name("reward", self.reward)}
-        if not names_value(self.value):
-            changed["value"] = whole(self.value)
+        changed |= {} if names_value(self.value) else {"value": whole(self.value)}
         changed["model_options"] = whole_options("model", self.model, self.model_options)
         changed["reward_options"] = whole_options("reward", self.reward, self.reward_options)
-        changed["scores"] = [renamed(text, partial(whole_name, "reward")) for text in self.scores]
-        if self.objective is not None:
-            changed["objective"] = self.objective.with_whole_paths()
+        changed["scores"] = [score.anchored() for score in self.scores]
+        changed["objective"] = None if self.objective is None else self.objective.anchored()
         if any(name.startswith("cmd:") for name in self.rewards()):
             changed["command_folder"] = whole(self.command_folder or ".")
         return self.model_copy(update=changed)
 
     def rewards(self) -> list[str]:
         """The names of all rewards: those that guide, then those of the scores."""
-        return [*self.guides(), *(Score.read(text).reward for text in self.scores)]
+        return [*self.guides(), *(score.name for score in self.scores)]
 
-    def code(self) -> list[str]:
-        """What it names to be imported or started: a user's own functions and programs."""
-        named = [whole_name("model", self.model), *(whole_name("reward", name) for name in self.rewards())]
-        named = [name for name in dict.fromkeys(named) if name not in (*MODELS, *REWARDS)]
-        return [name for name in named if name.partition(":")[0] not in (*SCHEMES, "http", "https", "docking")]
+    def check_names(self) -> None:
+        """Looks whether names are those of something, the method too."""
+        super().check_names()
+        check_known("method", self.method, METHODS)
 
     def record(self) -> dict[str, Any]:
         """All settings but those left open, for files."""
         return {name: value for name, value in self.model_dump(mode="json").items() if value not in (None, [], {})}
 
+    def deciding(self, what: Literal["law", "cost", "either"]) -> dict[str, Any]:
+        """Those of its settings that decide the law of its designs, what it costs, or one of the two; without the seed.
+
+        Args:
+            what: is decided.
+        """
+        said = settings_of(Job)
+        decides = {"law": lambda one: one.law, "cost": lambda one: one.cost, "either": lambda one: one.law or one.cost}
+        return {name: value for name, value in self.record().items() if decides[what](said[name])}
+
     def written(self) -> str:
         """The job as YAML."""
         return yaml.safe_dump(self.record(), sort_keys=False)
+
+
+def flat(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings in which the reward is a name, and what else its mapping says stands beside it.
+
+    Raises:
+        ValueError: for an unknown setting of the reward, and one that is given in both places.
+    """
+    reward = given.get("reward")
+    if not isinstance(reward, Mapping):
+        return given
+    for name in reward:
+        check(name in REWARD_SETTINGS, f"reward: {unknown('setting', str(name), REWARD_SETTINGS)}")
+    check("name" in reward, "reward needs name, such as reward: {name: hepg2}")
+    beside = {REWARD_SETTINGS[name]: value for name, value in reward.items()}
+    for name in (beside.keys() & given.keys()) - {"reward"}:
+        raise ValueError(f"{name} is given twice, in reward: and beside it; leave one of them out")
+    return {**given, **beside}
+
+
+Kind = TypeVar("Kind", bound=Guided)
 
 
 def make_job(given: Mapping[str, Any]) -> Job:
@@ -160,13 +363,26 @@ def make_job(given: Mapping[str, Any]) -> Job:
     Raises:
         ValueError: for an unknown, missing or impossible setting, in one sentence.
     """
+    return made_of(Job, given)
+
+
+def made_of(kind: type[Kind], given: Mapping[str, Any]) -> Kind:
+    """A job, or another record of a model and its reward, from settings.
+
+    Args:
+        kind: the record.
+        given: its settings.
+
+    Raises:
+        ValueError: for an unknown, missing or impossible setting, in one sentence; an unknown name goes before what is missing.
+    """
     try:
-        return Job(**given)
+        return kind(**given)
     except ValidationError as error:
-        raise ValueError(_sentence(error)) from None
+        raise ValueError(_sentence(error, kind, given)) from None
 
 
-def _sentence(error: ValidationError) -> str:
+def _sentence(error: ValidationError, kind: type[Guided], given: Mapping[str, Any]) -> str:
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     if not first["loc"]:
         return str(first["ctx"]["error"])
@@ -174,10 +390,58 @@ def _sentence(error: ValidationError) -> str:
     if key == OBJECTIVE and len(first["loc"]) > 1:
         return objective_sentence(first)
     if first["type"] == "extra_forbidden":
-        return unknown("setting", key, Job.model_fields)
-    if first["type"] == "missing":
-        return f"a job needs {key}: add --{key}, or {key}: ... in the file"
+        return _unknown_setting(first["loc"], kind)
+    if first["type"] == "missing" and len(first["loc"]) == 1:
+        return _unknown_name(given) or _missing(kind, key)
+    if first["type"] == "missing" and isinstance(first["loc"][-1], str):
+        return f"{key} needs {first['loc'][-1]}"
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
     return f"{key} {first['msg'].replace('Input should', 'should')}, got {first['input']!r}"
+
+
+def _unknown_setting(place: tuple[int | str, ...], kind: type[Guided]) -> str:
+    """The sentence about a setting of a job or, further down, of a score."""
+    if len(place) == 1:
+        return unknown("setting", str(place[0]), kind.model_fields)
+    return f"{place[0]}: {unknown('setting', str(place[-1]), ScoreSpec.model_fields)}"
+
+
+def _missing(kind: type[Guided], name: str) -> str:
+    return f"{kind.called} needs {name}: add --{name}, or {name}: ... in the file"
+
+
+def _unknown_name(given: Mapping[str, Any]) -> str:
+    """The sentence about an unknown name among settings, empty where there is none."""
+    try:
+        for what in ("model", "reward", "method"):
+            name = flat(given).get(what)
+            if isinstance(name, str) and name != OBJECTIVE:
+                check_name(what, name)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def check_name(kind: str, name: str) -> None:
+    """Looks whether a name can be that of a model, a reward or a method, before anything is imported.
+
+    Raises:
+        ValueError: for an unknown one; it lists the nearest.
+    """
+    names: dict[str, Mapping[str, Any]] = {"model": MODELS, "reward": REWARDS, "method": METHODS}
+    if kind != "method" and ":" in name:
+        return
+    of_your_own = "" if kind == "method" else " (or give module:function or file.py:function)"
+    check(name in names[kind], f"{unknown(kind, name, names[kind])}{of_your_own}")
+
+
+def is_code(name: str) -> bool:
+    """Whether a model or a reward of this name is code of a user's own: a function or a program."""
+    scheme = name.partition(":")[0]
+    if scheme in REWARD_SCHEMES:
+        return bool(REWARD_SCHEMES[scheme].runs_code)
+    return not (name in MODELS or name in REWARDS or scheme in SCHEMES)
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -194,121 +458,3 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(read, dict) or not all(isinstance(key, str) for key in read):
         raise ValueError(f"{path} must hold settings such as 'model: dna-enhancer', one a line")
     return read
-
-
-BEGUN: dict[str, Any] = {"template": None, "fix": [], "start": None, "noise": None, "fragment": None}
-"""What a run begins from, and what that is in a job of the model alone."""
-
-
-def make_process(job: Job) -> Process:
-    """The job's model, with the letters or the fragment it keeps, or the sequences it starts from.
-
-    Raises:
-        ValueError: for an unknown model or option, and for sequences that do not fit it.
-    """
-    shortcuts = {k: v for k, v in (("steps", job.steps), ("length", job.length)) if v is not None}
-    process = load(job.model, **(job.model_options | shortcuts))
-    if (job.start is None) != (job.noise is None):
-        raise ValueError("start (a FASTA file) and noise (the share to redesign) go together; give both or neither")
-    if sum(map(bool, (job.template, job.fix, job.start, job.fragment))) > 1:
-        raise ValueError("template, fix, start and fragment are four ways to begin; give one of them")
-    if job.fragment:
-        from svdd.domains.molecule.model import with_fragment
-
-        return with_fragment(process, job.fragment)
-    if not (job.template or job.fix or job.start):
-        return process
-    if not {"alphabet", "mask", "length"} <= process.about.keys():
-        raise ValueError(f"template, fix and start are for sequence models with masks, which {job.model} is not")
-    return _begun(process, job)
-
-
-def _begun(process: Process, job: Job) -> Process:
-    from svdd.domains.sequence.masked import from_sequences, infill
-
-    if job.start is not None and job.noise is not None:
-        return from_sequences(process, read_fasta(Path(job.start)), job.noise)
-    if job.template:
-        return infill(process, read_fasta(Path(job.template)))
-    return infill(process, [template(job.fix, process.about["length"], process.about["mask"])])
-
-
-def _check_value(job: Job) -> None:
-    """Tells of an unknown value before the model is loaded."""
-    if names_value(job.value):
-        read_value(job.value)
-    elif not Path(job.value).is_dir():
-        said = unknown("value", Path(job.value).name, VALUES)
-        raise ValueError(
-            f"{said} (or give the folder of a value that svdd fit-value wrote; there is none at {job.value})"
-        )
-    if job.force_value and names_value(job.value):
-        raise ValueError(f"force_value is for the folder of a fitted value, not for {job.value}")
-
-
-def _value(job: Job, process: Process, reward: Reward) -> str | Value:
-    if names_value(job.value):
-        return job.value
-    from svdd.fitting import load_value
-
-    return load_value(job.value, process, reward, force=bool(job.force_value))
-
-
-def placement_of(job: Job) -> Placement:
-    """Where a job's reward is computed."""
-    return Placement(job.workers, job.reward_timeout, job.reward_batch, job.reward_memory, job.command_folder)
-
-
-def job_reward(job: Job) -> Reward:
-    """The reward that guides a job's run, where and how the job says.
-
-    Raises:
-        ValueError: for an unknown reward or option, and for settings of a kind of reward that this is not.
-    """
-    placement = placement_of(job)
-    if job.objective is None:
-        return placed_reward(job.reward, job.reward_options, placement)
-    if job.reward_options or placement.limits():
-        raise ValueError(
-            "an objective has no options, workers or limits of its own: give options:, workers:, timeout:, batch: and "
-            "memory: to the component that they are for"
-        )
-    return make_objective(job.objective, job.command_folder)
-
-
-# Settings of a job that a decoding takes under the same names.
-_GIVEN_ON = ("method", "samples", "seed", "batch", "chunks", "on_failure", "cache")
-
-
-def make_decoding(job: Job, journal: Journal | None = None, reward: Reward | None = None) -> Decoding:
-    """The run that a job describes, not started.
-
-    Args:
-        job: the job.
-        journal: where its scores are written down as they arrive.
-        reward: in place of the job's, which it stands for.
-
-    Raises:
-        ValueError: for anything in the job that is unknown or does not fit together.
-    """
-    options, columns = job.options(), read_scores(job.scores)
-    _check_value(job)
-    process, reward = make_process(job), reward or job_reward(job)
-    value, budget = _value(job, process, reward), job.budget or None
-    scores = {score.title: score_reward(score, placement_of(job)) for score in columns}
-    options |= {name: getattr(job, name) for name in _GIVEN_ON}
-    decoding = Decoding(process, reward, value=value, scores=scores, journal=journal, budget=budget, **options)
-    decoding.settings |= {"reward": job.reward, "value": job.value}
-    return decoding
-
-
-@contextmanager
-def made_decoding(job: Job, journal: Journal | None = None) -> Iterator[Decoding]:
-    """The run that a job describes, with its files and processes, which end with it; arguments as `make_decoding`."""
-    decoding = make_decoding(job, journal)
-    try:
-        yield decoding
-    finally:
-        decoding.close()
-        for reward in (decoding.given, *decoding.scores.values()):
-            close(reward)

@@ -9,7 +9,9 @@ from typing import Any
 
 from svdd.decoding.decoding import Decoding
 from svdd.runs.folder import RunFolder
-from svdd.runs.job import Job, made_decoding, make_job, read_settings
+from svdd.runs.job import Job, make_job, read_settings
+from svdd.runs.labels import settings
+from svdd.runs.make import made_decoding
 from svdd.runs.watching import NOBODY, RunStopped, RunWarning, Watch
 from svdd.scoring.score_file import ScoreCache
 
@@ -79,6 +81,46 @@ def drive(decoding: Decoding, claim: _Claim, save_seconds: float, watch: Watch, 
     claim()
 
 
+class OtherRunError(FileExistsError):
+    """A folder holds the run of another job."""
+
+
+def run_in_folder(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[str, Any]:
+    """Runs a job in its folder: an unfinished run of the same job goes on, a finished one stays as it is.
+
+    Args:
+        job: with the folder to write.
+        force: replaces an earlier run in the folder.
+        watch: follows the run, and may stop it.
+
+    Returns:
+        What run.json holds.
+
+    Raises:
+        OtherRunError: if the folder holds the run of another job, and `force` is not given.
+        FileExistsError: if the folder may not be written.
+        ValueError: for anything in the job that is unknown or does not fit together.
+        RunStopped: if the watch stops it.
+    """
+    folder = RunFolder(job.folder())
+    if force or not (folder.is_run() and folder.job.is_file()):
+        return run_job(job, force, watch)
+    there, wanted = _decides(make_job(read_settings(folder.job))), _decides(job.anchored())
+    differing = [name for name in {**there, **wanted} if there.get(name) != wanted.get(name)]
+    if differing:
+        go_on = "" if folder.finished() else f", go on with that one: svdd resume {folder.path}"
+        raise OtherRunError(
+            f"{folder.path} already holds a run of another job, which differs in {', '.join(differing)}; choose another "
+            f"folder{go_on}, or replace it with --force (force=True in Python)"
+        )
+    return resume_job(folder.path, watch)
+
+
+def _decides(job: Job) -> dict[str, Any]:
+    """What decides the designs of a run and the columns of their table."""
+    return settings(job) | {"seed": job.seed, "scores": job.scores}
+
+
 def run_job(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[str, Any]:
     """Runs a job from its start; returns what run.json holds.
 
@@ -92,10 +134,10 @@ def run_job(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[str, A
         ValueError: for anything in the job that is unknown or does not fit together.
         RunStopped: if the watch stops it.
     """
-    folder = RunFolder(Path(job.out))
+    job.check_names()
+    folder = RunFolder(job.folder())
     folder.check(force)
-    for name in job.code():
-        watch.tell(f"running {name}, which the job names")
+    _tell_code(job, watch)
     return _completed(job.anchored(), folder, watch, resumed=False)
 
 
@@ -115,7 +157,15 @@ def resume_job(path: Path, watch: Watch = NOBODY) -> dict[str, Any]:
     if folder.finished():
         return folder.record()
     folder.check_files()
-    return _completed(make_job(read_settings(folder.job)), folder, watch, resumed=True)
+    job = make_job(read_settings(folder.job))
+    _tell_code(job, watch)
+    return _completed(job, folder, watch, resumed=True)
+
+
+def _tell_code(job: Job, watch: Watch) -> None:
+    """Says which code of a user's own is about to run."""
+    for name in job.code():
+        watch.tell(f"running {name}, which the job names")
 
 
 def _completed(job: Job, folder: RunFolder, watch: Watch, resumed: bool) -> dict[str, Any]:
@@ -137,8 +187,7 @@ def _completed(job: Job, folder: RunFolder, watch: Watch, resumed: bool) -> dict
 
 
 def _finish(decoding: Decoding, folder: RunFolder, job: Job, watch: Watch) -> dict[str, Any]:
-    from svdd.runs.evaluation import evaluation_of
-    from svdd.runs.posing import posed
+    from svdd.runs.evaluation import evaluation_of, kit_of_process
 
     folder.write_best(decoding.best)
     decoding.close()  # the journal goes, once everything is written
@@ -146,5 +195,5 @@ def _finish(decoding: Decoding, folder: RunFolder, job: Job, watch: Watch) -> di
         decoding.result(),
         job.record(),
         evaluate=lambda result: evaluation_of(result, decoding.plain, job),
-        pose=lambda result: posed(result, decoding.given, watch.tell),
+        further=lambda result: kit_of_process(decoding.plain).finish(result, decoding.given, folder.path, watch.tell),
     )

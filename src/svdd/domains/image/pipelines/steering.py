@@ -14,8 +14,7 @@ from torch import Tensor
 from svdd.cost.ledger import Cost
 from svdd.decoding.decoding import Decoding
 from svdd.decoding.result import Result
-from svdd.domains.image.diffusers_process import image_reward
-from svdd.domains.image.files import write_designs
+from svdd.domains.image.designs import image_reward
 from svdd.domains.image.pipelines.arguments import Arguments, call_signature
 from svdd.domains.image.pipelines.families import image_decoder
 from svdd.domains.image.pipelines.kernels import check_scheduler
@@ -30,7 +29,7 @@ from svdd.method.loop import Count
 from svdd.method.table import make_method
 from svdd.method.values import Value
 from svdd.method.values_by_name import read_value
-from svdd.registry import load_reward
+from svdd.registry import as_reward, find_reward
 from svdd.scoring.reward import Reward
 
 Decoder: TypeAlias = Any
@@ -56,6 +55,7 @@ def steer(
     batch: int | None = None,
     chunks: Mapping[str, int] | None = None,
     return_all: bool = False,
+    reward_options: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> "Steered":
     r"""A diffusers pipeline that is called as before, and whose images are decoded towards a reward.
@@ -84,6 +84,7 @@ def steer(
             once. Where all candidates are more, the pipeline is called several times, in step; its callbacks are called by
             each.
         return_all: returns all particles of an image, where the method has several, instead of one.
+        reward_options: of a reward given by name.
         **options: the method's own (`temperature`, `particles`, `every`, `window`, ...), and `scores`, `on_failure` and
             `share` of `svdd.decode`.
 
@@ -114,16 +115,17 @@ def steer(
         raise ValueError('a rollout asks the network at times of its own; use "posterior-mean" or "log-mean-exp"')
     if candidates is not None or "candidates" in make_method(method, {}).options:
         options["candidates"] = _CANDIDATES if candidates is None else candidates
-    for option in make_method(method, options).missing(options):
-        raise ValueError(f"{method} needs {option}, such as {option}=10")
+    make_method(method, options)
     check_scheduler(pipe, eta)
     greenlet_module()
-    scores = {name: image_reward(score) for name, score in (run.get("scores") or {}).items()}
+    guide = find_reward(reward, reward_options)
+    scores = {name: image_reward(as_reward(score)) for name, score in (run.get("scores") or {}).items()}
     bounds = dict(chunks or {})
     sizes = Sizes(batch, bounds.pop("network", None))
     run |= {"value": _of_latents(value), "chunks": bounds, "seed": seed, "scores": scores}
-    given = load_reward(reward) if isinstance(reward, str) else reward
-    return Steered(pipe, image_reward(given), method, options, run, eta, (decode, look_ahead_decode), sizes, return_all)
+    return Steered(
+        pipe, image_reward(guide()), method, options, run, eta, (decode, look_ahead_decode), sizes, return_all
+    )
 
 
 def _check_numbers(seed: int, batch: int | None, chunks: Mapping[str, int]) -> None:
@@ -210,7 +212,8 @@ class Steered:
         several = next((options[name] for name in method.sizes_of("children") if name in options), 1)
         noises = method.sizes_of("noises")
         chosen = dict.fromkeys(noises, several) if isinstance(several, int) else {}
-        return options | dict.fromkeys(noises, 1) if arguments.own_noise else chosen | options
+        given = options | dict.fromkeys(noises, 1) if arguments.own_noise else chosen | options
+        return method.defaults() | given
 
 
 class _Call:
@@ -263,7 +266,7 @@ class _Call:
 
     def _decoding(self, batch: int) -> Decoding:
         steered, captions = self.steered, self.arguments.captions
-        process = replace(self.process.process(type(steered.pipe).__name__), export=write_designs)
+        process = self.process.process(type(steered.pipe).__name__)
         cond = () if captions is None else {"prompt": encode_prompts(captions)}
         if captions is not None:
             process = replace(process, attach=lambda designs, cond: designs | {"prompt": cond["prompt"]})
