@@ -37,7 +37,9 @@ def texts(tree):
 def named(source, names):
     """Lines that have one of some names as a string, or ask what a model makes."""
     lines = [f"{line}: {text!r}" for line, text in texts(ast.parse(source)) if text in names]
-    return lines + [f"{number}: {line.strip()}" for number, line in enumerate(source.splitlines(), 1) if WORDS.search(line)]
+    return lines + [
+        f"{number}: {line.strip()}" for number, line in enumerate(source.splitlines(), 1) if WORDS.search(line)
+    ]
 
 
 def imported(source):

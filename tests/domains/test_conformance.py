@@ -44,7 +44,13 @@ def run_of(tmp_path_factory):
     (home / "rewards.py").write_text(REWARD)
 
     def run(model):
-        job = {"model": model, "reward": f"{home / 'rewards.py'}:same", "method": "pretrained", "samples": 4, "steps": 3}
+        job = {
+            "model": model,
+            "reward": f"{home / 'rewards.py'}:same",
+            "method": "pretrained",
+            "samples": 4,
+            "steps": 3,
+        }
         if model not in made:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of few chains

@@ -21,7 +21,8 @@ class DiceKind(TextKind):
         return {"domain": self.domain, "dice": self.count}
 
     def write(self, designs, ids, numbers, folder):
-        lines = [f"{name} {throw} {reward:g}\n" for name, throw, reward in zip(ids, designs, numbers["reward"])]
+        rows = zip(ids, designs, numbers["reward"], strict=True)
+        lines = [f"{name} {throw} {reward:g}\n" for name, throw, reward in rows]
         (folder / "samples.dice").write_text("".join(lines), encoding="utf-8")
 
     def read(self, table, folder):

@@ -50,8 +50,9 @@ class DiceKit(Kit):
 
 def drawn(throw):
     """A throw as a picture."""
-    spots = [(40 * die + 10 * (spot % 3) + 10, 10 * (spot // 3) + 10) for die, face in enumerate(throw) for spot in SPOTS[face]]
-    return drawing("".join(f'<circle cx="{x}" cy="{y}" r="4" />' for x, y in spots), 40 * len(throw), 40)
+    spots = [(4 * die + spot % 3, spot // 3) for die, face in enumerate(throw) for spot in SPOTS[face]]
+    dots = [f'<circle cx="{10 * x + 10}" cy="{10 * y + 10}" r="4" />' for x, y in spots]
+    return drawing("".join(dots), 40 * len(throw), 40)
 
 
 def drawing(shapes, width, height):
