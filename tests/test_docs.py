@@ -60,6 +60,26 @@ def test_the_reward_of_your_own_runs():
     assert len(names["result"]) == 8
 
 
+def test_a_kind_of_your_own_runs(tmp_path):
+    (code,) = [one for one in blocks(ROOT / "docs" / "your-own.md", "python") if "TextKind" in one]
+    names = {"svdd": svdd, "torch": torch}
+    exec(compile(code, "your-own.md", "exec"), names)
+    result = names["result"]
+    assert all(float(r) == len(s.replace("X", "")) for r, s in zip(result.rewards, result.samples, strict=True))
+    result.save(tmp_path)
+    assert (tmp_path / "samples.txt").read_text().split("\n") == result.samples
+
+
+def test_the_domain_of_the_docs_is_the_package():
+    page = (ROOT / "docs" / "domains.md").read_text(encoding="utf-8")
+    home = ROOT / "tests" / "dice"
+    files = [path for path in sorted(home.rglob("*")) if path.suffix in (".py", ".toml", ".json")]
+    assert len(files) == 7
+    for path in files:
+        written = page.partition(f"`{path.relative_to(home).as_posix()}`:\n\n```")[2].partition("\n```")[0]
+        assert written.partition("\n")[2] + "\n" == path.read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
 def test_rewards_of_every_kind_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

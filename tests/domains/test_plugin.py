@@ -171,6 +171,19 @@ result.report({str(folder / "python.html")!r})
 
 
 @pytest.mark.slow
+def test_a_run_can_be_read_where_the_package_is_missing(guided, folder):
+    code = f"""
+import svdd
+read = svdd.read({str(folder / "guided")!r})
+print(read.kind, *read.samples)
+"""
+    done = python("-W", "error", "-c", code, packages=[])
+    assert done.returncode == 0, done.stderr
+    throws = [line.split()[1] for line in (folder / "guided" / "samples.dice").read_text().splitlines()]
+    assert done.stdout.split() == ["TextKind(domain='dice')", *throws]
+
+
+@pytest.mark.slow
 def test_it_conforms(installed):
     file = ROOT / "tests" / "domains" / "test_conformance.py"
     done = python("-m", "pytest", file, "-k", "dice or payout", "-p", "no:cacheprovider", packages=[installed])

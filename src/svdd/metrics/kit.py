@@ -107,9 +107,8 @@ class Kit:
             judged: its name.
             chunks: rows at a time of `network` and `reward`.
         """
-        return scored(
-            result, None, judged, note="no naturalness and no diversity: nothing is known of designs of this kind"
-        )
+        unknown = "" if self.measures else "no naturalness and no diversity: nothing is known of designs of this kind"
+        return scored(result, None if judge is None else process.adapt(judge), judged, chunks, note=unknown)
 
     def record(
         self, designs: Designs, reference: Any = None, kind: DesignKind | None = None, *, draws: int = 1000

@@ -4,7 +4,7 @@ import numpy
 
 from svdd.metrics import Column, Gallery, Kit, mean
 from svdd.metrics.columns import COMPOSITION, DIVERSITY
-from svdd.metrics.measures import distinct, scored
+from svdd.metrics.measures import distinct
 from svdd.report.figures import embedded, figure
 from svdd_dice.designs import DiceKind
 
@@ -29,9 +29,6 @@ class DiceKit(Kit):
     def kind(self, facts):
         return DiceKind(facts["dice"])
 
-    def measured(self, result, process, judge, judged, chunks=None):
-        return scored(result, judge, judged, chunks)
-
     def figures(self, result, baselines):
         thrown = "".join(result.samples)
         bars = [thrown.count(face) / len(thrown) for face in SPOTS]
@@ -42,7 +39,7 @@ class DiceKit(Kit):
         best = result.best(6)
         pictures = [
             {"source": embedded(drawn(row.sample)), "alt": row.sample, "id": row.id, "text": row.sample,
-             "numbers": {"reward": f"{row.reward:.3g}"}}
+             "numbers": {"reward": f"{row.reward:g}"}}
             for row in best.itertuples()
         ]  # fmt: skip
         return Gallery("Best throws", pictures)
