@@ -177,8 +177,8 @@ def flat(given: Mapping[str, Any]) -> Mapping[str, Any]:
         check(name in REWARD_SETTINGS, f"reward: {unknown('setting', str(name), REWARD_SETTINGS)}")
     check("name" in reward, "reward needs name, such as reward: {name: hepg2}")
     beside = {REWARD_SETTINGS[name]: value for name, value in reward.items()}
-    for name in (beside.keys() & given.keys()) - {"reward"}:
-        raise ValueError(f"{name} is given twice, in reward: and beside it; leave one of them out")
+    twice = sorted((beside.keys() & given.keys()) - {"reward"})
+    check(not twice, f"{', '.join(twice)} is given twice, in reward: and beside it; leave one of them out")
     return {**given, **beside}
 
 
