@@ -46,6 +46,7 @@ RESOLVED = {
         "report.plots:reward_figure",
     },
     "fitting/fit": {"report.progress:shown"},
+    "registry/names": {"rewards.commands:command", "rewards.endpoints:endpoint"},
 }
 """Strings that point up the list, by module: what `registry.resolve` finds only when it is used. The registry names domains."""
 LIGHT = ["messages", "user_files", "registry/names", "scoring/reward", "method/table", "rewards/in_worker", "runs/job"]

@@ -11,6 +11,7 @@ import io
 import pickle
 import sys
 import zlib
+from contextlib import suppress
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from operator import attrgetter
@@ -90,7 +91,7 @@ def _executed(name: str, file: Path) -> ModuleType:
         del sys.modules[name]
         raise
     finally:
-        if str(file.parent) in sys.path:  # the file may have taken it away itself
+        with suppress(ValueError):  # the file may have taken it away itself
             sys.path.remove(str(file.parent))
     return module
 

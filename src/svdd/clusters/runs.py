@@ -7,6 +7,7 @@ that is lost is started again elsewhere and takes its batch from the start.
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import nullcontext
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
@@ -130,13 +131,13 @@ def run_on_ray(
             "a budget cannot be kept by many workers at once; run it on one machine, or give smaller sizes"
         )
     parts, batches = {} if parts is None else parts, len(whole.batches)
+    tell = progress or _tell_nobody
     missing = [number for number in range(batches) if number not in parts]
     threads = max(1, int(resources.get("num_cpus", 1)))
     with Actors(_Decoding, min(workers, len(missing)), resources, make, threads) as actors:
         for number, part in _run(actors, missing):
             parts[number] = part
-            if progress is not None:
-                progress(len(parts), batches)
+            tell(len(parts), batches)
     return whole.merge([parts[number] for number in range(batches)])
 
 
@@ -149,6 +150,9 @@ def _run(actors: Sequence[Any], batches: Sequence[int]) -> Iterator[tuple[int, d
         ready, _ = ray.wait(list(running), num_returns=1)
         actor, number = running.pop(ready[0])
         yield number, answer_of(ready[0])
-        following = next(waiting, None)
-        if following is not None:
+        for following in islice(waiting, 1):  # the next one, while there are any
             running[actor.run.remote(following)] = (actor, following)
+
+
+def _tell_nobody(finished: int, batches: int) -> None:
+    """The progress of a run that nobody watches."""
