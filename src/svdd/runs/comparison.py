@@ -19,11 +19,10 @@ from svdd.runs.evaluation import Protocol, is_measured, protocol_of, resampled, 
 from svdd.runs.folder import RunFolder, as_json, write_or_warn
 from svdd.runs.job import Job, make_job, make_process, read_settings
 from svdd.runs.labels import exact, labels
-from svdd.runs.marks import Mark, holds_table
+from svdd.runs.marks import Mark, holds_table, read_object
 from svdd.runs.matching import MATCHES, RULES, SIZES, Compared, Planner
 from svdd.runs.reading import FinishedRun
 from svdd.runs.running import resume_job, run_job
-from svdd.runs.unmarked import read_object
 from svdd.runs.verdicts import verdicts
 from svdd.runs.watching import NOBODY, RunStopped, Watch
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from svdd.chain.rng import STREAMS
 from svdd.decoding.result import Result
 from svdd.decoding.saving import read_state
-from svdd.runs import unmarked
-from svdd.runs.marks import ForeignFilesError, Mark
+from svdd.runs.marks import ForeignFilesError, Mark, read_object
 from svdd.runs.parts import STATE, Parts
-from svdd.runs.unmarked import read_object
+from svdd.runs.schema import SCHEMA, check_streams, with_schema, without_schema
 from svdd.runs.watching import RunWarning
 from svdd.scoring.best_designs import BestDesigns
 
@@ -85,20 +85,32 @@ class RunFolder:
         (self.path / "best.part").replace(self.path / "best.csv")
 
     def record(self) -> dict[str, Any]:
-        """The contents of run.json, nothing where there is no such file."""
-        return read_object(self.path / "run.json")
-
-    def finished(self) -> bool:
-        """Whether its run has written everything; the list of files is written last."""
-        return "files" in self.record()
-
-    def is_run(self) -> bool:
-        """Whether a run was started in it, whatever else is there.
+        """The contents of run.json, nothing where a run did not write one at its end.
 
         Raises:
-            ValueError: if a version of this package wrote it that this one does not know.
+            OtherVersionError: if a version of this package wrote it that this one does not know.
         """
-        return self.mark.there() or unmarked.is_run(self.path)
+        path = self.path / "run.json"
+        read = read_object(path)
+        versions, files, job = (read.get(name) for name in ("versions", "files", "job"))
+        if not (
+            isinstance(versions, dict) and "svdd" in versions and isinstance(files, list) and isinstance(job, dict)
+        ):
+            return {}
+        check_streams(read, STREAMS, path)
+        return without_schema(read, path)
+
+    def finished(self) -> bool:
+        """Whether its run has written everything; run.json is written last."""
+        return bool(self.record())
+
+    def is_run(self) -> bool:
+        """Whether a run was started in it, whatever else is there: it bears the mark, or an early version finished a run.
+
+        Raises:
+            OtherVersionError: if a version of this package wrote it that this one does not know.
+        """
+        return self.mark.there() or self.finished()
 
     def check(self, force: bool) -> None:
         """Looks before a run starts whether the folder may be written.
@@ -147,7 +159,7 @@ class RunFolder:
         self.mark.write({*self._listed(), *self.mark.files()})
         self.clear()
         self.mark.write(())
-        self.job.write_text(job, encoding="utf-8")
+        self.job.write_text(with_schema(job), encoding="utf-8")
 
     def load_state(self) -> dict[str, Any] | None:
         """Where the run stands, None if nothing was saved yet.
@@ -204,7 +216,7 @@ class RunFolder:
         files = sorted({path.name for path in self.path.iterdir() if path.is_file()} - before)
         measured = {"evaluation": {"notes": evaluation.notes} | evaluation.row} if evaluation else {}
         record: dict[str, Any] = plain(result.record() | {"job": job} | measured | {"files": files})
-        (self.path / "run.json").write_text(as_json(record) + "\n", encoding="utf-8")
+        (self.path / "run.json").write_text(as_json({"schema": SCHEMA} | record) + "\n", encoding="utf-8")
         self.mark.write(files)
         return record
 

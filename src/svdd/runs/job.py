@@ -24,6 +24,7 @@ from svdd.runs.objectives import NAME as OBJECTIVE
 from svdd.runs.objectives import Written, make_objective
 from svdd.runs.objectives import sentence as objective_sentence
 from svdd.runs.paths import whole, whole_name, whole_options
+from svdd.runs.schema import without_schema
 from svdd.scoring.reward import Reward, close
 from svdd.scoring.stored_scores import Journal
 
@@ -184,6 +185,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
     Raises:
         OSError: if there is no such file.
+        OtherVersionError: if another version of this package wrote it.
         ValueError: if it is not YAML, or not lines of `name: value`.
     """
     try:
@@ -192,7 +194,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(read, dict) or not all(isinstance(key, str) for key in read):
         raise ValueError(f"{path} must hold settings such as 'model: dna-enhancer', one a line")
-    return read
+    return without_schema(read, path)
 
 
 BEGUN: dict[str, Any] = {"template": None, "fix": [], "start": None, "noise": None, "fragment": None}
