@@ -80,7 +80,7 @@ def test_a_state_of_other_streams_is_refused(tmp_path, streams):
     write_state({"batch": 1}, tmp_path / "state.pt")
     torch.save({"batch": 1} | ({} if streams is None else {"streams": streams}), tmp_path / "state.pt")
     with pytest.raises(
-        OtherVersionError, match="streams number is (7|missing).*; remove it to run the job from its start"
+        OtherVersionError, match=r"streams number is (7|missing).*; remove it to run the job from its start"
     ):
         read_state(tmp_path / "state.pt", "run the job from its start")
 

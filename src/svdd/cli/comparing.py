@@ -6,7 +6,7 @@ from svdd.cli.watching import Terminal
 from svdd.runs.compare_request import Request
 from svdd.runs.comparison import FILES, make_plan, run_plan
 from svdd.runs.folder import as_json
-from svdd.runs.matching import MATCHES, RULES
+from svdd.runs.matches import MATCHES
 
 
 def compare(request: Request, *, force: bool, quiet: bool, json: bool) -> None:
@@ -23,10 +23,10 @@ def compare(request: Request, *, force: bool, quiet: bool, json: bool) -> None:
         FileExistsError: if the folder, or that of a run, holds something else.
         RunStopped: after Ctrl-C.
     """
-    plan = make_plan(request, force)
+    plan, match = make_plan(request, force), MATCHES[request.match]
     if not json:
-        show(plan.table, json=False, title=f"{request.seeds} runs of each, at equal {MATCHES[request.match]}")
-        print(f"sizes: {RULES[request.match]}")
+        show(plan.table, json=False, title=f"{request.seeds} runs of each, {match.title}")
+        print(f"sizes: {match.rule}")
     made = run_plan(plan, force, Terminal(quiet))
     if json:
         facts = {"plan": plan.table, "comparison": made.table.to_dict("records"), "says": made.verdicts}

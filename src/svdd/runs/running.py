@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from svdd.decoding.decoding import Decoding
+from svdd.decoding.result import Result
 from svdd.runs.folder import RunFolder
 from svdd.runs.job import Job, made_decoding, make_job, read_settings
 from svdd.runs.watching import NOBODY, RunStopped, RunWarning, Watch
@@ -124,7 +125,8 @@ def _completed(job: Job, folder: RunFolder, watch: Watch, resumed: bool) -> dict
         from svdd.runs.on_ray import decoded_on_ray
 
         with _unfinished(folder):
-            return _finish(decoded_on_ray(job, folder, watch, resumed), folder, job, watch)
+            decoding = decoded_on_ray(job, folder, watch, resumed)
+            return finish(decoding.result(), decoding, folder, job, watch)
     state, done, claim = folder.load_state() if resumed else None, 0, _Claim(folder, job, resumed)
     with made_decoding(job, ScoreCache(folder.journal) if resumed else claim.journal) as decoding:
         if decoding.plan is not None and not resumed:
@@ -133,17 +135,26 @@ def _completed(job: Job, folder: RunFolder, watch: Watch, resumed: bool) -> dict
             decoding.resume(state)
             done = state["batch"] * decoding.process.steps + (state["step"]["number"] if state["step"] else 0)
         drive(decoding, claim, job.save_seconds or SAVE_SECONDS, watch, done)
-        return _finish(decoding, folder, job, watch)
+        return finish(decoding.result(), decoding, folder, job, watch)
 
 
-def _finish(decoding: Decoding, folder: RunFolder, job: Job, watch: Watch) -> dict[str, Any]:
+def finish(result: Result, decoding: Decoding, folder: RunFolder, job: Job, watch: Watch) -> dict[str, Any]:
+    """Writes all that a finished run leaves; returns what run.json holds.
+
+    Args:
+        result: the designs of the run.
+        decoding: the run.
+        folder: that the run has claimed.
+        job: what ran.
+        watch: is told what is about to be done.
+    """
     from svdd.runs.evaluation import evaluation_of
     from svdd.runs.posing import posed
 
     folder.write_best(decoding.best)
     decoding.close()  # the journal goes, once everything is written
     return folder.finish(
-        decoding.result(),
+        result,
         job.record(),
         evaluate=lambda result: evaluation_of(result, decoding.plain, job),
         pose=lambda result: posed(result, decoding.given, watch.tell),
