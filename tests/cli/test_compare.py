@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 import svdd
+from svdd.cli.comparing import method_options, numbers
 from svdd.decoding.planning import Forecast
-from svdd.runs.compare_request import Entry, method_options, numbers
+from svdd.runs.compare_request import Entry
 from svdd.runs.comparison import _had
 from svdd.runs.job import Job
 from svdd.runs.matches import MATCHES
@@ -259,6 +260,23 @@ def test_a_model_without_an_alphabet_is_compared_by_its_rewards(compare, job, tm
     assert "By the reward, " in done.out
     assert "at the same network rows" not in done.out  # 2 particles are 80 % of 3 candidates
     assert (tmp_path / "c" / "report.html").read_text().count("<img") == 3
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick_report")
+def test_a_file_of_a_comparison_is_run_and_flags_win_over_it(compare, job, tmp_path):
+    comparison = tmp_path / "comparison.yaml"
+    comparison.write_text(
+        f"job: {job()}\nmatch: none\nseeds: 1\nmethods:\n  some: {{method: best-of-n, particles: 4}}\n  svdd:\n"
+    )
+    done = compare(path=comparison, seeds=2, pool=16)
+    assert done.status == 0, done.err
+    assert "2 runs of each, at given sizes" in done.out
+    table = pd.read_csv(tmp_path / "c" / "comparison.csv")
+    assert table["label"].tolist() == ["some", "svdd"]
+    assert table["method"].tolist() == ["best-of-n", "svdd"]
+    assert table["runs"].tolist() == [2, 2]
+    assert len(written(tmp_path / "c")) == 2 * 3  # two methods, and the pool
 
 
 @pytest.mark.slow

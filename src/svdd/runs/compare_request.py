@@ -1,4 +1,4 @@
-"""What a comparison is asked to compare: from Python, from a YAML file or from flags; checked before anything is loaded."""
+"""What a comparison is asked to compare: from Python or from a YAML file; checked before anything is loaded."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -10,7 +10,6 @@ from svdd.method.table import METHODS
 from svdd.runs.evaluation import held_out
 from svdd.runs.job import Job, make_job, read_settings
 from svdd.runs.matches import MATCHES
-from svdd.runs.pairs import pair
 
 COMPARED = ("pretrained", "best-of-n", "smc", "svdd")
 """The methods of a comparison that names none."""
@@ -63,7 +62,7 @@ class Request:
 
     job: Path | Job | Mapping[str, Any]
     out: Path
-    methods: Sequence[str] | Mapping[str, Mapping[str, Any]] = COMPARED
+    methods: Sequence[str] | Mapping[str, Mapping[str, Any] | None] = COMPARED
     match: str = "network-rows"
     seeds: int = 5
     temperatures: Sequence[float | int] = ()
@@ -157,31 +156,3 @@ def _merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str
     """Settings with changes; what is a mapping in both is changed by name."""
     inner = [name for name in changes if isinstance(settings.get(name), Mapping) and isinstance(changes[name], Mapping)]
     return {**settings, **changes, **{name: _merged(settings[name], changes[name]) for name in inner}}
-
-
-def numbers(text: str) -> list[float]:
-    """Temperatures from words with commas.
-
-    Raises:
-        ValueError: for other words.
-    """
-    try:
-        return [float(word) for word in text.split(",") if word.strip()]
-    except ValueError:
-        raise ValueError(f"--temperatures takes numbers with commas, such as 0,0.25,1, got {text!r}") from None
-
-
-def method_options(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Options of methods from words, such as `smc.ess=0.8`.
-
-    Raises:
-        ValueError: for text that is not METHOD.NAME=VALUE.
-    """
-    options: dict[str, dict[str, Any]] = {}
-    for text in texts:
-        whole, value = pair("option", text)
-        method, dot, name = whole.partition(".")
-        if not dot:
-            raise ValueError(f"--option takes METHOD.NAME=VALUE, such as smc.ess=0.8, got {text!r}")
-        options.setdefault(method, {})[name] = value
-    return options

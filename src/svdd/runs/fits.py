@@ -31,6 +31,11 @@ class Fit:
     settings: Mapping[str, Any]
 
     @property
+    def given(self) -> dict[str, Any]:
+        """The settings with pairs as `fit_value` takes them, since files write lists."""
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in self.settings.items()}
+
+    @property
     def _facts(self) -> dict[str, Any]:
         """What decides the value."""
         law = {name: setting for name, setting in self.job.record().items() if name in _LAW}
@@ -48,7 +53,7 @@ class Fit:
             ValueError: for an unknown or impossible setting.
             FileExistsError: for a value of other settings, unless `force` is given.
         """
-        make_settings(self.settings)
+        make_settings(self.given)
         there = read_object(self._bill)
         if there and not force and any(there.get(name) != fact for name, fact in self._facts.items()):
             raise FileExistsError(
@@ -73,7 +78,7 @@ class Fit:
         self._bill.unlink(missing_ok=True)
         reward = job_reward(self.job)
         try:
-            value = fit_value(make_process(self.job), reward, **self.settings)
+            value = fit_value(make_process(self.job), reward, **self.given)
         finally:
             close(reward)
         value.save(self.folder, force=True)
