@@ -110,7 +110,7 @@ def test_a_straight_line_is_solved_exactly(slope, first, target, size):
     ("share", "match", "said"),
     [
         (0.99, "network-rows", " at the same network rows"),
-        (0.75, "reward-calls", ", which had 75% of the job's reward calls"),
+        (0.75, "reward-calls", ", where best-of-n had 75% of the job's reward calls"),
         (0.75, "seconds", " in about the same seconds"),
     ],
 )

@@ -138,11 +138,12 @@ def demo(
     json: Json = False,
 ) -> None:
     """Decode enhancers with svdd, and compare with other methods at the same cost."""
-    from svdd.cli.demo import FAST, FULL, USUAL, run_demo
+    from svdd.cli.demo import demo_request, run_demo
 
     if fast and full:
         raise typer.BadParameter("--fast and --full exclude each other")
-    run_demo(FAST if fast else FULL if full else USUAL, out, force=force, quiet=quiet, json=json)
+    variant = {(True, False): "fast", (False, True): "full"}.get((fast, full), "")
+    run_demo(demo_request(out, variant), force=force, quiet=quiet, json=json)
 
 
 @app.command()

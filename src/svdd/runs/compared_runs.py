@@ -14,15 +14,18 @@ _LEAVE_DESIGNS = ("out", "scores", "seed")
 
 
 class Source:
-    """Where the designs of a run come from; this one decodes them."""
+    """Where the designs of a run come from; this one decodes them.
+
+    Runs are measured beside each other, not each by itself, so that no likelihood bound is paid for twice.
+    """
 
     def start(self, job: Job, force: bool, watch: Watch) -> None:
         """Makes the run from its start."""
-        run_job(job, force, watch)
+        run_job(job, force, watch, designs_only=True)
 
     def go_on(self, job: Job, watch: Watch) -> None:
         """Makes what is missing of the run."""
-        resume_job(Path(job.out), watch)
+        resume_job(Path(job.out), watch, designs_only=True)
 
 
 DECODED = Source()

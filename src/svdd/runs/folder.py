@@ -4,6 +4,7 @@ import json
 import math
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,21 @@ def plain(value: Any) -> Any:
 def as_json(value: Any) -> str:
     """`value` as JSON text."""
     return json.dumps(plain(value), indent=2, allow_nan=False)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a finished run has beside its designs; this one has nothing.
+
+    Args:
+        evaluate: measures the designs.
+        pose: how the best designs sit in their receptor.
+        report: writes a page; arguments as `svdd.report.html.write_report`.
+    """
+
+    evaluate: "Callable[[Result], Evaluation | None]" = lambda result: None
+    pose: "Callable[[Result], Poses | None]" = lambda result: None
+    report: Callable[..., Any] = lambda *contents, **further: None
 
 
 class RunFolder:
@@ -131,16 +147,13 @@ class RunFolder:
             )
         self.check_files()
 
-    def check_files(self, keep: Sequence[str] = ()) -> None:
+    def check_files(self) -> None:
         """Looks whether the run can write its files.
-
-        Args:
-            keep: files that were written for it already.
 
         Raises:
             ForeignFilesError: if one of them is there and no run wrote it.
         """
-        self.mark.check_files(AT_THE_END, {*self._listed(), *keep})
+        self.mark.check_files(AT_THE_END, self._listed())
 
     def _listed(self) -> list[str]:
         """The files that run.json names, in this folder."""
@@ -171,45 +184,32 @@ class RunFolder:
             return None
         return read_state(self.state, "run the job from its start", STATE)
 
-    def finish(
-        self,
-        result: Result,
-        job: dict[str, Any],
-        keep: Sequence[str] = (),
-        evaluate: "Callable[[Result], Evaluation | None]" = lambda result: None,
-        pose: "Callable[[Result], Poses | None]" = lambda result: None,
-        **report: Any,
-    ) -> dict[str, Any]:
-        """Writes the result, its evaluation, its report and run.json; returns what run.json holds.
+    def finish(self, result: Result, job: dict[str, Any], beside: Beside) -> dict[str, Any]:
+        """Writes the result, what there is beside it, and run.json; returns what run.json holds.
 
         Args:
             result: the finished run.
             job: its settings.
-            keep: files that were written for it already.
-            evaluate: measures the designs, once they are safe on disk.
-            pose: how the best designs sit in their receptor, once they are safe on disk.
-            **report: for `svdd.report.html.write_report`.
+            beside: makes the rest once the designs are safe on disk.
 
         Raises:
             ForeignFilesError: if there is a file that it would write and no run wrote.
         """
-        from svdd.report.html import write_report
-
-        self.check_files(keep)
+        self.check_files()
         before = {path.name for path in self.path.iterdir()} - {*ON_THE_WAY, *AT_THE_END}
         self.mark.write(AT_THE_END)
-        for name in set(AT_THE_END) - set(keep):
+        for name in AT_THE_END:
             (self.path / name).unlink(missing_ok=True)  # of a run that was stopped while it wrote them
         result.save(self.path)
-        evaluation = evaluate(result)
+        evaluation = beside.evaluate(result)
         if evaluation:
             import pandas as pd
 
             pd.DataFrame([evaluation.row]).to_csv(self.path / "evaluation.csv", index=False, lineterminator="\n")
-        poses = pose(result)
+        poses = beside.pose(result)
         if poses:
             poses.save(self.path / "poses.sdf")
-        write_or_warn(write_report, result, self.path, evaluation=evaluation, poses=poses, **report)
+        write_or_warn(beside.report, result, self.path, evaluation=evaluation, poses=poses)
         for name in set(ON_THE_WAY) - {self.job.name, "best.csv"}:
             (self.path / name).unlink(missing_ok=True)
         self.parts.clear()
@@ -221,7 +221,7 @@ class RunFolder:
         return record
 
 
-def write_or_warn(write: Callable[..., Path], *contents: Any, **further: Any) -> None:
+def write_or_warn(write: Callable[..., Any], *contents: Any, **further: Any) -> None:
     """Writes a report; a package that it needs and that is missing is a warning."""
     try:
         write(*contents, **further)

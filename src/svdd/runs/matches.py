@@ -34,7 +34,7 @@ class Match:
         return (
             f" at the same {self.words}"
             if 0.95 < share < 1.05
-            else f", which had {share:.0%} of the job's {self.words}"
+            else f", where best-of-n had {share:.0%} of the job's {self.words}"
         )
 
 

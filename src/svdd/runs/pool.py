@@ -57,7 +57,7 @@ class Pool(Source):
             )
         with made_decoding(job) as decoding:
             folder.claim(job.written())
-            finish(_chosen(pool, each, blocks, decoding), decoding, folder, job, watch)
+            finish(_chosen(pool, each, blocks, decoding), decoding, folder, job, watch, designs_only=True)
 
     def go_on(self, job: Job, watch: Watch) -> None:
         """Reads the run again, if it is not finished."""
