@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy
 from numpy.typing import NDArray
 
+from svdd.domains.dna.motifs import rank_correlation
 from svdd.domains.rna.folding import as_rna
 from svdd.domains.sequence.distances import kmer_counts, longest_homopolymer, pairwise_distances
-from svdd.domains.sequence.motifs import rank_correlation
 from svdd.messages import check
 
 

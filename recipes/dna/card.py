@@ -29,9 +29,9 @@ from recipes.sequence_measures import (
     pairwise_diversity,
     unique_fraction,
 )
-from svdd.domains.dna.rewards import SequenceReward
+from svdd.domains.dna.motifs import ENHANCER_MOTIFS, jaspar_matrices, motif_hits
 from svdd.domains.sequence.distances import kmer_counts, longest_homopolymer, nearest_edit_distance
-from svdd.domains.sequence.motifs import ENHANCER_MOTIFS, jaspar_matrices, motif_hits
+from svdd.domains.sequence.rewards import SequenceReward
 from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
 
 __all__ = ["measure_card", "measure_reference"]

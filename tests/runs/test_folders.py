@@ -9,7 +9,7 @@ from svdd.messages import OtherVersionError
 from svdd.runs.compare_request import Request
 from svdd.runs.comparison import make_plan
 from svdd.runs.evaluation import check_out
-from svdd.runs.folder import AT_THE_END, ON_THE_WAY, RunFolder
+from svdd.runs.folder import ON_THE_WAY, RunFolder, at_the_end
 from svdd.runs.job import make_job
 from svdd.runs.marks import PLACE, ForeignFilesError, Mark
 from svdd.runs.running import NoRunError, resume_job, run_job
@@ -47,7 +47,7 @@ def project(tmp_path, job):
     """A user's own folder whose files have the names of ours."""
     folder = tmp_path / "project"
     folder.mkdir()
-    for name in (*ON_THE_WAY, *AT_THE_END, "comparison.json", "evaluation.json"):
+    for name in (*ON_THE_WAY, *at_the_end(), "comparison.json", "evaluation.json"):
         (folder / name).write_text("{}")
     (folder / "job.yaml").write_text("# mine\n" + job.written())
     return folder

@@ -11,6 +11,9 @@ from .denoisers import from_score_entropy as from_score_entropy
 from .denoisers import from_v as from_v
 from .denoisers import from_x0 as from_x0
 from .denoisers import substituted as substituted
+from .designs import DesignKind as DesignKind
+from .designs import TensorKind as TensorKind
+from .designs import TextKind as TextKind
 from .distributions import Categorical as Categorical
 from .distributions import Dirac as Dirac
 from .distributions import Distribution as Distribution
@@ -22,6 +25,7 @@ from .flows import flow_posterior as flow_posterior
 from .flows import flow_sde as flow_sde
 from .flows import from_velocity as from_velocity
 from .flows import straight as straight
+from .process import MovedSettingError as MovedSettingError
 from .process import Particles as Particles
 from .process import Process as Process
 from .rng import Rng as Rng

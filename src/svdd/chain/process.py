@@ -16,6 +16,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from svdd.chain.denoisers import Denoiser
+from svdd.chain.designs import DesignKind
 from svdd.chain.distributions import Distribution
 from svdd.chain.rng import Rng
 from svdd.chain.transitions import Transition
@@ -29,6 +30,18 @@ def identity(x: Tree) -> Any:
     return x
 
 
+class MovedSettingError(ValueError):
+    """A setting of a process belongs to the kind of its designs."""
+
+
+# Settings that the kind of designs has taken over.
+_MOVED = {
+    "adapt": "what makes any reward one of its designs is the method adapt of its kind=",
+    "export": "what writes designs is the method write of its kind=",
+}
+_IN_ABOUT = {"domain", "alphabet"}
+
+
 @dataclass(frozen=True)
 class Process:
     """A pretrained diffusion model, seen as a Markov chain from x_T to x_0.
@@ -39,7 +52,6 @@ class Process:
         transition: `(x_t, posterior, t, s)` to p(x_s | x_t); cheap.
         times: (T + 1,), decreasing.
         decode: clean states to the designs that a reward is given (strings, images, molecules).
-        adapt: any reward to one of these designs, such as a function of PIL images.
         attach: `(designs, cond)` to designs that carry what a reward may ask of their conditioning, such as a prompt.
         rows_each: network rows a state costs, 2 under classifier-free guidance.
         rows_at_once: states that the network computes as one batch, padded if there are fewer.
@@ -48,12 +60,13 @@ class Process:
             made once before their children are proposed from x_t'; it costs one more network row a particle and step.
         move_each: whether every child makes its own move instead, so that candidates are independent draws of the whole
             step, for two network rows each. With a shared move only the kernel after it is tilted by a choice of children.
-        export: writes designs, their names and their numbers (`reward`, then one column a further score) into a folder in
-            the domain's own format.
-        about: facts for people and files, such as `name`, `domain` and `alphabet`.
+        kind: what its designs are; inferred from the first designs unless given, and again once `decode` is replaced without
+            a new kind.
+        about: facts for people and files, such as `name`; they steer nothing.
 
     Raises:
         ValueError: if the times do not decrease.
+        MovedSettingError: for a setting that belongs to the kind of designs.
     """
 
     prior: Callable[[int, Rng], Tree]
@@ -61,17 +74,32 @@ class Process:
     transition: Transition
     times: Float[Tensor, " T1"]
     decode: Callable[[Tree], Any] = identity
-    adapt: Callable[[Callable[[Any], Any]], Callable[[Any], Any]] = identity
     attach: Callable[[Any, Tree], Any] | None = None
     rows_each: int = 1
     rows_at_once: int = 1
     time_independent: bool = False
     move: Move | None = None
     move_each: bool = False
-    export: Callable[[Any, Any, Any, Any], None] | None = None
+    kind: DesignKind | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
+    # the kind and the decode that belong together, so that a replaced decode does not keep the kind of the old one
+    bound: tuple[Any, Any] | None = field(default=None, repr=False, compare=False)
+
+    def __new__(cls, *args: Any, **settings: Any) -> "Process":
+        for name in _MOVED.keys() & settings.keys():
+            raise MovedSettingError(f"a process takes no {name}=: {_MOVED[name]}; see docs/your-own.md")
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
+        if self.bound is not None and self.bound[0] is self.kind and self.bound[1] is not self.decode:
+            object.__setattr__(self, "kind", None)
+        object.__setattr__(self, "bound", (self.kind, self.decode))
+        if self.kind is None and _IN_ABOUT & self.about.keys():
+            raise MovedSettingError(
+                f"about={{{', '.join(f'{name!r}: ...' for name in sorted(_IN_ABOUT & self.about.keys()))}}} does not say what "
+                "designs are: give kind=, such as svdd.domains.sequence.designs.SequenceKind(Alphabet('ACGT'), length=200); "
+                "see docs/your-own.md"
+            )
         if self.times.ndim != 1 or len(self.times) < 2 or not bool((self.times.diff() < 0).all()):
             raise ValueError(f"times must decrease from noise to data, got {self.times.tolist()!r:.80}")
 
@@ -89,6 +117,19 @@ class Process:
         """
         designs = self.decode(x0)
         return designs if self.attach is None else self.attach(designs, repeat(cond, rows(x0) // rows(cond)))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What files say of it: `about`, and what its kind of designs says."""
+        return {**self.about, **(self.kind.facts() if self.kind is not None else {})}
+
+    def adapt(self, reward: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Any reward as one of its designs."""
+        return reward if self.kind is None else self.kind.adapt(reward)
+
+    def decoded_by(self, decode: Callable[[Tree], Any]) -> "Process":
+        """The same process whose clean states become designs by another function; they are of the same kind."""
+        return replace(self, decode=decode, bound=None)
 
     def start(self, n: int, cond: Tree, rng: Rng) -> "Particles":
         """`n` particles at x_T; `cond` has one row for each."""

@@ -36,7 +36,7 @@ def compare(request: Request, *, force: bool, quiet: bool, json: bool) -> None:
         facts = {"plan": plan.table, "comparison": made.table.to_dict("records"), "says": made.verdicts}
         print(as_json(facts | {"notes": made.notes, "folder": str(request.out)}))
         return
-    show_table(made.table, [*made.verdicts, *made.notes])
+    show_table(made.table, [*made.verdicts, *made.notes], made.kit)
     written = ", ".join(name for name in FILES if (request.out / name).is_file())
     print(f"written to {request.out}: {written}, and the runs")
 

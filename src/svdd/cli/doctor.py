@@ -58,29 +58,12 @@ def _bundled() -> list[_ENTRY]:
     return [tried("model", name) for name in MODELS] + [tried("reward", name) for name in REWARDS]
 
 
-def _docking() -> list[_ENTRY]:
-    from svdd.domains.molecule.docking.autodock import tried_out
-    from svdd.domains.molecule.docking.receptors import TARGETS, receptor_file, receptors_folder
+def _of_domains() -> list[_ENTRY]:
+    from svdd.registry import domains, resolve
 
-    try:
-        works, says = True, f"AutoDock Vina {tried_out()} docks"
-    except (ImportError, RuntimeError, ValueError) as error:
-        works, says = False, sentence(error)
-    folder = receptors_folder()
-    here = [name for name in TARGETS if receptor_file(name, folder)]
-    absent = [name for name in TARGETS if name not in here]
-    found = f"in {folder}: {', '.join(here) or 'none'}" + (f"; not there: {', '.join(absent)}" if absent else "")
-    how = (
-        "mk_prepare_receptor.py --read_pdb NAME.pdb -o NAME -p writes NAME.pdbqt from a structure with its hydrogens; name "
-        "histidines HID, HIE or HIP (not HSD, HSE, HSP), and add --delete_bad_res to leave out residues that it does not know"
-    )
-    return [
-        {"check": "extra docking: works", "ok": works, "says": says},
-        {"check": "extra docking: receptors", "ok": not absent, "says": found},
-        {"check": "extra docking: a receptor of your own", "ok": True, "says": how},
-    ]
+    return [row for one in domains() if one.checks for row in resolve(one.checks)()]
 
 
 def examine() -> list[_ENTRY]:
     """One row a check: its name, whether it is well, and what there is to say."""
-    return [*_versions(), *_extras(), *_devices(), *_bundled(), *_docking()]
+    return [*_versions(), *_extras(), *_devices(), *_bundled(), *_of_domains()]

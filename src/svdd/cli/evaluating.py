@@ -10,20 +10,22 @@ from svdd.runs.folder import as_json
 if TYPE_CHECKING:
     import pandas as pd
 
+    from svdd.metrics.kit import Kit
+
 
 def show_evaluation(made: Evaluated, json: bool) -> None:
     """Prints the table of an evaluation with its notes, and where it is."""
     if json:
         print(as_json({"evaluation": made.table.to_dict("records"), "notes": made.notes, "folder": str(made.folder)}))
         return
-    show_table(made.table, made.notes)
+    show_table(made.table, made.notes, made.kit)
     print(f"written to {made.folder}: {', '.join(name for name in FILES if (made.folder / name).is_file())}")
 
 
-def show_table(table: "pd.DataFrame", notes: Sequence[str]) -> None:
+def show_table(table: "pd.DataFrame", notes: Sequence[str], kit: "Kit") -> None:
     """Prints a table of measures in sections, then sentences."""
     from svdd.report.tables import sections
 
-    for title, titles, rows in sections(table):
+    for title, titles, rows in sections(table, kit.all_columns):
         show([dict(zip(titles, row, strict=True)) for row in rows], json=False, title=title)
     print("\n".join(notes))

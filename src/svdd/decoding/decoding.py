@@ -21,7 +21,7 @@ from svdd.cost.budget import Budget, BudgetSpent, BudgetWarning
 from svdd.cost.ledger import Usage
 from svdd.decoding.metering import accounted, accounted_value
 from svdd.decoding.planning import plan
-from svdd.decoding.result import Result, check_columns, join
+from svdd.decoding.result import NOT_KNOWN, Result, check_columns, join
 from svdd.decoding.returned import filled_up, returned
 from svdd.decoding.saving import merge_states, step_from, step_state, write_state
 from svdd.decoding.trace import Trace
@@ -93,7 +93,7 @@ class Decoding:
             options = self.plan.options
         reward = process.adapt(reward)
         self.usage, self.scores = Usage(), {name: process.adapt(score) for name, score in (scores or {}).items()}
-        check_columns(reward, self.scores)
+        check_columns(reward, self.scores, () if process.kind is None else process.kind.further)
         for option in self.method.missing(options):
             raise ValueError(f"{method} needs {option}, such as {option}=10")
         settings = self.method.defaults() | options
@@ -210,8 +210,8 @@ class Decoding:
             breakdown=self.scoring.breakdown,
             trace=self.trace,
             settings=self.settings,
-            about=dict(self.plain.about),
-            export=self.plain.export,
+            about=self.plain.facts,
+            kind=self.plain.kind or NOT_KNOWN,
         )
 
     @property

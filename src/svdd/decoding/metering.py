@@ -49,7 +49,7 @@ def accounted(
     if share:
         shared = deduplicated(denoiser, usage.network, process.time_independent, process.rows_each)
         denoiser = _discrete(shared, denoiser)
-    return replace(process, denoiser=denoiser, decode=decode)
+    return replace(process.decoded_by(decode), denoiser=denoiser)
 
 
 def accounted_value(value: Value, usage: Usage, chunks: Mapping[str, int], share: bool = True) -> Value:

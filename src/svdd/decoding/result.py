@@ -3,7 +3,7 @@
 import json
 import math
 import platform
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,30 +14,36 @@ from jaxtyping import Float
 from torch import Tensor
 
 import svdd
+from svdd.chain.designs import DesignKind, inferred
 from svdd.chain.rng import STREAMS
 from svdd.chain.tree import concatenate
 from svdd.cost.batches import count
 from svdd.cost.ledger import Breakdown, Usage
-from svdd.domains.image.prompts import prompts_of
+from svdd.decoding.trace import Trace
+from svdd.registry import domains, resolve
+from svdd.scoring.components import names_of
 from svdd.scoring.reward import Reward
 
 if TYPE_CHECKING:
     import pandas as pd
-from svdd.decoding.trace import Trace
-from svdd.scoring.components import names_of
-
-Export = Callable[[Any, Sequence[str], Mapping[str, "np.ndarray[Any, Any]"], Path], None]
-
 
 WRITTEN = ("samples.csv", "samples.parquet", "samples.safetensors", "steps.parquet", "run.json")
 """The files that `Result.save` writes, whatever the domain."""
 COLUMNS = ("id", "chain", "sample", "reward", "valid")
 """The columns that samples.csv has whatever the scores."""
-BROUGHT = ("prompt",)
-"""The columns that designs of some kinds bring with them.
 
-Whether they will is known when the designs are there, and a column is read back by its name: scores never have these names.
-"""
+
+NOT_KNOWN = DesignKind()
+"""In the place of a kind that is to be inferred."""
+
+
+def kind_of(designs: Any) -> DesignKind:
+    """The kind of designs of a process that names none: text, tensors, what a domain recognises as its own, or rows."""
+    plain = inferred(designs)
+    if plain != DesignKind() and not isinstance(designs, dict):
+        return plain
+    recognised = (resolve(one.recognises)(designs) for one in domains() if one.recognises)
+    return next((kind for kind in recognised if kind is not None), plain)
 
 
 class ColumnTakenError(ValueError):
@@ -59,7 +65,7 @@ class Result:
         trace: what every step chose from.
         settings: method, sizes, seed.
         about: the model.
-        export: writes the domain's own file.
+        kind: what the designs are; inferred from them unless given.
     """
 
     samples: Any
@@ -72,7 +78,10 @@ class Result:
     trace: Trace = field(default_factory=Trace)
     settings: dict[str, Any] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
-    export: Export | None = None
+    kind: DesignKind = NOT_KNOWN
+
+    def __post_init__(self) -> None:
+        self.kind = kind_of(self.samples) if self.kind is NOT_KNOWN else self.kind
 
     def __len__(self) -> int:
         """The number of designs."""
@@ -96,32 +105,21 @@ class Result:
     def to_frame(self) -> "pd.DataFrame":
         """A table with columns `id, chain, sample, reward, valid` and one for each further score.
 
-        In `sample` an image has the name of its file, and further designs that are not text are numbered, and kept in
-        `samples.safetensors`. Images that were made from prompts have these in one more column, `prompt`.
+        The kind of the designs says how `sample` shows them, text as it is and an image by the name of its file, and which
+        columns they bring with them, such as `prompt`.
         """
         import pandas as pd
 
-        prompts = prompts_of(self.samples)
+        ids = self.ids
         columns = {
-            "id": self.ids,
+            "id": ids,
             "chain": self.chain,
-            "sample": self._shown(),
-            **({} if prompts is None else {"prompt": prompts}),
+            "sample": self.kind.column(self.samples, ids),
+            **self.kind.columns(self.samples),
             "reward": self.rewards.numpy(),
             "valid": (~self.rewards.isneginf()).numpy(),
         }
         return pd.DataFrame(columns | {k: v.numpy() for k, v in self.scores.items()})
-
-    def _shown(self) -> Any:
-        """Designs as a table can hold them."""
-        if self._are_images:
-            return [f"{name}.png" for name in self.ids]
-        text = isinstance(self.samples, list) and all(isinstance(s, str) for s in self.samples)
-        return self.samples if text else range(len(self))
-
-    @property
-    def _are_images(self) -> bool:
-        return bool(self.about.get("domain") == "image")
 
     def save(self, folder: str | Path) -> Path:
         """Writes samples.csv, samples.parquet, steps.parquet, run.json and the domain's own file.
@@ -138,14 +136,8 @@ class Result:
         frame.to_parquet(path / "samples.parquet", index=False)
         self.trace.to_frame().to_parquet(path / "steps.parquet", index=False)
         (path / "run.json").write_text(json.dumps(self.record(), indent=2, default=str) + "\n", encoding="utf-8")
-        tensors = self.samples if isinstance(self.samples, dict) else {"samples": self.samples}
-        if not self._are_images and all(isinstance(v, Tensor) for v in tensors.values()):
-            from safetensors.torch import save_file
-
-            save_file({k: v.contiguous() for k, v in tensors.items()}, path / "samples.safetensors")
-        if self.export is not None:
-            numbers = {"reward": self.rewards} | self.scores
-            self.export(self.samples, self.ids, {name: column.numpy() for name, column in numbers.items()}, path)
+        numbers = {"reward": self.rewards} | self.scores
+        self.kind.write(self.samples, self.ids, {name: column.numpy() for name, column in numbers.items()}, path)
         return path
 
     def record(self) -> dict[str, Any]:
@@ -190,15 +182,20 @@ def join(results: Sequence[Result], **shared: Any) -> Result:
     )
 
 
-def check_columns(reward: Reward, scores: Iterable[str]) -> None:
+def check_columns(reward: Reward, scores: Iterable[str], further: Sequence[str] = ()) -> None:
     """Looks whether components and further scores have names of their own.
+
+    Args:
+        reward: that guides.
+        scores: names of further scores.
+        further: the columns that designs bring with them.
 
     Raises:
         ColumnTakenError: for a name that another column has, or that designs may bring with them.
     """
     components = names_of(reward)
     for name in (*components, *scores):
-        if name in (*COLUMNS, *BROUGHT):
+        if name in (*COLUMNS, *further):
             what = "component" if name in components else "score"
             whose = "every result has" if name in COLUMNS else "designs may bring"
             raise ColumnTakenError(f"a {what} cannot be named {name!r}: {whose} that column already")

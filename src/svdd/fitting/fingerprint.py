@@ -23,7 +23,6 @@ from svdd.scoring.identity import file_hash
 from svdd.scoring.reward import Reward
 
 _FORMAT = "svdd-fingerprint-1"
-_FACTS = ("name", "alphabet", "length", "prompts", "classes", "valency_correction")
 _TOLERANCE = 0.01  # absolute and relative: far above rounding on any machine, far below another network's answer
 
 
@@ -62,8 +61,8 @@ class Fingerprint:
             1 network row a probed state and what a move costs, 1 decoder row and 1 reward row a probed design; a dozen in all.
         """
         for name, fitted in self.facts.items():
-            if process.about.get(name) != fitted:
-                raise _differs(f"{name} {fitted!r}", f"{process.about.get(name)!r}")
+            if process.facts.get(name) != fitted:
+                raise _differs(f"{name} {fitted!r}", f"{process.facts.get(name)!r}")
         first = len(self.times) - len(process.times)
         if first < 0 or not torch.allclose(self.times[first:], process.times.to(self.times), atol=1e-6):
             raise _differs(*_grids(self.times, process.times))
@@ -158,7 +157,8 @@ def take_fingerprint(
     process: Process, reward: Reward, x: Tree, step: Int64[Tensor, " p"], finished: Tree
 ) -> Fingerprint:
     """The fingerprint of a process and a reward at the given states and designs."""
-    facts = {name: process.about[name] for name in _FACTS if name in process.about}
+    decide = ("name", *(process.kind.decides if process.kind is not None else ()))
+    facts = {name: process.facts[name] for name in decide if name in process.facts}
     answers = asked(process, reward, x, step, finished)
     return Fingerprint(facts, process.times, x, step, finished, answers)
 

@@ -20,11 +20,12 @@ from svdd.fitting.break_even import break_even
 from svdd.fitting.card import FORMAT, plain
 from svdd.fitting.fingerprint import Fingerprint, take_fingerprint
 from svdd.fitting.losses import effective
-from svdd.fitting.predictors import AUTOMATIC, NETWORKS, build, of_network, suited, symbols_of
+from svdd.fitting.predictors import of_network, symbols_of
 from svdd.fitting.quality import measured
+from svdd.fitting.readers import is_savable, reader, suited
 from svdd.fitting.regression import fit_network, fit_regressor, renoised
 from svdd.fitting.rollouts import Rollouts, Tell, roll_out, silent
-from svdd.fitting.settings import TARGETS, Settings, make_settings
+from svdd.fitting.settings import AUTOMATIC, TARGETS, Settings, make_settings
 from svdd.fitting.value import FittedValue
 from svdd.method.features import table
 from svdd.method.learned_values import Learned
@@ -93,8 +94,7 @@ def fit_value(process: Process, reward: Reward, **settings: Any) -> FittedValue:
         unit = _unit(rollouts.reward, given)
         between = time.perf_counter()
         network, learned, training = _fitted(rolled, counting(scored, given), rollouts, given, unit, tell)
-        savable = network is not None and type(network) in [kind for kind, _ in NETWORKS.values()]
-        probes = _probes(process, scored, rollouts) if savable else None
+        probes = _probes(process, scored, rollouts) if is_savable(network) else None
     ended = time.perf_counter()
     seconds = {"seconds_rollouts": between - started, "seconds_training": ended - between}
     card = _described(process, reward, rollouts, given, training, invalid) | {"cost": _bill(usage, seconds)}
@@ -110,7 +110,7 @@ def _collected(process: Process, reward: Reward, settings: Settings, tell: Tell)
     )  # fmt: skip
     if not settings.forward_noise:
         return rollouts
-    if not {"alphabet", "mask"} <= process.about.keys():
+    if process.kind is None or process.kind.mask is None:
         raise ValueError(
             "forward_noise is for masked sequence models; leave it out to learn from the model's own states"
         )
@@ -164,7 +164,7 @@ def _fitted(
         )
     if isinstance(network, str):
         with isolated_randomness(settings.seed):
-            network = build(network, settings.network_options, rollouts.x, symbols)
+            network = reader(network).build(settings.network_options, rollouts.x, symbols)
     network, training = fit_network(network, process, reward, rollouts, settings, unit, tell)
     return network, Learned(of_network(network), reward, settings.soft), training
 
@@ -175,7 +175,7 @@ def _described(
     """The parts of the card that need no further roll-outs."""
     valid = rollouts.reward[~rollouts.reward.isneginf()]
     network = settings.network if isinstance(settings.network, str) else type(settings.network).__name__
-    facts = {name: process.about[name] for name in ("name", "alphabet", "length") if name in process.about}
+    facts = {name: process.facts[name] for name in ("name", "alphabet", "length") if name in process.facts}
     return {
         "format": FORMAT,
         "target": settings.target,

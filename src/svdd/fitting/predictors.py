@@ -1,7 +1,6 @@
-"""Predictors: networks and regressors as functions of (x_t, t, cond), and the networks that come with the package."""
+"""Predictors: networks and regressors as functions of (x_t, t, cond)."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,79 +10,18 @@ from torch import Tensor, nn
 from svdd.chain.process import Process
 from svdd.chain.tree import Tree, leaves, tree_map
 from svdd.cost.batches import in_full_batches
-from svdd.domains.image.regressor import ImageRegressor
-from svdd.domains.molecule.graph_regressor import GraphRegressor
+from svdd.fitting.readers import rows_at_once
 from svdd.method.features import Features, predicted
 from svdd.method.learned_values import Predictor
-from svdd.networks.attention import TransformerRegressor
 from svdd.networks.bases import Scaled
-from svdd.networks.regressors import ConvolutionalRegressor, PooledRegressor
 
-NETWORKS: dict[str, tuple[type[Any], dict[str, Any]]] = {
-    "convolutional": (ConvolutionalRegressor, {"channels": 64, "layers": 2, "bins": 25, "hidden": 64, "dropout": 0.2}),
-    "pooled": (PooledRegressor, {"channels": 128, "dropout": 0.4}),
-    "transformer": (TransformerRegressor, {"width": 64, "layers": 2, "dropout": 0.2}),
-    "graph": (GraphRegressor, {"channels": 32, "rounds": 3, "dropout": 0.1}),
-    "image": (ImageRegressor, {"channels": 48, "levels": 2, "dropout": 0.1}),
-}
-"""Classes of networks by name, with the sizes they have here unless others are given."""
-
-AUTOMATIC = "automatic"
-_SHORT = 64  # sites up to which the place of a letter is learned better than its company
-
-_SITES, _GRAPHS, _PLACES = 6400, 32, 4096  # of a batch
 _FLOOR = 1e-13  # the smallest mean weight a regressor can claim: 30 temperatures below the best design
-
-
-def suited(x: Tree) -> str:
-    """The network for states unless one is named: by place for short sequences, by motifs wherever they are for long ones."""
-    if _are_graphs(x):
-        return "graph"
-    if _latents(x) is not None:
-        return "image"
-    return "pooled" if isinstance(x, Tensor) and x.ndim == 2 and x.shape[1] > _SHORT else "convolutional"
-
-
-def _are_graphs(x: Tree) -> bool:
-    return isinstance(x, dict) and x.keys() == {"x", "adj", "flags"}
-
-
-def _latents(x: Tree) -> Tensor | None:
-    """Of states that are images or latents, these; None of others."""
-    found = x["latents"] if isinstance(x, dict) and x.keys() == {"latents", "condition"} else x
-    return found if isinstance(found, Tensor) and found.ndim == 4 and found.is_floating_point() else None
-
-
-def build(name: str, options: Mapping[str, Any], x: Tree, symbols: int) -> nn.Module:
-    """A network of the package for token sequences, graphs or images.
-
-    Raises:
-        ValueError: for states that the network does not read, and for sizes that make no sense.
-    """
-    tokens = isinstance(x, Tensor) and x.ndim == 2 and not x.is_floating_point()
-    latents = _latents(x)
-    known = {"graph": ("graphs", _are_graphs(x)), "image": ("images or latents", latents is not None)}
-    reads, fits = known.get(name, ("rows of tokens", tokens))
-    if not fits:
-        raise ValueError(
-            f"the {name} network reads {reads}, which this model's states are not; give network=... a torch module of (x, t) "
-            "or a regressor with fit and predict"
-        )
-    kind, sizes = NETWORKS[name]
-    if latents is not None:
-        shape = {"features": latents.shape[1], "conditions": symbols if isinstance(x, dict) else 0}
-    else:
-        shape = {"vocabulary": symbols - 1, "length": x.shape[1]} if tokens else {"features": x["x"].shape[-1]}
-    try:
-        return kind(timed=True, **(shape | sizes | dict(options)))
-    except TypeError as error:
-        raise ValueError(f"the {name} network cannot be made with {dict(options)}: {error}") from None
 
 
 def symbols_of(process: Process, *states: Tree) -> int:
     """How many symbols the tokens of states can be, the mask included; 0 for states without tokens."""
-    if "alphabet" in process.about:
-        return len(process.about["alphabet"]) + 1
+    if process.kind is not None and process.kind.symbols:
+        return process.kind.symbols
     tokens = [leaf for state in states for leaf in leaves(state) if not leaf.is_floating_point()]
     return max((int(leaf.max()) + 1 for leaf in tokens), default=0)
 
@@ -119,21 +57,10 @@ def of_network(network: nn.Module) -> Predictor:
         def forward(part: Tree) -> Tensor:
             return network(part, time)[:, 0]
 
-        size = _at_once(x)
+        size = rows_at_once(x)
         return in_full_batches(forward, size)(readable(x)) if size else forward(readable(x))
 
     return predictor
-
-
-def _at_once(x: Tree) -> int:
-    """Rows of a batch of one size, 0 for any."""
-    if _are_graphs(x):
-        return _GRAPHS
-    latents = _latents(x)
-    if latents is not None:
-        return max(1, _PLACES // max(latents[0, 0].numel(), 1))
-    whole = isinstance(x, Tensor) and not x.is_floating_point()
-    return max(1, _SITES // max(x[0].numel(), 1)) if whole else 0
 
 
 def of_regressor(model: Any, features: Features, best: float, temperature: float | None) -> Predictor:

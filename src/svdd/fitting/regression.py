@@ -199,4 +199,5 @@ def renoised(process: Process, rollouts: Rollouts, uniform: Float[Tensor, "r L"]
     r"""States of masked sequence models by forward noise: each site of $x_0$ is masked with probability t."""
     x_0 = take(rollouts.finished, rollouts.chain)
     masked = uniform < process.times[rollouts.step][:, None]
-    return x_0.masked_fill(masked, len(process.about["alphabet"]))
+    assert process.kind is not None and process.kind.mask is not None, "the model has masks"
+    return x_0.masked_fill(masked, process.kind.mask)

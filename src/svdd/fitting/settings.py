@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from svdd.chain.tree import Tree
-from svdd.fitting.predictors import AUTOMATIC, NETWORKS
+from svdd.fitting.readers import known
 from svdd.messages import check, check_known, unknown
 from svdd.scoring.score_file import ScoreCache
 
+AUTOMATIC = "automatic"
+"""The network that suits the states."""
 TARGETS = {
     "mean": "E[r(x_0) | x_t], the mean reward; at most the soft value, at any temperature (Jensen)",
     "soft": "a log E[exp(r(x_0)/a) | x_t], the soft value, from the rewards of whole roll-outs",
@@ -48,8 +50,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_known("target", self.target, TARGETS)
-        if isinstance(self.network, str) and self.network not in (AUTOMATIC, *NETWORKS):
-            raise ValueError(unknown("network", self.network, (AUTOMATIC, *NETWORKS)))
+        if isinstance(self.network, str) and self.network not in (AUTOMATIC, *known()):
+            raise ValueError(unknown("network", self.network, (AUTOMATIC, *known())))
         if self.target != "mean" and (self.temperature is None or not 0 < self.temperature < float("inf")):
             raise ValueError(
                 f"target {self.target} needs a finite temperature above 0, got {self.temperature}; "

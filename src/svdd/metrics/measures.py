@@ -1,6 +1,6 @@
 """Designs of runs, what is known of each, and rows of measures with intervals, whatever the designs are.
 
-`svdd.domains.sequence.measures` says what is measured of sequences, `svdd.domains.molecule.measures.measures` of molecules.
+The kit of a domain (`svdd.metrics.Kit`) says what is measured of its designs.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import ArrayLike
 
+from svdd.chain.designs import DesignKind
 from svdd.cost.batches import chunked, count, picked
 from svdd.cost.ledger import Cost, metered
 from svdd.decoding.result import Result
+from svdd.metrics.columns import HELD_OUT, REWARD, Column, Measure
 from svdd.metrics.intervals import Resamples, Statistic, cautions, interval, mean, quantile
 from svdd.scoring.numbers import checked
 from svdd.scoring.reward import Reward
@@ -27,26 +29,13 @@ Chunks = Mapping[str, int]
 MOST = 256
 """Designs of a run, the first, whose likelihood, held-out reward and distances are computed."""
 
-Measure = tuple[str, Statistic | None, bool]
-"""Name, statistic (None where it cannot be taken) and whether its interval is centred."""
-
-
-def makes_molecules(about: Mapping[str, Any]) -> bool:
-    """Whether a model's designs are SMILES."""
-    return about.get("domain") == "molecule"
-
-
-def makes_images(about: Mapping[str, Any]) -> bool:
-    """Whether a model's designs are images."""
-    return about.get("domain") == "image"
-
 
 @dataclass(frozen=True)
 class Designs:
     """Designs of runs with the same settings, and what is known of each.
 
     Args:
-        sequences: the designs as text: sequences of one length, or SMILES.
+        sequences: the designs as text, or their names.
         run: the run of each.
         chain: its chain within the run.
         reward: what guided; -inf where invalid.
@@ -155,31 +144,52 @@ def scored(
     )
 
 
-def tabled(designs: Designs, measures: Iterable[Measure], notes: list[str], draws: int = 1000) -> Evaluation:
+@dataclass
+class View:
+    """Designs as the columns of a domain see them; a domain adds what several of its columns share.
+
+    Args:
+        designs: of one or more runs with the same settings.
+        reference: natural designs, for what is compared with them; None without.
+        kind: what the designs are.
+        notes: what was left out, and why; columns add to them.
+    """
+
+    designs: Any
+    reference: Any = None
+    kind: Any = field(default_factory=DesignKind)
+    notes: list[str] = field(default_factory=list)
+
+
+def tabled(view: View, columns: Iterable[Column], draws: int = 1000) -> Evaluation:
     """A row: rewards and further measures, each with its bootstrap interval in columns `_low` and `_high`.
 
     Intervals are of 95 %, over chains, and over runs too where there are several. Measures that cannot be taken are NaN,
     and so are the bounds of what is measured of fewer than 8 chains.
 
     Args:
-        designs: of one or more runs with the same settings.
-        measures: beyond the rewards.
-        notes: what was left out; those of making the measures may come while they are made.
+        view: the designs.
+        columns: beyond the rewards.
         draws: resamples of the bootstrap.
     """
+    designs = view.designs
     resamples = Resamples.of(designs.run, designs.chain, draws=draws)
-    notes += cautions(resamples.chains(range(len(designs.run))))
-    valid = numpy.isfinite(designs.reward)
-    row: dict[str, Any] = {
-        "runs": len(set(designs.run)), "designs": len(designs.sequences), "valid": float(valid.mean()),
-    }  # fmt: skip
-    rewards = [*_rewards("reward", designs.reward), *_rewards("judge", designs.judge)]
-    for name, statistic, centred in [*rewards, *measures]:
-        found = (numpy.nan,) * 3 if statistic is None else interval(statistic, resamples, centred=centred)
-        if centred:  # moving the interval must not take it beyond what a correlation can be
-            found = found[0], max(found[1], -1.0), min(found[2], 1.0)
-        row |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
-    return Evaluation(row, notes, designs)
+    measured = [(column, column.statistic(view)) for column in (*REWARDS, *columns) if column.given(view)]
+    view.notes += cautions(resamples.chains(range(len(designs.run))))
+    row: dict[str, Any] = {}
+    for column, measure in measured:
+        row |= _cells(column, measure, resamples)
+    return Evaluation(row, view.notes, designs)
+
+
+def _cells(column: Column, measure: Measure, resamples: Resamples) -> dict[str, Any]:
+    """A number, with its bounds where it is of a kind that has them."""
+    if isinstance(measure, int | float):
+        return {column.name: measure}
+    found = (numpy.nan,) * 3 if measure is None else interval(measure, resamples, centred=column.centred)
+    if column.centred:  # moving the interval must not take it beyond what a correlation can be
+        found = found[0], max(found[1], -1.0), min(found[2], 1.0)
+    return dict(zip((column.name, f"{column.name}_low", f"{column.name}_high"), found, strict=True))
 
 
 def optional(make: Callable[[], Made], notes: list[str]) -> Made | None:
@@ -228,7 +238,32 @@ def between(rows: Sequence[int], distances: Float[ndarray, "m m"]) -> Statistic:
     return Statistic(statistic, rows)
 
 
-def _rewards(name: str, values: Float[ndarray, " n"]) -> list[Measure]:
+def _columns_of(name: str, words: str, section: str, values: Callable[[Designs], Any]) -> tuple[Column, ...]:
+    """Mean and quantiles of a reward."""
+
+    def at(share: float) -> Callable[[View], Statistic]:
+        return lambda view: quantile(values(view.designs), share)
+
+    middle = Column(f"{name}_mean", f"mean {words}", section, lambda view: mean(values(view.designs)), better="higher")
     shares = {"q10": 0.1, "median": 0.5, "q90": 0.9}
-    middle: Measure = (f"{name}_mean", mean(values), False)
-    return [middle, *((f"{name}_{title}", quantile(values, share), False) for title, share in shares.items())]
+    titles = {
+        "q10": f"10 % quantile of the {words}",
+        "median": f"median {words}",
+        "q90": f"90 % quantile of the {words}",
+    }
+    return middle, *(
+        Column(f"{name}_{q}", titles[q], section, at(share), better="higher") for q, share in shares.items()
+    )
+
+
+REWARDS = (
+    Column("runs", "runs", REWARD, lambda view: len(set(view.designs.run))),
+    Column("designs", "designs", REWARD, lambda view: len(view.designs.sequences)),
+    Column(
+        "valid", "share of valid designs", REWARD, lambda view: float(numpy.isfinite(view.designs.reward).mean()),
+        better="higher",
+    ),
+    *_columns_of("reward", "guiding reward", REWARD, lambda designs: designs.reward),
+    *_columns_of("judge", "held-out reward", HELD_OUT, lambda designs: designs.judge),
+)  # fmt: skip
+"""The columns of every evaluation."""

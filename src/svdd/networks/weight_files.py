@@ -11,18 +11,25 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from svdd.domains.image.classifier import ImageClassifier
-from svdd.domains.image.regressor import ImageRegressor
-from svdd.domains.molecule.graph_regressor import GraphRegressor
 from svdd.networks.attention import TransformerRegressor
 from svdd.networks.regressors import ConvolutionalRegressor, PooledRegressor
 from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
 from svdd.networks.timed import TimedSequenceDenoiser
+from svdd.registry import NETWORKS, resolve
 
 _FORMAT = "svdd-network-1"
 _SEQUENCES = (SequenceClassifier, SequenceDenoiser, TimedSequenceDenoiser)
-_REGRESSORS = (ConvolutionalRegressor, PooledRegressor, TransformerRegressor, GraphRegressor, ImageRegressor)
-_CLASSES: dict[str, type[Any]] = {one.__name__: one for one in (*_SEQUENCES, *_REGRESSORS, ImageClassifier)}
+_REGRESSORS = (ConvolutionalRegressor, PooledRegressor, TransformerRegressor)
+_CLASSES: dict[str, type[Any]] = {one.__name__: one for one in (*_SEQUENCES, *_REGRESSORS)}
+
+
+def class_of(name: str) -> type[Any] | None:
+    """A class that weight files may name, of this room or of a domain; None for any other name."""
+    return _CLASSES[name] if name in _CLASSES else resolve(NETWORKS[name]) if name in NETWORKS else None
+
+
+def _known() -> str:
+    return ", ".join(sorted([*_CLASSES, *NETWORKS]))
 
 
 def save_network(network: nn.Module, path: str | Path) -> None:
@@ -32,8 +39,8 @@ def save_network(network: nn.Module, path: str | Path) -> None:
         ValueError: If the class of `network` is not one that `load_network` would accept.
     """
     name = type(network).__name__
-    if _CLASSES.get(name) is not type(network):
-        raise ValueError(f"cannot save a {name}; savable are: {', '.join(sorted(_CLASSES))}")
+    if class_of(name) is not type(network):
+        raise ValueError(f"cannot save a {name}; savable are: {_known()}")
     state = network.state_dict()
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     metadata = {"format": _FORMAT, "class": name, "config": json.dumps(network.config)}
@@ -68,14 +75,15 @@ def load_network(path: str | Path) -> nn.Module:
 def _rebuild(metadata: dict[str, str], path: Path) -> nn.Module:
     """Construct the network that the metadata of a file describes."""
     name = metadata.get("class", "")
-    if metadata.get("format") != _FORMAT or name not in _CLASSES:
+    made = class_of(name)
+    if metadata.get("format") != _FORMAT or made is None:
         raise ValueError(
             f"{path} was not written by save_network: format {metadata.get('format')!r}, "
-            f"class {name!r}; accepted classes are: {', '.join(sorted(_CLASSES))}"
+            f"class {name!r}; accepted classes are: {_known()}"
         )
     try:
         # The meta device skips initial weights, which would draw global random numbers.
         with torch.device("meta"):
-            return _CLASSES[name](**json.loads(metadata["config"]))
+            return made(**json.loads(metadata["config"]))  # type: ignore[no-any-return]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the config in {path} cannot be used: {error}") from error

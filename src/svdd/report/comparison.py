@@ -7,23 +7,19 @@ from typing import Any
 import pandas as pd
 
 from svdd.messages import number
-from svdd.report.figures import Figure, figure
+from svdd.metrics.columns import Column, drawn_against
+from svdd.metrics.kit import Figure, Kit
+from svdd.report.figures import figure
 from svdd.report.html import named_extra, write_page
 from svdd.report.tables import captioned
 
-_NATURAL = {
-    "elbo_per_base": "likelihood bound, nats a letter",
-    "elbo_per_symbol": "likelihood bound, nats a symbol",
-    "fcd": "Fréchet ChemNet distance to known molecules",
-    "image_distance": "Fréchet distance to photographs",
-    "diversity": "diversity, mean distance of two designs",
-}
 _SIZES = ("particles", "width", "candidates", "temperature")
 
 
 def write_comparison(
     found: pd.DataFrame,
     folder: Path,
+    kit: Kit,
     facts: Mapping[str, Any],
     plan: Sequence[Mapping[str, Any]],
     says: Sequence[str],
@@ -37,6 +33,7 @@ def write_comparison(
     Args:
         found: columns `label`, `method`, `temperature`, and `x_low` and `x_high` beside every measure x.
         folder: where to.
+        kit: of the domain of the designs.
         facts: on top of the page.
         plan: rows of equal keys, a method each.
         says: what the table shows.
@@ -49,7 +46,7 @@ def write_comparison(
         ImportError: without jinja2 or matplotlib; it names the extra.
     """
     with named_extra():
-        drawn = _figures(found)
+        drawn = _figures(found, kit)
     shown = found.drop(columns=[name for name in _SIZES if name in found])
     planned = {
         "title": "Plan", "caption": "What one run of each asks for",
@@ -61,29 +58,34 @@ def write_comparison(
         facts={name: number(value) for name, value in facts.items()},
         says=list(says),
         figures=[*figures, *drawn],
-        tables=[*captioned(shown), planned],
+        tables=[*captioned(shown, kit.all_columns), planned],
         notes=list(notes),
         settings=dict(settings),
         citations=list(citations),
     )
 
 
-def _figures(found: pd.DataFrame) -> list[dict[str, str]]:
-    """Rewards by row, and the trade-offs: a line a method over its temperatures."""
+def _figures(found: pd.DataFrame, kit: Kit) -> list[Figure]:
+    """Rewards by row, and the trade-offs: a line per method over its temperatures."""
     from svdd.report.plots import against, quantile_bars
 
     order = found["method"].factorize()[0]
     lines = found.assign(point=_points(found), order=order).sort_values(["order", "temperature"], kind="stable")
-    natural = next((name for name in _NATURAL if name in found and found[name].notna().any()), None)
-    said = "Median guiding reward and {}, a point a row of the tables, whiskers 95 %; lines join the temperatures of a method."
+    said = "Median guiding reward and {}, a point per row of the tables, whiskers 95 %; lines join a method's temperatures."
     bars = "Bar: 10 to 90 % of the designs; point: median, with its 95 % interval."
     made = figure("Guiding reward", bars, quantile_bars(found, "reward", "guiding reward"))
     made += figure("Held-out reward", bars, quantile_bars(found, "judge", "held-out reward"))
-    if natural is not None:
-        drawn = against(lines, "reward_median", natural, "median guiding reward", _NATURAL[natural])
-        made += figure("Reward and naturalness", said.format(_NATURAL[natural]), drawn)
+    for column in _natural(found, kit):
+        drawn = against(lines, "reward_median", column.name, "median guiding reward", column.title)
+        made += figure("Reward and naturalness", said.format(column.title), drawn)
     drawn = against(lines, "reward_median", "judge_median", "median guiding reward", "median held-out reward")
     return made + figure("Reward and held-out reward", said.format("held-out reward"), drawn)
+
+
+def _natural(found: pd.DataFrame, kit: Kit) -> list[Column]:
+    """The first column that was measured of how like natural designs they are, or of their diversity."""
+    wanted = [*drawn_against(kit.columns), *(one for one in kit.columns if one.name == "diversity")]
+    return [one for one in wanted if one.name in found and found[one.name].notna().any()][:1]
 
 
 def _points(found: pd.DataFrame) -> list[str]:

@@ -1,10 +1,10 @@
 """report.html: the designs and their rewards, how they were chosen, cost, settings and what to cite, in one file.
 
-The file loads nothing: no script, no font, no picture from elsewhere; figures are SVG inside it, and so is the viewer of
-poses, where there are any. Every text from a model, a reward or a design is escaped.
+The file loads nothing: no script, no font, no picture from elsewhere; figures are SVG inside it, and so are the widgets of a
+domain, where there are any. Every text from a model, a reward or a design is escaped.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -17,14 +17,16 @@ from svdd.cost.ledger import Cost, Usage
 from svdd.decoding.result import Result
 from svdd.messages import number
 from svdd.method.table import citations
+from svdd.metrics.kit import Finish, Widget, kit_of
 from svdd.report.tables import measures, readable
 from svdd.scoring.policy import told
 
 if TYPE_CHECKING:
-    from svdd.domains.molecule.poses import Poses
     from svdd.metrics.measures import Evaluation
 
 TOP = 10
+POLICY = {"default-src": "'none'", "img-src": "data:", "style-src": "'unsafe-inline'"}
+"""What a page without widgets may do: show what is in it."""
 
 
 def write_report(
@@ -33,7 +35,7 @@ def write_report(
     comparison: pd.DataFrame | None = None,
     baselines: Mapping[str, Result] | None = None,
     evaluation: "Evaluation | None" = None,
-    poses: "Poses | None" = None,
+    finish: Finish | None = None,
 ) -> Path:
     """Writes report.html into a folder.
 
@@ -43,7 +45,7 @@ def write_report(
         comparison: a table of methods, one a row; columns `x`, `x_low`, `x_high` are shown as one.
         baselines: other runs whose rewards are drawn beside this one's.
         evaluation: what the designs are worth beyond the reward.
-        poses: how the best molecules sit in their receptor.
+        finish: what the domain adds.
 
     Returns:
         The file.
@@ -54,8 +56,9 @@ def write_report(
     with named_extra():
         from svdd.report.figures import figures
 
-        drawn = figures(result, baselines or {}, evaluation, poses)
-        further = _of_molecules(result, poses) | _of_images(result)
+        kit, added = kit_of(result.kind.domain), finish or Finish()
+        drawn = [*figures(result, baselines or {}, evaluation, kit), *added.figures()]
+        further = {"gallery": kit.gallery(result), "widgets": added.widgets()}
     return write_page(folder, **_contents(result, comparison, evaluation), **further, figures=drawn)
 
 
@@ -78,35 +81,21 @@ def write_page(folder: str | Path, **contents: Any) -> Path:
     """
     with named_extra():
         from jinja2 import Environment
-
-        from svdd.domains.molecule.figures.viewer import policy
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         files("svdd.report").joinpath("report.html.j2").read_text(encoding="utf-8")
     )
     path = Path(folder) / "report.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page.render(**{"policy": policy()} | contents), encoding="utf-8")
+    path.write_text(page.render(policy=_policy(contents.get("widgets", ())), **contents), encoding="utf-8")
     return path
 
 
-def _of_molecules(result: Result, poses: "Poses | None") -> dict[str, Any]:
-    """The best molecules, drawn, and the viewer of their poses."""
-    from svdd.domains.molecule.figures.drawings import best_drawn, has_molecules
-    from svdd.domains.molecule.figures.viewer import policy, viewer
-    from svdd.report.figures import embedded
-
-    if not has_molecules(result):
-        return {}
-    drawn = {"molecules": [one | {"source": embedded(one["svg"])} for one in best_drawn(result)]}
-    seen = viewer(poses) if poses else None
-    return drawn | ({"viewer": seen, "policy": policy(seen["script"])} if seen else {})
-
-
-def _of_images(result: Result) -> dict[str, Any]:
-    """The best images."""
-    from svdd.domains.image.figures import best_images, has_images
-
-    return {"images": best_images(result)} if has_images(result) else {}
+def _policy(widgets: Iterable[Widget]) -> str:
+    """What a page may do: show what is in it, and what its widgets need."""
+    rules = POLICY.copy()
+    for widget in widgets:
+        rules |= widget.policy
+    return "; ".join(f"{name} {allowed}" for name, allowed in rules.items())
 
 
 def _contents(result: Result, comparison: pd.DataFrame | None, evaluation: "Evaluation | None") -> dict[str, Any]:
@@ -140,8 +129,7 @@ def _facts(result: Result) -> dict[str, Any]:
         "best reward": float(valid.max()) if len(valid) else None,
         "valid": f"{np.isfinite(rewards).mean():.0%}",
     }
-    if isinstance(result.samples, list) and all(isinstance(sample, str) for sample in result.samples):
-        facts["different designs"] = len(set(result.samples))
+    facts["different designs"] = len(set(result.kind.keys(result.samples)))
     return facts | {"seconds": result.usage.seconds}
 
 

@@ -1,11 +1,12 @@
 """Tables for people: a number with its interval in one cell."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from svdd.messages import number
+from svdd.metrics.columns import COST, SECTIONS, Column
 
 
 def readable(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
@@ -27,46 +28,29 @@ def bracketed(row: Mapping[Any, Any], name: str) -> str:
     return f"{number(row[name])} ({number(row[f'{name}_low'])} to {number(row[f'{name}_high'])})"
 
 
-COST = "Cost"
-SECTIONS: dict[str, tuple[str, ...]] = {
-    "Reward": ("runs", "designs", "valid", "reward_mean", "reward_q10", "reward_median", "reward_q90"),
-    "Held-out reward": ("judge_mean", "judge_q10", "judge_median", "judge_q90"),
-    "Naturalness": (
-        "elbo_per_base", "correlation_3mer", "correlation_6mer", "correlation_motif", "validity", "elbo_per_symbol",
-        "fcd", "fcd_floor", "fragment_similarity", "scaffold_similarity", "pains", "image_distance",
-        "image_distance_floor", "sharpness",
-    ),
-    "Diversity and novelty": (
-        "diversity", "diversity_per_prompt", "unique", "near_duplicates", "novel", "distant", "nearest_distance",
-        "nearest_similarity",
-    ),
-    "Composition": ("homopolymer", "gc", "qed", "sa", "logp", "weight", "brightness", "colourfulness"),
-    COST: (
-        "network_rows_asked", "network_rows_computed", "value_rows_asked", "value_rows_computed",
-        "reward_rows_asked", "reward_rows_computed", "seconds", "elbo_rows", "judge_rows",
-    ),
-}  # fmt: skip
-"""The columns of an evaluation, by what they are about."""
+def sections(frame: pd.DataFrame, columns: Sequence[Column]) -> list[tuple[str, list[str], list[list[str]]]]:
+    """An evaluation as a few narrow tables: title, titles of columns and rows; what no row has is left out.
 
-
-def sections(frame: pd.DataFrame) -> list[tuple[str, list[str], list[list[str]]]]:
-    """An evaluation as a few narrow tables: title, titles of columns and rows; what no row has is left out."""
-    known = {name for names in SECTIONS.values() for name in names}
-    measures = [name for name in frame.select_dtypes("number") if not _is_bound(str(name), frame)]
-    groups = SECTIONS | {"Structure": tuple(name for name in measures if name not in known)}
-    shown = [[name for name in names if name in measures and not frame[name].isna().all()] for names in groups.values()]
+    Args:
+        frame: a row per method or run; numbers that no column declares are in the last table.
+        columns: those that there may be.
+    """
+    known = {column.name for column in columns}
+    measured = [name for name in frame.select_dtypes("number") if not _is_bound(str(name), frame)]
+    groups = {title: [column.name for column in columns if column.section == title] for title in SECTIONS}
+    groups[SECTIONS[-1]] += [str(name) for name in measured if name not in known]
     made = []
-    for title, names in zip(groups, shown, strict=True):
-        if names:
-            bounds = [f"{name}_{end}" for name in names for end in ("low", "high") if f"{name}_{end}" in frame]
-            made.append((title, *readable(frame[["label", *names, *bounds]])))
+    for title, names in groups.items():
+        shown = [name for name in names if name in measured and not frame[name].isna().all()]
+        bounds = [f"{name}_{end}" for name in shown for end in ("low", "high") if f"{name}_{end}" in frame]
+        made += [(title, *readable(frame[["label", *shown, *bounds]]))] if shown else []
     return made
 
 
-def captioned(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def captioned(frame: pd.DataFrame, columns: Sequence[Column]) -> list[dict[str, Any]]:
     """The sections of an evaluation as tables of a page."""
     made = []
-    for title, titles, rows in sections(frame):
+    for title, titles, rows in sections(frame, columns):
         brackets = any(" to " in cell for row in rows for cell in row[1:])
         said = "; brackets hold 95 % intervals" if brackets else ""
         caption = f"{title}{', summed over the runs of a row' if title == COST else said}"

@@ -3,8 +3,8 @@
 The command is split like a shell would (quotes hold words together), but no shell runs it. `{input}` stands for a file of
 JSON lines, `{"id": 0, "design": "ACGT"}`; `{input.csv}` for a table with these columns, and `{input.txt}` for plain designs,
 one a line. Without any of them JSON lines go to standard input. `{output}` stands for the file that the command writes, one
-score a line; without it scores are read from standard output. `-inf` is an invalid design. An image is the path of a PNG file,
-which is gone after the call, and its prompt, where it has one, stands beside it as `prompt`.
+score a line; without it scores are read from standard output. `-inf` is an invalid design. Designs that are no text go out as
+their domain has it: an image, say, as the path of a PNG file, which is gone after the call, with its `prompt` beside it.
 """
 
 import contextlib
@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from svdd.messages import check
+from svdd.rewards.outside import AS_THEY_ARE, Outside, Row
 from svdd.scoring.identity import file_hash
 from svdd.scoring.reward import RewardError
 
-Row = dict[str, Any]
 FORMATS = ("{input}", "{input.csv}", "{input.txt}")
 
 
@@ -39,12 +39,12 @@ class Command:
 
     words: tuple[str, ...]
     timeout: float | int | None = None
-    images: bool = False
     folder: str = ""
+    outside: Outside = AS_THEY_ARE
 
-    def of_images(self) -> "Command":
-        """The same program for designs that are images."""
-        return replace(self, images=True)
+    def sent_as(self, outside: Outside) -> "Command":
+        """The same program for designs that go out in a form of their own."""
+        return replace(self, outside=outside)
 
     @property
     def named(self) -> tuple[str, dict[str, Any]]:
@@ -66,7 +66,7 @@ class Command:
     def __call__(self, designs: Any) -> list[float]:
         """One score a design, in the order given."""
         with tempfile.TemporaryDirectory(prefix="svdd-") as folder:
-            written = _of_images(designs, Path(folder)) if self.images else _of_designs(designs)
+            written = self.outside.rows(designs, Path(folder))
             files = {name: str(Path(folder) / name.strip("{}")) for name in (*FORMATS, "{output}")}
             named = [name for name in files if any(name in word for word in self.words)]
             for name in named:
@@ -130,23 +130,6 @@ def command(text: str, timeout: float | int | None = None, folder: str | Path = 
     check(words, "cmd: needs a command, such as 'cmd:./score.sh {input} {output}'")
     check(timeout is None or timeout > 0, f"timeout must be positive, got {timeout} s")
     return Command(tuple(words), timeout, folder=str(folder))
-
-
-def _of_designs(designs: Sequence[Any]) -> list[Row]:
-    plain = [design.tolist() if hasattr(design, "tolist") else design for design in designs]
-    return [{"id": i, "design": design} for i, design in enumerate(plain)]
-
-
-def _of_images(designs: Any, folder: Path) -> list[Row]:
-    from svdd.domains.image.pixels import from_any, write_images
-    from svdd.domains.image.prompts import images_of, prompts_of
-
-    images = from_any(images_of(designs))
-    files = write_images(folder, [str(i) for i in range(len(images))], images)
-    written: list[Row] = [{"id": i, "design": str(file)} for i, file in enumerate(files)]
-    for row, prompt in zip(written, prompts_of(designs) or (), strict=False):
-        row["prompt"] = prompt
-    return written
 
 
 def _formatted(name: str, written: Sequence[Row]) -> str:

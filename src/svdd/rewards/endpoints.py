@@ -1,18 +1,17 @@
 """HTTP endpoints as rewards: designs are posted as JSON, scores come back.
 
-A request is `{"designs": [...]}`, its answer `{"scores": [...]}`, one number a design; `null` is an invalid design. An image
-is a PNG in base64, and where images have prompts the request has these too, as `prompts`.
+A request is `{"designs": [...]}`, its answer `{"scores": [...]}`, one number per design; `null` is an invalid design. Designs
+that are no text go out as their domain has it: an image, say, as a PNG in base64, and its prompt, as `prompts`.
 """
 
-import base64
 import json
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from svdd.messages import module_of
+from svdd.rewards.outside import AS_THEY_ARE, Outside
 from svdd.scoring.reward import RewardError
 
 Number = float | int
@@ -43,7 +42,7 @@ class Endpoint:
     retries: int = 5
     rate: Number | None = None
     version: str = ""
-    images: bool = False
+    outside: Outside = AS_THEY_ARE
     _line: _Line = field(default_factory=_Line, repr=False, compare=False)
 
     @property
@@ -61,13 +60,13 @@ class Endpoint:
         """The address, and the version that is said to answer there."""
         return f"endpoint {self.address} {self.version}".rstrip()
 
-    def of_images(self) -> "Endpoint":
-        """The same address, over the same connections, for designs that are images."""
-        return replace(self, images=True)
+    def sent_as(self, outside: Outside) -> "Endpoint":
+        """The same address, over the same connections, for designs that go out in a form of their own."""
+        return replace(self, outside=outside)
 
     def __call__(self, designs: Any) -> list[float]:
         """One score a design, in the order given."""
-        asked = _of_images(designs) if self.images else _of_designs(designs)
+        asked = self.outside.message(designs)
         rows = range(0, len(asked["designs"]), self.batch)
         parts = [{name: of[i : i + self.batch] for name, of in asked.items()} for i in rows]
         return [score for part in parts for score in self._post(part)]
@@ -128,19 +127,6 @@ class Endpoint:
             if score is not None and (isinstance(score, bool) or not isinstance(score, int | float)):
                 raise RewardError(f"{self.address} answered {score!r:.40} where a score was due")
         return [-math.inf if score is None else float(score) for score in scores]
-
-
-def _of_designs(designs: Sequence[Any]) -> dict[str, list[Any]]:
-    return {"designs": [design.tolist() if hasattr(design, "tolist") else design for design in designs]}
-
-
-def _of_images(designs: Any) -> dict[str, list[Any]]:
-    from svdd.domains.image.pixels import from_any, to_png
-    from svdd.domains.image.prompts import images_of, prompts_of
-
-    prompts = prompts_of(designs)
-    pngs = [base64.b64encode(png).decode() for png in to_png(from_any(images_of(designs)))]
-    return {"designs": pngs} | ({} if prompts is None else {"prompts": prompts})
 
 
 def endpoint(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from svdd.decoding.result import BROUGHT, COLUMNS, ColumnTakenError
+from svdd.decoding.result import COLUMNS, ColumnTakenError
 from svdd.registry import REWARDS
 from svdd.runs.make import Placement, make_reward, makes_processes, placed_reward
 from svdd.runs.pairs import pair
@@ -60,7 +60,7 @@ def read_scores(texts: Sequence[str]) -> list[Score]:
     scores = [Score.read(text) for text in texts]
     titles = [score.title for score in scores]
     for title in titles:
-        if titles.count(title) > 1 or title in (*COLUMNS, *BROUGHT):
+        if titles.count(title) > 1 or title in COLUMNS:
             raise ColumnTakenError(f"the column {title!r} is taken; give the score a title of its own, TITLE=REWARD")
     return scores
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from svdd.messages import check, check_known
 from svdd.method.table import METHODS
-from svdd.runs.evaluation import held_out
+from svdd.registry import held_out
 from svdd.runs.job import Job, make_job, read_settings
 from svdd.runs.matches import MATCHES
 

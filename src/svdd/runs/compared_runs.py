@@ -51,7 +51,7 @@ def run_all(jobs: Sequence[Job], source: Source, force: bool, watch: Watch) -> l
     """
     for job in jobs:
         _run(job, source, force, watch)
-    return [FinishedRun.read(Path(job.out), sequences=False) for job in jobs]
+    return [FinishedRun.read(Path(job.out), measured=False) for job in jobs]
 
 
 def _run(job: Job, source: Source, force: bool, watch: Watch) -> None:

@@ -12,11 +12,12 @@ import pandas as pd
 
 from svdd.messages import check
 from svdd.method.table import citations
+from svdd.metrics.kit import Kit
 from svdd.metrics.measures import Designs
 from svdd.runs.columns import Score
 from svdd.runs.compare_request import Entry, Request
 from svdd.runs.compared_runs import DECODED, Source, identity, run_all
-from svdd.runs.evaluation import Protocol, is_measured, protocol_of, resampled, table
+from svdd.runs.evaluation import Protocol, kit_of_process, protocol_of, resampled, table
 from svdd.runs.fits import VALUES, Fit
 from svdd.runs.folder import RunFolder, as_json, write_or_warn
 from svdd.runs.job import Job, make_process
@@ -72,6 +73,7 @@ class Comparison:
         notes: sentences about the table.
         runs: of each row, by its label.
         designs: of each row, measured, by its label.
+        kit: of the domain of the designs, which knows the columns of the table.
     """
 
     plan: Plan
@@ -80,6 +82,7 @@ class Comparison:
     notes: list[str]
     runs: Mapping[str, Sequence[FinishedRun]]
     designs: Mapping[str, Designs]
+    kit: Kit
 
 
 def make_plan(request: Request, force: bool = False) -> Plan:
@@ -121,11 +124,12 @@ def run_plan(plan: Plan, force: bool = False, watch: Watch = NOBODY) -> Comparis
     fitted = {name: fit.make(force, watch) for name, fit in plan.fits.items()}
     run_all(plan.first, DECODED, force, watch)
     runs = {label: plan.runs(row, force, watch) for label, row in plan.rows}
-    found, notes, designs = _measured(runs, plan.judge, watch)
+    found, notes, designs, kit = _measured(runs, plan.judge, watch)
     found.insert(1, "method", [row.job.method for _, row in plan.rows])
     paid = pd.DataFrame([fitted.get(row.name, {}) for _, row in plan.rows], index=found.index)
     cost = _had([row for _, row in plan.rows], MATCHES[plan.request.match])
-    made = Comparison(plan, found.join(paid), verdicts(found, designs, cost), notes, runs, designs)
+    said = verdicts(found, designs, cost, kit.columns)
+    made = Comparison(plan, found.join(paid), said, notes, runs, designs, kit)
     _write(made)
     return made
 
@@ -203,23 +207,22 @@ def _write_plan(request: Request, base: Job, sizes: dict[str, int], rows: list[d
 
 def _measured(
     runs: Mapping[str, Sequence[FinishedRun]], judge: str, watch: Watch
-) -> tuple[pd.DataFrame, list[str], dict[str, Designs]]:
-    """The table, its notes and the designs of its rows; the held-out reward is the one that the runs have."""
+) -> tuple[pd.DataFrame, list[str], dict[str, Designs], Kit]:
+    """The table, its notes, the designs of its rows and their kit; the held-out reward is the one that the runs have."""
     every = [run for row in runs.values() for run in row]
     for run in every:
         if judge and judge in run.job.scores:
             run.result.scores[judge] = run.result.scores[Score.read(judge).title]
     process = make_process(every[0].job)
-    protocol = protocol_of(every, judge=judge) if is_measured(process.about) else Protocol(process, judge)
+    protocol = protocol_of(every, judge=judge) if kit_of_process(process).measures else Protocol(process, judge)
     rows = [(label, [run.result for run in row]) for label, row in runs.items()]
     found, notes, designs = table(rows, protocol, lambda label: watch.tell(f"measuring {label}"))
     once = ["the held-out reward is asked once, about finished designs, and is not among the costs"] if judge else []
-    return found, [resampled(list(runs.values())), *once, *notes], designs
+    return found, [resampled(list(runs.values())), *once, *notes], designs, protocol.kit
 
 
 def _write(made: Comparison) -> None:
     from svdd.report.comparison import write_comparison
-    from svdd.report.figures import pictures
 
     request, jobs = made.plan.request, [row.job for _, row in made.plan.rows]
     match, first = MATCHES[request.match], {label: row[0].result for label, row in made.runs.items()}
@@ -236,8 +239,8 @@ def _write(made: Comparison) -> None:
     }  # fmt: skip
     shared = _shared([identity(job) for job in jobs])
     notes = [f"sizes: {match.rule}", *made.notes]
-    contents = facts, made.plan.table, made.verdicts, notes, shared, list(papers), pictures(first)
-    write_or_warn(write_comparison, whole, request.out, *contents)
+    contents = facts, made.plan.table, made.verdicts, notes, shared, list(papers), made.kit.side_by_side(first)
+    write_or_warn(write_comparison, whole, request.out, made.kit, *contents)
 
 
 def _had(planned: Sequence[Compared], match: Match) -> str:

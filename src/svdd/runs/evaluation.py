@@ -1,28 +1,19 @@
-"""The evaluation of sequences, molecules and images: of one run while it is written, and of finished runs beside each other."""
+"""The evaluation of designs: of one run while it is written, and of finished runs beside each other."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from svdd.chain.designs import DesignKind
 from svdd.chain.process import Process
 from svdd.decoding.result import Result
-from svdd.domains.image.files import read_images
-from svdd.domains.image.measures.distances import ImageReference, bundled_features, bundled_reference
-from svdd.domains.image.measures.measures import measured_images, record_images
-from svdd.domains.molecule.files import read_molecules
-from svdd.domains.molecule.measures.measures import measured_molecules, record_molecules
-from svdd.domains.molecule.measures.reference import MoleculeReference, of_molecule_model
-from svdd.domains.sequence.alphabets import Alphabet
-from svdd.domains.sequence.fasta import read_fasta
-from svdd.domains.sequence.measures import has_alphabet, measured, record
-from svdd.domains.sequence.references import Reference, natural, of_model
 from svdd.messages import described
-from svdd.metrics.measures import Designs, Evaluation, makes_images, makes_molecules, scored
-from svdd.registry import HELD_OUT, JUDGES
+from svdd.metrics.kit import Kit, Reference, kit_of
+from svdd.metrics.measures import Designs, Evaluation
+from svdd.registry import held_out
 from svdd.runs.folder import as_json, write_or_warn
 from svdd.runs.job import BEGUN, Job, make_process
 from svdd.runs.labels import labels
@@ -31,8 +22,6 @@ from svdd.runs.marks import Mark, holds_table
 from svdd.runs.reading import FinishedRun, grouped
 from svdd.runs.watching import RunWarning
 
-AnyReference = Reference | MoleculeReference | ImageReference
-_ONLY_REWARDS = "no naturalness and no diversity: the model names no alphabet"
 FILES = ("evaluation.csv", "evaluation.json", "report.html")
 
 
@@ -43,73 +32,52 @@ class Protocol:
     Args:
         process: the pretrained model.
         judge: name of the reward that did not guide, empty if there is none.
-        reference: natural sequences, known molecules or photographs.
+        reference: natural designs that those of the runs are compared with.
         chunks: rows at a time of network and reward.
     """
 
     process: Process
     judge: str = ""
-    reference: AnyReference | None = None
+    reference: Reference | None = None
     chunks: Mapping[str, int] | None = None
 
+    @property
+    def kit(self) -> Kit:
+        """Of the domain of the designs."""
+        return kit_of_process(self.process)
+
     def designs(self, result: Result) -> Designs:
-        """The designs of a run, measured; those that are no text by their rewards alone."""
-        about = self.process.about
-        if not is_measured(about):
-            return scored(result, None, self.judge, note=_ONLY_REWARDS)
-        asked = make_reward(self.judge) if self.judge and self.judge not in result.scores else None
-        if makes_images(about):
-            judge = None if asked is None else self.process.adapt(asked)
-            return measured_images(result, bundled_features(), judge, self.judge, self.chunks)
-        if makes_molecules(about):
-            return measured_molecules(result, self.process, asked, self.judge, self.chunks)
-        return measured(result, self.process, asked, self.judge, self.chunks)
+        """The designs of a run, measured; those of no domain by their rewards alone."""
+        asked = (
+            make_reward(self.judge) if self.judge and self.judge not in result.scores and self.kit.measures else None
+        )
+        return self.kit.measured(result, self.process, asked, self.judge, self.chunks)
 
     def evaluation(self, designs: Designs) -> Evaluation:
         """The row of designs, with what they were measured with."""
-        made, rows = self._row(designs), {"elbo_rows": designs.elbo_rows, "judge_rows": designs.judge_rows}
+        made = self.kit.record(designs, self.reference, self.process.kind)
+        rows = {"elbo_rows": designs.elbo_rows, "judge_rows": designs.judge_rows}
         return Evaluation(self.names() | made.row | rows, made.notes, designs)
 
     def names(self) -> dict[str, str]:
         """What the judge and the reference are called."""
         return {"judge": self.judge, "reference": self.reference.name if self.reference else ""}
 
-    def _row(self, designs: Designs) -> Evaluation:
-        about = self.process.about
-        reference: Any = self.reference  # it is of the kind that the process makes
-        if makes_images(about):
-            return record_images(designs, reference)  # type: ignore[arg-type]  # designs of images
-        if makes_molecules(about):
-            return record_molecules(designs, reference)
-        return record(designs, reference, about["alphabet"] if has_alphabet(about) else "")
 
-
-def is_measured(about: Mapping[str, Any]) -> bool:
-    """Whether more than the rewards of a model's designs is measured: they are sequences, molecules or images."""
-    return has_alphabet(about) or makes_molecules(about) or makes_images(about)
-
-
-def _known(job: Job, process: Process) -> AnyReference | None:
-    """The reference that came with a bundled model."""
-    if makes_images(process.about):
-        return bundled_reference() if job.model == "image-small" else None
-    return of_molecule_model(job.model) if makes_molecules(process.about) else of_model(job.model, job.reward)
-
-
-def held_out(reward: str) -> str:
-    """The bundled reward that judges what another guided, or nothing."""
-    return (JUDGES | HELD_OUT).get(reward, "")
+def kit_of_process(process: Process) -> Kit:
+    """The kit of the domain of a process's designs."""
+    return kit_of("" if process.kind is None else process.kind.domain)
 
 
 def evaluation_of(result: Result, process: Process, job: Job) -> Evaluation | None:
     """The evaluation of a run's own designs, None unless there is more to measure; what fails is a warning."""
-    text = isinstance(result.samples, list)
     if any(getattr(job, name) for name in BEGUN):
         process = make_process(job.model_copy(update=BEGUN))
-    if not is_measured(process.about) or not len(result) or text == makes_images(process.about):
+    kit = kit_of_process(process)
+    if not (kit.measures and len(result)):
         return None
     try:
-        protocol = Protocol(process, held_out(job.reward), _known(job, process), job.chunks)
+        protocol = Protocol(process, held_out(job.reward), kit.reference(job.model, job.reward), job.chunks)
         return protocol.evaluation(protocol.designs(result))
     except Exception as error:  # a finished run is not lost to a measure of it
         warnings.warn(f"no evaluation of the designs, {described(error)}", RunWarning, stacklevel=2)
@@ -155,23 +123,6 @@ def check_out(out: Path, force: bool) -> None:
         raise FileExistsError(f"{out} already holds an evaluation; choose another folder, or replace it with --force")
 
 
-def _reference(path: Path, process: Process) -> AnyReference:
-    about = process.about
-    if makes_images(about):
-        return ImageReference.of(read_images(path), path.name, bundled_features())
-    if makes_molecules(about):
-        return MoleculeReference.of(read_molecules(path), path.name)
-    letters = Alphabet(about["alphabet"], synonyms=about.get("synonyms", ""))
-    given = read_fasta(path)
-    try:
-        tokens = letters.encode(given)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    if tokens.shape[1] != about["length"]:
-        raise ValueError(f"{path} has sequences of {tokens.shape[1]} letters, but the designs have {about['length']}")
-    return natural(path.name, letters.decode(tokens), about["alphabet"])
-
-
 def protocol_of(
     runs: Sequence[FinishedRun], reference: Path | None = None, judge: str | None = None, model: str | None = None
 ) -> Protocol:
@@ -184,18 +135,13 @@ def protocol_of(
     if judge in first.guides():
         raise ValueError(f"{judge} guided these runs, so it cannot judge them; give --judge another reward")
     process = make_process(first.model_copy(update=BEGUN | ({"model": model} if model else {})))
-    if not _same_kind(process.about, runs[0].result):
-        what = "images" if makes_images(runs[0].result.about) else "sequences"
-        raise ValueError(f"{model or first.model} does not make {what} of the kind that {runs[0].path} holds")
-    compared = _reference(reference, process) if reference else _known(first, process)
+    kit, run = kit_of_process(process), runs[0]
+    kind = process.kind or DesignKind()
+    if kind.domain != run.result.kind.domain or not kit.fits(process, run.result):
+        made = kit_of(run.result.kind.domain).designs
+        raise ValueError(f"{model or first.model} does not make {made} of the kind that {run.path} holds")
+    compared = kit.reference_of(reference, kind) if reference else kit.reference(first.model, first.reward)
     return Protocol(process, held_out(first.reward) if judge is None else judge, compared, first.chunks)
-
-
-def _same_kind(about: Mapping[str, Any], result: Result) -> bool:
-    for kind in (makes_molecules, makes_images):
-        if kind(result.about) or kind(about):
-            return kind(result.about) and kind(about)
-    return has_alphabet(about) and about.get("length") == len(result.samples[0])
 
 
 @dataclass(frozen=True)
@@ -206,11 +152,13 @@ class Evaluated:
         table: a row for each group of runs that differ in nothing but the seed.
         notes: sentences about the table.
         folder: where both are written.
+        kit: of the domain of the designs, which knows the columns of the table.
     """
 
     table: pd.DataFrame
     notes: list[str]
     folder: Path
+    kit: Kit
 
 
 def evaluate(
@@ -243,7 +191,7 @@ def evaluate(
     first = {label: results[0] for label, results in rows}
     paths = {label: [str(run.path) for run in group] for label, group in named}
     _write(found, notes, paths, protocol, out, first)
-    return Evaluated(found, notes, out)
+    return Evaluated(found, notes, out, protocol.kit)
 
 
 def resampled(groups: Sequence[Sequence[FinishedRun]]) -> str:
@@ -259,12 +207,11 @@ def _write(
     first: Mapping[str, Result],
 ) -> None:  # fmt: skip
     from svdd.report.evaluation import write_evaluation
-    from svdd.report.figures import pictures
 
     Mark(out, "evaluation").write(FILES)
     for name in FILES:
         (out / name).unlink(missing_ok=True)
     found.to_csv(out / "evaluation.csv", index=False, lineterminator="\n")
-    facts = {"runs": runs, "model": protocol.process.about, **protocol.names(), "notes": notes}
+    facts = {"runs": runs, "model": protocol.process.facts, **protocol.names(), "notes": notes}
     (out / "evaluation.json").write_text(as_json(facts) + "\n", encoding="utf-8")
-    write_or_warn(write_evaluation, found, out, notes, pictures(first))
+    write_or_warn(write_evaluation, found, out, protocol.kit, notes, protocol.kit.side_by_side(first))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from svdd.chain.rng import STREAMS
 from svdd.decoding.result import Result
 from svdd.decoding.saving import read_state
+from svdd.registry import domains
 from svdd.runs.marks import ForeignFilesError, Mark, read_object
 from svdd.runs.parts import STATE, Parts
 from svdd.runs.schema import SCHEMA, check_streams, with_schema, without_schema
@@ -18,7 +19,7 @@ from svdd.runs.watching import RunWarning
 from svdd.scoring.best_designs import BestDesigns
 
 if TYPE_CHECKING:
-    from svdd.domains.molecule.poses import Poses
+    from svdd.metrics.kit import Finish
     from svdd.metrics.measures import Evaluation
 
 ON_THE_WAY = (
@@ -26,11 +27,18 @@ ON_THE_WAY = (
     "rewards.sqlite-shm",
 )  # fmt: skip
 """Files that a run writes while it goes on."""
-AT_THE_END = (
-    "samples.csv", "samples.parquet", "samples.safetensors", "samples.fasta", "samples.sdf", "samples.png", "poses.sdf",
-    "steps.parquet", "evaluation.csv", "comparison.csv", "report.html", "run.json",
+ALWAYS = (
+    "samples.csv", "samples.parquet", "samples.safetensors", "steps.parquet", "evaluation.csv", "comparison.csv",
+    "report.html", "run.json",
 )  # fmt: skip
-"""Files that a run may write at its end; run.json names those of other domains."""
+"""Files that a run may write at its end, whatever its domain."""
+
+
+def at_the_end() -> tuple[str, ...]:
+    """Files that a run may write at its end, those of all domains."""
+    return (*ALWAYS, *dict.fromkeys(name for one in domains() for name in one.files))
+
+
 BEST = 100
 """Designs of best.csv."""
 
@@ -57,12 +65,12 @@ class Beside:
 
     Args:
         evaluate: measures the designs.
-        pose: how the best designs sit in their receptor.
+        further: what the domain adds to the report.
         report: writes a page; arguments as `svdd.report.html.write_report`.
     """
 
     evaluate: "Callable[[Result], Evaluation | None]" = lambda result: None
-    pose: "Callable[[Result], Poses | None]" = lambda result: None
+    further: "Callable[[Result], Finish | None]" = lambda result: None
     report: Callable[..., Any] = lambda *contents, **further: None
 
 
@@ -153,7 +161,7 @@ class RunFolder:
         Raises:
             ForeignFilesError: if one of them is there and no run wrote it.
         """
-        self.mark.check_files(AT_THE_END, self._listed())
+        self.mark.check_files(at_the_end(), self._listed())
 
     def _listed(self) -> list[str]:
         """The files that run.json names, in this folder."""
@@ -196,9 +204,9 @@ class RunFolder:
             ForeignFilesError: if there is a file that it would write and no run wrote.
         """
         self.check_files()
-        before = {path.name for path in self.path.iterdir()} - {*ON_THE_WAY, *AT_THE_END}
-        self.mark.write(AT_THE_END)
-        for name in AT_THE_END:
+        before = {path.name for path in self.path.iterdir()} - {*ON_THE_WAY, *at_the_end()}
+        self.mark.write(at_the_end())
+        for name in at_the_end():
             (self.path / name).unlink(missing_ok=True)  # of a run that was stopped while it wrote them
         result.save(self.path)
         evaluation = beside.evaluate(result)
@@ -206,10 +214,7 @@ class RunFolder:
             import pandas as pd
 
             pd.DataFrame([evaluation.row]).to_csv(self.path / "evaluation.csv", index=False, lineterminator="\n")
-        poses = beside.pose(result)
-        if poses:
-            poses.save(self.path / "poses.sdf")
-        write_or_warn(beside.report, result, self.path, evaluation=evaluation, poses=poses)
+        write_or_warn(beside.report, result, self.path, evaluation=evaluation, finish=beside.further(result))
         for name in set(ON_THE_WAY) - {self.job.name, "best.csv"}:
             (self.path / name).unlink(missing_ok=True)
         self.parts.clear()

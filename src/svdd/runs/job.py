@@ -12,7 +12,6 @@ from pydantic.types import NonNegativeInt, PositiveFloat, PositiveInt
 
 from svdd.chain.process import Process
 from svdd.decoding.decoding import Decoding, make_method
-from svdd.domains.sequence.fasta import read_fasta, template
 from svdd.messages import unknown
 from svdd.method.table import METHODS
 from svdd.method.values import Value
@@ -25,6 +24,7 @@ from svdd.runs.objectives import Written, make_objective
 from svdd.runs.objectives import sentence as objective_sentence
 from svdd.runs.paths import whole, whole_name, whole_options
 from svdd.runs.schema import without_schema
+from svdd.runs.starting import begun
 from svdd.scoring.reward import Reward, close
 from svdd.scoring.stored_scores import Journal
 
@@ -209,29 +209,7 @@ def make_process(job: Job) -> Process:
     """
     shortcuts = {k: v for k, v in (("steps", job.steps), ("length", job.length)) if v is not None}
     process = load(job.model, **(job.model_options | shortcuts))
-    if (job.start is None) != (job.noise is None):
-        raise ValueError("start (a FASTA file) and noise (the share to redesign) go together; give both or neither")
-    if sum(map(bool, (job.template, job.fix, job.start, job.fragment))) > 1:
-        raise ValueError("template, fix, start and fragment are four ways to begin; give one of them")
-    if job.fragment:
-        from svdd.domains.molecule.model import with_fragment
-
-        return with_fragment(process, job.fragment)
-    if not (job.template or job.fix or job.start):
-        return process
-    if not {"alphabet", "mask", "length"} <= process.about.keys():
-        raise ValueError(f"template, fix and start are for sequence models with masks, which {job.model} is not")
-    return _begun(process, job)
-
-
-def _begun(process: Process, job: Job) -> Process:
-    from svdd.domains.sequence.masked import from_sequences, infill
-
-    if job.start is not None and job.noise is not None:
-        return from_sequences(process, read_fasta(Path(job.start)), job.noise)
-    if job.template:
-        return infill(process, read_fasta(Path(job.template)))
-    return infill(process, [template(job.fix, process.about["length"], process.about["mask"])])
+    return begun(process, {name: getattr(job, name) for name in BEGUN})
 
 
 def _check_value(job: Job) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from svdd.registry import MODELS, REWARD_SCHEMES, REWARDS, SCHEMES, RewardCard, first_parameter, locate, paths_of
+from svdd.registry import MODELS, REWARD_SCHEMES, REWARDS, SCHEMES, Card, first_parameter, locate, paths_of
 
-_BUNDLED: dict[str, Mapping[str, str | RewardCard]] = {"model": MODELS, "reward": REWARDS}
+_BUNDLED: dict[str, Mapping[str, Card]] = {"model": MODELS, "reward": REWARDS}
 _SCHEMES = {"model": SCHEMES, "reward": REWARD_SCHEMES}
 
 

@@ -72,9 +72,10 @@ def _chosen(pool: Result, each: int, blocks: int, decoding: Decoding) -> Result:
     designs = picked(pool.samples, index)
     columns = {name: column[index] for name, column in pool.scores.items()}
     columns |= {name: score(designs) for name, score in decoding.scoring.scores.items()}
-    usage, model = share_of(pool.usage, blocks * each / len(pool)), decoding.plain
-    shared: dict[str, Any] = {"settings": decoding.settings, "about": dict(model.about), "export": model.export}
-    return Result(designs, pool.rewards[index], list(range(blocks)), columns, usage=usage, **shared)
+    usage = share_of(pool.usage, blocks * each / len(pool))
+    same: dict[str, Any] = {"about": pool.about, "kind": pool.kind}
+    chains = list(range(blocks))
+    return Result(designs, pool.rewards[index], chains, columns, usage=usage, settings=decoding.settings, **same)
 
 
 def share_of(usage: Usage, share: float) -> Usage:

@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 import torch
 
+from svdd.chain.designs import DesignKind
 from svdd.cost.ledger import Usage
-from svdd.decoding.result import BROUGHT, COLUMNS, Result
-from svdd.domains.sequence.alphabets import Alphabet
-from svdd.metrics.measures import makes_images, makes_molecules
+from svdd.decoding.result import COLUMNS, Result
+from svdd.metrics.kit import kit_of
 from svdd.runs.folder import RunFolder
 from svdd.runs.job import Job, make_job
 from svdd.runs.labels import settings
@@ -27,15 +27,15 @@ class FinishedRun:
     result: Result
 
     @classmethod
-    def read(cls, path: Path, sequences: bool = True) -> "FinishedRun":
+    def read(cls, path: Path, measured: bool = True) -> "FinishedRun":
         """A run as `svdd run` wrote it.
 
         Args:
             path: its folder.
-            sequences: refuses a run of designs that cannot be read back, which are otherwise their names.
+            measured: refuses a run of designs of which nothing but rewards is measured.
 
         Raises:
-            ValueError: if the folder holds no finished run of sequences, molecules or images, or a damaged one.
+            ValueError: if the folder holds no finished run, a damaged one, or designs that are refused.
         """
         folder = RunFolder(path)
         written = folder.record()
@@ -44,37 +44,26 @@ class FinishedRun:
             remedy = f"; go on with: svdd resume {path}" if unfinished else "; give folders that svdd run wrote"
             raise ValueError(f"{path} holds no finished run{remedy}")
         about = written["model"]
-        named = isinstance(about.get("alphabet"), str)
-        if sequences and not (named or makes_molecules(about) or makes_images(about)):
-            raise ValueError(f"{path} holds no sequences: its model names no alphabet")
-        return cls(path, make_job(written["job"]), _result(path, written, about))
+        kit = kit_of(about.get("domain", ""))
+        if measured and not kit.measures:
+            raise ValueError(
+                f"{path} holds designs of which nothing but rewards is measured: no domain knows their kind"
+            )
+        return cls(path, make_job(written["job"]), _result(path, written, kit.kind(about)))
 
 
-def _result(path: Path, written: dict[str, Any], about: dict[str, Any]) -> Result:
-    alphabet = about.get("alphabet")
+def _result(path: Path, written: dict[str, Any], kind: DesignKind) -> Result:
     try:
         frame = pd.read_parquet(path / "samples.parquet")
-        text = "sample" if alphabet or makes_molecules(about) else "id"
         usage = Usage.from_dict(written["usage"])
-        sequences = _images(path, frame) if makes_images(about) else frame[text].tolist()
-        told = (*COLUMNS[:3], *BROUGHT)
-        columns = {name: torch.tensor(frame[name].to_numpy(float)) for name in frame.columns if name not in told}
-        if alphabet:
-            Alphabet(alphabet).encode(sequences)
+        samples = kind.read(frame, path)
+        known = (*COLUMNS[:3], *kind.further)
+        columns = {name: torch.tensor(frame[name].to_numpy(float)) for name in frame.columns if name not in known}
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"the samples of {path} are damaged or not sequences of one length ({error})") from None
+        raise ValueError(f"the samples of {path} are damaged, or not designs of its model ({error})") from None
     rewards, _ = columns.pop("reward"), columns.pop("valid")
-    known = {"usage": usage, "settings": written["settings"], "about": about}
-    return Result(sequences, rewards, frame["chain"].tolist(), columns, **known)
-
-
-def _images(path: Path, frame: pd.DataFrame) -> Any:
-    """The images of a run as their files have them, with their prompts."""
-    from svdd.domains.image.files import read_images
-    from svdd.domains.image.prompts import captioned, encode_prompts
-
-    images = read_images([path / name for name in frame["sample"]])
-    return captioned(images, encode_prompts(frame["prompt"].tolist())) if "prompt" in frame else images
+    told: dict[str, Any] = {"usage": usage, "settings": written["settings"], "about": written["model"], "kind": kind}
+    return Result(samples, rewards, frame["chain"].tolist(), columns, **told)
 
 
 def grouped(runs: Sequence[FinishedRun]) -> list[list[FinishedRun]]:
@@ -114,9 +103,8 @@ def _guide(job: Job) -> tuple[str, dict[str, Any]]:
 
 
 def _length(run: FinishedRun) -> int | None:
-    """Letters of a design; None for molecules and images."""
-    about = run.result.about
-    return None if makes_molecules(about) or makes_images(about) else len(run.result.samples[0])
+    """Letters of a design; None for those without a length."""
+    return getattr(run.result.kind, "length", None)
 
 
 def _told(value: Any) -> str:

@@ -154,16 +154,15 @@ def finish(
     """
     folder.write_best(decoding.best)
     decoding.close()  # the journal goes, once everything is written
-    return folder.finish(result, job.record(), Beside() if designs_only else _beside(decoding, job, watch))
+    return folder.finish(result, job.record(), Beside() if designs_only else _beside(decoding, folder, job, watch))
 
 
-def _beside(decoding: Decoding, job: Job, watch: Watch) -> Beside:
+def _beside(decoding: Decoding, folder: RunFolder, job: Job, watch: Watch) -> Beside:
     from svdd.report.html import write_report
-    from svdd.runs.evaluation import evaluation_of
-    from svdd.runs.posing import posed
+    from svdd.runs.evaluation import evaluation_of, kit_of_process
 
     return Beside(
         lambda result: evaluation_of(result, decoding.plain, job),
-        lambda result: posed(result, decoding.given, watch.tell),
+        lambda result: kit_of_process(decoding.plain).finish(result, decoding.given, folder.path, watch.tell),
         write_report,
     )

@@ -1,6 +1,6 @@
 """What a comparison of methods shows, in plain words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -9,13 +9,19 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from svdd.messages import number
+from svdd.metrics.columns import Column, drawn_against
 from svdd.metrics.intervals import FEWEST, Statistic, difference, mean, paired, quantile
 from svdd.metrics.measures import Designs
 
 Values = Float[ndarray, " n"]
 
 
-def verdicts(table: pd.DataFrame, designs: Mapping[str, Designs], cost: str = " at the same network rows") -> list[str]:
+def verdicts(
+    table: pd.DataFrame,
+    designs: Mapping[str, Designs],
+    cost: str = " at the same network rows",
+    columns: Sequence[Column] = (),
+) -> list[str]:
     """What the designs show of svdd against best-of-n, and at what price in naturalness, in plain words.
 
     A method is called higher than another only where the 95 % bootstrap interval of their difference, paired by seed, leaves
@@ -25,6 +31,7 @@ def verdicts(table: pd.DataFrame, designs: Mapping[str, Designs], cost: str = " 
         table: a row per method; nothing is said of what it does not hold, nor of a method with several rows.
         designs: of each row, by its label, or by its method where the table has no labels.
         cost: what best-of-n had, to end a sentence on it.
+        columns: measures of the designs, some of which are a price of guidance.
     """
     once = table.drop_duplicates("method", keep=False)
     rows = {row["method"]: row.dropna().to_dict() for _, row in once.iterrows()}
@@ -32,14 +39,7 @@ def verdicts(table: pd.DataFrame, designs: Mapping[str, Designs], cost: str = " 
     said = _against(of["svdd"], of["best-of-n"], cost) if {"svdd", "best-of-n"} <= of.keys() else []
     if not {"svdd", "pretrained"} <= of.keys():
         return said
-    svdd, model = rows["svdd"], rows["pretrained"]
-    both = svdd.keys() & model.keys()
-    said += [_price(of["svdd"], of["pretrained"], svdd, model)] if both >= _PRICE else []
-    return said + ([_molecules(svdd, model)] if both >= _MEASURED else [])
-
-
-_PRICE = {"elbo_per_base", "correlation_3mer", "diversity"}
-_MEASURED = {"validity", "unique", "diversity", "sa", "pains"}
+    return said + _likelihood(of["svdd"], of["pretrained"], columns) + _price(rows["svdd"], rows["pretrained"], columns)
 
 
 def _against(svdd: Designs, best: Designs, cost: str) -> list[str]:
@@ -82,28 +82,21 @@ def _counted(one: Statistic, other: Statistic) -> str:
     return " and ".join(f"{count:,}" for count in counts)
 
 
-def _price(svdd: Designs, model: Designs, mine: Mapping[Any, Any], own: Mapping[Any, Any]) -> str:
-    """What the reward cost in likelihood, in natural words and in diversity."""
+def _likelihood(svdd: Designs, model: Designs, columns: Sequence[Column]) -> list[str]:
+    """What the reward cost in likelihood, where there is a bound of it."""
+    if not (numpy.isfinite(svdd.elbo).any() and numpy.isfinite(model.elbo).any()):
+        return []
+    bound = drawn_against(columns)[0]
     told = compared(("svdd", svdd, mean(svdd.elbo)), ("the pretrained model", model, mean(model.elbo)))
-    return (
-        f"By the likelihood bound, in nats per base, {told}: mean {_pair(mine, own, 'elbo_per_base')}; 3-mers correlate "
-        f"{_pair(mine, own, 'correlation_3mer')} with those of the most active natural sites; diversity "
-        f"{_pair(mine, own, 'diversity')}."
-    )
+    pair = " against ".join(number(float(numpy.nanmean(values))) for values in (svdd.elbo, model.elbo))
+    return [f"By the {bound.words}, in {bound.unit}, {told}: mean {pair}."]
 
 
-def _pair(mine: Mapping[Any, Any], own: Mapping[Any, Any], name: str, form: str = "") -> str:
-    one, other = (format(row[name], form) if form else number(row[name]) for row in (mine, own))
-    return f"{one} against {other}"
-
-
-def _molecules(svdd: Mapping[Any, Any], model: Mapping[Any, Any]) -> str:
-    """What the reward cost in molecules; what is too much is for a chemist to say."""
+def _price(svdd: Mapping[Any, Any], model: Mapping[Any, Any], columns: Sequence[Column]) -> list[str]:
+    """What else the reward cost; what is too much is for the reader to say."""
     parts = [
-        f"validity {_pair(svdd, model, 'validity', '.0%')}", f"different ones {_pair(svdd, model, 'unique', '.0%')}",
-        f"diversity {_pair(svdd, model, 'diversity')}", f"SA score {_pair(svdd, model, 'sa')} (1: easy to make)",
-        f"PAINS alerts {_pair(svdd, model, 'pains', '.0%')}",
-    ]  # fmt: skip
-    if "fcd" in svdd and "fcd" in model:
-        parts.append(f"ChemNet distance {_pair(svdd, model, 'fcd')}")
-    return f"Beside the model's own samples, svdd's molecules have {', '.join(parts)}."
+        f"{column.words} {number(svdd[column.name])} against {number(model[column.name])}"
+        for column in columns
+        if column.price and column.name in svdd.keys() & model.keys()
+    ]
+    return [f"Beside the pretrained model's own designs, those of svdd have: {'; '.join(parts)}."] if parts else []

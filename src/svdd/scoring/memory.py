@@ -1,20 +1,12 @@
 """Memory of rewards: what tells designs apart, so that a run pays once for each different one."""
 
-import hashlib
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from svdd.chain.tree import leaves, tree_map
-from svdd.cost.batches import count
+from svdd.chain.designs import bytes_key, comparable, one_by_one
 from svdd.scoring.reward import Key
-
-
-def comparable(designs: Any) -> bool:
-    """Whether designs can be looked up: text and numbers can, arrays and most objects cannot, pixels are rarely equal."""
-    return isinstance(designs, list) and all(isinstance(d, str | bytes | int | float | tuple) for d in designs)
 
 
 def keys_of(designs: Any, key: Key | None, bits: bool = False) -> list[Hashable] | None:
@@ -30,22 +22,6 @@ def keys_of(designs: Any, key: Key | None, bits: bool = False) -> list[Hashable]
     if key is None and not (bits and _are_tensors(designs)):
         return None
     return [(key or bytes_key)(design) for design in one_by_one(designs)]
-
-
-def one_by_one(designs: Any) -> list[Any]:
-    """Designs apart: of tensors, and of trees of them, the rows."""
-    if isinstance(designs, list):
-        return designs
-    return [tree_map(lambda leaf, row=row: leaf[row], designs) for row in range(count(designs))]
-
-
-def bytes_key(design: Any) -> str:
-    """What tells one tensor, or tree of them, from others: a hash of type, shape and bits."""
-    digest = hashlib.blake2b(digest_size=16)
-    for leaf in leaves(design):
-        digest.update(f"{leaf.dtype} {tuple(leaf.shape)} ".encode())
-        digest.update(leaf.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def first_of(keys: Sequence[Hashable], wanted: Callable[[Hashable], bool]) -> list[int]:

@@ -4,19 +4,20 @@ import pytest
 import torch
 
 from svdd.domains.dna import rewards as dna
+from svdd.domains.sequence import rewards as shared
 from svdd.networks.sequences import SequenceClassifier
 from svdd.networks.training import isolated_randomness
 
 
 @pytest.fixture
-def reward() -> dna.SequenceReward:
+def reward() -> shared.SequenceReward:
     with isolated_randomness(0):
         network = SequenceClassifier(outputs=2, channels=16, stages=2, both_strands=True).eval()
-    return dna.SequenceReward(network, 1, name="tiny", sites=20)
+    return shared.SequenceReward(network, 1, name="tiny", sites=20)
 
 
 def test_case_does_not_matter(reward):
-    for function in (reward, dna.gc_content(0.25), dna.motif_count("ACG")):
+    for function in (reward, shared.gc_content(0.25), dna.motif_count("ACG")):
         assert torch.equal(function(["acgtTACG"]), function(["ACGTTACG"]))
 
 
@@ -30,7 +31,7 @@ def test_case_does_not_matter(reward):
     ],
 )
 def test_bad_sequences_are_named(reward, sequences, message):
-    for function in (reward, dna.gc_content(), dna.motif_count("ACG")):
+    for function in (reward, shared.gc_content(), dna.motif_count("ACG")):
         with pytest.raises(ValueError, match=message):
             function(sequences)
 
@@ -48,9 +49,9 @@ def test_mixed_lengths_and_batches_keep_the_order(reward):
 
 def test_output_and_sites_are_checked(reward):
     with pytest.raises(ValueError, match="output 2"):
-        dna.SequenceReward(reward.network, 2)
+        shared.SequenceReward(reward.network, 2)
     with pytest.raises(ValueError, match="sites"):
-        dna.SequenceReward(reward.network, sites=0)
+        shared.SequenceReward(reward.network, sites=0)
 
 
 @pytest.mark.parametrize("factory", [dna.hepg2, dna.hepg2_judge])
@@ -74,9 +75,9 @@ def test_bundled_guide_knows_liver_and_blood_motifs():
 
 
 def test_gc_content():
-    assert dna.gc_content(0.5)(["ACGT", "GGGG", "AAAC"]).tolist() == [0.0, -0.5, -0.25]
+    assert shared.gc_content(0.5)(["ACGT", "GGGG", "AAAC"]).tolist() == [0.0, -0.5, -0.25]
     with pytest.raises(ValueError, match="target"):
-        dna.gc_content(1.5)
+        shared.gc_content(1.5)
 
 
 def test_motif_count_reads_both_strands_and_ambiguity():

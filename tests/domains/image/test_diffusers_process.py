@@ -20,7 +20,7 @@ from svdd.chain.process import Particles
 from svdd.chain.rng import Rng
 from svdd.chain.tree import leaves
 from svdd.decoding.decoding import Decoding
-from svdd.domains.image.diffusers_process import image_reward
+from svdd.domains.image.designs import image_reward
 from svdd.domains.image.prompts import images_of, prompts_of
 from svdd.domains.image.rewards.image_reward import ImageReward
 from svdd.fitting.rollouts import unguided

@@ -21,7 +21,8 @@ from svdd.domains.image.measures.distances import (
     near_duplicates,
 )
 from svdd.domains.image.measures.features import moments_of
-from svdd.domains.image.measures.measures import ImageDesigns, measured_images, record_images
+from svdd.domains.image.kit import KIT
+from svdd.domains.image.measures.measures import ImageDesigns, measured_images
 from svdd.domains.image.pixels import from_uint8, to_uint8
 from svdd.domains.image.prompts import captioned, encode_prompts
 from svdd.domains.image.rewards.pixels import brightness
@@ -97,10 +98,10 @@ PROMPTS = ["a cat", "a dog"] * 4
 @pytest.mark.parametrize(("images", "photographs"), [(499, 500), (500, 499)])
 def test_there_is_no_frechet_distance_of_fewer_than_500(images, photographs):
     designs = measured_images(result(noise(images)), MEANS)
-    made = record_images(designs, ImageReference.of(noise(photographs, seed=1), "noise", MEANS), draws=5)
+    made = KIT.record(designs, ImageReference.of(noise(photographs, seed=1), "noise", MEANS), draws=5)
     assert numpy.isnan([made.row["image_distance"], made.row["image_distance_floor"]]).all()
     assert any("no image_distance: a Fréchet distance needs at least 500 designs" in note for note in made.notes)
-    enough = record_images(
+    enough = KIT.record(
         measured_images(result(noise(500)), MEANS), ImageReference.of(noise(500, 1), "noise", MEANS), draws=5
     )
     assert enough.row["image_distance"] > 0
@@ -113,7 +114,7 @@ def test_a_row_has_every_measure_of_its_images(prompts, monkeypatch):
     judge = brightness()
     designs = measured_images(result(images, prompts), MEANS, judge, "brightness", {"reward": 3})
     reference = ImageReference.of(noise(200, seed=1), "noise", MEANS)
-    row = record_images(designs, reference, draws=50).row
+    row = KIT.record(designs, reference, draws=50).row
     distances = cosine_distances(images.mean((2, 3)).double().numpy())
     upper = distances[numpy.triu_indices(8, 1)]
     assert row["diversity"] == pytest.approx(upper.mean())
@@ -140,11 +141,11 @@ def test_rows_of_several_runs_pool_them_and_notes_say_by_what_they_are_measured(
     assert whole.features.shape == (24, 3)
     assert whole.run == [0] * 8 + [1] * 8 + [2] * 8
     assert whole.groups == tuple(PROMPTS * 3)
-    made = record_images(whole, ImageReference.of(noise(50, seed=9), "noise", MEANS), draws=20)
+    made = KIT.record(whole, ImageReference.of(noise(50, seed=9), "noise", MEANS), draws=20)
     assert made.row["runs"] == 3
     assert any("means of the colours" in note for note in made.notes)
     assert any("24 designs to noise, by means of the colours" in note for note in made.notes)
-    one = record_images(measured_images(result(noise(1)), MEANS), None, draws=20).row
+    one = KIT.record(measured_images(result(noise(1)), MEANS), None, draws=20).row
     assert numpy.isnan(one["diversity"])
     assert "image_distance" not in one
 
@@ -160,7 +161,7 @@ def test_the_bundled_features_are_those_of_the_bundled_photographs(monkeypatch):
     made = features(noise(40, size=32))
     assert made.shape == (40, len(reference.moments.mean))
     assert reference.features == features.name
-    row = record_images(measured_images(result(noise(40, size=32)), features), reference, draws=20).row
+    row = KIT.record(measured_images(result(noise(40, size=32)), features), reference, draws=20).row
     assert row["image_distance"] > 2 * row["image_distance_floor"]  # noise is no photograph
 
 

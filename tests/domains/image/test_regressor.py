@@ -6,7 +6,8 @@ import torch
 from svdd.chain.rng import Rng
 from svdd.chain.tree import take
 from svdd.domains.image.regressor import ImageRegressor
-from svdd.fitting.predictors import build, of_network, suited
+from svdd.fitting.predictors import of_network
+from svdd.fitting.readers import reader, suited
 from svdd.networks.training import isolated_randomness
 from svdd.networks.weight_files import load_network, save_network
 
@@ -70,15 +71,15 @@ def test_it_is_what_images_get():
     state = {"latents": x, "condition": torch.tensor([0, 1, 0, 1])}
     assert suited(x) == suited(state) == "image"
     with isolated_randomness(0):
-        assert build("image", {}, x, 0).config["conditions"] == 0
+        assert reader("image").build({}, x, 0).config["conditions"] == 0
         assert (
-            build("image", {"levels": 1}, state, 2).config | {"conditions": 2, "levels": 1}
-            == build("image", {"levels": 1}, state, 2).config
+            reader("image").build({"levels": 1}, state, 2).config | {"conditions": 2, "levels": 1}
+            == reader("image").build({"levels": 1}, state, 2).config
         )
     with pytest.raises(ValueError, match="reads images or latents"):
-        build("image", {}, torch.zeros(3, 5, dtype=torch.int64), 4)
+        reader("image").build({}, torch.zeros(3, 5, dtype=torch.int64), 4)
     with pytest.raises(ValueError, match="reads rows of tokens"):
-        build("pooled", {}, x, 0)
+        reader("pooled").build({}, x, 0)
 
 
 def test_a_row_does_not_depend_on_the_batch():

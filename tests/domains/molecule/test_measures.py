@@ -15,7 +15,8 @@ from svdd.decoding.result import Result
 from svdd.domains.molecule import chemistry as measure
 from svdd.domains.molecule.measures import chemnet
 from svdd.domains.molecule.measures.chemnet import Activations, fcd, floor, frechet
-from svdd.domains.molecule.measures.measures import measured_molecules, record_molecules
+from svdd.domains.molecule.kit import KIT
+from svdd.domains.molecule.measures.measures import measured_molecules
 from svdd.domains.molecule.measures.properties import (
     BINS,
     Histogram,
@@ -226,7 +227,7 @@ def test_a_small_reference_says_what_it_left_out(reference):
 
 
 def test_there_is_no_chemnet_distance_of_fewer_than_500(reference):
-    made = record_molecules(designs(KNOWN), reference, draws=5)
+    made = KIT.record(designs(KNOWN), reference, draws=5)
     assert np.isnan([made.row["fcd"], made.row["fcd_floor"]]).all()
     assert any("no fcd: a Fréchet distance needs at least 500 designs" in note for note in made.notes)
 
@@ -235,7 +236,7 @@ def test_there_is_no_chemnet_distance_of_fewer_than_500(reference):
 def test_every_measure_of_a_row_is_the_one_it_is_named_after(reference, monkeypatch):
     monkeypatch.setattr(moments, "FEWEST", 2)
     given = ["OCC", "CCO", "CCCl", RHODANINE, "", OLAPARIB, "CC(C)c1ccccc1"]
-    row = record_molecules(designs(given), reference, draws=50).row
+    row = KIT.record(designs(given), reference, draws=50).row
     assert row["validity"] == pytest.approx(measure.validity(given))
     assert row["unique"] == pytest.approx(measure.uniqueness(given))
     assert row["novel"] == pytest.approx(measure.novelty(given, KNOWN))
@@ -256,17 +257,17 @@ def test_every_measure_of_a_row_is_the_one_it_is_named_after(reference, monkeypa
 
 
 def test_without_a_reference_or_a_valid_design_there_is_still_a_row(reference):
-    alone = record_molecules(designs(["CCO", "CCN"]), draws=10)
+    alone = KIT.record(designs(["CCO", "CCN"]), draws=10)
     assert {"fcd", "novel", "distant"}.isdisjoint(alone.row)
     assert alone.row["diversity"] > 0
-    nothing = record_molecules(designs(["", "C("]), reference, draws=10).row
+    nothing = KIT.record(designs(["", "C("]), reference, draws=10).row
     assert nothing["validity"] == 0
     assert all(np.isnan(nothing[name]) for name in ("unique", "diversity", "fcd", "qed", "pains", "novel"))
 
 
 def test_runs_are_resampled_as_runs(reference):
     pooled = Designs.pooled([designs(["CCO", "CCN"] * 2), designs(["c1ccccc1", "Cc1ccccc1"] * 2)])
-    row = record_molecules(pooled, reference, draws=200).row
+    row = KIT.record(pooled, reference, draws=200).row
     assert row["runs"] == 2
     assert row["weight_low"] < 46 < 85 < row["weight_high"]
 
@@ -275,7 +276,7 @@ def test_a_missing_chemnet_is_a_note(reference, monkeypatch):
     chemnet._chemnet.cache_clear()
     monkeypatch.setitem(sys.modules, "fcd_torch", None)
     monkeypatch.setattr(moments, "FEWEST", 2)
-    found = record_molecules(designs(KNOWN), reference, draws=5)
+    found = KIT.record(designs(KNOWN), reference, draws=5)
     assert np.isnan(found.row["fcd"])
     assert any("fcd_torch" in note and "svdd[molecules]" in note for note in found.notes)
 

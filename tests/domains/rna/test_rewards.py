@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from svdd.domains.dna import rewards as dna
+from svdd.domains.sequence import rewards as shared
 from svdd.domains.rna import folding
 from svdd.domains.rna import rewards as rna
 from svdd.networks.regressors import ConvolutionalRegressor
@@ -62,7 +62,7 @@ def test_golden_values_of_text():
     assert rna.no_uaug()([HAIRPIN, KOZAK, "AUGAUG"]).tolist() == [0, -2, -2]
     assert rna.kozak()([KOZAK, HAIRPIN, "UUUUUU"]).tolist() == [1.0, 0.375, 0.0]
     assert rna.kozak()(["AAGCCGCC", "AAGCCCCC", "AAUCCGCC"]).tolist() == [1.0, 5 / 8, 7 / 8]
-    assert dna.gc_content(0.5)(["ACGU", "GGGG", "AAAC"]).tolist() == [0.0, -0.5, -0.25]
+    assert shared.gc_content(0.5)(["ACGU", "GGGG", "AAAC"]).tolist() == [0.0, -0.5, -0.25]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -159,5 +159,5 @@ def test_loads_are_of_one_length(load):
 def test_a_classifier_reads_the_letters_of_its_alphabet():
     with isolated_randomness(0):
         network = SequenceClassifier(channels=16, stages=1).eval()
-    as_dna = dna.SequenceReward(network)(["ACGTTT"])
-    assert torch.equal(dna.SequenceReward(network, alphabet=rna.RNA)(["ACGUUT"]), as_dna)
+    as_dna = shared.SequenceReward(network)(["ACGTTT"])
+    assert torch.equal(shared.SequenceReward(network, alphabet=rna.RNA)(["ACGUUT"]), as_dna)

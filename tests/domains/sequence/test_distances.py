@@ -7,7 +7,7 @@ import pytest
 
 from recipes import sequence_measures
 from svdd.domains.sequence import distances as sequences
-from svdd.domains.sequence import motifs
+from svdd.domains.dna import motifs
 
 
 def random_sequences(rows: int, length: int, seed: int = 0) -> list[str]:

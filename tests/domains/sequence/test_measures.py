@@ -13,10 +13,15 @@ from recipes import sequence_measures
 from svdd.decoding.result import Result
 from svdd.domains.sequence import distances as sequences
 from svdd.domains.sequence import measures as evaluation
-from svdd.domains.sequence import motifs, references
+from svdd.domains.dna import motifs
+from svdd.domains.sequence import references
 from svdd.domains.sequence.alphabets import DNA, RNA
 from svdd.domains.sequence.masked import elbo_per_site, masked_sequences
-from svdd.domains.sequence.measures import Designs, measured, record
+from svdd.domains.dna.kit import KIT as DNA_KIT
+from svdd.domains.rna.kit import KIT as RNA_KIT
+from svdd.domains.sequence.designs import SequenceKind
+from svdd.domains.sequence.measures import measured
+from svdd.metrics.measures import Designs
 from svdd.metrics import measures
 from svdd.registry import bundled
 
@@ -32,6 +37,12 @@ def designs(given, *, run=None, reward=None, judge=None, elbo=None):
     return Designs(given, run or [0] * n, list(range(n)), *numbers)
 
 
+def record(given, reference=None, letters="ACGT", draws=1000):
+    """The row of sequences, by the kit of DNA or of RNA."""
+    alphabet, kit = (RNA, RNA_KIT) if letters == RNA.letters else (DNA, DNA_KIT)
+    return kit.record(given, reference, SequenceKind(alphabet, 40), draws=draws)
+
+
 def model(length=12, alphabet=DNA, **changes):
     shares = torch.tensor([0.1, 0.2, 0.3, 0.4])
     return masked_sequences(lambda x, t, cond: shares.log().expand(*x.shape, 4), alphabet, length=length, **changes)
@@ -43,7 +54,7 @@ def result():
 
 
 def test_every_measure_is_the_one_it_is_named_after():
-    given, natural = texts(60), references.natural("some", texts(50, seed=1), "ACGT")
+    given, natural = texts(60), DNA_KIT.natural("some", texts(50, seed=1), "ACGT")
     row = record(designs(given, judge=range(60, 120), elbo=[-1.0] * 60), natural, draws=50).row
     assert (row["runs"], row["designs"], row["valid"]) == (1, 60, 1.0)
     assert row["reward_mean"] == pytest.approx(29.5)
@@ -64,7 +75,7 @@ def test_every_measure_is_the_one_it_is_named_after():
 
 def test_repeats_homopolymers_and_known_sequences_are_counted():
     given = ["A" * 8 + "CG", "A" * 8 + "CG", "ACGTACGTAC", "CCCCCCCAGT"]
-    row = record(designs(given), references.natural("x", ["ACGTACGTAC", "TTTTTTTTTT"], "ACGT"), draws=20).row
+    row = record(designs(given), DNA_KIT.natural("x", ["ACGTACGTAC", "TTTTTTTTTT"], "ACGT"), draws=20).row
     assert row["unique"] == pytest.approx(sequence_measures.unique_fraction(given)) == 0.75
     assert row["homopolymer"] == sequence_measures.homopolymer_rate(given) == 0.5
     assert row["novel"] == 0.75
@@ -73,7 +84,7 @@ def test_repeats_homopolymers_and_known_sequences_are_counted():
 
 def test_words_of_six_need_as_many_letters_as_there_are_words():
     few, many = texts(20, length=200), texts(25, length=200, seed=3)
-    natural = references.natural("x", texts(30, length=200, seed=2), "ACGT")
+    natural = DNA_KIT.natural("x", texts(30, length=200, seed=2), "ACGT")
     assert np.isnan(record(designs(few), natural, draws=5).row["correlation_6mer"])
     row = record(designs(many), natural, draws=5).row
     assert row["correlation_6mer"] == pytest.approx(
@@ -84,10 +95,10 @@ def test_words_of_six_need_as_many_letters_as_there_are_words():
 @pytest.mark.slow
 def test_motifs_are_compared_with_the_reference():
     natural_ones, given = texts(60, 200, seed=4), texts(40, 200, seed=5)
-    row = record(designs(given), references.natural("x", natural_ones, "ACGT"), draws=20).row
+    row = record(designs(given), DNA_KIT.natural("x", natural_ones, "ACGT"), draws=20).row
     expected = sequence_measures.motif_correlation(motifs.motif_hits(given), motifs.motif_hits(natural_ones))
     assert row["correlation_motif"] == pytest.approx(expected)
-    few = record(designs(texts(15, 200, seed=10)), references.natural("x", natural_ones, "ACGT"), draws=200).row
+    few = record(designs(texts(15, 200, seed=10)), DNA_KIT.natural("x", natural_ones, "ACGT"), draws=200).row
     assert -1 <= few["correlation_motif_low"] < few["correlation_motif_high"] == 1
 
 
@@ -186,7 +197,7 @@ def test_what_is_not_of_the_alphabet_is_refused(samples, said):
 
 
 def test_missing_extras_are_notes(monkeypatch):
-    natural = references.natural("x", texts(20), "ACGT")
+    natural = DNA_KIT.natural("x", texts(20), "ACGT")
     for module in ("rapidfuzz", "pyjaspar", "RNA"):
         monkeypatch.setitem(sys.modules, module, None)
     made = record(designs(texts(10, seed=1)), natural, draws=5)
@@ -201,7 +212,7 @@ def test_missing_extras_are_notes(monkeypatch):
 
 def test_a_reference_without_the_extra_has_no_hits(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyjaspar", None)
-    assert references.natural("x", texts(3), "ACGT").hits == {}
+    assert DNA_KIT.natural("x", texts(3), "ACGT").hits == {}
 
 
 def test_rna_has_upstream_starts_and_structure():

@@ -21,18 +21,16 @@ from svdd.chain.rng import Rng
 from svdd.chain.transitions import product
 from svdd.chain.tree import Tree
 from svdd.cost.batches import in_full_batches
+from svdd.domains.image.designs import ImageKind
 from svdd.domains.image.diffusers_files import PIXELS, load_pipeline
 from svdd.domains.image.diffusers_networks import Call, latent_network, pixel_network
-from svdd.domains.image.files import write_designs
 from svdd.domains.image.pipelines.families import image_decoder
 from svdd.domains.image.pipelines.kernel import Kernel
 from svdd.domains.image.pipelines.kernels import KERNELS, owner_of_step, scheduler_kernel
 from svdd.domains.image.pipelines.refusals import REASONS
 from svdd.domains.image.prompts import captioned
-from svdd.domains.image.rewards.image_reward import as_reward
 from svdd.messages import check_known
 from svdd.registry import HubPath
-from svdd.scoring.reward import Composite, Reward
 
 # numbers of states, pixels of images, and rows, at once: larger batches are hardly faster, and more of them is filled up
 _ON_CPU, _ON_ACCELERATOR = (2**14, 2**18, 8), (2**17, 2**20, 64)
@@ -101,7 +99,7 @@ def diffusers_process(
     numbers, pixels, most = _ON_CPU if pipe.device.type == "cpu" else _ON_ACCELERATOR
     at_once = min(most, max(1, numbers // math.prod(shape))) if batch is None else batch
     decoded_at_once = min(most, max(1, pixels // math.prod(size)))
-    facts = {"name": f"diffusers:{path}", "domain": "image", "size": list(size), "precision": precision}
+    facts = {"name": f"diffusers:{path}", "size": list(size), "precision": precision}
     return Process(
         prior=partial(_prior, shape, network.conditions, kernel.init_sigma, pipe.device),
         denoiser=_Denoiser(kernel, network.call, pipe.device, at_once),  # type: ignore[arg-type]
@@ -110,17 +108,9 @@ def diffusers_process(
         decode=partial(_decode, image_decoder(pipe), pipe.device, network.texts, decoded_at_once),
         rows_each=network.rows_each,
         rows_at_once=max(at_once, 1),
-        adapt=image_reward,
-        export=write_designs,
+        kind=ImageKind(tuple(network.facts.get("classes", ()))),
         about=facts | {"scheduler": kernel.name, "eta": kernel.eta} | network.facts,
     )
-
-
-def image_reward(reward: Reward) -> Reward:
-    """Any reward as one of images: a function of PIL images, say, or a composite of such."""
-    if isinstance(reward, Composite):
-        return reward.asking(lambda name, part: as_reward(part))
-    return as_reward(reward)
 
 
 def _kernel(pipe: Any, steps: int, eta: float | int | None, scheduler: str | None) -> Kernel:

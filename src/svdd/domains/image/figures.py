@@ -12,7 +12,6 @@ from svdd.domains.image.files import best_rows
 from svdd.domains.image.pixels import Images, grid, to_png
 from svdd.domains.image.prompts import images_of, prompts_of
 from svdd.messages import number
-from svdd.metrics.measures import makes_images
 
 SHOWN, COLUMNS, ROWS = 12, 8, 12
 """The best designs; chains side by side, and runs at most."""
@@ -21,25 +20,27 @@ _EDGE, _CELL = 256, 128
 
 def has_images(result: Result) -> bool:
     """Whether the designs of a run are images."""
-    return makes_images(result.about) and len(result) > 0 and isinstance(images_of(result.samples), torch.Tensor)
+    images = images_of(result.samples)
+    return len(result) > 0 and isinstance(images, torch.Tensor) and images.ndim == 4
 
 
 def best_images(result: Result) -> list[dict[str, Any]]:
-    """The images of highest reward: `source`, `id`, `prompt` and `numbers`, the reward and scores as text."""
+    """The images of highest reward, as pictures of a gallery."""
     rows = best_rows(result.rewards.tolist(), SHOWN)
     if not rows:
         return []
     pngs = to_png(_sized(images_of(result.samples)[rows], _EDGE))
     prompts, columns, ids = prompts_of(result.samples), {"reward": result.rewards} | result.scores, result.ids
+    texts = [prompts[row] if prompts else "" for row in rows]
     numbers = [{name: number(float(column[row])) for name, column in columns.items()} for row in rows]
     return [
-        {"source": source_of(png), "id": ids[row], "prompt": prompts[row] if prompts else "", "numbers": texts}
-        for png, row, texts in zip(pngs, rows, numbers, strict=True)
+        {"source": source_of(png), "alt": text or ids[row], "id": ids[row], "text": text, "numbers": of_row}
+        for png, row, of_row, text in zip(pngs, rows, numbers, texts, strict=True)
     ]
 
 
-def side_by_side(runs: Mapping[str, Result]) -> dict[str, str] | None:
-    """A figure with a row for each run and a column for each of the first chains, the same in all; None for fewer than two.
+def side_by_side(runs: Mapping[str, Result]) -> list[dict[str, str]]:
+    """A figure with a row for each run and a column for each of the first chains, the same in all; none for fewer than two.
 
     Args:
         runs: by label; those of anything but images, and of another size than the first, are left out.
@@ -50,13 +51,15 @@ def side_by_side(runs: Mapping[str, Result]) -> dict[str, str] | None:
     places = {label: _first_of_chains(shown[label]) for label in labels}
     common = sorted(set.intersection(*(set(place) for place in places.values())))[:COLUMNS] if labels else []
     if len(labels) < 2 or not common:
-        return None
+        return []
     rows = [images_of(shown[label].samples)[[places[label][chain] for chain in common]].cpu() for label in labels]
     picture = grid(_sized(torch.cat(rows), _CELL), len(common), gap=4)
     says = f"A row each, from the top: {'; '.join(labels)}. A column each: chains {', '.join(map(str, common))}"
     prompts = prompts_of(shown[labels[0]].samples)
     told = f" ({'; '.join(prompts[places[labels[0]][chain]] for chain in common)})" if prompts else ""
-    return {"title": "Side by side", "says": f"{says}{told}.", "source": source_of(to_png(picture)[0]), "kind": "broad"}
+    return [
+        {"title": "Side by side", "says": f"{says}{told}.", "source": source_of(to_png(picture)[0]), "kind": "broad"}
+    ]
 
 
 def source_of(png: bytes) -> str:

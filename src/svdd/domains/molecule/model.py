@@ -21,7 +21,7 @@ from svdd.chain.rng import Rng
 from svdd.chain.schedules import masked_log_linear, time_grid
 from svdd.chain.transitions import masked_ancestral
 from svdd.chain.tree import Tree
-from svdd.domains.molecule.files import write_molecules
+from svdd.domains.molecule.designs import MoleculeKind
 from svdd.domains.molecule.fragments import Template, filled, template
 from svdd.domains.molecule.gdss.sizes import draw_sizes
 from svdd.domains.molecule.selfies import LONGEST, MASK, PAD, SYMBOLS, VOCABULARY, encode, selfies_package, shown
@@ -104,7 +104,7 @@ def molecule(
         answer[..., PAD] = -torch.inf  # the end of a molecule is where the prior has put it
         return answer / symbol_temperature
 
-    about = {"name": "molecule", "domain": "molecule", "precision": precision, "steps": steps, "symbols": lengths.span}
+    about = {"name": "molecule", "precision": precision, "steps": steps, "symbols": lengths.span}
     about["symbol_temperature"] = symbol_temperature
     return Process(
         prior=lengths,
@@ -114,7 +114,7 @@ def molecule(
         decode=canonical_smiles,
         rows_at_once=batch,
         time_independent=True,
-        export=write_molecules,
+        kind=MoleculeKind(),
         about=about,
     )
 
@@ -175,7 +175,8 @@ def with_fragment(process: Process, fragment: str, free: Sequence[int] | None = 
         return [filled(fragment, tuple(map(shown, row))) for row in zip(*parts, strict=True)]
 
     about = {**process.about, "fragment": fragment}
-    return replace(process, prior=prior, denoiser=_within(process.denoiser, first), decode=decode, about=about)
+    begun = replace(process, prior=prior, denoiser=_within(process.denoiser, first), about=about)
+    return begun.decoded_by(decode)
 
 
 def _free_counts(lengths: Sequence[int], made: Template, fragment: str, free: Sequence[int] | None) -> list[int]:

@@ -57,5 +57,5 @@ def rna_utr_uniform(
     network = load_network(path)
     if not isinstance(network, TimedSequenceDenoiser):
         raise ValueError(f"{path} holds a {type(network).__name__}, not a denoiser that is told the time")
-    about = {"name": "rna-utr-uniform", "domain": "rna"}
-    return uniform_sequences(timed(network.to(device)), RNA, length=network.length, steps=steps, about=about)
+    call, about = timed(network.to(device)), {"name": "rna-utr-uniform"}
+    return uniform_sequences(call, RNA, length=network.length, steps=steps, domain="rna", about=about)

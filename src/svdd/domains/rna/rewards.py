@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from svdd.cost.batches import in_full_batches
-from svdd.domains.dna.rewards import SequenceReward
 from svdd.domains.rna import folding
 from svdd.domains.rna.measures import upstream_starts
 from svdd.domains.sequence.alphabets import RNA
+from svdd.domains.sequence.rewards import SequenceReward
 from svdd.messages import check
 from svdd.networks.regressors import ConvolutionalRegressor
 from svdd.networks.sequences import SequenceClassifier, check_sizes

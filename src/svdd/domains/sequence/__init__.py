@@ -1,1 +1,29 @@
-"""What DNA, RNA and proteins share: alphabets, masked and uniform models, distances, motifs, FASTA."""
+"""Sequences: what DNA, RNA and proteins share: alphabets, masked and uniform models, distances, motifs, FASTA, starts."""
+
+from svdd.registry.cards import Card, Domain, Start, StartField, reward_cards
+
+DOMAIN = Domain(
+    "sequence",
+    __name__,
+    checkpoints={"mdlm": Card(".mdlm:mdlm")},
+    rewards=reward_cards(".rewards", "gc-content", range="-1 to 0"),
+    starts=(
+        Start(
+            ".starts:from_template",
+            (StartField("template", "FASTA of templates: letters stay, N is designed.", "path"),),
+        ),
+        Start(
+            ".starts:with_letters",
+            (StartField("fix", "POSITION:LETTERS to keep, such as 90:TGAGTCA (1 is first); repeat.", "texts"),),
+        ),
+        Start(
+            ".starts:revised",
+            (
+                StartField("start", "FASTA of sequences to revise, with --noise.", "path"),
+                StartField("noise", "Share of letters to redesign with --start.", "number"),
+            ),
+        ),
+    ),
+    kit=".kit:KIT",
+    files=("samples.fasta",),
+)

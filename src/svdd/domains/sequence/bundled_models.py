@@ -39,7 +39,7 @@ def masked_model(
 
     Args:
         name: of the model and of its folder of bundled files.
-        domain: of its designs, for reports.
+        domain: that measures its designs.
         alphabet: what tokens stand for.
         steps: T.
         length: letters of a design.
@@ -51,8 +51,8 @@ def masked_model(
         ValueError: for a file that is not such a network, an unknown precision, or sizes below 1.
     """
     call, batch = batched_denoiser(name, len(alphabet), length, weights, device, precision)
-    about = {"name": name, "domain": domain, "precision": precision}
-    process = masked_sequences(call, alphabet, length=length, steps=steps, about=about)
+    about = {"name": name, "precision": precision}
+    process = masked_sequences(call, alphabet, length=length, steps=steps, domain=domain, about=about)
     return replace(process, rows_at_once=batch)
 
 

@@ -1,7 +1,7 @@
 """Statistics of sets of sequences: composition, diversity and novelty.
 
 All functions take lists of strings and none changes its input. Motif content is in
-`svdd.domains.sequence.motifs`, intervals are in `svdd.metrics.intervals`.
+`svdd.domains.dna.motifs`, intervals are in `svdd.metrics.intervals`.
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from svdd.chain.rng import LIKELIHOOD_BOUND, Rng
 from svdd.chain.schedules import Survival, masked_log_linear, time_grid
 from svdd.chain.transitions import Transition, masked_ancestral
 from svdd.domains.sequence.alphabets import Alphabet
+from svdd.domains.sequence.designs import SequenceKind
 from svdd.messages import check
 
 
@@ -31,6 +31,7 @@ def masked_sequences(
     survival: Survival | None = None,
     transition: Transition | None = None,
     time_independent: bool = True,
+    domain: str = "sequence",
     about: Mapping[str, Any] | None = None,
 ) -> Process:
     """A process over sequences of one length, from a network that predicts the letters behind masks.
@@ -43,16 +44,14 @@ def masked_sequences(
         survival: the schedule; log-linear unless given.
         transition: the reverse step; ancestral unless given.
         time_independent: whether the network ignores t.
-        about: facts for files; `alphabet`, `length` and `steps` are added.
+        domain: that measures the designs, `sequence` or one that knows more of them.
+        about: facts for files; `steps` is added.
 
     Raises:
         ValueError: for a length or steps below 1.
     """
     check(length >= 1, f"length must be at least 1, got {length}")
     survival = survival or masked_log_linear()
-    facts = {"alphabet": alphabet.letters, "mask": alphabet.mask, "length": length, "steps": steps}
-    if alphabet.synonyms:
-        facts["synonyms"] = alphabet.synonyms
     return Process(
         prior=lambda n, rng: torch.full((n, length), len(alphabet)),
         denoiser=from_logits(network, len(alphabet)),
@@ -60,32 +59,26 @@ def masked_sequences(
         times=time_grid(steps),
         decode=alphabet.decode,
         time_independent=time_independent,
-        export=write_fasta,
-        about={**(about or {}), **facts},
+        kind=SequenceKind(alphabet, length, domain=domain),
+        about={**(about or {}), "steps": steps},
     )
 
 
-def write_fasta(sequences: Sequence[str], ids: Sequence[str], numbers: Mapping[str, Any], folder: Path) -> None:
-    """Writes samples.fasta, with the reward and every further score of a sequence in its header."""
-    records = []
-    for row, (name, sequence) in enumerate(zip(ids, sequences, strict=True)):
-        scores = " ".join(f"{title}={column[row]:.6g}" for title, column in numbers.items())
-        records.append(f">{name} {scores}\n{sequence}\n")
-    (folder / "samples.fasta").write_text("".join(records), encoding="utf-8")
+def _kind(process: Process) -> SequenceKind:
+    """What the designs of a masked sequence model are."""
+    if not isinstance(process.kind, SequenceKind) or not process.kind.masked:
+        raise ValueError(
+            "fixing, masking or revising letters needs a sequence model with absorbing noise; this model has no mask, its "
+            "letters may change at every step"
+        )
+    return process.kind
 
 
 def _templates(process: Process, sequences: Sequence[str], masked: bool) -> Int64[Tensor, "k L"]:
-    facts = process.about
-    if "mask" not in facts:
-        raise ValueError(
-            "fixing, masking or revising letters needs absorbing noise; this model has no mask, its letters may change at "
-            "every step"
-        )
-    alphabet = Alphabet(facts["alphabet"], facts["mask"], facts.get("synonyms", ""))
-    length = facts["length"]
-    tokens = alphabet.encode(sequences, masked=masked)
-    if tokens.shape[1] != length:
-        raise ValueError(f"the model's sequences have {length} letters, but those given have {tokens.shape[1]}")
+    kind = _kind(process)
+    tokens = kind.alphabet.encode(sequences, masked=masked)
+    if tokens.shape[1] != kind.length:
+        raise ValueError(f"the model's sequences have {kind.length} letters, but those given have {tokens.shape[1]}")
     return tokens
 
 
@@ -107,11 +100,11 @@ def infill(process: Process, templates: Sequence[str]) -> Process:
     Raises:
         ValueError: for a foreign letter, a wrong length, or nothing to design.
     """
-    tokens = _templates(process, templates, masked=True)
-    full = (tokens < len(process.about["alphabet"])).all(1).nonzero().flatten().tolist()
+    tokens, letters = _templates(process, templates, masked=True), _kind(process).alphabet
+    full = (tokens < len(letters)).all(1).nonzero().flatten().tolist()
     if full:
         raise ValueError(
-            f"template {full[0]} leaves nothing to design; write {process.about['mask']} at the sites that are free"
+            f"template {full[0]} leaves nothing to design; write {letters.mask} at the sites that are free"
         )
     return replace(process, prior=lambda n, rng: _of_chains(tokens, n, rng))
 
@@ -128,13 +121,13 @@ def from_sequences(process: Process, sequences: Sequence[str], noise: float) -> 
         ValueError: for a foreign letter, a wrong length, or noise outside (0, 1].
     """
     check(0 < noise <= 1, f"noise is the share of sites to redesign, in (0, 1], got {noise}")
-    tokens = _templates(process, sequences, masked=False)
+    tokens, mask = _templates(process, sequences, masked=False), len(_kind(process).alphabet)
     steps = max(1, round(noise * process.steps))
 
     def prior(n: int, rng: Rng) -> Int64[Tensor, "n L"]:
         clean = _of_chains(tokens, n, rng)
         masked = rng.uniform(clean.shape) < noise
-        return clean.masked_fill(masked, len(process.about["alphabet"]))
+        return clean.masked_fill(masked, mask)
 
     times = time_grid(steps, start=noise, end=float(process.times[-1]), dtype=process.times.dtype)
     return replace(process, prior=prior, times=times)
@@ -165,11 +158,11 @@ def elbo_per_site(
     References:
         Sahoo et al., arXiv 2406.07524.
     """
-    if not {"alphabet", "mask", "length"} <= process.about.keys():
+    if not isinstance(process.kind, SequenceKind) or not process.kind.masked:
         raise NoLikelihoodBoundError("the bound is of masked sequences of one length, and this model makes none")
     x_0 = _templates(process, sequences, masked=False)
     return bound_per_site(
-        process, x_0, torch.ones_like(x_0, dtype=torch.bool), len(process.about["alphabet"]),
+        process, x_0, torch.ones_like(x_0, dtype=torch.bool), len(process.kind.alphabet),
         samples=samples, seed=seed, rows=rows,
     )  # fmt: skip
 

@@ -22,6 +22,7 @@ from svdd.domains.sequence.bundled_models import rows_at_once
 from svdd.domains.sequence.masked import masked_sequences
 from svdd.domains.sequence.mdlm_networks import DiffusionTransformer, DilatedDenoiser
 from svdd.networks.foreign_files import Checkpoint, check_names, few, read_checkpoint
+from svdd.registry import domains
 
 # A weight that only this network has.
 _NETWORKS: dict[str, Any] = {"convs.0.weight": DilatedDenoiser, "vocab_embed.embedding": DiffusionTransformer}
@@ -71,14 +72,14 @@ def mdlm(
     network, averaged = _network(checkpoint, ema, heads)
     symbols = network.symbols
     call = _renumbered(_noise_conditioned(network.to(device), length, timed), mask_index, symbols)
-    about = {"name": f"mdlm:{checkpoint.path.name}", "domain": "tokens", "weights": "average" if averaged else "last"}
+    about = {"name": f"mdlm:{checkpoint.path.name}", "weights": "average" if averaged else "last"}
     letters = _alphabet(alphabet, symbols - 1)
     survival = masked_log_linear(_SMALLEST)
     if letters is not None:
-        about["domain"] = {DNA.letters: "dna", RNA.letters: "rna"}.get(letters.letters, "sequences")
         return masked_sequences(
-            call, letters, length=length, steps=steps, survival=survival, time_independent=not timed, about=about
-        )
+            call, letters, length=length, steps=steps, survival=survival, time_independent=not timed,
+            domain=next((one.name for one in domains() if one.letters == letters.letters), "sequence"), about=about,
+        )  # fmt: skip
     return Process(
         prior=lambda n, rng: torch.full((n, length), symbols - 1),
         denoiser=from_logits(call, symbols - 1),

@@ -1,11 +1,12 @@
 """What designs of sequences are worth: reward, held-out reward, naturalness, diversity, novelty, composition.
 
 `measured` takes the designs of one run and asks the model and the judge about them, at a bounded cost that is counted by
-itself. `record` makes one row of numbers with intervals from the designs of one or more runs with the same settings.
+itself. The columns say what the designs of one or more runs with the same settings are worth.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy
@@ -16,25 +17,19 @@ from svdd.chain.process import Process
 from svdd.cost.batches import chunked
 from svdd.cost.ledger import Cost, metered
 from svdd.decoding.result import Result
-from svdd.domains.rna.folding import minimum_free_energy
-from svdd.domains.rna.measures import upstream_starts
 from svdd.domains.sequence import distances
-from svdd.domains.sequence.alphabets import RNA, Alphabet
+from svdd.domains.sequence.designs import SequenceKind
 from svdd.domains.sequence.masked import NoLikelihoodBoundError, elbo_per_site
-from svdd.domains.sequence.references import Reference
+from svdd.domains.sequence.references import WORDS
 from svdd.metrics import measures
+from svdd.metrics.columns import COMPOSITION, DIVERSITY, NATURALNESS, Column
 from svdd.metrics.intervals import Statistic, mean
-from svdd.metrics.measures import Designs, Evaluation, Measure, between, distinct, of_first, optional, scored, tabled
+from svdd.metrics.measures import Designs, View, between, distinct, of_first, optional, scored
 from svdd.scoring.reward import Reward
 
 ELBO_SAMPLES = 8
 """Network rows a design for its likelihood bound."""
 HOMOPOLYMER = 8
-
-
-def has_alphabet(about: Mapping[str, Any]) -> bool:
-    """Whether a model makes sequences over letters that it names."""
-    return isinstance(about.get("alphabet"), str) and len(about["alphabet"]) > 1
 
 
 def measured(
@@ -59,7 +54,8 @@ def measured(
     Cost:
         8 network rows and, unless the result has the score, 1 row of the judge for each of the first 256 designs.
     """
-    Alphabet(process.about["alphabet"]).encode(result.samples)
+    assert isinstance(process.kind, SequenceKind), "the model makes sequences"
+    process.kind.alphabet.encode(result.samples)
     designs = scored(result, judge, judged, chunks)
     try:
         return bounded(designs, process, elbo_per_site, chunks)
@@ -84,58 +80,12 @@ def bounded(designs: Designs, process: Process, bound: Any, chunks: Mapping[str,
     return replace(designs, elbo=found, elbo_rows=network.rows)
 
 
-def record(
-    designs: Designs, reference: Reference | None = None, alphabet: str = "ACGT", *, draws: int = 1000
-) -> Evaluation:
-    """A row: every measure with its bootstrap interval in columns `_low` and `_high`.
-
-    Intervals are of 95 %, over chains, and over runs too where there are several. Measures that cannot be taken are NaN.
-
-    Args:
-        designs: of one or more runs with the same settings.
-        reference: natural sequences, for what is compared with them.
-        alphabet: letters of the sequences; where it is empty, only rewards are measured.
-        draws: resamples of the bootstrap.
-    """
-    notes = list(designs.notes)
-    found = _statistics(designs, reference, alphabet, notes) if alphabet else []
-    return tabled(designs, found, notes, draws)
-
-
-def _statistics(designs: Designs, reference: Reference | None, alphabet: str, notes: list[str]) -> list[Measure]:
-    words = reference.words if reference else {}
-    texts = designs.sequences
-    found: list[Measure] = [("elbo_per_base", mean(designs.elbo), False)]
-    for k, counts in words.items():
-        found.append((f"correlation_{k}mer", word_correlation(texts, counts, k, alphabet), True))
-    if reference and reference.motifs:
-        found.append(("correlation_motif", optional(lambda: _motif_correlation(texts, reference), notes), True))
-    found.append(("diversity", optional(lambda: diversity_of(designs), notes), False))
-    found.append(("unique", distinct(designs, texts)[0], False))
-    if reference and reference.sequences:
-        known, natural = set(reference.sequences), reference.sequences
-        found.append(("novel", mean([text not in known for text in texts]), False))
-        near = optional(lambda: of_first(designs, lambda first: distances.nearest_edit_distance(first, natural)), notes)
-        found.append(("nearest_distance", near, False))
-    found.append(("homopolymer", mean(distances.longest_homopolymer(texts) >= HOMOPOLYMER), False))
-    if {"G", "C"} <= set(alphabet):
-        found.append(("gc", mean(distances.gc_fraction(texts)), False))
-    if alphabet == RNA.letters:
-        found.append(("uaug", mean(upstream_starts(texts) > 0), False))
-        found.append(("mfe_per_base", optional(lambda: of_first(designs, _energy_a_letter), notes), False))
-    return found
-
-
 def diversity_of(designs: Designs) -> Statistic | None:
     """Mean edit distance of two different designs."""
     rows = designs.first
     if len(rows) < 2:
         return None
     return between(rows, distances.pairwise_distances([designs.sequences[row] for row in rows]).astype(float))
-
-
-def _energy_a_letter(texts: Sequence[str]) -> Float[ndarray, " n"]:
-    return minimum_free_energy(texts)[1] / len(texts[0])
 
 
 def word_correlation(texts: Sequence[str], natural: ndarray, k: int, alphabet: str) -> Statistic | None:
@@ -154,13 +104,68 @@ def word_correlation(texts: Sequence[str], natural: ndarray, k: int, alphabet: s
     return Statistic(statistic, range(len(texts)))
 
 
-def _motif_correlation(texts: Sequence[str], reference: Reference) -> Statistic:
-    from svdd.domains.sequence.motifs import jaspar_matrices, motif_hits, rank_correlation
+@dataclass
+class SequenceView(View):
+    """Sequences as their columns see them."""
 
-    hits = motif_hits(texts, jaspar_matrices(reference.motifs))
-    theirs = numpy.array([reference.hits[name] for name in reference.motifs])
+    @property
+    def texts(self) -> list[str]:
+        """The sequences."""
+        return list(self.designs.sequences)
 
-    def statistic(weights: Float[ndarray, "k n"]) -> Float[ndarray, " k"]:
-        return numpy.array([rank_correlation(ours, theirs) for ours in weights @ hits])
+    @cached_property
+    def natural(self) -> Sequence[str]:
+        """The sequences of the reference, where they are known."""
+        return self.reference.sequences if self.reference else ()
 
-    return Statistic(statistic, range(len(texts)))
+    def words(self, k: int) -> Any:
+        """Counts of the words of a length in the reference; None where they are not known."""
+        return self.reference.words.get(k) if self.reference else None
+
+
+def _word_column(k: int) -> Column:
+    return Column(
+        f"correlation_{k}mer",
+        f"correlation of {k}-mers with natural ones",
+        NATURALNESS,
+        lambda view: word_correlation(view.texts, view.words(k), k, view.kind.alphabet.letters),
+        better="higher",
+        given=lambda view: view.words(k) is not None,
+        centred=True,
+        price=k == min(WORDS),
+    )
+
+
+def _known(view: SequenceView) -> bool:
+    return bool(view.natural)
+
+
+def _novel(view: SequenceView) -> Statistic:
+    known = set(view.natural)
+    return mean([text not in known for text in view.texts])
+
+
+def _nearest(view: SequenceView) -> Statistic | None:
+    distance = partial(distances.nearest_edit_distance, reference=view.natural)
+    return optional(lambda: of_first(view.designs, distance), view.notes)
+
+
+LIKELIHOOD = Column(
+    "elbo_per_base", "likelihood bound", NATURALNESS, lambda view: mean(view.designs.elbo), "nats per letter", "higher",
+    axis=True, price=True,
+)  # fmt: skip
+WORDS_OF_NATURE = tuple(map(_word_column, WORDS))
+VARIETY = (
+    Column(
+        "diversity", "mean edit distance of two designs, as a share of their letters", DIVERSITY,
+        lambda view: optional(lambda: diversity_of(view.designs), view.notes), better="higher", price=True,
+    ),
+    Column("unique", "share of different designs", DIVERSITY, lambda view: distinct(view.designs, view.texts)[0],
+           better="higher"),
+    Column("novel", "share of designs that are not natural ones", DIVERSITY, _novel, better="higher", given=_known),
+    Column("nearest_distance", "edit distance to the nearest natural one", DIVERSITY, _nearest, "letters", given=_known),
+    Column("homopolymer", f"share of designs with {HOMOPOLYMER} equal letters in a row", COMPOSITION,
+           lambda view: mean(distances.longest_homopolymer(view.texts) >= HOMOPOLYMER), better="lower"),
+)  # fmt: skip
+GC = Column("gc", "share of G and C", COMPOSITION, lambda view: mean(distances.gc_fraction(view.texts)))
+"""Of DNA and RNA."""

@@ -13,8 +13,8 @@ from svdd.registry import bundled_folders
 
 WORDS = (3, 6)
 """Lengths of the words whose frequencies are compared."""
-_GROUPS = {"hepg2": "active_hepg2", "mrl": "most_active"}
-_ANY = "held_out"
+ANY = "held_out"
+"""The group of natural sequences that no reward aims at."""
 
 
 @dataclass(frozen=True)
@@ -39,32 +39,25 @@ class Reference:
 
 
 def natural(name: str, sequences: Sequence[str], alphabet: str) -> Reference:
-    """A reference from sequences; their motif hits where the alphabet is that of DNA and the extra is installed."""
+    """A reference from sequences."""
     words = {k: kmer_counts(sequences, k, alphabet=alphabet) for k in WORDS}
-    motifs, hits = _dna_motifs(sequences) if alphabet == "ACGT" else ({}, {})
-    return Reference(name, alphabet, words, motifs, hits, sequences)
+    return Reference(name, alphabet, words, sequences=sequences)
 
 
-def _dna_motifs(sequences: Sequence[str]) -> tuple[dict[str, str], dict[str, float]]:
-    from svdd.domains.sequence.motifs import ENHANCER_MOTIFS, motif_hits
+def of_model(model: str, group: str = ANY) -> Reference | None:
+    """The statistics that came with a bundled model, None if none came.
 
-    try:
-        means = motif_hits(sequences).mean(axis=0).tolist()
-    except ImportError:  # told where the designs are measured
-        return ENHANCER_MOTIFS, {}
-    return ENHANCER_MOTIFS, dict(zip(ENHANCER_MOTIFS, means, strict=True))
-
-
-def of_model(model: str, reward: str) -> Reference | None:
-    """The statistics that came with a bundled model, of the group that a reward aims at; None if none came."""
+    Args:
+        model: its name.
+        group: of natural sequences; that of all held-out ones, or the first one, where the file has no such group.
+    """
     path = bundled_folders().get(model, Path()) / "reference.json"
     if not path.is_file():
         return None
     read = json.loads(path.read_text(encoding="utf-8"))
-    group = _GROUPS.get(reward, _ANY)
-    if group not in read["groups"]:
-        group = next(iter(read["groups"]))
-    found = read["groups"][group]
+    groups = read["groups"]
+    chosen = next(name for name in (group, *groups) if name in groups)
+    found = groups[chosen]
     words = {k: numpy.array(found[f"kmer{k}"]) for k in WORDS if f"kmer{k}" in found}
-    name = f"{model}, {group.replace('_', ' ')}"
+    name = f"{model}, {chosen.replace('_', ' ')}"
     return Reference(name, read["alphabet"], words, read.get("motifs", {}), found.get("motif_hits_mean", {}))

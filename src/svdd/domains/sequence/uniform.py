@@ -16,7 +16,7 @@ from svdd.chain.transitions import uniform_marginal
 from svdd.chain.tree import Tree
 from svdd.cost.batches import in_full_batches
 from svdd.domains.sequence.alphabets import Alphabet
-from svdd.domains.sequence.masked import write_fasta
+from svdd.domains.sequence.designs import SequenceKind
 from svdd.networks.timed import TimedSequenceDenoiser
 
 _ROWS = 64  # at a time, always as many
@@ -29,6 +29,7 @@ def uniform_sequences(
     length: int,
     steps: int = 128,
     survival: Survival | None = None,
+    domain: str = "sequence",
     about: Mapping[str, Any] | None = None,
 ) -> Process:
     """A process over sequences of one length under uniform noise.
@@ -40,21 +41,21 @@ def uniform_sequences(
         length: L.
         steps: T, on an even grid from noise to none.
         survival: the schedule; log-linear unless given.
-        about: facts for files; `alphabet`, `length` and `steps` are added. There is no `mask`.
+        domain: that measures the designs, `sequence` or one that knows more of them.
+        about: facts for files; `steps` is added.
 
     Raises:
         ValueError: for steps below 1.
     """
     survival = survival or masked_log_linear()
-    facts = {"alphabet": alphabet.letters, "synonyms": alphabet.synonyms, "length": length, "steps": steps}
     return Process(
         prior=lambda n, rng: (rng.uniform((n, length), dtype=torch.float64) * len(alphabet)).long(),
         denoiser=from_leave_one_out(network, survival),
         transition=uniform_marginal(survival),
         times=time_grid(steps),
         decode=alphabet.decode,
-        export=write_fasta,
-        about={**(about or {}), **facts},
+        kind=SequenceKind(alphabet, length, masked=False, domain=domain),
+        about={**(about or {}), "steps": steps},
     )
 
 
@@ -92,8 +93,8 @@ def uniform_elbo_per_site(
         Austin et al., Structured denoising diffusion models in discrete state-spaces, arXiv 2107.03006.
     """
     survival = survival or masked_log_linear()
-    facts = process.about
-    clean = Alphabet(facts["alphabet"], synonyms=facts["synonyms"]).encode(sequences)
+    assert isinstance(process.kind, SequenceKind), "a uniform model makes sequences"
+    clean = process.kind.alphabet.encode(sequences)
     rng = Rng(seed, range(LIKELIHOOD_BOUND, LIKELIHOOD_BOUND + len(clean)))
     draws = (torch.arange(samples) + rng.uniform((len(clean), 1))) / samples
     steps = (draws * process.steps).long().clamp(max=process.steps - 1)
@@ -103,7 +104,7 @@ def uniform_elbo_per_site(
         row, draw = (steps == k).nonzero().T
         replaced, token = noise[row, draw].unbind(1)
         alpha_t = float(survival(process.times[k]))
-        x = torch.where(replaced < alpha_t, clean[row], (token * len(facts["alphabet"])).long())
+        x = torch.where(replaced < alpha_t, clean[row], (token * len(process.kind.alphabet)).long())
         total.index_add_(0, row, _divergence(process, k, x, clean[row]))
     return -total * process.steps / (samples * clean.shape[1])
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from svdd.chain.denoisers import Denoiser, substituted
+from svdd.chain.designs import TensorKind
 from svdd.chain.distributions import Categorical
 from svdd.chain.process import Process
 from svdd.chain.rng import Rng
@@ -17,6 +18,7 @@ from svdd.chain.tree import Tree
 from svdd.domains.toy.enumeration import Enumerable, all_strings, place
 
 Law = Float[Tensor, " D"]
+TOKENS = TensorKind(domain="toy")
 
 
 def _marginals(joint: Float[Tensor, "S D"], length: int, vocabulary: int) -> Float[Tensor, "S L V"]:
@@ -52,8 +54,8 @@ def masked(
 
     denoiser = _masked_denoiser(data, length, vocabulary)
     transition = masked_ancestral(masked_log_linear())
-    about = {"name": "toy-masked", "domain": "tokens"}
-    process = Process(prior, denoiser, transition, time_grid(steps), time_independent=True, about=about)
+    about = {"name": "toy-masked"}
+    process = Process(prior, denoiser, transition, time_grid(steps), time_independent=True, kind=TOKENS, about=about)
     start = torch.zeros((vocabulary + 1) ** length, dtype=torch.float64)
     start[-1] = 1.0
     return Enumerable(process, length, vocabulary, vocabulary + 1, start, data, rewards)
@@ -82,7 +84,7 @@ def uniform(steps: int = 6) -> Enumerable:
 
     denoiser = _uniform_denoiser(data, length, vocabulary)
     transition = uniform_marginal(masked_log_linear())
-    process = Process(prior, denoiser, transition, time_grid(steps), about={"name": "toy-uniform", "domain": "tokens"})
+    process = Process(prior, denoiser, transition, time_grid(steps), kind=TOKENS, about={"name": "toy-uniform"})
     start = torch.full_like(data, 1 / len(data))
     return Enumerable(process, length, vocabulary, vocabulary, start, data, rewards)
 

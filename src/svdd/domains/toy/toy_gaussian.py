@@ -16,6 +16,7 @@ from torch import Tensor
 
 from svdd.chain import transitions
 from svdd.chain.denoisers import substituted
+from svdd.chain.designs import TensorKind
 from svdd.chain.distributions import Categorical, Normal, Product
 from svdd.chain.process import Particles, Process
 from svdd.chain.rng import Rng
@@ -175,8 +176,8 @@ def _gaussian(steps: int, schedule: Schedule, reward: Quadratic) -> Gaussian:
         alpha_t, sigma_t = schedule(t)
         return Normal(alpha_t * x, sigma_t)
 
-    about = {"name": "toy-gaussian", "domain": "numbers"}
-    return Gaussian(Process(_standard, denoiser, ddpm(schedule), time_grid(steps), about=about), reward)
+    about, kind = {"name": "toy-gaussian"}, TensorKind(domain="toy")
+    return Gaussian(Process(_standard, denoiser, ddpm(schedule), time_grid(steps), kind=kind, about=about), reward)
 
 
 def gaussian_quadratic(steps: int = 50, curvature: float = 4.0, centre: float = 2.0) -> Gaussian:

@@ -383,7 +383,7 @@ def test_a_reward_in_the_background_is_asked_too():
         def __init__(self):
             self.asked = []
 
-        def of_images(self):
+        def sent_as(self, outside):
             return self
 
         def __call__(self, designs):

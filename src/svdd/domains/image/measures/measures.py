@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy
@@ -14,8 +15,9 @@ from svdd.domains.image.measures import distances as images
 from svdd.domains.image.measures.distances import ImageFeatures, ImageReference
 from svdd.domains.image.measures.features import moments_of
 from svdd.domains.image.prompts import images_of, prompts_of
-from svdd.metrics.intervals import mean
-from svdd.metrics.measures import Designs, Evaluation, Measure, optional, scored, tabled
+from svdd.metrics.columns import COMPOSITION, DIVERSITY, NATURALNESS, Column
+from svdd.metrics.intervals import Statistic, mean
+from svdd.metrics.measures import Designs, View, optional, scored
 from svdd.metrics.measures import between as mean_between
 from svdd.metrics.moments import TooFewForFrechetError, check_enough, floor, frechet
 from svdd.registry import load_reward
@@ -78,55 +80,76 @@ def measured_images(
     return ImageDesigns(**vars(common), features=made, groups=_groups(result), looks=looks)
 
 
-def record_images(designs: ImageDesigns, reference: ImageReference | None = None, *, draws: int = 1000) -> Evaluation:
-    """A row: every measure with its bootstrap interval, as `svdd.domains.sequence.measures.record`.
+@dataclass
+class ImageView(View):
+    """Images as their columns see them."""
 
-    The Fréchet distance has no interval, but beside it the distance that as many draws from the reference itself have. It is
-    not taken of fewer than 500 images.
+    @cached_property
+    def distances(self) -> Float[ndarray, "m m"]:
+        """Of every two of the first designs."""
+        return images.cosine_distances(self.designs.features[self.designs.first])
 
-    Args:
-        designs: of one or more runs with the same settings.
-        reference: what they are compared with, under the same features.
-        draws: resamples of the bootstrap.
-    """
-    notes = list(designs.notes)
-    made = tabled(designs, _statistics(designs), notes, draws)
-    if reference:
-        made.row.update(_likeness(designs, reference, notes))
-    return made
+    @property
+    def several(self) -> bool:
+        """Whether there are two designs to compare."""
+        return len(self.designs.first) > 1
 
-
-def _statistics(designs: ImageDesigns) -> list[Measure]:
-    rows = designs.first
-    distances = images.cosine_distances(designs.features[rows])
-    alike = numpy.full(len(designs.run), numpy.nan)
-    alike[rows] = images.near_duplicates(distances)
-    groups = [designs.groups[row] for row in rows] if designs.groups else []
-    several = len(rows) > 1
-    return [
-        ("diversity", mean_between(rows, distances) if several else None, False),
-        ("diversity_per_prompt", images.distance_within(rows, distances, groups) if groups else None, False),
-        ("near_duplicates", mean(alike) if several else None, False),
-        *((name, mean(values), False) for name, values in designs.looks.items()),
-    ]
+    @cached_property
+    def likeness(self) -> tuple[float, float]:
+        """The Fréchet distance to the reference, and that of as many draws of the reference."""
+        return _likeness(self.designs, self.reference, self.notes)
 
 
-def _likeness(designs: ImageDesigns, reference: ImageReference, notes: list[str]) -> dict[str, float]:
-    """The Fréchet distance, and that of as many draws of the reference."""
+def _within_prompts(view: ImageView) -> Statistic:
+    rows = view.designs.first
+    return images.distance_within(rows, view.distances, [view.designs.groups[row] for row in rows])
+
+
+def _near_duplicates(view: ImageView) -> Statistic | None:
+    alike = numpy.full(len(view.designs.run), numpy.nan)
+    alike[view.designs.first] = images.near_duplicates(view.distances)
+    return mean(alike) if view.several else None
+
+
+def _look_of(name: str, words: str) -> Column:
+    return Column(
+        name, words, NATURALNESS if name == "sharpness" else COMPOSITION, lambda v: mean(v.designs.looks[name])
+    )
+
+
+def _compared(view: ImageView) -> bool:
+    return view.reference is not None
+
+
+COLUMNS = (
+    Column("diversity", "mean cosine distance of two designs' features", DIVERSITY,
+           lambda view: mean_between(view.designs.first, view.distances) if view.several else None, better="higher",
+           price=True),
+    Column("diversity_per_prompt", "the same of two designs of one prompt or class", DIVERSITY, _within_prompts,
+           better="higher", given=lambda view: bool(view.designs.groups), price=True),
+    Column("near_duplicates", "share of designs with a near-duplicate", DIVERSITY, _near_duplicates, better="lower"),
+    _look_of("sharpness", "sharpness"),
+    _look_of("brightness", "brightness"),
+    _look_of("colourfulness", "colourfulness"),
+    Column("image_distance", "Fréchet distance to photographs", NATURALNESS, lambda view: view.likeness[0], better="lower",
+           given=_compared, axis=True, price=True),
+    Column("image_distance_floor", "that distance of as many photographs", NATURALNESS, lambda view: view.likeness[1],
+           given=_compared),
+)  # fmt: skip
+
+
+def _likeness(designs: "ImageDesigns", reference: ImageReference, notes: list[str]) -> tuple[float, float]:
     n = len(designs.features)
     try:
         check_enough(min(n, reference.moments.count))
     except TooFewForFrechetError as error:
         notes.append(f"no image_distance: {error}")
-        return {"image_distance": numpy.nan, "image_distance_floor": numpy.nan}
+        return numpy.nan, numpy.nan
     notes.append(
         f"image_distance is of {n} designs to {reference.name}, by {reference.features}, and falls with their number: as many "
         "of the reference itself have image_distance_floor; numbers by other features are not comparable"
     )
-    return {
-        "image_distance": frechet(moments_of(torch.from_numpy(designs.features)), reference.moments),
-        "image_distance_floor": floor(reference.moments, n),
-    }
+    return frechet(moments_of(torch.from_numpy(designs.features)), reference.moments), floor(reference.moments, n)
 
 
 def _look(name: str, pixels: Any, notes: list[str]) -> Float[ndarray, " n"]:
@@ -138,7 +161,7 @@ def _look(name: str, pixels: Any, notes: list[str]) -> Float[ndarray, " n"]:
 
 def _groups(result: Result) -> tuple[str, ...]:
     """The prompt of each design, or the class of its chain, which a model of classes takes in turn."""
-    prompts, classes = prompts_of(result.samples), result.about.get("classes")
+    prompts, classes = prompts_of(result.samples), getattr(result.kind, "classes", ())
     if prompts is not None:
         return tuple(prompts)
     return tuple(str(classes[chain % len(classes)]) for chain in result.chain) if classes else ()

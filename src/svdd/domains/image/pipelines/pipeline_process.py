@@ -15,6 +15,7 @@ from svdd.chain.distributions import Dirac, Distribution, Normal, Product
 from svdd.chain.process import Process
 from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree
+from svdd.domains.image.designs import ImageKind
 from svdd.domains.image.pipelines.kernel import Kernel, wide
 from svdd.domains.image.pipelines.kernels import scheduler_kernel
 from svdd.domains.image.pipelines.steered_scheduler import Question
@@ -74,7 +75,8 @@ class PipelineProcess:
             times=self._times,
             decode=self._decode,
             rows_at_once=2**31,  # the pipeline computes all rows in one go, also where rewards work meanwhile
-            about={"name": name, "domain": "image", "scheduler": kernel.name, "eta": kernel.eta},
+            kind=ImageKind(),
+            about={"name": name, "scheduler": kernel.name, "eta": kernel.eta},
         )
 
     def _prior(self, n: int, rng: Rng) -> Tree:

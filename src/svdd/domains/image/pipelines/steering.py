@@ -13,8 +13,7 @@ from torch import Tensor
 from svdd.cost.ledger import Cost
 from svdd.decoding.decoding import Decoding
 from svdd.decoding.result import Result
-from svdd.domains.image.diffusers_process import image_reward
-from svdd.domains.image.files import write_designs
+from svdd.domains.image.designs import image_reward
 from svdd.domains.image.pipelines.arguments import Arguments, call_signature
 from svdd.domains.image.pipelines.families import image_decoder
 from svdd.domains.image.pipelines.kernels import check_scheduler
@@ -263,7 +262,7 @@ class _Call:
 
     def _decoding(self, batch: int) -> Decoding:
         steered, captions = self.steered, self.arguments.captions
-        process = replace(self.process.process(type(steered.pipe).__name__), export=write_designs)
+        process = self.process.process(type(steered.pipe).__name__)
         cond = () if captions is None else {"prompt": encode_prompts(captions)}
         if captions is not None:
             process = replace(process, attach=lambda designs, cond: designs | {"prompt": cond["prompt"]})

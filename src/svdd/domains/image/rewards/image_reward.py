@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from svdd.domains.image.outside import ImagesOutside
 from svdd.domains.image.pixels import Images, from_any, to_pil, to_uint8
 from svdd.domains.image.prompts import images_of, prompts_of
 from svdd.messages import check_known
@@ -137,8 +138,8 @@ def as_reward(function: Any, prompts: Any = None, takes: str | None = None) -> C
         return function
     if hasattr(function, "inside"):
         return function.inside(as_reward)
-    if hasattr(function, "of_images"):
-        return function.of_images()
+    if hasattr(function, "sent_as"):
+        return function.sent_as(ImagesOutside())
     return ImageReward(function, takes or traits_of(function).takes or "pil", prompts)
 
 

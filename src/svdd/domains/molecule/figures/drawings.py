@@ -1,14 +1,12 @@
 """The molecules of a report: the best ones drawn, and how their properties are distributed."""
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from svdd.decoding.result import Result
-from svdd.metrics.measures import makes_molecules
 from svdd.report.plots import COLOURS, GREY, as_svg, brief
 
 SHOWN = 8
@@ -16,23 +14,21 @@ _WIDE, _HIGH, _BOND = 300, 220, 28
 _PANELS = {"qed": "QED", "sa": "SA score (1: easy)", "logp": "logP", "weight": "weight, Da"}
 
 
-def has_molecules(result: Result) -> bool:
-    """Whether the designs of a run are SMILES that can be drawn."""
-    return makes_molecules(result.about) and isinstance(result.samples, list) and bool(find_spec("rdkit"))
-
-
 def best_drawn(result: Result) -> list[dict[str, Any]]:
-    """The best different molecules: `svg`, `id`, `smiles` and `numbers`, its reward and scores as text."""
+    """The best different molecules, as pictures of a gallery."""
     from svdd.domains.molecule.files import best
     from svdd.messages import number
+    from svdd.report.figures import embedded
 
     columns = {"reward": result.rewards} | result.scores
     ids = result.ids
     return [
         {
-            "svg": drawing(result.samples[row]),
+            "source": embedded(drawing(result.samples[row])),
+            "alt": f"Structure of {result.samples[row]}",
             "id": ids[row],
-            "smiles": result.samples[row],
+            "text": result.samples[row],
+            "code": True,
             "numbers": {name: number(float(column[row])) for name, column in columns.items()},
         }
         for row in best(result.samples, result.rewards.tolist(), SHOWN)
@@ -62,7 +58,7 @@ def property_histograms(result: Result, baselines: Mapping[str, Result]) -> tupl
     from svdd.domains.molecule.measures.reference import of_molecule_model
 
     method = str(result.settings.get("method", "designs"))
-    runs = {method: result} | {name: run for name, run in baselines.items() if name != method and has_molecules(run)}
+    runs = {method: result} | {name: run for name, run in baselines.items() if name != method}
     tables = {name: property_table(run.samples) for name, run in runs.items()}
     if not tables[method]["qed"].notna().any():
         return None, []

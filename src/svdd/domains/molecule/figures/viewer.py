@@ -7,7 +7,7 @@ import base64
 import gzip
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,10 +16,9 @@ from typing import Any
 from svdd.domains.molecule.figures.poses import ELEMENTS, LIGAND
 from svdd.domains.molecule.poses import Poses
 from svdd.messages import number
+from svdd.metrics.kit import Widget
 from svdd.report.plots import brief
 
-POLICY = {"default-src": "'none'", "img-src": "data:", "style-src": "'unsafe-inline'"}
-"""What a page without a viewer may do: show what is in it."""
 _GREY = "#c5cad1"
 _PACKAGE, _FILES = "ipymolstar", ("molviewspec.js", "molviewspec.css")
 
@@ -37,18 +36,23 @@ def _folder() -> Path | None:
     return folder if folder and all((folder / name).is_file() for name in _FILES) else None
 
 
-def viewer(poses: Poses) -> dict[str, Any] | None:
-    """What the template needs of the viewer, None where the package is not installed.
+def viewer(poses: Poses) -> list[Widget]:
+    """The viewer as a part of a page, none where the package is not installed.
+
+    The viewer makes functions from text of its own, and reads what the script hands it: the page may do that and no more.
 
     Args:
         poses: the best designs in their receptor.
     """
     folder = _folder()
     if folder is None:
-        return None
+        return []
+    from jinja2 import Environment
+
     code, style = ((folder / name).read_bytes() for name in _FILES)
-    return {
-        "script": files("svdd.report").joinpath("viewer.js").read_text(encoding="utf-8"),
+    script = _ours("viewer.js")
+    contents = {
+        "script": script,
         "code": base64.b64encode(gzip.compress(code, mtime=0)).decode("ascii"),
         "style": style.decode("utf-8").replace("</", "<\\/"),
         "scene": json.dumps(_scene(poses)).replace("<", "\\u003c"),
@@ -57,22 +61,19 @@ def viewer(poses: Poses) -> dict[str, Any] | None:
             for name, reward in zip(poses.ids, poses.numbers["reward"], strict=True)
         ],
     }
-
-
-def policy(script: str | None = None) -> str:
-    """What a page may do: nothing but show what is in it, and with a script of its own, run that and the viewer.
-
-    The viewer makes functions from text of its own, and reads what the script hands it.
-    """
-    if script is None:
-        return _joined(POLICY)
     known = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    runs = f"'sha256-{known}' blob: 'unsafe-eval'"
-    return _joined(POLICY | {"script-src": runs, "connect-src": "data: blob:", "img-src": "data: blob:"})
+    rules = {
+        "script-src": f"'sha256-{known}' blob: 'unsafe-eval'",
+        "connect-src": "data: blob:",
+        "img-src": "data: blob:",
+    }
+    markup = Environment(autoescape=True, trim_blocks=True).from_string(_ours("viewer.html.j2")).make_module(contents)
+    return [Widget(str(markup.head()), str(markup.body()), str(markup.foot()), rules)]  # type: ignore[attr-defined]
 
 
-def _joined(rules: Mapping[str, str]) -> str:
-    return "; ".join(f"{name} {allowed}" for name, allowed in rules.items())
+def _ours(name: str) -> str:
+    """A file beside this one."""
+    return files("svdd.domains.molecule.figures").joinpath(name).read_text(encoding="utf-8")
 
 
 def _scene(poses: Poses) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from svdd.chain.process import Process
 from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree
 from svdd.domains.molecule.chemistry import chem
-from svdd.domains.molecule.files import write_molecules
+from svdd.domains.molecule.designs import MoleculeKind
 from svdd.domains.molecule.gdss.files import NETWORKS, GraphCheckpoint, read_graph_checkpoint
 from svdd.domains.molecule.gdss.graphs import ELEMENTS, decode_graphs
 from svdd.domains.molecule.gdss.networks import MULTIPLE
@@ -94,12 +94,11 @@ def gdss(
         times=diffusion.times,
         decode=partial(decode_graphs, valency_correction=valency_correction),
         rows_each=2,
-        export=write_molecules,
+        kind=MoleculeKind(),
         move=move,  # type: ignore[arg-type]
         move_each=corrector == "each",
         about={
             "name": f"gdss:{checkpoint.path.name}",
-            "domain": "molecule",
             "data": checkpoint.data,
             "precision": precision,
             "langevin": langevin if corrector else "none",

@@ -1,0 +1,70 @@
+"""The designs of sequence models: text over an alphabet, written as FASTA."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from svdd.chain.designs import TextKind
+from svdd.domains.sequence.alphabets import Alphabet
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class SequenceKind(TextKind):
+    """Sequences over an alphabet.
+
+    Args:
+        alphabet: what tokens stand for.
+        length: letters of each.
+        masked: whether the model has masks: then letters can be fixed, and others designed.
+        domain: that measures them: `sequence`, or one that knows more of them, such as `dna`.
+    """
+
+    alphabet: Alphabet
+    length: int
+    masked: bool = True
+    domain: str = field(default="sequence", kw_only=True)
+    decides: ClassVar[tuple[str, ...]] = ("alphabet", "length")
+
+    @property
+    def symbols(self) -> int:
+        """The letters and the mask."""
+        return len(self.alphabet) + 1
+
+    @property
+    def mask(self) -> int | None:
+        """The token after the letters."""
+        return len(self.alphabet) if self.masked else None
+
+    def facts(self) -> dict[str, Any]:
+        """Domain, letters, mask and length."""
+        known = {"mask": self.alphabet.mask} if self.masked else {}
+        known |= {"synonyms": self.alphabet.synonyms} if self.alphabet.synonyms else {}
+        return {"domain": self.domain, "alphabet": self.alphabet.letters, **known, "length": self.length}
+
+    @classmethod
+    def of_facts(cls, facts: Mapping[str, Any]) -> "SequenceKind":
+        """The inverse of `facts`."""
+        alphabet = Alphabet(facts["alphabet"], facts.get("mask", "N"), facts.get("synonyms", ""))
+        return cls(alphabet, facts["length"], "mask" in facts, domain=facts["domain"])
+
+    def write(self, designs: Any, ids: Sequence[str], numbers: Mapping[str, Any], folder: Path) -> None:
+        """Writes samples.fasta, with the reward and every further score of a sequence in its header."""
+        records = []
+        for row, (name, sequence) in enumerate(zip(ids, designs, strict=True)):
+            scores = " ".join(f"{title}={column[row]:.6g}" for title, column in numbers.items())
+            records.append(f">{name} {scores}\n{sequence}\n")
+        (folder / "samples.fasta").write_text("".join(records), encoding="utf-8")
+
+    def read(self, table: "pd.DataFrame", folder: Path) -> Any:
+        """The column `sample`.
+
+        Raises:
+            ValueError: for a foreign letter, and for several lengths.
+        """
+        sequences = super().read(table, folder)
+        self.alphabet.encode(sequences)
+        return sequences

@@ -1,0 +1,179 @@
+"""Names of models and rewards, and where they are: bundled, `module:function`, or `file.py:function`.
+
+Nothing heavy is imported before it is found: processes that only hold a reward stay as small as the reward.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from svdd.messages import check, check_known, unknown
+from svdd.registry.bundled_files import bundled
+from svdd.registry.cards import Card
+from svdd.registry.known_domains import MODELS, REWARDS, SCHEMES, Cards
+from svdd.registry.option_paths import first_parameter
+from svdd.scoring.identity import Origin, file_hash, origin_of
+from svdd.scoring.reward import Reward
+from svdd.user_files import module_of_file
+
+if TYPE_CHECKING:
+    from svdd.chain.process import Process
+
+REWARD_SCHEMES = Cards(
+    "reward_schemes",
+    {
+        "cmd": Card("svdd.rewards.commands:command", runs_code=True),
+        "http": Card("svdd.rewards.endpoints:endpoint", "svdd[http]"),
+        "https": Card("svdd.rewards.endpoints:endpoint", "svdd[http]"),
+    },
+)
+"""Kinds of rewards that are named by text, `scheme:...`: the function is given the whole of it."""
+
+
+def resolve(target: str) -> Any:
+    """What a target, `module:name`, leads to."""
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def twin(reward: str) -> str:
+    """The held-out reward of the same kind as a bundled one, or nothing."""
+    return REWARDS[reward].twin if reward in REWARDS else ""
+
+
+def held_out(reward: str) -> str:
+    """The bundled reward that judges what another one guided, its twin if it has one, or nothing."""
+    return twin(reward) or (REWARDS[reward].judge if reward in REWARDS else "")
+
+
+def _module(name: str) -> Any:
+    """A module by its dotted name, or the file it is in."""
+    if not name.endswith(".py"):
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            raise ValueError(f"cannot import {name!r}: {error}; a file is given as {name}.py:function") from error
+    return module_of_file(name)
+
+
+def locate(kind: str, name: str, cards: Mapping[str, Card]) -> Any:
+    """The function behind a bundled name, `module:function` or `file.py:function`.
+
+    Raises:
+        ValueError: for an unknown name (it lists the nearest), module, file or function.
+    """
+    target = cards[name].target if name in cards else name
+    home, colon, attribute = target.rpartition(":")
+    if not colon:
+        raise ValueError(f"{unknown(kind, name, cards)} (or give module:function or file.py:function)")
+    module = _module(home)
+    if not hasattr(module, attribute):
+        names = [n for n in vars(module) if not n.startswith("_")]
+        raise ValueError(f"{home} has no {attribute!r}: {unknown('name', attribute, names)}")
+    return getattr(module, attribute)
+
+
+def load(name: str, **options: Any) -> "Process":
+    """A process by name.
+
+    Args:
+        name: a bundled model, `module:function` or `file.py:function`, a function that returns a `Process`; or a
+            checkpoint of another project, `mdlm:PATH`, `gdss:PATH` or `diffusers:PATH_OR_ID`.
+        **options: passed to it, such as `steps` or `length`.
+
+    Raises:
+        ValueError: for an unknown name or option, or a function that does not return a process.
+    """
+    from svdd.chain.process import Process
+
+    scheme, colon, path = name.partition(":")
+    cards: Mapping[str, Card] = MODELS
+    if colon and scheme in SCHEMES:
+        name, options, cards = scheme, {"path": path} | options, SCHEMES
+    made = _called(locate("model", name, cards), name, options)
+    if not isinstance(made, Process):
+        raise ValueError(f"{name} must return a svdd.Process, but returned a {type(made).__name__}")
+    return made
+
+
+def load_reward(name: str, **options: Any) -> Reward:
+    """A reward by name: a bundled one, any function of a list of designs, a command or an address.
+
+    Args:
+        name: a bundled name, `module:function`, `file.py:function`, `docking:TARGET`, `cmd:PROGRAM ...` or `http://...`.
+        **options: of any but a function, such as `timeout`.
+
+    Raises:
+        ValueError: for an unknown name or option, or something that cannot be called.
+    """
+    scheme, colon, _ = name.partition(":")
+    if colon and scheme in REWARD_SCHEMES:
+        made = locate("reward", scheme, REWARD_SCHEMES)
+        return _called(made, scheme, {first_parameter(made): name} | options)  # type: ignore[no-any-return]
+    found = locate("reward", name, REWARDS)
+    if name in REWARDS:
+        made = _called(found, name, options)
+        made.named = (name, options)
+        if origin_of(made) is None:
+            made.origin = origin(name, options)
+        return made  # type: ignore[no-any-return]
+    if options:
+        raise ValueError(f"{name} is the reward itself and takes no options, got {', '.join(options)}")
+    if not callable(found):
+        raise ValueError(f"{name} is a {type(found).__name__}, not a function of designs")
+    return _with_origin(found, name)
+
+
+def origin(name: str, options: Mapping[str, Any]) -> Origin:
+    """What a bundled reward is made from, as far as its identity covers it; nothing is imported or loaded.
+
+    Args:
+        name: of the reward.
+        options: it is made with.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    check_known("reward", name, REWARDS)
+    card = REWARDS[name]
+    weights = tuple(bundled(*one.split("/")) for one in card.weights)
+    return Origin(name, dict(options), card.version, card.packages, weights)
+
+
+def _with_origin(reward: Reward, name: str) -> Reward:
+    """A user's reward, with a note of the file that it is written in; some objects take no note.
+
+    The file is read and not executed. What the reward says of itself goes before this note.
+    """
+    home, _, attribute = name.rpartition(":")
+    file = getattr(_module(home), "__file__", None)
+    if file is not None and origin_of(reward) is None:
+        with suppress(AttributeError, TypeError, ValueError):
+            reward.origin = Origin(attribute, code=file_hash(Path(file)))  # type: ignore[attr-defined]
+    return reward
+
+
+def needed(name: str) -> list[str]:
+    """The options without which a bundled reward cannot be made.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    parameters = inspect.signature(locate("reward", name, REWARDS)).parameters.values()
+    return [one.name for one in parameters if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
+
+
+def _called(function: Callable[..., Any], name: str, options: dict[str, Any]) -> Any:
+    parameters = inspect.signature(function).parameters
+    known = [k for k, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    for option in options:
+        check(option in known or takes_any, unknown(f"option of {name}", option, known))
+    try:
+        inspect.signature(function).bind(**options)
+        return function(**options)
+    except TypeError as error:
+        raise ValueError(f"{name} cannot be made with {options or 'no options'}: {error}") from error
