@@ -57,6 +57,7 @@ class Request:
         options: of methods, under the names of a job.
         judge: a reward that did not guide; None takes the guide's held-out twin.
         sizes: at which methods run that name none; none leaves that of the job or of the match.
+        reference: a file of natural designs, as of `svdd evaluate`; None takes what came with the model.
         pool: unguided samples per seed from which `pretrained` and `best-of-n` are read; 0 runs each of them.
     """
 
@@ -70,6 +71,7 @@ class Request:
     judge: str | None = None
     sizes: Sequence[int] = ()
     pool: int = 0
+    reference: str | Path | None = None
 
     def entries(self) -> list[Entry]:
         """The methods, each with all that it gets.
@@ -128,24 +130,24 @@ def _settings(job: Path | Job | Mapping[str, Any]) -> Mapping[str, Any]:
     return job if isinstance(job, Mapping) else read_settings(job)
 
 
-def request_of(path: Path, out: Path, variant: str = "", **given: Any) -> Request:
-    """The request of a YAML file: that of a job, or one that holds the job under `job:` beside the settings of a comparison.
+def request_of(given: Path | Mapping[str, Any], out: Path, variant: str = "", **flags: Any) -> Request:
+    """The request of a job, or of a comparison that holds the job under `job:` beside its own settings.
 
     Args:
-        path: of the file.
+        given: a YAML file, or what one would hold.
         out: the folder to write.
         variant: one of those that the file has under `variants:`, whose settings take the place of the others.
-        **given: settings of `Request` that win over the file's.
+        **flags: settings of `Request` that win over the others.
 
     Raises:
         OSError: if there is no such file.
         ValueError: for a file that is neither, and for an unknown setting or variant.
     """
-    read = read_settings(path)
-    settings: dict[str, Any] = read if "job" in read else {"job": path}
+    read = dict(given) if isinstance(given, Mapping) else read_settings(given)
+    settings: dict[str, Any] = read if "job" in read else {"job": given}
     variants: dict[str, Any] = {"": {}, **settings.pop(VARIANTS, {})}
     check_known("variant", variant, variants)
-    settings = {**_merged(settings, variants[variant]), **given}
+    settings = {**_merged(settings, variants[variant]), **flags}
     for name in settings:
         check_known("setting of a comparison", name, [one.name for one in fields(Request)])
     job = settings.pop("job")

@@ -124,7 +124,7 @@ def run_plan(plan: Plan, force: bool = False, watch: Watch = NOBODY) -> Comparis
     fitted = {name: fit.make(force, watch) for name, fit in plan.fits.items()}
     run_all(plan.first, DECODED, force, watch)
     runs = {label: plan.runs(row, force, watch) for label, row in plan.rows}
-    found, notes, designs, kit = _measured(runs, plan.judge, watch)
+    found, notes, designs, kit = _measured(runs, plan, watch)
     found.insert(1, "method", [row.job.method for _, row in plan.rows])
     paid = pd.DataFrame([fitted.get(row.name, {}) for _, row in plan.rows], index=found.index)
     cost = _had([row for _, row in plan.rows], MATCHES[plan.request.match])
@@ -206,15 +206,16 @@ def _write_plan(request: Request, base: Job, sizes: dict[str, int], rows: list[d
 
 
 def _measured(
-    runs: Mapping[str, Sequence[FinishedRun]], judge: str, watch: Watch
+    runs: Mapping[str, Sequence[FinishedRun]], plan: Plan, watch: Watch
 ) -> tuple[pd.DataFrame, list[str], dict[str, Designs], Kit]:
     """The table, its notes, the designs of its rows and their kit; the held-out reward is the one that the runs have."""
-    every = [run for row in runs.values() for run in row]
+    every, judge = [run for row in runs.values() for run in row], plan.judge
+    reference = Path(plan.request.reference) if plan.request.reference else None
     for run in every:
         if judge and judge in run.job.scores:
             run.result.scores[judge] = run.result.scores[Score.read(judge).title]
     process = make_process(every[0].job)
-    protocol = protocol_of(every, judge=judge) if kit_of_process(process).measures else Protocol(process, judge)
+    protocol = protocol_of(every, reference, judge) if kit_of_process(process).measures else Protocol(process, judge)
     rows = [(label, [run.result for run in row]) for label, row in runs.items()]
     found, notes, designs = table(rows, protocol, lambda label: watch.tell(f"measuring {label}"))
     once = ["the held-out reward is asked once, about finished designs, and is not among the costs"] if judge else []
