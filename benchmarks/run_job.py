@@ -36,10 +36,15 @@ PARTS = ("network", "decode", "value", "reward")
 PICTURED = 20
 
 
+def request(job, work, variant=""):
+    """What a job file compares, with the variables of the environment that it names."""
+    settings = yaml.safe_load(os.path.expandvars(job.read_text(encoding="utf-8")))
+    return request_of(settings, work / job.stem, variant)
+
+
 def run(job, tables, work, variant=""):
     """Compares, and writes the tables."""
-    settings = yaml.safe_load(os.path.expandvars(job.read_text(encoding="utf-8")))
-    made = run_plan(make_plan(request_of(settings, work / job.stem, variant)), watch=Terminal(quiet=False))
+    made = run_plan(make_plan(request(job, work, variant)), watch=Terminal(quiet=False))
     name = TABLES[job.stem.partition("-")[0]]
     key = {} if name == job.stem else {"case": job.stem.removeprefix("images-")}
     tables.mkdir(parents=True, exist_ok=True)
@@ -91,10 +96,14 @@ def summed(results):
 
 def costs(made):
     """A row per run."""
+    fits = {
+        row["label"]: {name: row[name] for name in row if name.startswith("fit_")}
+        for row in made.table.to_dict("records")
+    }
     for label, row in made.plan.rows:
         for run in made.runs[label]:
             key = {"label": row.name, "size": size_of(row), "seed": run.job.seed, "steps": row.job.steps}
-            yield key | {"designs": len(run.result)} | summed([run.result])
+            yield key | {"designs": len(run.result)} | summed([run.result]) | fits[label]
 
 
 def designs(made):
