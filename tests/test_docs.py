@@ -1,5 +1,8 @@
 """What the documents say is so: code blocks run, links lead somewhere, tables agree with the library."""
 
+import ast
+import contextlib
+import importlib
 import re
 import sys
 
@@ -8,6 +11,7 @@ import torch
 
 import svdd
 from support.places import ROOT
+from svdd.domains.image.designs import ImageKind
 from svdd.scoring.policy import RewardFailureWarning
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -24,6 +28,19 @@ def test_the_ten_lines_of_the_readme_run(tmp_path, monkeypatch, capsys):
     exec(compile(code.replace("steps=32", "steps=8"), "README.md", "exec"), {})
     assert "reward" in capsys.readouterr().out
     assert (tmp_path / "runs" / "ap1" / "samples.fasta").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::svdd.decoding.decoding.DegenerateProposalWarning")
+def test_the_doors_of_python_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code = "".join(blocks(ROOT / "docs" / "python.md", "python"))
+    small = 'svdd.decode("dna-enhancer", "hepg2", samples=2, candidates=2, model_options={"steps": 4})'
+    code = code.replace('svdd.decode("dna-enhancer", "hepg2")', small).replace('"steps": 32', '"steps": 4')
+    exec(compile(code.replace('"steps": 8', '"steps": 4'), "python.md", "exec"), {})
+    assert "2 designs of dna-enhancer towards hepg2 by svdd" in capsys.readouterr().out
+    assert (tmp_path / "runs" / "a" / "report.html").is_file()
+    assert (tmp_path / "compare.html").is_file()
 
 
 @pytest.mark.slow
@@ -93,7 +110,7 @@ def test_rewards_of_images_run(capsys):
 
 def test_measuring_images_runs(capsys):
     images = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    made = svdd.Result(images[:3], torch.zeros(3).double(), [0, 1, 2], about={"domain": "image"})
+    made = svdd.Result(images[:3], torch.zeros(3).double(), [0, 1, 2], kind=ImageKind())
     exec(
         compile(_of_images("Files, report and measures"), "images.md", "exec"),
         {"result": made, "photographs": images[3:]},
@@ -146,6 +163,65 @@ def test_links_between_pages_lead_somewhere(page):
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
     missing = [link for link in links if not (page.parent / link).exists()]
     assert not missing
+
+
+def dotted(text):
+    """Names of the package in a text: `svdd.x.y`, no file such as `svdd.yaml` and no address."""
+    found = re.findall(r"(?<![\w./-])svdd(?:\.[A-Za-z_]\w*)+(?![\w/-])", text)
+    return sorted({name for name in found if not name.endswith((".yaml", ".md", ".py"))})
+
+
+def resolves(name):
+    """Whether a dotted name is a module, or what a module or a class of it has."""
+    parts = name.split(".")
+    for cut in range(len(parts), 0, -1):
+        with contextlib.suppress(ModuleNotFoundError):
+            found = importlib.import_module(".".join(parts[:cut]))
+            for part in parts[cut:]:
+                if part not in getattr(found, "__dataclass_fields__", {}) and not hasattr(found, part):
+                    return False
+                found = getattr(found, part, None)
+            return True
+    return False
+
+
+def imports_of(code):
+    """The dotted names that code imports from the package."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom) and node.module.partition(".")[0] == "svdd":
+            yield from (f"{node.module}.{one.name}" for one in node.names)
+        if isinstance(node, ast.Import):
+            yield from (one.name for one in node.names if one.name.partition(".")[0] == "svdd")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_names_of_the_package_are_there(page):
+    imported = [name for code in blocks(page, "python") for name in imports_of(code)]
+    assert [name for name in [*dotted(page.read_text(encoding="utf-8")), *imported] if not resolves(name)] == []
+
+
+def test_names_in_docstrings_are_there():
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py")]
+    named = {name for text in texts for span in re.findall(r"`([^`\n]+)`", text) for name in dotted(span)}
+    assert len(named) > 20
+    assert [name for name in sorted(named) if not resolves(name)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_of_the_pages_uses_what_import_svdd_brings(page):
+    """A module is an attribute of `svdd` once something has imported it, which a reader's program may not have."""
+    names = [name for code in blocks(page, "python") for name in dotted(_without_imports(code))]
+    assert [name for name in names if name.split(".")[1] not in svdd.__all__] == []
+
+
+def _without_imports(code):
+    return "\n".join(line for line in code.splitlines() if not line.startswith(("import ", "from ")))
+
+
+def test_names_that_are_not_there_are_found():
+    text = "`svdd.decode`, svdd.yaml, ./svdd.sh, `svdd.no_such_thing` and svdd.chain.rng.Rng.uniform"
+    assert [name for name in dotted(text) if not resolves(name)] == ["svdd.no_such_thing"]
+    assert not resolves("svdd.scoring.no.such")
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/choosing.md"])

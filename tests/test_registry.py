@@ -8,7 +8,7 @@ import pytest
 from support.processes import masked
 from svdd import load
 from svdd.chain.process import Process
-from svdd.registry import MODELS, REWARDS, load_reward, locate
+from svdd.registry import MODELS, REWARDS, Card, Domain, known_domains, load_reward, locate
 
 CODE = """
 from support.processes import masked
@@ -88,7 +88,7 @@ def test_errors_inside_a_module_are_not_hidden(tmp_path):
     sys.modules.pop("broken_for_test", None)
 
 
-@pytest.mark.parametrize("target", [*MODELS.values(), *(card.target for card in REWARDS.values())])
+@pytest.mark.parametrize("target", [card.target for card in (*MODELS.values(), *REWARDS.values())])
 def test_bundled_names_lead_somewhere(target):
     module, _, name = target.partition(":")
     assert callable(getattr(importlib.import_module(module), name))
@@ -96,5 +96,6 @@ def test_bundled_names_lead_somewhere(target):
 
 
 def test_a_bundled_name_is_a_short_form(monkeypatch):
-    monkeypatch.setitem(MODELS, "tiny", "support.processes:masked")
+    tiny = Domain("tiny", "support", models={"tiny": Card(".processes:masked")})
+    monkeypatch.setattr(known_domains, "declared", lambda: (tiny,))
     assert load("tiny", steps=2).steps == masked(2).steps

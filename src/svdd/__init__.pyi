@@ -16,7 +16,7 @@ from .cost import metered as metered
 from .decoding import Decoding as Decoding
 from .decoding import Result as Result
 from .decoding import decode as decode
-from .decoding import run as run
+from .decoding import last as last
 from .domains.image.pipelines.steering import steer as steer
 from .fitting import fit_value as fit_value
 from .fitting import load_value as load_value
@@ -38,6 +38,14 @@ from .method import svdd_r as svdd_r
 from .registry import load as load
 from .registry import load_reward as load_reward
 from .rewards import workers as workers
+from .runs.doors import compare as compare
+from .runs.doors import evaluate as evaluate
+from .runs.doors import read as read
+from .runs.doors import run as run
+from .runs.job import Job as Job
+from .runs.lists import list_methods as list_methods
+from .runs.lists import list_models as list_models
+from .runs.lists import list_rewards as list_rewards
 from .scoring import Invalid as Invalid
 from .scoring import Policy as Policy
 from .scoring import RewardError as RewardError

@@ -10,9 +10,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """`unknown KIND 'NAME'`, the nearest known names, or all of them if none is near."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    if near:
-        return f"unknown {kind} {name!r}; did you mean {' or '.join(near)}?"
-    return f"unknown {kind} {name!r}; known are {', '.join(names) or 'none'}"
+    remedy = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(names) or 'none'}"
+    return f"unknown {kind} {name!r}; {remedy}"
 
 
 def check(condition: Any, sentence: str) -> None:

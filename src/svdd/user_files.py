@@ -1,13 +1,17 @@
-"""Files of users as modules: `file.py:function` executes the file once per process, and its functions can be sent to others.
+"""Files that users give: text files, and Python files as modules.
 
-A file becomes a module of its own name, so that two files called `score.py` do not collide. While it is executed its folder
-is on `sys.path`, as for `python file.py`, so that it finds the files beside it.
+`file.py:function` executes the file once per process, and its functions can be sent to others. A file becomes a module of
+its own name, so that two files called `score.py` do not collide. While it is executed its folder is on `sys.path`, as for
+`python file.py`, so that it finds the files beside it.
 """
 
+import gzip
 import hashlib
 import io
 import pickle
 import sys
+import zlib
+from contextlib import suppress
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from operator import attrgetter
@@ -16,6 +20,26 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 _PREFIX = "svdd_user_"
+
+
+_PACKED = b"\x1f\x8b"
+
+
+def text_of_file(path: str | Path) -> str:
+    """The text of a file: packed with gzip or not, with any line ends, with or without the mark that Excel begins with.
+
+    Raises:
+        OSError: if there is no such file.
+        ValueError: if it is not text in UTF-8.
+    """
+    data = Path(path).read_bytes()
+    try:
+        unpacked = gzip.decompress(data) if data.startswith(_PACKED) else data
+        return io.TextIOWrapper(io.BytesIO(unpacked), encoding="utf-8-sig").read()
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(
+            f"{path} is not a text file: save it as text in UTF-8, packed with gzip or not ({error})"
+        ) from None
 
 
 def module_of_file(path: str | Path) -> ModuleType:
@@ -67,7 +91,7 @@ def _executed(name: str, file: Path) -> ModuleType:
         del sys.modules[name]
         raise
     finally:
-        if str(file.parent) in sys.path:  # the file may have taken it away itself
+        with suppress(ValueError):  # the file may have taken it away itself
             sys.path.remove(str(file.parent))
     return module
 

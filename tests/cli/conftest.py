@@ -1,5 +1,7 @@
 """A small model and rewards in a file of a user's own, and the command line called in this process."""
 
+import sys
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -98,6 +100,23 @@ def quick_report(monkeypatch):
 
 
 @pytest.fixture
+def without(monkeypatch):
+    """Takes a package away from this process, its metadata too."""
+    version = metadata.version
+
+    def taken_away(name):
+        def known(asked):
+            if asked == name:
+                raise metadata.PackageNotFoundError(name)
+            return version(asked)
+
+        monkeypatch.setitem(sys.modules, name, None)
+        monkeypatch.setattr(metadata, "version", known)
+
+    return taken_away
+
+
+@pytest.fixture
 def call(capsys):
     """Calls `svdd` with words; gives the exit status, and what went to stdout and stderr."""
 
@@ -139,7 +158,7 @@ def refused():
     """Asserts that a call ended with status 2 and one sentence, and gives the sentence."""
 
     def sentence(result):
-        said = [line for line in lines(result.err) if "step " not in line and "which the job names" not in line]
+        said = [line for line in lines(result.err) if "step " not in line and not line.startswith("svdd: running ")]
         assert result.status == 2, result
         assert len(said) == 1, result.err
         assert said[0].startswith("svdd: ")

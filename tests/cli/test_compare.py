@@ -200,7 +200,13 @@ def test_runs_table_and_report_are_written(compare, call, model, tmp_path):
     assert page.count("<img") == 4
     assert "lines join the temperatures" in page
     again = call(
-        "evaluate", *(tmp_path / "c" / name / "seed-7" for name in names), "--judge", "", "--out", tmp_path / "e"
+        "evaluate",
+        *(tmp_path / "c" / name / "seed-7" for name in names),
+        "--judge",
+        "",
+        "--out",
+        tmp_path / "e",
+        "--trust",
     )
     assert again.status == 0, again.err
 

@@ -19,7 +19,6 @@ pytestmark = pytest.mark.usefixtures("quick_report")
         ({"value": "posterior-meen"}, "unknown value 'posterior-meen'; did you mean posterior-mean?"),
         ({"value": "log-mean-exp,sample=3"}, "unknown option of log-mean-exp 'sample'; did you mean samples?"),
         ({"particles": 3}, "unknown option of svdd 'particles'"),
-        ({"candidates": None}, "svdd needs candidates: add --candidates 10"),
         ({"candidates": 0}, "candidates should be greater than 0, got 0"),
         ({"candidates": -2}, "candidates should be greater than 0, got -2"),
         ({"samples": 0}, "samples should be greater than 0, got 0"),
@@ -159,7 +158,7 @@ def test_no_job_file(call, refused, tmp_path):
 
 def test_a_job_file_that_is_not_text(call, refused, tmp_path):
     (tmp_path / "job.yaml").write_bytes(b"\xff\xfe\x00\xd8")
-    assert "is not valid YAML" in refused(call("run", tmp_path / "job.yaml"))
+    assert "job.yaml is not a text file" in refused(call("run", tmp_path / "job.yaml"))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +166,14 @@ def test_a_job_file_that_is_not_text(call, refused, tmp_path):
     [
         (("run", "--candidate", 3), "--candidate"),
         (("run", "--samples", "many"), "--samples"),
-        (("run", "--model", "m", "--reward", "r"), "a job needs out: add --out"),
+        (("run", "--model", "toy-masked", "--reward", "gc-content"), "a job needs out: add --out"),
+        (("run", "--model", "dna-enhancr"), "unknown model 'dna-enhancr'; did you mean dna-enhancer"),
+        (("run", "--model", "toy-masked", "--reward", "gc-contents"), "unknown reward 'gc-contents'"),
+        (("run", "--model", "toy-masked", "--method", "sdvv"), "unknown method 'sdvv'; did you mean svdd"),
+        (("run", "--model", "toy-masked", "--reward", "gc-content", "--method", "sdvv"), "unknown method 'sdvv'"),
+        (("run", "--model", "toy-masked", "--reward", "gc-content", "--score", "hepg"), "unknown reward 'hepg'"),
+        (("fit-value", "--reward", "hepg"), "unknown reward 'hepg'; did you mean hepg2"),
+        (("fit-value", "--model", "toy-masked", "--reward", "gc-content"), "a fitted value needs out: add --out"),
         (
             ("run", "--model", "toy-masked", "--reward", "gc-contents", "--out", "o", "--candidates", 2),
             "unknown reward 'gc-contents'; did you mean gc-content?",
@@ -199,10 +205,19 @@ def test_fasta_without_the_extra(run, refused, tmp_path, monkeypatch):
     assert 'reading FASTA needs biopython, which is not installed: pip install "svdd[sequences]"' in said
 
 
-def test_the_demo_without_the_extra(call, refused, monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "rapidfuzz", None)
+def test_the_demo_without_the_extra(call, refused, without, tmp_path):
+    without("rapidfuzz")
     said = refused(call("demo", "--out", tmp_path / "out"))
     assert 'svdd demo needs rapidfuzz, which is not installed: pip install "svdd[sequences]"' in said
+
+
+def test_a_missing_module_is_named_with_the_smallest_extra_that_brings_it(call, refused, monkeypatch):
+    def importing(*words):
+        import rdkit.Chem.nowhere  # noqa: F401
+
+    monkeypatch.setattr("svdd.cli.listing.methods", importing)
+    monkeypatch.setitem(sys.modules, "rdkit", None)
+    assert 'this needs rdkit, which is not installed: pip install "svdd[molecules]"' in refused(call("methods"))
 
 
 def test_damaged_weights(call, refused, tmp_path):

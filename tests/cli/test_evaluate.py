@@ -14,6 +14,7 @@ from svdd.domains.sequence.measures import ELBO_SAMPLES
 from svdd.runs import evaluation as evaluating
 from svdd.runs.job import Job
 from svdd.runs.labels import labels
+from svdd.runs.trust import UntrustedCodeError
 
 JOB = {"model": "m", "reward": "r", "out": "o"}
 
@@ -22,7 +23,8 @@ JOB = {"model": "m", "reward": "r", "out": "o"}
 def evaluate(call, tmp_path):
     """Evaluates folders under the temporary one into another of them."""
 
-    def svdd_evaluate(*words, out="evaluation", **flags):
+    def svdd_evaluate(*words, out="evaluation", trust=True, **flags):
+        words = (*words, "--trust") if trust else words
         pairs = [(f"--{name}", value) for name, value in ({"out": tmp_path / out} | flags).items()]
         folders = [tmp_path / word if not str(word).startswith("--") else word for word in words]
         return call("evaluate", *folders, *(part for pair in pairs for part in pair))
@@ -253,7 +255,7 @@ def test_a_run_without_letters_is_refused(call, evaluate, refused, tmp_path):
     (tmp_path / "toys.py").write_text("def r(designs): return designs.sum(1)")
     words = "--model", "toy-masked", "--reward", f"{tmp_path / 'toys.py'}:r", "--candidates", 2, "--samples", 4
     assert call("run", *words, "--out", tmp_path / "a").status == 0
-    assert "holds no sequences: its model names no alphabet" in refused(evaluate("a"))
+    assert "nothing but rewards is measured: no domain knows their kind" in refused(evaluate("a"))
 
 
 def test_labels_say_what_differs_and_no_more():
@@ -293,3 +295,37 @@ def test_temperatures_that_print_alike_have_rows_of_their_own(run, evaluate, tab
     done = evaluate("a", "b")
     assert done.status == 0, done.err
     assert table()["label"].tolist() == [f"svdd, temperature {heat}" for heat in heats.values()]
+
+
+NOTED = """
+
+with open(__file__ + ".log", "a") as log:
+    log.write("imported\\n")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick_report")
+def test_code_that_a_folder_names_runs_only_when_it_is_trusted(run, evaluate, refused, model, tmp_path):
+    assert run(out="a").status == 0
+    model.write_text(model.read_text() + NOTED)
+    said = refused(evaluate("a", trust=False))
+    assert f"evaluating runs {model}:model, which {tmp_path / 'a'} names: add --trust if you trust it" in said
+    assert not (tmp_path / "evaluation").exists()
+    assert not (tmp_path / "toymodel.py.log").exists()
+    done = evaluate("a")
+    assert done.status == 0
+    assert f"svdd: running {model}:model, which {tmp_path / 'a'} names\n" in done.err
+    named = evaluate("a", out="second", trust=False, model=f"{model}:model", judge=f"{model}:other")
+    assert named.status == 0
+    assert f"running {model}:other, as you asked" in named.err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick_report")
+def test_python_measures_what_it_is_given(run, tmp_path):
+    assert run(out="a").status == 0
+    found = evaluating.evaluate([tmp_path / "a"], tmp_path / "evaluation")
+    assert len(found.table) == 1
+    with pytest.raises(UntrustedCodeError):
+        evaluating.evaluate([tmp_path / "a"], tmp_path / "other", trust=False)

@@ -39,6 +39,7 @@ def test_a_value_is_fitted_shown_and_written(fit, tmp_path):
     assert "# A value of toy for" in result.out
     assert "written to" in result.out
     assert "training: 3 of 3" in result.err
+    assert "toymodel.py:model, which the job names" in result.err
     assert {"value.safetensors", "card.json", "fingerprint.safetensors"} <= {p.name for p in (tmp_path / "V").iterdir()}
 
 
@@ -159,3 +160,40 @@ def test_ctrl_c_leaves_nothing_that_claims_to_be_a_value(fit, model, tmp_path):
     model.write_text(model.read_text().replace('"call": -1', '"call": 1'))
     assert fit("--quiet", reward=f"{model}:stopping").status == 130
     assert not (tmp_path / "V").exists()
+
+
+@pytest.mark.slow
+def test_a_value_is_fitted_to_the_reward_of_a_job_file(fit, call, model, tmp_path):
+    """In worker processes with a limit, as the job says; what is of runs alone is left aside."""
+    job = {
+        "model": f"{model}:model", "reward": {"name": f"{model}:score", "workers": 1, "timeout": 30},
+        "method": "smc", "particles": 3, "temperature": 0, "samples": 7, "seed": 5, "out": "elsewhere",
+    }  # fmt: skip
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
+    result = fit(tmp_path / "job.yaml", "--quiet", "--json", model=None, reward=None)
+    assert result.status == 0, result.err
+    there = json.loads(result.out)
+    here = json.loads(fit("--quiet", "--json", out=tmp_path / "here").out)
+    assert there["data"]["rewards"] == here["data"]["rewards"]
+
+
+@pytest.mark.slow
+def test_a_value_is_fitted_to_an_objective(fit, model, tmp_path):
+    parts = {"g": {"reward": f"{model}:score"}, "a": {"reward": f"{model}:other", "weight": 0}}
+    (tmp_path / "goal.yaml").write_text(yaml.safe_dump({"parts": parts}))
+    result = fit("--quiet", "--json", reward=None, objective=tmp_path / "goal.yaml")
+    assert result.status == 0, result.err
+    plain = json.loads(fit("--quiet", "--json", "--force").out)
+    assert json.loads(result.out)["data"]["rewards"]["mean"] == plain["data"]["rewards"]["mean"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("modle: x\n", "unknown setting 'modle'; did you mean model"),
+        ("model: toy-masked\nobjective: {parts: {qed: }}\nreward: hepg2\n", "a reward or an objective, got both"),
+    ],
+)
+def test_bad_job_files(call, refused, tmp_path, text, said):
+    (tmp_path / "job.yaml").write_text(text)
+    assert said in refused(call("fit-value", tmp_path / "job.yaml", "--out", tmp_path / "V"))

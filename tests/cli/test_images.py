@@ -18,7 +18,7 @@ import torch
 
 from svdd.domains.image.prompts import captioned, encode_prompts
 from svdd.chain.denoisers import from_x0
-from svdd.domains.image.files import write_designs
+from svdd.domains.image.designs import ImageKind
 from svdd.chain.process import Process
 from svdd.domains.image.rewards.image_reward import as_reward
 from svdd.chain.schedules import time_grid, vp_cosine
@@ -42,9 +42,8 @@ def model(steps: int = 4, fails: bool = False):
         ddim(vp_cosine()),
         time_grid(steps),
         decode=decode,
-        adapt=as_reward,
-        export=write_designs,
-        about={"name": "grey", "domain": "image"},
+        kind=ImageKind(),
+        about={"name": "grey"},
     )
 
 
@@ -72,7 +71,7 @@ def model(tmp_path):
 def means(monkeypatch):
     """Features of other images than photographs of the classes that the bundled ones know."""
     features = ImageFeatures("means of rows", lambda images: images.mean(3).flatten(1))
-    monkeypatch.setattr("svdd.runs.evaluation.bundled_features", lambda: features)
+    monkeypatch.setattr("svdd.domains.image.kit.bundled_features", lambda: features)
 
 
 @pytest.mark.slow

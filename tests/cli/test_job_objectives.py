@@ -158,7 +158,7 @@ def test_what_is_wrong_with_an_objective_is_one_sentence_that_says_where(objecti
 
 def test_the_objective_of_the_documents_is_one():
     page = (DOCS / "rewards.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (block,) = re.findall(r"```yaml\n(objective:.*?)```", page, re.DOTALL)
     made = make_job(BASE | yaml.safe_load(block)).objective
     assert made.rewards() == ["rewards.py:ap1", "gc-content", "hepg2"]
 

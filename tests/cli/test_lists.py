@@ -1,13 +1,13 @@
 """The lists: complete, readable, and JSON where asked."""
 
 import json
-import sys
+import re
 from pathlib import Path
 
 import pytest
 
 from svdd.cli import doctor
-from svdd.cli.sentences import EXTRAS
+from svdd.cli.extras import PURPOSES, packages_of
 from svdd.method.table import METHODS, citations
 from svdd.registry import MODELS, REWARDS, SCHEMES
 
@@ -53,14 +53,14 @@ def test_a_long_cell_is_folded_not_cut(capsys):
 def test_doctor_looks_at_everything(call):
     rows = {row["check"]: row for row in json.loads(call("doctor", "--json").out)}
     assert {"python", "torch", "compute", "model toy-gaussian", "reward gc-content"} <= set(rows)
-    assert all(f"extra {extra}" in rows for extra in EXTRAS)
+    assert all(f"extra {extra}" in rows for extra in PURPOSES)
     assert all(row["says"] for row in rows.values())
     assert rows["model toy-gaussian"]["ok"]
 
 
 @pytest.mark.slow
-def test_doctor_names_a_missing_extra_and_what_it_is_for(call, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pyjaspar", None)
+def test_doctor_names_a_missing_extra_and_what_it_is_for(call, monkeypatch, without):
+    without("pyjaspar")
     monkeypatch.setattr(doctor, "_bundled", list)
     result = call("doctor", "--json")
     row = next(row for row in json.loads(result.out) if row["check"] == "extra motifs")
@@ -84,5 +84,7 @@ def test_doctor_fails_when_something_bundled_does_not_load(call, monkeypatch):
 def test_extras_are_those_of_the_package():
     tomllib = pytest.importorskip("tomllib")
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-    declared = set(project["optional-dependencies"]) - {"all", "test", "lint"}
-    assert set(EXTRAS) == declared
+    declared = project["optional-dependencies"]
+    assert set(PURPOSES) == set(declared) - {"all", "test", "lint"}
+    names = {re.match(r"[\w.-]+", line)[0].replace("_", "-") for line in declared["molecules"]}
+    assert set(packages_of("molecules")) == names

@@ -18,7 +18,7 @@ from rdkit.Chem import AllChem
 
 from svdd.domains.sequence.alphabets import Alphabet
 from svdd.domains.sequence.masked import masked_sequences
-from svdd.domains.molecule.files import write_molecules
+from svdd.domains.molecule.designs import MoleculeKind
 
 LETTERS = Alphabet("CNOF", mask="X")
 
@@ -31,7 +31,7 @@ def smiles(tokens):
 def model(steps: int = 4, length: int = 5):
     shares = torch.tensor([0.6, 0.2, 0.1, 0.1])
     made = masked_sequences(lambda x, t, cond: shares.log().expand(*x.shape, 4), LETTERS, length=length, steps=steps)
-    return replace(made, decode=smiles, export=write_molecules, about={"name": "toy", "domain": "molecule", "steps": steps})
+    return replace(made, decode=smiles, kind=MoleculeKind(), about={"name": "toy", "steps": steps})
 
 
 def carbons(designs):

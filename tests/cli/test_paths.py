@@ -114,18 +114,18 @@ def test_a_program_starts_in_the_folder_of_its_job(here, monkeypatch):
     assert job.command_folder == str(here)
     (here / "horse" / "job.yaml").write_text(job.written())
     monkeypatch.chdir(here / "horse")
-    from svdd.runs.columns import read_scores, score_reward
-    from svdd.runs.job import job_reward, placement_of, read_settings
+    from svdd.runs.job import read_settings
+    from svdd.runs.make import job_reward, score_reward
 
     again = make_job(read_settings(Path("job.yaml")))
     assert again == job
     assert again.anchored() == job
     assert job_reward(again)(["ACGT"] * 2) == [4, 4]
-    assert score_reward(read_scores(again.scores)[0], placement_of(again))(["ACGT"] * 2) == [6, 6]
+    assert score_reward(again.scores[0].started_in(again.command_folder), again.placed())(["ACGT"] * 2) == [6, 6]
 
 
 def test_a_program_in_an_objective_and_in_workers_starts_there_too(here, monkeypatch):
-    from svdd.runs.job import job_reward
+    from svdd.runs.make import job_reward
     from svdd.scoring.reward import close
 
     (here / "score.py").write_text("import sys\nfor line in sys.stdin: print(3)\n")

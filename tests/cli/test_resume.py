@@ -33,7 +33,9 @@ def test_a_stopped_run_goes_on_bit_for_bit(run, call, model, tmp_path, contents,
     assert (tmp_path / "parts" / "state.pt").exists()
     assert not (tmp_path / "parts" / "samples.csv").exists()
     model.write_text(text)
-    assert call("resume", tmp_path / "parts").status == 0
+    resumed = call("resume", tmp_path / "parts")
+    assert resumed.status == 0
+    assert f"svdd: running {model}:model, which the job names\n" in resumed.err
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
     assert not (tmp_path / "parts" / "state.pt").exists()
 
@@ -134,7 +136,9 @@ def test_an_unfinished_run_is_not_overwritten(run, model, refused, tmp_path):
     model.write_text(text.replace('"call": -1', '"call": 2'))
     run(reward="stopping")
     model.write_text(text)
-    assert f"go on with: svdd resume {tmp_path / 'out'}" in refused(run())
+    said = refused(run())
+    assert "a run of another job, which differs in reward" in said
+    assert f"go on with that one: svdd resume {tmp_path / 'out'}" in said
 
 
 def test_an_error_after_a_save_says_that_it_can_go_on(run, model, tmp_path, monkeypatch):

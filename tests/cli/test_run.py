@@ -68,7 +68,7 @@ def test_quiet_says_nothing_on_the_way(run):
 
 
 def test_progress_without_a_terminal_is_plain_lines(run):
-    assert "svdd: decoding: step 6 of 6, best " in run().err
+    assert "svdd: decoding: 6 of 6, best " in run().err
 
 
 def test_progress_on_a_terminal_is_a_bar(run, monkeypatch):
@@ -87,7 +87,7 @@ def test_batches_and_chunks_change_nothing(run, tmp_path, contents):
 def test_an_existing_run_is_kept_unless_forced(run, refused, tmp_path, contents):
     run(seed=1)
     first = contents(tmp_path / "out")
-    assert "already holds a run; choose another folder, or replace it with --force" in refused(run(seed=2))
+    assert "already holds a run of another job, which differs in seed; choose another folder" in refused(run(seed=2))
     assert contents(tmp_path / "out") == first
     (tmp_path / "out" / "notes.txt").write_text("mine")
     assert run("--force", seed=2).status == 0

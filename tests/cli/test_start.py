@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-COMMANDS = ("run", "resume", "demo", "models", "rewards", "methods", "cite", "doctor")
+COMMANDS = ("run", "resume", "demo", "models", "rewards", "methods", "cite", "doctor", "schema")
 PROGRAM = """
 import sys
 from svdd.cli.main import main

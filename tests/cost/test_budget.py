@@ -177,7 +177,7 @@ def swarm(process, value, *, agents, branches, **given):
 def with_swarm(monkeypatch):
     """A method whose sizes have names of its own."""
     sizes = {"agents": Size("particles"), "branches": Size("children", fewest=3)}
-    row = Method(swarm, "", "all", "", "", "", ("agents", "branches"), sizes=sizes)
+    row = Method(f"{__name__}:swarm", "", "all", "", "", "", {"agents": 2, "branches": 3}, sizes=sizes)
     monkeypatch.setitem(METHODS, "swarm", row)
 
 
@@ -198,10 +198,18 @@ def test_a_steered_call_has_room_for_sizes_of_any_name(with_swarm):
     assert slots_of(METHODS["pretrained"], {}, 4) == 1
 
 
+@pytest.mark.parametrize("method", ["svdd", "smc", "beam"])
+def test_sizes_that_nobody_gives_are_planned_and_not_those_of_the_table(method):
+    options = METHODS[method].options
+    more = {name: 12 for name in METHODS[method].sizes if name != "prior_candidates"}
+    rewards = forecast(METHODS[method], more, masked(steps=8), posterior_mean).rewards
+    found = planned({"rewards": 2 * rewards}, method, samples=2).options
+    assert any(found[name] > options[name] for name in more)
+
+
 def test_every_size_of_a_method_is_one_of_its_options():
     for name, method in METHODS.items():
-        assert {*method.sizes} <= {*method.options}
-        assert {*method.missing({})} <= {*method.sizes, "length", "temperature"}, name
+        assert {*method.sizes} <= {*method.options}, name
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from svdd.cost import sharing
 from svdd.cost.batches import chunked, count
 from svdd.cost.ledger import Cost, Usage, metered
 from svdd.cost.sharing import deduplicated
-from svdd.decoding.decoding import accounted, run
+from svdd.decoding.decoding import accounted
+from svdd.decoding.decoding import last as last_step
 from svdd.method.algorithms import svdd
 from svdd.method.values import posterior_mean
 from svdd.scoring.reward import RewardError
@@ -275,7 +276,7 @@ def test_time_independent_networks_are_asked_less():
 def test_the_first_state_of_a_masked_process_is_one_row():
     process, asked = spied(masked, steps=3)
     process = accounted(process, Usage(), {})
-    run(svdd(process, posterior_mean(reward), candidates=2, chains=9, rng=Rng(0, 9)))
+    last_step(svdd(process, posterior_mean(reward), candidates=2, chains=9, rng=Rng(0, 9)))
     assert len(asked[0][0]) == 1
 
 

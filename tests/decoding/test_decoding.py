@@ -252,9 +252,8 @@ def test_a_result_needs_a_finished_batch():
         ({"candidates": 2, "batch": 0}, "batch positive"),
         ({"candidates": 2, "samples": 3, "cond": torch.zeros(2, 1)}, "conditioning has 2 rows, but there are 3 chains"),
         ({"method": "svdd-r", "particles": 4, "candidates": 2, "samples": 6}, "positive multiple of 4"),
-        ({}, "svdd needs candidates, such as candidates=10"),
-        ({"method": "smc"}, "smc needs particles"),
-        ({"method": "blocks", "candidates": 2}, "blocks needs length"),
+        ({"method": "svdd-r", "samples": 6}, "positive multiple of 32"),
+        ({"method": "blocks", "length": 2}, "unknown option of blocks 'length'; did you mean block_length"),
         ({"candidates": 0}, "at least 1, got 0"),
         ({"candidates": 2, "scores": {"reward": reward}}, "a score cannot be named 'reward'"),
         ({"candidates": 2, "chunks": {"reward": 0}}, "at least 1 row"),
@@ -270,7 +269,7 @@ def test_settings_are_checked_before_anything_is_paid():
     def expensive(designs):
         raise AssertionError("it was called")
 
-    for settings in ({"method": "svd"}, {"candidates": 2, "value": "none"}, {}, {"candidates": 2, "samples": 0}):
+    for settings in ({"method": "svd"}, {"candidates": 2, "value": "none"}, {"candidates": 2, "samples": 0}):
         with pytest.raises(ValueError, match=r"unknown|needs|must be"):
             decode(gaussian(), expensive, **settings)
 
@@ -333,7 +332,7 @@ def test_the_bill_is_in_the_result():
     assert usage.seconds > 0
     assert usage.peak_memory_mb > 0
     sizes = {"samples": 4, "seed": 0, "steps": 4, "candidates": 3}
-    assert result.settings == {"method": "svdd", "temperature": 0.0, "prior_candidates": 1} | sizes
+    assert result.settings == {"method": "svdd", "temperature": 0.0, "prior_candidates": 1, "reward": "reward"} | sizes
 
 
 def test_network_rows_of_guidance_count_twice():

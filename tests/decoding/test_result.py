@@ -9,8 +9,10 @@ import torch
 
 from support.processes import gaussian, masked, mixed, reward, words
 from svdd import decode
+from svdd.chain.designs import TextKind
 from svdd.decoding.result import ColumnTakenError, Result, check_columns, join
 from svdd.decoding.trace import Trace
+from svdd.domains.image.designs import ImageKind
 
 TRACE = [
     "step", "t", "chain", "particle", "value", "log_w", "ancestor",
@@ -62,7 +64,9 @@ def test_files(text, tmp_path):
     assert list(pd.read_parquet(path / "steps.parquet")) == TRACE
     record = json.loads((path / "run.json").read_text())
     sizes = {"samples": 6, "seed": 0, "steps": 4, "candidates": 4}
-    assert record["settings"] == {"method": "svdd", "temperature": 0.0, "prior_candidates": 1} | sizes
+    assert (
+        record["settings"] == {"method": "svdd", "temperature": 0.0, "prior_candidates": 1, "reward": "reward"} | sizes
+    )
     assert record["usage"]["reward"]["rows"] == text.usage.reward.rows
     assert set(record["versions"]) == {"python", "torch", "numpy", "svdd"}
     assert record["log_z"] is None
@@ -88,13 +92,14 @@ def test_a_run_is_never_overwritten(text, tmp_path):
 
 
 def test_the_domain_writes_its_own_file(tmp_path):
-    def export(samples, ids, numbers, folder):
-        assert list(numbers) == ["reward", "length"]
-        assert all(isinstance(column, np.ndarray) for column in numbers.values())
-        lines = [f"{i} {s} {r:.2f}\n" for i, s, r in zip(ids, samples, numbers["reward"], strict=True)]
-        (folder / "own.txt").write_text("".join(lines))
+    class Own(TextKind):
+        def write(self, designs, ids, numbers, folder):
+            assert list(numbers) == ["reward", "length"]
+            assert all(isinstance(column, np.ndarray) for column in numbers.values())
+            lines = [f"{i} {s} {r:.2f}\n" for i, s, r in zip(ids, designs, numbers["reward"], strict=True)]
+            (folder / "own.txt").write_text("".join(lines))
 
-    process = masked(decode=words, export=export, about={"name": "toy"})
+    process = masked(decode=words, kind=Own(), about={"name": "toy"})
     result = decode(process, reward, samples=2, candidates=3, scores={"length": lambda w: [len(x) for x in w]})
     path = result.save(tmp_path)
     assert (path / "own.txt").read_text().splitlines()[1].split()[:2] == ["svdd-0001", result.samples[1]]
@@ -140,4 +145,4 @@ def test_columns_that_designs_may_bring_are_taken():
     with pytest.raises(
         ColumnTakenError, match="a score cannot be named 'prompt': designs may bring that column already"
     ):
-        check_columns(len, ["prompt"])
+        check_columns(len, ["prompt"], ImageKind().further)

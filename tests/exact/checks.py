@@ -120,7 +120,7 @@ def weights_are_carried_while_nothing_is_resampled(particles=8192):
     def value(particles):
         return particles.x[:, 0] * particles.step / process.steps
 
-    step = svdd.run(algorithms.smc(process, value, particles=particles, chains=4, rng=svdd.Rng(0, 4)))
+    step = svdd.last(algorithms.smc(process, value, particles=particles, chains=4, rng=svdd.Rng(0, 4)))
     w = step.log_w.softmax(1)
     mean = (w * step.value).sum(1)
     assert float((mean - 1).abs().max()) < 0.15, mean

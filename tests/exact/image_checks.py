@@ -8,9 +8,9 @@ from svdd.chain.process import Process
 from svdd.chain.schedules import time_grid, vp_cosine
 from svdd.chain.transitions import ddim
 from svdd.decoding.result import ColumnTakenError
+from svdd.domains.image.designs import ImageKind
 from svdd.domains.image.pixels import from_uint8, to_uint8
 from svdd.domains.image.prompts import captioned, encode_prompts
-from svdd.domains.image.rewards.image_reward import as_reward
 
 PROMPTS = ["a", "photo", "of a horse"]
 SHADES = torch.tensor([0.2, 0.5, 0.8], dtype=torch.float64)
@@ -26,7 +26,7 @@ def process(**settings):
         time_grid(4),
         decode=lambda x: x.float().clamp(0, 1).view(-1, 3, 4, 4),
         attach=lambda images, cond: captioned(images, cond["prompt"]),
-        adapt=as_reward,
+        kind=ImageKind(),
         **settings,
     )
 

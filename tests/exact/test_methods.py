@@ -37,7 +37,7 @@ ALONE = {
     "smc": {"particles": 1, "temperature": A},
     "nested-is": {"particles": 1, "candidates": 1, "temperature": A},
     "beam": {"width": 1, "candidates": 1},
-    "blocks": {"candidates": 1, "length": 3, "temperature": A},
+    "blocks": {"candidates": 1, "block_length": 3, "temperature": A},
 }
 BLIND = {
     "pretrained": {},
@@ -47,14 +47,14 @@ BLIND = {
     "smc": {"particles": 4, "temperature": A, "ess": 1.0},
     "nested-is": {"particles": 3, "candidates": 3, "temperature": A, "ess": 1.0},
     "beam": {"width": 3, "candidates": 2},
-    "blocks": {"candidates": 4, "length": 3},
+    "blocks": {"candidates": 4, "block_length": 3},
 }
 HOT = {
     "svdd": {"candidates": 4},
     "svdd-r": {"particles": 4, "candidates": 3, "replace": None},
     "smc": {"particles": 4, "ess": 1.0},
     "nested-is": {"particles": 3, "candidates": 3, "ess": 1.0},
-    "blocks": {"candidates": 4, "length": 3},
+    "blocks": {"candidates": 4, "block_length": 3},
 }
 # At T = 1 with p and w of the one-step model: what each method does to (n parents of m children), as a law.
 ONE_STEP = {
@@ -68,7 +68,7 @@ ONE_STEP = {
     "smc": ({"particles": 6, "temperature": A}, lambda p, r: choice_law(p, r, 6, A)),
     "nested-is": ({"particles": 3, "candidates": 4, "temperature": A}, lambda p, r: choice_law(p, r, 12, A)),
     "beam": ({"width": 3, "candidates": 4}, lambda p, r: choice_law(p, r, 12, 0.0)),
-    "blocks": ({"candidates": 4, "length": 1, "temperature": A}, lambda p, r: choice_law(p, r, 4, A)),
+    "blocks": ({"candidates": 4, "block_length": 1, "temperature": A}, lambda p, r: choice_law(p, r, 4, A)),
 }
 
 

@@ -76,9 +76,9 @@ def test_the_number_of_candidates_may_change_with_the_step():
 def test_blocks_of_length_one_are_svdd_and_of_length_t_best_of_n():
     m = model("enumerable_a")
     v = svdd.posterior_mean(m.reward)
-    svdd_like = drive(m, "blocks", v, 12_000, seed=22, candidates=4, length=1, temperature=0.5)
+    svdd_like = drive(m, "blocks", v, 12_000, seed=22, candidates=4, block_length=1, temperature=0.5)
     assert_law(histogram(m, svdd_like.particles.x), m.finite_law(m.posterior_mean_values(), 4, 0.5))
-    best = drive(m, "blocks", v, 12_000, seed=23, candidates=4, length=8)
+    best = drive(m, "blocks", v, 12_000, seed=23, candidates=4, block_length=8)
     assert_law(histogram(m, best.particles.x), m.best_of_n_law(4))
 
 

@@ -155,7 +155,7 @@ def test_resampling_always_costs_lineages():
         return particles.x[:, 0] * particles.step / process.steps
 
     settings = {"particles": 8192, "ess": 1.0, "selector": svdd.method.selectors.multinomial}
-    step = svdd.run(svdd.smc(process, value, chains=2, rng=svdd.Rng(0, 2), **settings))
+    step = svdd.last(svdd.smc(process, value, chains=2, rng=svdd.Rng(0, 2), **settings))
     assert float((step.value.mean(1) - 1).abs().max()) < 0.2
     assert len(step.value[0].unique()) < 1200
 

@@ -65,7 +65,7 @@ def assert_variance(numbers, truth):
 def drive(toy, method, value, chains, seed=0, **settings):
     """The last step of a method of the table, through the real loop."""
     rng = svdd.Rng(seed, chains)
-    return svdd.run(METHODS[method].function(toy.process, value, chains=chains, rng=rng, **settings))
+    return svdd.last(METHODS[method].function(toy.process, value, chains=chains, rng=rng, **settings))
 
 
 def first_designs(step):

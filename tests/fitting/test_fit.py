@@ -17,8 +17,8 @@ from svdd.chain.rng import Rng
 from svdd.cost.ledger import Usage
 from svdd.decoding.decoding import Decoding, TemperatureWarning
 from svdd.decoding.metering import accounted
-from svdd.domains.sequence.rewards import gc_content
 from svdd.domains.sequence.masked import infill
+from svdd.domains.sequence.rewards import gc_content
 from svdd.fitting import FittedValue
 from svdd.fitting.card import as_text
 from svdd.fitting.fingerprint import FingerprintError

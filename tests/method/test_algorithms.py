@@ -10,7 +10,8 @@ from support.processes import SETTINGS, designs_a_chain, gaussian, gaussian_netw
 from svdd import decode
 from svdd.chain.rng import Rng
 from svdd.cost.ledger import metered
-from svdd.decoding.decoding import Decoding, run
+from svdd.decoding.decoding import Decoding
+from svdd.decoding.decoding import last as last_step
 from svdd.method.algorithms import OverTiltWarning, beam, blocks, nested_is, smc, svdd, svdd_r
 from svdd.method.diagnostics import path_divergence
 from svdd.method.learned_values import learned
@@ -58,8 +59,8 @@ def up(a, b):
         ("smc", {"particles": N, "window": (0.5, 0.2)}, N * T * B, N * (7 + 1) * B),
         ("nested-is", {"particles": N, "candidates": M}, N * 402, N * B * M * T),
         ("beam", {"width": N, "candidates": M}, N * 402, N * B * M * T),
-        ("blocks", {"candidates": M, "length": 1}, 402, B * M * T),
-        ("blocks", {"candidates": M, "length": T}, B * (1 + (T - 1) * M), B * M),
+        ("blocks", {"candidates": M, "block_length": 1}, 402, B * M * T),
+        ("blocks", {"candidates": M, "block_length": T}, B * (1 + (T - 1) * M), B * M),
     ],
 )
 def test_rows_are_those_of_the_formulas(method, options, network, rewards):
@@ -81,7 +82,7 @@ def test_log_mean_exp_costs_its_samples():
 
 @pytest.mark.parametrize("length", [1, 3, 7, T])
 def test_blocks_value_once_a_block(length):
-    assert asked("blocks", candidates=M, length=length)[1] == B * M * up(T, length)
+    assert asked("blocks", candidates=M, block_length=length)[1] == B * M * up(T, length)
 
 
 def test_a_deterministic_end_is_scored_once():
@@ -149,7 +150,7 @@ def test_temperatures_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match=r"temperature must be 0 or larger, got -0\.1"):
         svdd(gaussian(), VALUE, candidates=2, temperature=-0.1, **common)
     with pytest.raises(ValueError, match="temperature must be 0 or larger"):
-        blocks(gaussian(), VALUE, candidates=2, length=1, temperature=-1.0, **common)
+        blocks(gaussian(), VALUE, candidates=2, block_length=1, temperature=-1.0, **common)
     for temperature in (0.0, -1.0):
         with pytest.raises(ValueError, match=r"smc weighs particles.*needs temperature > 0"):
             smc(gaussian(), VALUE, particles=2, temperature=temperature, **common)
@@ -162,7 +163,7 @@ def test_other_senseless_settings_are_refused():
     with pytest.raises(ValueError, match="prior_candidates must be at least 1, got 0"):
         svdd(gaussian(), VALUE, candidates=2, prior_candidates=0, **common)
     with pytest.raises(ValueError, match="length must be at least 1 step"):
-        blocks(gaussian(), VALUE, candidates=2, length=0, **common)
+        blocks(gaussian(), VALUE, candidates=2, block_length=0, **common)
     with pytest.raises(ValueError, match="is none of them"):
         svdd_r(gaussian(), VALUE, particles=4, candidates=2, replace=0.1, **common)
     with pytest.raises(ValueError, match="potential must be one of"):
@@ -182,19 +183,19 @@ def test_svdd_r_says_that_it_tilts_twice():
 
 
 def last(steps):
-    return run(steps).particles.x
+    return last_step(steps).particles.x
 
 
 def test_argmax_is_the_limit_of_low_temperature_and_takes_the_best():
     for step in svdd(gaussian(), VALUE, candidates=5, chains=20, rng=streams(20)):
         assert torch.equal(step.value[:, 0], step.candidates.value[:, 0].amax(-1))
-    cold = run(svdd(gaussian(), VALUE, candidates=5, temperature=1e-6, chains=20, rng=streams(20)))
+    cold = last_step(svdd(gaussian(), VALUE, candidates=5, temperature=1e-6, chains=20, rng=streams(20)))
     assert bool((cold.value[:, 0] == cold.candidates.value[:, 0].amax(-1)).all())
 
 
 def test_one_candidate_is_the_pretrained_sampler():
-    plain = run(METHODS["pretrained"].function(masked(), VALUE, chains=300, rng=Rng(0, 300)))
-    single = run(svdd(masked(), VALUE, candidates=1, temperature=0.5, chains=300, rng=Rng(1, 300)))
+    plain = last_step(METHODS["pretrained"].function(masked(), VALUE, chains=300, rng=Rng(0, 300)))
+    single = last_step(svdd(masked(), VALUE, candidates=1, temperature=0.5, chains=300, rng=Rng(1, 300)))
     z = (plain.value.mean() - single.value.mean()) / ((plain.value.var() + single.value.var()) / 300).sqrt()
     assert abs(float(z)) < 5
 
@@ -209,7 +210,7 @@ def test_blocks_of_one_step_are_svdd():
     for temperature in (0.0, 0.5):
         x = [
             last(f(gaussian(), VALUE, candidates=4, temperature=temperature, chains=6, rng=streams(6), **more))
-            for f, more in ((svdd, {}), (blocks, {"length": 1}))
+            for f, more in ((svdd, {}), (blocks, {"block_length": 1}))
         ]
         assert torch.equal(*x)
 
@@ -217,10 +218,10 @@ def test_blocks_of_one_step_are_svdd():
 def test_nested_with_one_candidate_is_smc_in_its_weights():
     """One child each leaves nothing to pick, so every survivor's weight is the recursion's."""
     common = {"particles": 3, "temperature": 0.5, "ess": 0.0, "chains": 4}
-    one = run(nested_is(gaussian(), VALUE, candidates=1, rng=streams(4), **common))
+    one = last_step(nested_is(gaussian(), VALUE, candidates=1, rng=streams(4), **common))
     assert torch.allclose(one.log_w, one.value / 0.5)
     assert torch.allclose(
-        run(smc(gaussian(), VALUE, rng=streams(4), **common)).log_w.flatten(), last_rewards(common) / 0.5
+        last_step(smc(gaussian(), VALUE, rng=streams(4), **common)).log_w.flatten(), last_rewards(common) / 0.5
     )
 
 
@@ -229,20 +230,20 @@ def last_rewards(common):
 
 
 def test_a_single_particle_is_the_pretrained_chain_weighed_by_its_reward():
-    step = run(smc(gaussian(), VALUE, particles=1, temperature=0.5, ess=0.0, chains=50, rng=Rng(0, 50)))
+    step = last_step(smc(gaussian(), VALUE, particles=1, temperature=0.5, ess=0.0, chains=50, rng=Rng(0, 50)))
     assert torch.allclose(step.log_w.flatten(), reward(step.particles.x) / 0.5)
 
 
 @pytest.mark.parametrize("potential", ["difference", "max", "sum"])
 def test_every_potential_ends_with_the_reward_as_its_weight(potential):
-    step = run(
+    step = last_step(
         smc(gaussian(), VALUE, particles=5, temperature=0.5, potential=potential, ess=0.0, chains=3, rng=streams(3))
     )
     assert torch.allclose(step.log_w.flatten(), reward(step.particles.x) / 0.5)
 
 
 def test_smc_takes_any_resampler():
-    step = run(smc(gaussian(), VALUE, particles=4, selector=adaptive(systematic), chains=2, rng=streams(2)))
+    step = last_step(smc(gaussian(), VALUE, particles=4, selector=adaptive(systematic), chains=2, rng=streams(2)))
     assert step.value.shape == (2, 4)
 
 
@@ -298,7 +299,7 @@ def test_the_network_meets_every_state_with_its_own_conditioning(setting):
     object.__setattr__(process, "transition", transition)
     method, options = SETTINGS[setting]
     cond = torch.arange(chains)[:, None].double()
-    run(METHODS[method].function(process, VALUE, chains=chains, cond=cond, rng=streams(chains), **options))
+    last_step(METHODS[method].function(process, VALUE, chains=chains, cond=cond, rng=streams(chains), **options))
     assert len(met) >= 4
     for x, _, given in met:
         assert torch.equal(x[:, :1], given)
@@ -333,7 +334,7 @@ def test_an_invalid_look_ahead_weighs_nothing_whether_or_not_its_chain_resamples
         return v
 
     chains, n = 50, 6
-    last = run(smc(gaussian(4), value, particles=n, ess=ess, chains=chains, rng=Rng(0, chains)))
+    last = last_step(smc(gaussian(4), value, particles=n, ess=ess, chains=chains, rng=Rng(0, chains)))
     assert torch.allclose(log_mean(last.log_w).exp(), torch.full((chains,), 0.5, dtype=torch.float64))
 
 

@@ -9,8 +9,10 @@ import torch
 
 from support.processes import PROCESSES, SETTINGS, designs_a_chain, reward, streams
 from svdd import METHODS, decode
-from svdd.decoding.decoding import Decoding, make_method, run
-from svdd.method.table import REFERENCES, Method
+from svdd.decoding.decoding import Decoding, make_method
+from svdd.decoding.decoding import last as last_step
+from svdd.method import algorithms
+from svdd.method.table import CADENCE, REFERENCES, Method
 from svdd.method.values import posterior_mean
 
 pytestmark = pytest.mark.filterwarnings(
@@ -26,7 +28,14 @@ def plain(method):
 def rows(formula, steps, options):
     """The number a formula of the table stands for."""
     n = options.get("particles", options.get("width", 1))
-    numbers = {"N": n, "n": n, "T": steps, "M": options.get("candidates", 1), "L": options.get("length", 1), "every": 1}
+    numbers = {
+        "N": n,
+        "n": n,
+        "T": steps,
+        "M": options.get("candidates", 1),
+        "L": options.get("block_length", 1),
+        "every": 1,
+    }
     spaced = re.sub(r"(?<=[\dA-Za-z)])(?=[A-Z(])", "*", formula)
     return eval(spaced, {}, numbers)
 
@@ -60,9 +69,24 @@ def test_a_method_is_documented_with_its_cost(name):
 def test_options_are_parameters_of_the_function(name):
     row = METHODS[name]
     parameters = inspect.signature(row.function).parameters
-    own = {k for k, p in parameters.items() if p.kind is p.KEYWORD_ONLY} - {"selector"}
-    assert own == set(row.options) - {"every", "window"}
+    own = {k: p.default for k, p in parameters.items() if p.kind is p.KEYWORD_ONLY and k != "selector"}
+    assert own == row.defaults()
     assert any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def test_the_cadence_in_the_table_is_that_of_the_loop():
+    parameters = inspect.signature(algorithms._run).parameters
+    assert {name: parameters[name].default for name in CADENCE} == CADENCE
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_without_sizes_runs_at_those_of_the_table(name):
+    row = METHODS[name]
+    samples = row.designs_per_chain({})
+    result = decode(PROCESSES["masked"](steps=6), reward, method=name, samples=samples)
+    given = decode(PROCESSES["masked"](steps=6), reward, method=name, samples=samples, **row.defaults())
+    assert torch.equal(result.samples, given.samples)
+    assert row.defaults().items() <= result.settings.items()
 
 
 @pytest.mark.slow
@@ -72,7 +96,7 @@ def test_every_method_runs_on_every_kind_of_state(setting, process):
     method, options = SETTINGS[setting]
     toy = PROCESSES[process](steps=3)
     steps = METHODS[method].function(toy, posterior_mean(reward), chains=2, rng=streams(2), **options)
-    last = run(steps)
+    last = last_step(steps)
     assert last.particles.final
     assert last.particles.step == 3
     assert bool(last.value.isfinite().all())
@@ -81,7 +105,7 @@ def test_every_method_runs_on_every_kind_of_state(setting, process):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_the_rows_in_the_table_are_the_rows_of_a_run(name):
-    options = plain(name) | ({"length": 1} if name == "blocks" else {})
+    options = plain(name) | ({"block_length": 1} if name == "blocks" else {})
     if name == "svdd-r":
         options |= {"replace": None}
     samples = 2 * designs_a_chain(name, options)

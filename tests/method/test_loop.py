@@ -8,7 +8,7 @@ import torch
 from support.processes import SETTINGS, gaussian, masked, mixed, reward, streams
 from svdd.chain.rng import Rng
 from svdd.chain.tree import leaves, take
-from svdd.decoding.decoding import run
+from svdd.decoding.decoding import last as last_step
 from svdd.method.algorithms import beam, best_of_n, blocks, nested_is, pretrained, smc, svdd
 from svdd.method.learned_values import learned
 from svdd.method.loop import Step, begin, search, tilt
@@ -65,21 +65,23 @@ def test_a_run_can_go_on_from_every_step(setting):
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_chain_does_not_know_how_many_run_beside_it(setting):
-    few = run(steps_of(setting, mixed(), chains=3, cond=cond_for(3)))
-    many = run(steps_of(setting, mixed(), chains=8, cond=cond_for(8)))
+    few = last_step(steps_of(setting, mixed(), chains=3, cond=cond_for(3)))
+    many = last_step(steps_of(setting, mixed(), chains=8, cond=cond_for(8)))
     assert equal(few, chains_of(many, torch.arange(3)))
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_permuting_chains_permutes_results(setting):
     order = torch.tensor([2, 0, 3, 1])
-    plain = run(steps_of(setting, masked(), chains=4, cond=cond_for(4)))
-    permuted = run(steps_of(setting, masked(), chains=4, cond=take(cond_for(4), order), rng=Rng(0, order.tolist())))
+    plain = last_step(steps_of(setting, masked(), chains=4, cond=cond_for(4)))
+    permuted = last_step(
+        steps_of(setting, masked(), chains=4, cond=take(cond_for(4), order), rng=Rng(0, order.tolist()))
+    )
     assert equal(permuted, chains_of(plain, order))
 
 
 def test_the_seed_matters():
-    results = [run(steps_of("svdd", gaussian(), chains=3, seed=seed)) for seed in (0, 0, 1)]
+    results = [last_step(steps_of("svdd", gaussian(), chains=3, seed=seed)) for seed in (0, 0, 1)]
     assert equal(results[0], results[1])
     assert not equal(results[0], results[2])
 
@@ -190,12 +192,12 @@ def test_an_unusable_reward_stops_the_run(setting):
     method, options = SETTINGS[setting]
     value = posterior_mean(lambda designs: reward(designs) * math.nan)
     with pytest.raises(RewardError, match="NaN"):
-        run(METHODS[method].function(gaussian(), value, chains=2, rng=streams(2), **options))
+        last_step(METHODS[method].function(gaussian(), value, chains=2, rng=streams(2), **options))
 
 
 def test_a_value_of_the_wrong_shape_is_refused():
     with pytest.raises(RewardError, match="the value was given 4 designs"):
-        run(svdd(gaussian(), lambda particles: torch.zeros(1), candidates=2, chains=2, rng=streams(2)))
+        last_step(svdd(gaussian(), lambda particles: torch.zeros(1), candidates=2, chains=2, rng=streams(2)))
 
 
 # --- deterministic kernels ---------------------------------------------------------------------------------------
@@ -204,12 +206,12 @@ def test_a_value_of_the_wrong_shape_is_refused():
 @pytest.mark.parametrize("setting", ["svdd", "nested-is", "beam", "svdd-r", "blocks"])
 def test_equal_candidates_are_refused_with_a_remedy(setting):
     with pytest.raises(ValueError, match=r"deterministic, so all \d candidates .* use a stochastic sampler"):
-        run(steps_of(setting, gaussian(eta=0.0)))
+        last_step(steps_of(setting, gaussian(eta=0.0)))
 
 
 @pytest.mark.parametrize("setting", ["pretrained", "best-of-n", "smc"])
 def test_a_deterministic_kernel_is_fine_with_one_child(setting):
-    assert run(steps_of(setting, gaussian(eta=0.0))).particles.final
+    assert last_step(steps_of(setting, gaussian(eta=0.0))).particles.final
 
 
 def test_a_deterministic_last_step_is_paid_for_once():
@@ -234,7 +236,7 @@ def test_search_needs_a_positive_temperature(temperature):
 @pytest.mark.parametrize("sizes", [{"particles": 0}, {"children": 0}, {"children": lambda step: 1 - step}])
 def test_sizes_below_one_are_refused(sizes):
     with pytest.raises(ValueError, match="whole and at least 1, got 0 at step"):
-        run(search(gaussian(), VALUE, multinomial, chains=2, rng=streams(2), **sizes))
+        last_step(search(gaussian(), VALUE, multinomial, chains=2, rng=streams(2), **sizes))
 
 
 def test_streams_must_match_the_chains():
@@ -251,14 +253,14 @@ def test_conditioning_must_match_the_chains(rows):
 
 
 def test_a_finished_step_has_nothing_left():
-    last = run(pretrained(gaussian(steps=1), VALUE, chains=1, rng=streams()))
+    last = last_step(pretrained(gaussian(steps=1), VALUE, chains=1, rng=streams()))
     with pytest.raises(ValueError, match="it started from a finished one"):
-        run(pretrained(gaussian(steps=1), VALUE, chains=1, rng=streams(), start=last))
+        last_step(pretrained(gaussian(steps=1), VALUE, chains=1, rng=streams(), start=last))
 
 
 def test_run_makes_no_graph():
     process = gaussian(network=lambda x, t, cond: x * torch.ones((), requires_grad=True))
-    assert not run(pretrained(process, VALUE, chains=1, rng=streams())).particles.x.requires_grad
+    assert not last_step(pretrained(process, VALUE, chains=1, rng=streams())).particles.x.requires_grad
 
 
 # --- the initial noise -------------------------------------------------------------------------------------------
@@ -283,7 +285,7 @@ def test_other_values_drive_the_same_loop():
             smc(gaussian(), value, particles=4, chains=2, rng=streams(2)),
             nested_is(gaussian(), value, particles=2, candidates=2, chains=2, rng=streams(2)),
             best_of_n(gaussian(), value, particles=2, chains=2, rng=streams(2)),
-            blocks(gaussian(), value, candidates=2, length=2, chains=2, rng=streams(2)),
+            blocks(gaussian(), value, candidates=2, block_length=2, chains=2, rng=streams(2)),
         ):
-            last = run(steps)
+            last = last_step(steps)
             assert torch.equal(last.value.flatten(), reward(last.particles.x))

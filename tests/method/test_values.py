@@ -14,7 +14,7 @@ from svdd.chain.process import Process
 from svdd.chain.rng import Rng
 from svdd.chain.schedules import masked_log_linear
 from svdd.chain.transitions import masked_ancestral
-from svdd.decoding.decoding import run
+from svdd.decoding.decoding import last as last_step
 from svdd.method.algorithms import svdd
 from svdd.method.learned_values import learned
 from svdd.method.values import (
@@ -231,7 +231,7 @@ def test_running_potentials_forget_an_invalid_look_ahead(wrap):
 
 def decoded(value, temperature, length=40):
     process = masked()
-    return run(svdd(process, value, candidates=4, temperature=temperature, chains=length, rng=Rng(5, length)))
+    return last_step(svdd(process, value, candidates=4, temperature=temperature, chains=length, rng=Rng(5, length)))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ import svdd
 from svdd.decoding.result import Result
 from svdd.domains.sequence.alphabets import DNA
 from svdd.domains.sequence.masked import masked_sequences
+from svdd.metrics.kit import kit_of
 from svdd.metrics.measures import Designs, Evaluation
 from svdd.report.comparison import write_comparison
 from svdd.report.html import write_report
@@ -148,20 +149,25 @@ def comparison_report(folder):
     found["temperature"] = [None, None, None, 0.5, 1.0]
     plan = [{"label": label, "sizes": "M = 10", "folder": label} for label in labels]
     facts = {"model": LONG, "reward": HOSTILE, "equal": "network rows"}
-    return write_comparison(found, folder, facts, plan, [HOSTILE], [LONG], {HOSTILE: LONG}, [HOSTILE, LONG])
+    return write_comparison(
+        found, folder, kit_of("dna"), facts, plan, [HOSTILE], [LONG], {HOSTILE: LONG}, [HOSTILE, LONG]
+    )
 
 
 def molecules_report(folder, posed):
     from rdkit import Chem
     from rdkit.Chem import AllChem
 
+    from svdd.domains.molecule.designs import MoleculeKind
+    from svdd.domains.molecule.kit import PosedFinish
     from svdd.domains.molecule.poses import Poses
 
     texts = ["CC(=O)Oc1ccccc1C(=O)O", "CCO", "", "c1ccc(-c2ccccc2)cc1", "C" * 60]
     rewards = torch.tensor([3.0, 1.0, -torch.inf, 2.0, 0.5], dtype=torch.float64)
     scores = {HOSTILE: rewards, LONG: rewards}
-    about = {"name": LONG, "domain": "molecule"}
-    result = Result(texts, rewards, list(range(5)), scores, settings={"method": "svdd"}, about=about)
+    about = {"name": LONG}
+    kind = MoleculeKind()
+    result = Result(texts, rewards, list(range(5)), scores, settings={"method": "svdd"}, about=about, kind=kind)
     result.breakdown.count(HOSTILE)
     molecules = [Chem.AddHs(Chem.MolFromSmiles(texts[row])) for row in (0, 3)]
     for molecule in molecules:
@@ -169,7 +175,7 @@ def molecules_report(folder, posed):
     atom = "ATOM  {0:5d}  C   ALA A{0:4d}    {1:8.3f}   0.000   4.000  1.00  0.00           C\n"
     pocket = "".join(atom.format(n, 1.4 * n - 7) for n in range(1, 11)) + "END\n"
     poses = Poses([HOSTILE, LONG], molecules, {"reward": [3.0, 2.0]}, pocket)
-    return write_report(result, folder, baselines={HOSTILE: result}, poses=poses if posed else None)
+    return write_report(result, folder, baselines={HOSTILE: result}, finish=PosedFinish(poses) if posed else None)
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,14 @@ def children():
     return {process.pid for process in multiprocessing.active_children() if process.name == "pebble_pool_worker"}
 
 
+def children_once_there_are(n):
+    """The workers; one that ended is replaced after a moment, which on a busy machine is longer."""
+    deadline = time.monotonic() + 10
+    while len(found := children()) != n and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
 @pytest.fixture
 def others():
     """The workers of other tests."""
@@ -98,11 +106,11 @@ def test_nan_stops_unless_asked_otherwise(pool):
 
 @pytest.mark.slow
 def test_a_hung_process_is_gone(pool):
-    before = children()
+    before = children_once_there_are(2)
     assert len(before) == 2
     pool.submit(["hang"]).result()
     time.sleep(0.3)
-    after = children()
+    after = children_once_there_are(2)
     assert len(after) == 2
     (killed,) = before - after
     with pytest.raises(ProcessLookupError):

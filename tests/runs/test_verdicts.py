@@ -4,10 +4,13 @@ import numpy
 import pandas as pd
 import pytest
 
+from svdd.metrics.kit import kit_of
 from svdd.metrics.measures import Designs
 from svdd.runs.verdicts import verdicts
 
 SHARES = {"diversity": 0.5, "correlation_3mer": 0.9}
+
+COLUMNS = kit_of("dna").columns
 
 
 def designs(n=32, *, reward=0.0, judge=0.0, elbo=0.0, noise=0):
@@ -23,7 +26,7 @@ def told(svdd, best=None, model=None, cost=" at the same network rows", **change
         {"method": name, "elbo_per_base": float(one.elbo.mean())} | SHARES | (changed if name == "svdd" else {})
         for name, one in of.items()
     ]
-    return verdicts(pd.DataFrame(rows), of, cost)
+    return verdicts(pd.DataFrame(rows), of, cost, COLUMNS)
 
 
 def test_svdd_is_called_higher_where_the_difference_leaves_zero_out():
@@ -68,9 +71,9 @@ def test_the_cost_that_best_of_n_had_is_said():
 
 def test_the_price_in_naturalness_is_told():
     dearer = told(designs(elbo=-2.0, noise=2))[2]
-    assert dearer.startswith("By the likelihood bound, in nats per base, svdd is lower than the pretrained model by ")
-    drifted = told(designs(), correlation_3mer=0.4)[2]
-    assert "3-mers correlate 0.4 against 0.9" in drifted
+    assert dearer.startswith("By the likelihood bound, in nats per letter, svdd is lower than the pretrained model by ")
+    drifted = told(designs(), correlation_3mer=0.4)[3]
+    assert "correlation of 3-mers with natural ones 0.4 against 0.9" in drifted
 
 
 def test_nothing_is_said_of_a_method_with_several_rows():

@@ -105,7 +105,7 @@ def test_an_upgrade_makes_another_identity():
 
 def test_the_number_of_a_card_makes_another_identity(monkeypatch):
     before = by_name("gc-content")
-    monkeypatch.setitem(REWARDS, "gc-content", replace(REWARDS["gc-content"], version="2"))
+    monkeypatch.setattr(REWARDS, "of_none", {"gc-content": replace(REWARDS["gc-content"], version="2")})
     assert by_name("gc-content") != before
 
 
@@ -116,7 +116,7 @@ def test_new_weights_change_the_identity_of_what_loads_them_alone(monkeypatch, t
     guide.parent.mkdir()
     guide.write_bytes(b"new weights")
     real = registry.bundled
-    monkeypatch.setattr(registry, "bundled", lambda *parts: guide if guide.name in parts else real(*parts))
+    monkeypatch.setattr("svdd.registry.names.bundled", lambda *parts: guide if guide.name in parts else real(*parts))
     after = {name: identity(origin(name, {})) for name in names}
     assert [name for name in names if before[name] != after[name]] == ["hepg2"]
 

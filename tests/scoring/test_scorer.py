@@ -128,7 +128,7 @@ def test_the_policy_of_a_reward_holds_in_a_loop_of_your_own(make):
     value = make(InBackground())
     steps = svdd.svdd(masked(decode=words), value, candidates=4, temperature=0.5, chains=9, rng=streams(9))
     with pytest.warns(RewardFailureWarning, match="such designs count as invalid"):
-        last = svdd.run(steps)
+        last = svdd.last(steps)
     assert last.particles.final
 
 

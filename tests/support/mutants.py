@@ -9,8 +9,9 @@ from unittest.mock import patch
 import torch
 
 from svdd.chain import distributions, flows, process, rng, tree
-from svdd.decoding import metering, result
+from svdd.decoding import metering
 from svdd.domains.image import pixels
+from svdd.domains.image.designs import ImageKind
 from svdd.domains.toy.enumeration import Enumerable
 from svdd.fitting import fingerprint, losses, regression
 from svdd.fitting.rollouts import Rollouts
@@ -395,7 +396,7 @@ def best_designs_that_are_copies():
 
 def score_shadows_a_column():
     """The columns that designs bring with them are not reserved."""
-    return everywhere(result.BROUGHT, ())
+    return patch.object(ImageKind, "further", ())
 
 
 # folders and jobs

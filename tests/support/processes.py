@@ -110,7 +110,7 @@ SETTINGS = {
         "nested-is", {"particles": 3, "candidates": 2, "temperature": 0.5, "prior_candidates": 2, "ess": 1.0},
     ),
     "beam": ("beam", {"width": 2, "candidates": 3}),
-    "blocks": ("blocks", {"candidates": 3, "length": 2, "temperature": 0.5}),
+    "blocks": ("blocks", {"candidates": 3, "block_length": 2, "temperature": 0.5}),
 }  # fmt: skip
 
 

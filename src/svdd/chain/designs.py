@@ -144,9 +144,11 @@ def comparable(designs: Any) -> bool:
 
 def one_by_one(designs: Any) -> list[Any]:
     """Designs apart: of tensors, and of trees of them, the rows."""
-    if isinstance(designs, list):
-        return designs
-    return [tree_map(lambda leaf, row=row: leaf[row], designs) for row in range(rows(designs))]
+    return designs if isinstance(designs, list) else [_row(designs, number) for number in range(rows(designs))]
+
+
+def _row(designs: Any, number: int) -> Any:
+    return tree_map(lambda leaf: leaf[number], designs)
 
 
 def bytes_key(design: Any) -> str:

@@ -177,11 +177,12 @@ def score_entropy_analytic(survival: Survival, masked: bool) -> Transition:
         weights = torch.cat([tokens, stay.clamp(min=0)], -1)
         return Categorical(torch.where((x == tokens.shape[-1])[..., None], weights, _one_hot(x, weights)).log())
 
+    def uniform(x: Tensor, posterior: ScoreEntropy, ratio: Tensor) -> Categorical:
+        return Categorical(analytic_uniform(posterior.log_score, x, ratio))
+
     def transition(x: Tensor, posterior: ScoreEntropy, t: Tensor, s: Tensor) -> Categorical:
         ratio = (survival(t) / survival(s)).to(posterior.log_score)
-        if masked:
-            return absorbing(x, posterior, ratio)
-        return Categorical(analytic_uniform(posterior.log_score, x, ratio))
+        return absorbing(x, posterior, ratio) if masked else uniform(x, posterior, ratio)
 
     return transition  # type: ignore[return-value]
 

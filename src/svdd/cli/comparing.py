@@ -10,7 +10,7 @@ from svdd.runs.compare_request import Request
 from svdd.runs.comparison import FILES, make_plan, run_plan
 from svdd.runs.folder import as_json
 from svdd.runs.matches import MATCHES
-from svdd.runs.pairs import pair
+from svdd.runs.pairs import as_yaml, pair
 
 
 def compare(request: Request, *, force: bool, quiet: bool, json: bool) -> None:
@@ -78,5 +78,5 @@ def method_options(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
         method, dot, name = whole.partition(".")
         if not dot:
             raise ValueError(f"--option takes METHOD.NAME=VALUE, such as smc.ess=0.8, got {text!r}")
-        options.setdefault(method, {})[name] = value
+        options.setdefault(method, {})[name] = as_yaml(value)
     return options

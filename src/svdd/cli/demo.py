@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from svdd.cli.extras import require
 from svdd.cli.listing import show
-from svdd.cli.sentences import require
 from svdd.cli.watching import Terminal
 from svdd.report.tables import readable
 from svdd.runs.compare_request import Request, request_of

@@ -5,7 +5,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from svdd.cli.sentences import EXTRAS, missing_modules, sentence
+from svdd.cli.extras import PURPOSES, missing_packages
+from svdd.cli.sentences import sentence
 
 PACKAGES = ("svdd", "torch", "numpy", "pandas", "pyarrow", "safetensors", "typer", "rich", "pydantic")
 _ENTRY = dict[str, Any]
@@ -26,8 +27,8 @@ def _versions() -> list[_ENTRY]:
 
 def _extras() -> list[_ENTRY]:
     rows = []
-    for extra, (purpose, _) in EXTRAS.items():
-        missing = missing_modules(extra)
+    for extra, purpose in PURPOSES.items():
+        missing = missing_packages(extra)
         remedy = f'missing {", ".join(missing)}: pip install "svdd[{extra}]"' if missing else "present"
         rows.append({"check": f"extra {extra}", "ok": not missing, "says": f"{remedy} ({purpose})"})
     return rows

@@ -1,38 +1,73 @@
-"""Flags of `svdd run` as settings of a job, under the names a YAML file uses."""
+"""Flags made from the fields of a job, and the settings that given flags stand for."""
 
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin
 
-from svdd.runs.pairs import pair
+import typer
+from pydantic import BaseModel
 
-LISTS = {"score": "scores"}
+from svdd.runs.guided import flat
+from svdd.runs.objectives import read_objective
+from svdd.runs.options import read_options
+from svdd.runs.pairs import as_yaml, pairs
+from svdd.runs.settings import Setting, settings_of
+
+_OPTIONS = {"model_options": "model", "reward_options": "reward"}
+"""Fields whose values are read as the function behind a model or a reward declares them."""
 
 
-PAIRS = {
-    "model_option": "model_options", "reward_option": "reward_options", "network_option": "network_options",
-    "chunk": "chunks", "on_failure": "on_failure", "budget": "budget", "ray_resources": "ray_resources",
-    "reward_resources": "reward_resources",
-}  # fmt: skip
+def flags_of(model: type[BaseModel]) -> dict[str, inspect.Parameter]:
+    """A parameter for every field, by the field's name; those for every day come first under each heading."""
+    said = settings_of(model)
+    panels = list(dict.fromkeys(one.panel for one in said.values()))
+    order = sorted(said, key=lambda name: (panels.index(said[name].panel), not said[name].daily))
+    return {name: _parameter(name, said[name], model.model_fields[name].annotation) for name in order}
 
 
-def settings(flags: dict[str, Any]) -> dict[str, Any]:
-    """The job settings that flags stand for.
+def _parameter(name: str, said: Setting, annotation: Any) -> inspect.Parameter:
+    option = typer.Option(help=said.help, rich_help_panel=said.panel, show_default=False)
+    kind = Annotated[(said.kind or _kind(annotation)) | None, option]  # type: ignore[operator]
+    return inspect.Parameter(said.flag or name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+
+
+def _kind(annotation: Any) -> Any:
+    """The type of a flag: lists and pairs are repeated texts, else the first type that the field may have."""
+    first = next((one for one in get_args(annotation) if one is not NoneType), annotation)
+    container = get_origin(annotation)
+    if container in (list, dict):
+        return list[str]
+    return _kind(first) if container is not None else annotation
+
+
+def settings(model: type[BaseModel], flags: Mapping[str, Any], file: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings from a file and from flags, which win.
+
+    Args:
+        model: whose fields they are.
+        flags: by name, None where they are not given.
+        file: the settings of the file.
 
     Raises:
-        ValueError: for text that is not NAME=VALUE, or a window that is not two numbers.
+        ValueError: for text that is not NAME=VALUE, or not of the type that an option has.
+        OSError: if the file of an objective cannot be read.
     """
-    return {PAIRS.get(k, LISTS.get(k, k)): _setting(k, v) for k, v in flags.items() if v != []}
+    fields = {said.flag or name: name for name, said in settings_of(model).items()}
+    given = {fields[flag]: value for flag, value in flags.items() if value not in (None, [])}
+    made = {**flat(file), **{name: _READ.get(name, _plain)(value) for name, value in given.items()}}
+    for name, kind in _OPTIONS.items():
+        if name in given:
+            made[name] = read_options(kind, str(made.get(kind)), pairs(f"{kind}-option", given[name]))
+    flag_of = {field: flag for flag, field in fields.items()}
+    for name in given.keys() - _OPTIONS.keys():
+        if get_origin(model.model_fields[name].annotation) is dict:
+            made[name] = {key: as_yaml(text) for key, text in pairs(flag_of[name], given[name]).items()}
+    return made
 
 
-def _setting(name: str, value: Any) -> Any:
-    if name in PAIRS:
-        return dict(pair(name, text) for text in value)
-    if name == "window":
-        return _window(value)
-    if name == "objective":
-        from svdd.runs.objectives import read_objective
-
-        return read_objective(value)
+def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
@@ -42,3 +77,6 @@ def _window(text: str) -> list[float]:
     except ValueError:
         raise ValueError(f"--window takes two times, such as 0.8,0.2, got {text!r}") from None
     return [first, second]
+
+
+_READ: dict[str, Callable[[Any], Any]] = {"window": _window, "objective": read_objective}

@@ -1,15 +1,13 @@
-"""What there is: models, rewards, methods and citations, as tables for people and as JSON for programs."""
+"""Tables for people, and JSON for programs."""
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from svdd.method.table import METHODS
-from svdd.registry import MODELS, REWARDS, SCHEMES, locate
 from svdd.runs.folder import as_json
-from svdd.runs.job import SETTINGS
-
-Row = dict[str, Any]
+from svdd.runs.lists import Row
+from svdd.runs.lists import methods as methods
+from svdd.runs.lists import models as models
+from svdd.runs.lists import rewards as rewards
 
 
 def show(rows: Sequence[Row], json: bool, title: str = "") -> None:
@@ -36,40 +34,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return ("no", "yes")[value] if isinstance(value, bool) else str(value)
-
-
-def _bundled(kind: str, names: Mapping[str, Any]) -> list[Row]:
-    rows = []
-    for name in names:
-        function = locate(kind, name, names)
-        options = list(inspect.signature(function).parameters)
-        rows.append({"name": name, "summary": _first_line(function), "options": options})
-    return rows
-
-
-def _first_line(function: Callable[..., Any]) -> str:
-    return (inspect.getdoc(function) or "").partition("\n")[0]
-
-
-def models() -> list[Row]:
-    """The bundled models, and the kinds of checkpoints of other projects."""
-    rows = _bundled("model", MODELS)
-    for row in _bundled("model", SCHEMES):
-        rows.append(row | {"name": f"{row['name']}:PATH", "options": row["options"][1:]})
-    return rows
-
-
-def rewards() -> list[Row]:
-    """The bundled rewards."""
-    return _bundled("reward", REWARDS)
-
-
-def methods() -> list[Row]:
-    """The method table, with what a chain costs; T steps, M candidates, N particles."""
-    return [
-        {
-            "name": name, "summary": row.summary, "samples_from": row.target, "network_rows": row.network_rows,
-            "reward_rows": row.reward_rows, "options": [SETTINGS[option] for option in row.options],
-        }
-        for name, row in METHODS.items()
-    ]  # fmt: skip

@@ -9,8 +9,9 @@ import typer
 from typer import Argument, Option
 
 from svdd import __version__
+from svdd.cli.commands import Commands, options_of
 
-app = typer.Typer(name="svdd", add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(name="svdd", cls=Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 Json = Annotated[bool, Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, Option("--quiet", help="No progress.")]
@@ -37,86 +38,36 @@ def common(
     """Decode a pretrained diffusion model towards any reward."""
 
 
+def _job() -> Any:
+    from svdd.runs.job import Job
+
+    return Job
+
+
+def _value_job() -> Any:
+    from svdd.runs.value_job import ValueJob
+
+    return ValueJob
+
+
 @app.command()
+@options_of(_job)
 def run(
     job: Annotated[Path | None, Argument(help="A YAML file with any of these settings; flags win over it.")] = None,
     *,
-    model: flag(str, "Model", "A name of `svdd models`, module:function or file.py:function.") = None,
-    steps: flag(int, "Model", "Reverse steps.") = None,
-    length: flag(int, "Model", "Letters of a sequence.") = None,
-    model_option: flag(list[str], "Model", "Further options of the model, NAME=VALUE; repeat for more.") = None,
-    reward: flag(
-        str,
-        "Reward",
-        "A name of `svdd rewards`, module:function, file.py:function, docking:TARGET, 'cmd:PROGRAM ...' or http://...",
-    ) = None,
-    reward_option: flag(list[str], "Reward", "Options of the reward, NAME=VALUE; repeat for more.") = None,
-    objective: flag(Path, "Reward", "A YAML file with several rewards as one, in the place of --reward.") = None,
-    score: flag(
-        list[str], "Reward", "Another reward, as a column: REWARD or TITLE=REWARD,NAME=VALUE,...; repeat for more."
-    ) = None,
-    workers: flag(
-        int, "Reward", "Processes for a reward that is slow, hangs or crashes; the engine's, if given."
-    ) = None,
-    reward_timeout: flag(float, "Reward", "Seconds a design may take in a worker; a call, outside of Python.") = None,
-    reward_batch: flag(int, "Reward", "Designs a worker or an address is given at a time.") = None,
-    reward_memory: flag(float, "Reward", "MB a worker may take beyond the loaded reward.") = None,
-    command_folder: flag(Path, "Reward", "Where programs (cmd:) start; this folder unless given.") = None,
-    on_failure: flag(
-        list[str], "Reward", "nan=, error= or timeout=stop, invalid or a number; retries=2; abort=0.5; repeat."
-    ) = None,
-    cache: flag(Path, "Reward", "A file of scores, shared with other runs.") = None,
-    budget: flag(list[str], "Run", "rewards=2000, rows=... (of the network) or seconds=...; repeat.") = None,
-    method: flag(str, "Method", "A name of `svdd methods`; svdd unless given.") = None,
-    value: flag(
-        str,
-        "Method",
-        "posterior-mean (the default), log-mean-exp, rollout, zero, with options as in log-mean-exp,samples=8, or a folder of "
-        "`svdd fit-value`.",
-    ) = None,
-    force_value: Annotated[
-        bool | None,
-        Option("--force-value", help="Use the folder's value with another model or reward.", rich_help_panel="Method"),
-    ] = None,
-    candidates: flag(int, "Method", "Candidates a step, M.") = None,
-    particles: flag(int, "Method", "Particles a chain, N.") = None,
-    width: flag(int, "Method", "Beam width.") = None,
-    temperature: flag(float, "Method", "Unit of reward in the choice; 0 takes the best.") = None,
-    replace: flag(str, "Method", "Share of particles that svdd-r replaces, or all.") = None,
-    ess: flag(float, "Method", "Resample below this part of the effective sample size.") = None,
-    potential: flag(str, "Method", "difference, max or sum (smc).") = None,
-    prior_candidates: flag(int, "Method", "Initial noises to choose from.") = None,
-    every: flag(int, "Method", "Choose only at every so many steps.") = None,
-    window: flag(str, "Method", "Choose only within these times, such as 0.8,0.2.") = None,
-    block_length: flag(int, "Method", "Steps of a block (blocks).") = None,
-    template: flag(Path, "Sequences", "FASTA of templates: letters stay, N is designed.") = None,
-    fix: flag(list[str], "Sequences", "POSITION:LETTERS to keep, such as 90:TGAGTCA (1 is first); repeat.") = None,
-    start: flag(Path, "Sequences", "FASTA of sequences to revise, with --noise.") = None,
-    noise: flag(float, "Sequences", "Share of letters to redesign with --start.") = None,
-    fragment: flag(str, "Molecules", "SMILES that designs hold and grow from, * where; two with one * to link.") = None,
-    samples: flag(int, "Run", "Designs; 64 unless given.") = None,
-    seed: flag(int, "Run", "Seed; 0 unless given.") = None,
-    batch: flag(int, "Run", "Chains at once; all unless given.") = None,
-    chunk: flag(list[str], "Run", "Rows at a time, network=64, decode=..., reward=... or value=...; repeat.") = None,
-    engine: flag(str, "Run", "ray, or the address of a Ray cluster: chains run on its workers.") = None,
-    ray_workers: flag(int, "Run", "Workers of the engine; 2 unless given.") = None,
-    ray_resources: flag(list[str], "Run", "Of each of them, num_gpus=1 or num_cpus=4; repeat for more.") = None,
-    reward_resources: flag(list[str], "Run", "Of each of --workers on the engine, num_cpus=2; repeat.") = None,
-    save_seconds: flag(float, "Run", "Seconds between saves of an unfinished run; 30 unless given.") = None,
-    out: flag(Path, "Run", "The folder to write.") = None,
     force: Force = False,
     quiet: Quiet = False,
     json: Json = False,
+    **flags: Any,
 ) -> None:
     """Decode a model towards a reward, and write designs, costs and a report into a folder."""
-    given = {k: v for k, v in locals().items() if v is not None and k not in ("job", "force", "quiet", "json")}
     from svdd.cli.flags import settings
     from svdd.cli.watching import Terminal
-    from svdd.runs.job import make_job, read_settings
-    from svdd.runs.running import run_job
+    from svdd.runs.job import Job, make_job, read_settings
+    from svdd.runs.running import run_in_folder
 
-    made = make_job((read_settings(job) if job else {}) | settings(given))
-    _show_record(run_job(made, force, Terminal(quiet)), Path(made.out), json)
+    made = make_job(settings(Job, flags, read_settings(job) if job else {}))
+    _show_record(run_in_folder(made, force, Terminal(quiet)), made.folder(), json)
 
 
 @app.command()
@@ -158,14 +109,17 @@ def evaluate(
     judge: flag(str, None, "A reward that did not guide; the guide's held-out twin unless given.") = None,
     model: flag(str, None, "What the likelihood is taken under; the runs' own model unless given.") = None,
     out: Annotated[Path, Option(help="The folder to write.")] = Path("runs/evaluation"),
+    trust: Annotated[bool, Option("--trust", help="Import the model's code that the folders name.")] = False,
     force: Annotated[bool, Option("--force", help="Replace an earlier evaluation in the folder.")] = False,
     json: Json = False,
 ) -> None:
     """Measure runs: reward, held-out reward, naturalness, diversity, novelty and cost, with intervals."""
     from svdd.cli.evaluating import show_evaluation
+    from svdd.cli.watching import Terminal
     from svdd.runs.evaluation import evaluate as measure
 
-    show_evaluation(measure(runs, out, reference=reference, judge=judge, model=model, force=force), json)
+    given = {"reference": reference, "judge": judge, "model": model}
+    show_evaluation(measure(runs, out, **given, force=force, trust=trust, watch=Terminal(quiet=False)), json)
 
 
 @app.command()
@@ -202,45 +156,24 @@ def compare(
 
 
 @app.command("fit-value")
+@options_of(_value_job)
 def fit_value(
+    job: Annotated[
+        Path | None, Argument(help="A YAML file as of `svdd run`, whose model and reward these are; flags win over it.")
+    ] = None,
     *,
-    model: Annotated[str, Option(help="A name of `svdd models`, module:function or file.py:function.")],
-    reward: Annotated[str, Option(help="A name of `svdd rewards`, module:function or file.py:function.")],
-    reward_option: flag(list[str], "Reward", "Options of the reward, NAME=VALUE; repeat for more.") = None,
-    out: Annotated[Path, Option(help="The folder to write.")],
-    steps: flag(int, "Model", "Reverse steps; those of the runs that will use the value.") = None,
-    length: flag(int, "Model", "Letters of a sequence.") = None,
-    model_option: flag(list[str], "Model", "Further options of the model, NAME=VALUE; repeat for more.") = None,
-    target: flag(str, "Value", "mean (the default), soft or soft-q.") = None,
-    temperature: flag(float, "Value", "Unit of reward of soft and soft-q; that of the runs.") = None,
-    network: flag(
-        str, "Value", "convolutional (default up to 64 letters), pooled (beyond), transformer, graph or image."
-    ) = None,
-    network_option: flag(list[str], "Value", "Sizes of the network, NAME=VALUE; repeat for more.") = None,
-    rollouts: flag(int, "Value", "Unguided chains to learn from; 2000 unless given.") = None,
-    states: flag(int, "Value", "States kept of each; 8 unless given.") = None,
-    children: flag(int, "Value", "Children of a state (soft-q); 8 unless given.") = None,
-    train_steps: flag(int, "Value", "Optimiser steps; 1000 unless given.") = None,
-    learning_rate: flag(float, "Value", "Its peak; 0.002 unless given.") = None,
-    forward_noise: flag(bool, "Value", "Learn from the chains' designs masked again, not from their states.") = None,
-    invalid: flag(
-        float, "Value", "The reward that an invalid design counts as; target mean needs it to meet one."
-    ) = None,
-    held_out: flag(int, "Card", "Roll-outs to measure on; 256 unless given, 0 for none.") = None,
-    candidates: flag(int, "Card", "M of the break-even; 10 unless given.") = None,
-    seed: flag(int, "Run", "Seed; 0 unless given.") = None,
-    cache: flag(Path, "Run", "A file of scores, shared with other fits and runs.") = None,
-    chunk: flag(list[str], "Run", "Rows at a time, network=64, decode=... or reward=...; repeat.") = None,
     force: Annotated[bool, Option("--force", help="Replace a value that is in the folder.")] = False,
     quiet: Quiet = False,
     json: Json = False,
+    **flags: Any,
 ) -> None:
-    """Fit a value to a model's own roll-outs, so that svdd spends T network rows a design, and write it with its card."""
-    given = {k: v for k, v in locals().items() if v is not None and k not in ("out", "force", "quiet", "json")}
+    """Fit a value to a model's own roll-outs, so that svdd spends T network rows per design, and write it with its card."""
     from svdd.cli.fitting import fit
     from svdd.cli.flags import settings
+    from svdd.runs.guided import made_of
+    from svdd.runs.value_job import ValueJob, of_job
 
-    fit(settings(given), out, force=force, quiet=quiet, json=json)
+    fit(made_of(ValueJob, settings(ValueJob, flags, of_job(job) if job else {})), force=force, quiet=quiet, json=json)
 
 
 @app.command()
@@ -288,6 +221,15 @@ def cite(method: str, json: Json = False) -> None:
 
     papers = citations(method)
     print(as_json(papers) if json else "\n".join(papers) or f"{method} needs no citation")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of job files, with which editors complete and check them."""
+    from svdd.runs.folder import as_json
+    from svdd.runs.job import Job
+
+    print(as_json(Job.model_json_schema()))
 
 
 @app.command()

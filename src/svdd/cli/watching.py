@@ -1,14 +1,27 @@
 """How the command line follows a run: sentences and progress on stderr, and Ctrl-C stops it after the step."""
 
 import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 
-from svdd.cli.progress import progress
 from svdd.cli.sentences import say
 from svdd.decoding.decoding import Decoding
+from svdd.report.progress import Tell, bars, lines, silent, steps_told
 from svdd.runs.watching import OnStep, Watch
+
+
+def progress(quiet: bool, keep: bool = False) -> AbstractContextManager[Tell]:
+    """What is told of work: it shows a bar on a terminal and a line now and then elsewhere, nothing if `quiet`.
+
+    Args:
+        quiet: no progress.
+        keep: whether a bar stays where it is once its work is done.
+    """
+    if quiet:
+        return nullcontext(silent)
+    return bars(keep) if sys.stderr.isatty() else nullcontext(lines(say))
 
 
 class Terminal(Watch):
@@ -35,8 +48,8 @@ class Terminal(Watch):
         """Progress, and Ctrl-C is kept until the step is over, since only there a run can be saved."""
         before = signal.signal(signal.SIGINT, self._interrupted)
         try:
-            with progress(len(decoding), self.quiet, usage=decoding.usage) as show:
-                yield show
+            with progress(self.quiet) as tell:
+                yield steps_told(decoding, tell)
         finally:
             signal.signal(signal.SIGINT, before)
 

@@ -49,9 +49,8 @@ class RemoteReward:
         self.actors = list(actors[:1] if traits_of(reward).groupwise else actors)
         self.component, self.changes = component, tuple[bytes, ...]()
         for mark in ("identity", "origin", "stands_for", "named"):
-            with suppress(ValueError):  # of one that cannot be told from others
-                if hasattr(reward, mark):
-                    setattr(self, mark, getattr(reward, mark))
+            with suppress(AttributeError, ValueError):  # of one without it, and of one that cannot be told from others
+                setattr(self, mark, getattr(reward, mark))
         within, own = f"{component}." if component else "", traits_of(reward)
         self.components = {name: RemoteReward(actors, part, within + name) for name, part in own.components.items()}
         self.traits = replace(own, components=self.components, in_background=not own.groupwise)
@@ -94,7 +93,8 @@ def reward_on_ray(reward: Reward, make: Callable[[], Reward], workers: int, reso
         resources: of each.
     """
     with Actors(_Scoring, workers, resources, make) as actors:
-        if isinstance(reward, Composite):
-            yield reward.asking(lambda name, component: RemoteReward(actors, component, name))
-        else:
-            yield RemoteReward(actors, reward)
+
+        def remote(component: str, part: Reward) -> RemoteReward:
+            return RemoteReward(actors, part, component)
+
+        yield reward.asking(remote) if isinstance(reward, Composite) else remote("", reward)

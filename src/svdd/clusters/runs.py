@@ -7,6 +7,7 @@ that is lost is started again elsewhere and takes its batch from the start.
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import nullcontext
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
@@ -17,21 +18,17 @@ from svdd.clusters.remote_reward import reward_on_ray
 from svdd.decoding.decoding import Decoding
 from svdd.decoding.result import Result
 from svdd.messages import check
-from svdd.registry import load_reward
+from svdd.registry import as_reward
 from svdd.scoring.reward import Reward
 
-Model = Process | Callable[[], Process]
+Model = Process | str | Callable[[], Process]
 Make = Callable[[], Decoding]
 Parts = MutableMapping[int, dict[str, Any]]
 Progress = Callable[[int, int], None]
 
 
-def _loaded(reward: Reward | str) -> Reward:
-    return load_reward(reward) if isinstance(reward, str) else reward
-
-
 def _decoding(process: Model, reward: Reward | str, settings: Mapping[str, Any]) -> Decoding:
-    return Decoding(process if isinstance(process, Process) else process(), _loaded(reward), **settings)
+    return Decoding(process if isinstance(process, Process | str) else process(), reward, **settings)
 
 
 class _Decoding:
@@ -62,8 +59,7 @@ def decode_on_ray(
     """`svdd.decode` on a Ray cluster: the same designs and rewards, bit for bit.
 
     Args:
-        process: a pretrained model, which travels to every worker; or a function that makes it there, such as
-            `functools.partial(svdd.load, "dna-enhancer")`.
+        process: a pretrained model, which travels to every worker; its name, or a function that makes it, to be loaded there.
         reward: a reward, which travels too; or its name, to be loaded there.
         address: of a cluster, as for `connect`.
         workers: actors that run chains.
@@ -90,11 +86,13 @@ def decode_on_ray(
         settings |= {"batch": batch_of(whole, workers)}
         whole.batched(settings["batch"])
     connect(address)
-    there = partial(_loaded, reward)
+    there = partial(as_reward, reward, settings.get("reward_options"))
     pool = (
         reward_on_ray(whole.given, there, reward_workers, reward_resources) if reward_workers else nullcontext(reward)
     )
     with pool as scoring:
+        if scoring is not reward:
+            settings.pop("reward_options", None)  # the actors that score have them
         make = partial(_decoding, process, scoring, settings)
         return run_on_ray(whole, make, workers=workers, resources=resources, progress=progress).result()
 
@@ -133,13 +131,13 @@ def run_on_ray(
             "a budget cannot be kept by many workers at once; run it on one machine, or give smaller sizes"
         )
     parts, batches = {} if parts is None else parts, len(whole.batches)
+    tell = progress or _tell_nobody
     missing = [number for number in range(batches) if number not in parts]
     threads = max(1, int(resources.get("num_cpus", 1)))
     with Actors(_Decoding, min(workers, len(missing)), resources, make, threads) as actors:
         for number, part in _run(actors, missing):
             parts[number] = part
-            if progress is not None:
-                progress(len(parts), batches)
+            tell(len(parts), batches)
     return whole.merge([parts[number] for number in range(batches)])
 
 
@@ -152,6 +150,9 @@ def _run(actors: Sequence[Any], batches: Sequence[int]) -> Iterator[tuple[int, d
         ready, _ = ray.wait(list(running), num_returns=1)
         actor, number = running.pop(ready[0])
         yield number, answer_of(ready[0])
-        following = next(waiting, None)
-        if following is not None:
+        for following in islice(waiting, 1):  # the next one, while there are any
             running[actor.run.remote(following)] = (actor, following)
+
+
+def _tell_nobody(finished: int, batches: int) -> None:
+    """The progress of a run that nobody watches."""

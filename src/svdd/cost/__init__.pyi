@@ -1,8 +1,8 @@
 from .batches import chunked as chunked
 from .batches import in_full_batches as in_full_batches
 from .budget import Budget as Budget
-from .budget import BudgetSpent as BudgetSpent
 from .budget import BudgetWarning as BudgetWarning
+from .clock import BudgetSpent as BudgetSpent
 from .ledger import Breakdown as Breakdown
 from .ledger import Cost as Cost
 from .ledger import Outcomes as Outcomes

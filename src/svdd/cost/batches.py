@@ -26,9 +26,7 @@ def between(rows_: Any, start: int, stop: int) -> Any:
     """Rows `start` to `stop`; a time, which has no rows, is passed on as it is."""
     if isinstance(rows_, list):
         return rows_[start:stop]
-    if isinstance(rows_, Tensor) and rows_.ndim == 0:
-        return rows_
-    return tree_map(lambda leaf: leaf[start:stop], rows_)
+    return tree_map(lambda leaf: leaf[start:stop] if leaf.ndim else leaf, rows_)
 
 
 def picked(designs: Any, index: Sequence[int]) -> Any:
@@ -42,9 +40,7 @@ def picked(designs: Any, index: Sequence[int]) -> Any:
 
 def joined(parts: Sequence[Any]) -> Any:
     """Rows of lists or trees, one after the other."""
-    if isinstance(parts[0], list):
-        return [row for part in parts for row in part]
-    return concatenate(parts)
+    return [row for part in parts for row in part] if isinstance(parts[0], list) else concatenate(parts)
 
 
 def chunked(f: Callable[..., Any], limit: int) -> Callable[..., Any]:

@@ -1,7 +1,9 @@
 """Budgets: what a run may spend, in reward calls, network rows or seconds, and the guard that stops it in time."""
 
+import math
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +11,9 @@ from torch import Tensor
 
 from svdd.chain.denoisers import Denoiser
 from svdd.chain.tree import Tree, rows
+from svdd.cost.clock import BudgetSpent, within
 from svdd.cost.ledger import Usage
 from svdd.messages import check_known
-
-
-class BudgetSpent(ValueError):
-    """The next call would go beyond the budget."""
 
 
 class BudgetWarning(UserWarning):
@@ -85,6 +84,10 @@ class Unlimited:
     def release(self, rewards: int) -> None:
         """Gives back what `reserve` set aside, once it is counted or failed."""
 
+    def clock(self) -> AbstractContextManager[None]:
+        """What is called in here can see how much time is left."""
+        return nullcontext()
+
     def network(self, denoiser: Denoiser, rows_each: int) -> Denoiser:
         """`denoiser` within the budget; raises as `reserve` does."""
         return denoiser
@@ -105,12 +108,11 @@ class Guard(Unlimited):
 
     def __init__(self, budget: Budget, usage: Usage) -> None:
         self.budget, self.usage = budget, usage
-        self._reserved, self._until = 0, float("inf")
+        self._reserved, self._until = 0, math.inf
 
     def start(self) -> None:
         """The clock runs from here, less what an earlier part of the run took."""
-        if self.budget.seconds is not None:
-            self._until = time.monotonic() + self.budget.seconds - self.usage.seconds
+        self._until = time.monotonic() + (self.budget.seconds or math.inf) - self.usage.seconds
 
     def reserve(self, rewards: int) -> None:
         """See `Unlimited`."""
@@ -120,6 +122,10 @@ class Guard(Unlimited):
     def release(self, rewards: int) -> None:
         """See `Unlimited`."""
         self._reserved -= rewards
+
+    def clock(self) -> AbstractContextManager[None]:
+        """See `Unlimited`."""
+        return within(self._until)
 
     def network(self, denoiser: Denoiser, rows_each: int) -> Denoiser:
         """See `Unlimited`."""
@@ -131,9 +137,8 @@ class Guard(Unlimited):
         return guarded_denoiser
 
     def _check(self, part: str, then: int) -> None:
-        limit = getattr(self.budget, part)
+        limit, usage = getattr(self.budget, part), self.usage
         if (limit is not None and then > limit) or time.monotonic() > self._until:
-            usage = self.usage
             raise BudgetSpent(
                 f"the budget of {self.budget} is spent: {usage.reward.rows:,} reward calls "
                 f"and {usage.network.rows:,} network rows"

@@ -51,6 +51,10 @@ class Outcomes:
     timeout: int = 0
     retries: int = 0
 
+    def count(self, kind: str) -> None:
+        """Counts a design, by what happened to it."""
+        setattr(self, kind, getattr(self, kind) + 1)
+
     @property
     def failed(self) -> int:
         """Designs without an answer of their own; an invalid design has one."""
@@ -83,10 +87,8 @@ class Usage:
 
     def restore(self, earlier: "Usage") -> None:
         """Goes on from what was paid `earlier`; whoever holds a component's ledger keeps it."""
-        for name, value in vars(earlier).items():
-            mine = getattr(self, name)
-            if isinstance(mine, Cost | Outcomes):
-                vars(mine).update(vars(value))
+        for name in [name for name, value in vars(earlier).items() if isinstance(value, Cost | Outcomes)]:
+            vars(getattr(self, name)).update(vars(getattr(earlier, name)))
         self.seconds = earlier.seconds
 
     def note_memory(self) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from svdd.chain.denoisers import Denoiser
@@ -95,8 +95,10 @@ def deduplicated(
         where = torch.cat([old, new]).argsort()
         return take(concatenate(parts), where[group])
 
-    if time_independent:
-        wrapper.known = lambda x, cond: known.find((x, cond), row_hash((x, cond)).tolist()) >= 0  # type: ignore[attr-defined]
+    def is_known(x: Tree, cond: Tree) -> Bool[Tensor, " r"]:
+        return known.find((x, cond), row_hash((x, cond)).tolist()) >= 0
+
+    wrapper.known = is_known if time_independent else None  # type: ignore[attr-defined]
     return wrapper
 
 
@@ -107,6 +109,5 @@ def _discrete(shared: Denoiser, plain: Denoiser) -> Denoiser:
         whole = not any(leaf.is_floating_point() for leaf in leaves(x))
         return (shared if whole else plain)(x, t, cond)
 
-    if hasattr(shared, "known"):
-        wrapper.known = shared.known  # type: ignore[attr-defined]
+    wrapper.known = getattr(shared, "known", None)  # type: ignore[attr-defined]
     return wrapper

@@ -2,7 +2,7 @@ from .decoding import Decoding as Decoding
 from .decoding import DegenerateProposalWarning as DegenerateProposalWarning
 from .decoding import TemperatureWarning as TemperatureWarning
 from .decoding import decode as decode
-from .decoding import run as run
+from .decoding import last as last
 from .logs import logged as logged
 from .logs import tensorboard as tensorboard
 from .logs import weights_and_biases as weights_and_biases

@@ -6,6 +6,7 @@ line drives it. Both only put wrappers round a process and a reward, choose a ro
 
 import time
 import warnings
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -17,7 +18,8 @@ import torch
 from svdd.chain.process import Process
 from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, leaves, rows, take
-from svdd.cost.budget import Budget, BudgetSpent, BudgetWarning
+from svdd.cost.budget import Budget, BudgetWarning
+from svdd.cost.clock import BudgetSpent
 from svdd.cost.ledger import Usage
 from svdd.decoding.metering import accounted, accounted_value
 from svdd.decoding.planning import plan
@@ -31,10 +33,11 @@ from svdd.method.table import Returns
 from svdd.method.table import make_method as make_method
 from svdd.method.values import Value
 from svdd.method.values_by_name import make_value as make_value
-from svdd.method.values_by_name import rehearsed
+from svdd.method.values_by_name import read_value, rehearsed
+from svdd.registry import find_process, find_reward, resolve
 from svdd.scoring.best_designs import BestDesigns
 from svdd.scoring.policy import Policy
-from svdd.scoring.reward import Key, Reward
+from svdd.scoring.reward import Key, Reward, close, name_of
 from svdd.scoring.run_scoring import RunScoring
 from svdd.scoring.score_file import ScoreCache
 from svdd.scoring.stored_scores import Journal
@@ -64,15 +67,17 @@ class Decoding:
 
     def __init__(
         self,
-        process: Process,
-        reward: Reward,
+        process: Process | str,
+        reward: Reward | str,
         *,
+        model_options: Mapping[str, Any] | None = None,
+        reward_options: Mapping[str, Any] | None = None,
         method: str = "svdd",
         samples: int = 64,
         seed: int = 0,
         value: str | Value = "posterior-mean",
         cond: Tree = (),
-        scores: Mapping[str, Reward] | None = None,
+        scores: Mapping[str, Reward | str] | None = None,
         batch: int | None = None,
         returns: Returns | None = None,
         chunks: Mapping[str, int] | None = None,
@@ -87,17 +92,23 @@ class Decoding:
         self.samples, self.plan, limit = samples, None, None
         named = make_method(method, options)
         self.method = named if returns is None else replace(named, returns=returns)
+        if isinstance(value, str):
+            read_value(value)
+        by_name = [isinstance(one, str) for one in (reward, *(scores or {}).values())]
+        # every name is checked before anything is loaded
+        model, guide = find_process(process, model_options), find_reward(reward, reward_options)
+        columns = {name: find_reward(score) for name, score in (scores or {}).items()}
+        process, reward, further = model(), guide(), {name: make() for name, make in columns.items()}
         if budget is not None:
             limit = Budget.of(budget)
             self.plan = plan(limit, self.method, options, process, rehearsed(value, options), samples)
             options = self.plan.options
-        reward = process.adapt(reward)
-        self.usage, self.scores = Usage(), {name: process.adapt(score) for name, score in (scores or {}).items()}
+        self._ours = [one for one, ours in zip((reward, *further.values()), by_name, strict=True) if ours]
+        title, reward = name_of(reward), process.adapt(reward)
+        self.usage, self.scores = Usage(), {name: process.adapt(score) for name, score in further.items()}
         check_columns(reward, self.scores, () if process.kind is None else process.kind.further)
-        for option in self.method.missing(options):
-            raise ValueError(f"{method} needs {option}, such as {option}=10")
-        settings = self.method.defaults() | options
-        temperature = float(settings.get("temperature", 0.0))
+        options = self.method.defaults() | options
+        temperature = float(options.get("temperature", 0.0))
         self.trace = Trace(temperature)
         self.plain, self.given, self.cond, self.seed, self.options = process, reward, cond, seed, options
         chunks = chunks or {}
@@ -110,7 +121,8 @@ class Decoding:
         _warn_if_temperatures_differ(made, temperature)
         self.batches = self._every = self._batches(samples, batch)
         self._end: int | None = None
-        self.settings = {"method": method, "samples": samples, "seed": seed, "steps": process.steps} | settings
+        self.settings = {"method": method, "samples": samples, "seed": seed, "steps": process.steps} | options
+        self.settings["reward"] = title
         if self.plan is not None and limit is not None:
             self.settings |= {"budget": limit.record(), "plan": self.plan.sentence}
         self._position, self._finished = _Position(), list[Result]()
@@ -153,6 +165,12 @@ class Decoding:
     def __len__(self) -> int:
         """Steps in the whole run."""
         return len(self.batches) * self.process.steps
+
+    @property
+    def done(self) -> int:
+        """Steps that were taken, those before an interruption too."""
+        step = self._position.step
+        return self._position.batch * self.process.steps + (0 if step is None else step.particles.step)
 
     @torch.no_grad()
     def __iter__(self) -> Iterator[Step]:
@@ -220,8 +238,10 @@ class Decoding:
         return self.scoring.best
 
     def close(self) -> None:
-        """Closes the files of scores that the run opened."""
+        """Closes the files of scores that the run opened, and ends what rewards given by name have started."""
         self.scoring.close()
+        for reward in self._ours:
+            close(reward)
 
     def _warn_if_degenerate(self) -> None:
         distinct = self.trace.mean_distinct()
@@ -280,38 +300,42 @@ def _warn_if_temperatures_differ(value: Value, temperature: float) -> None:
         )
 
 
-def run(steps: Iterator[Step]) -> Step:
-    """Drives an algorithm to its end, without gradients, and returns the last step.
+def last(steps: Iterator[Step]) -> Step:
+    """The last step of an algorithm, which is driven to its end without gradients.
 
     Raises:
         ValueError: if there was no step to take.
     """
-    last: Step | None = None
     with torch.no_grad():
-        for step in steps:
-            last = step
-    if last is None:
+        ends = deque(steps, maxlen=1)
+    if not ends:
         raise ValueError("the iterator gave no step: it started from a finished one")
-    return last
+    return ends[0]
 
 
-def decode(process: Process, reward: Reward, **settings: Any) -> Result:
+PROGRESS = "svdd.report.progress:following"
+
+
+def decode(process: Process | str, reward: Reward | str, *, progress: bool = True, **settings: Any) -> Result:
     r"""Decodes a pretrained model towards a reward.
 
     Every chain is an independent run of the method and returns one design (all N for svdd-r); chain i depends on
     (seed, i) alone.
 
     Args:
-        process: a pretrained model, from `svdd.load` or your own.
-        reward: a list of designs (or a tensor of states) in, one number each out; higher is better, -inf is invalid.
-        **settings: `method` (a name of `METHODS`, svdd), `samples` (64), `seed` (0), `value` (a name of `VALUES`,
-            with options as in "log-mean-exp,samples=8", or a function of particles, used until the end, such as
-            `svdd.learned` and `svdd.load_value` make; posterior-mean),
-            `cond` (one row a chain), `scores` (further rewards, as columns), `batch` (chains at once), `chunks` (rows at a
-            time of `network`, `decode`, `reward` and, if learned, `value`), `share` (equal states and designs share an
-            answer; True), `on_failure` (a `svdd.Policy`, or some of its settings), `cache` (a file of scores, shared with
-            other runs), `budget` (some of `rewards`, `rows` and `seconds`), `key` (of a design that is not text, what it is
-            told by), and the method's own: `candidates`, `particles`, ...
+        process: a pretrained model: a name, as `svdd.load` takes it, or a `svdd.Process`.
+        reward: a name, as `svdd.load_reward` takes it, or a function: a list of designs (or a tensor of states) in, one number
+            each out; higher is better, -inf is invalid.
+        progress: a bar in a terminal and in a notebook; nothing is shown elsewhere.
+        **settings: `model_options` and `reward_options` (of a model and a reward given by name), `method` (a name of
+            `METHODS`, svdd), `samples` (64), `seed` (0), `value` (a name of `VALUES`, with options as in
+            "log-mean-exp,samples=8", or a function of particles, used until the end, such as `svdd.learned` and
+            `svdd.load_value` make; posterior-mean), `cond` (one row a chain), `scores` (further rewards by the name of
+            their column, each a name or a function), `batch` (chains at once), `chunks` (rows at a time of `network`,
+            `decode`, `reward` and, if learned, `value`), `share` (equal states and designs share an answer; True),
+            `on_failure` (a `svdd.Policy`, or some of its settings), `cache` (a file of scores, shared with other runs),
+            `budget` (some of `rewards`, `rows` and `seconds`), `key` (of a design that is not text, what tells it from
+            others), and the method's own, whose defaults `METHODS` holds: `candidates`, `particles`, ...
 
     Returns:
         Designs, rewards, usage; `to_frame()` and `save(folder)`.
@@ -324,6 +348,7 @@ def decode(process: Process, reward: Reward, **settings: Any) -> Result:
         as the method's: see `METHODS` and `Result.usage`.
     """
     with closing(Decoding(process, reward, **settings)) as decoding:
-        for _ in decoding:
-            pass
+        with resolve(PROGRESS)(decoding, progress) as on_step:
+            for done, step in enumerate(decoding, 1):
+                on_step(done, step)
         return decoding.result()

@@ -94,7 +94,8 @@ def plan(
         ValueError: if the smallest sizes do not fit, and for settings that the method refuses.
     """
     search = _Search(budget, method, process, value, samples)
-    wanted = dict(options) | {name: _MOST for name in method.missing(options) if name in search.lowest}
+    free = {name: _MOST for name in method.sizes if name in search.lowest and name not in options}
+    wanted = dict(options) | free
     chosen = search.lowered(wanted)
     given = {name: value for name, value in chosen.items() if options.get(name) != value}
     total = search.cost(chosen)

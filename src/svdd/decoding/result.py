@@ -20,7 +20,9 @@ from svdd.chain.tree import concatenate
 from svdd.cost.batches import count
 from svdd.cost.ledger import Breakdown, Usage
 from svdd.decoding.trace import Trace
+from svdd.messages import number
 from svdd.registry import domains, resolve
+from svdd.scoring.best_designs import BestDesigns
 from svdd.scoring.components import names_of
 from svdd.scoring.reward import Reward
 
@@ -50,7 +52,7 @@ class ColumnTakenError(ValueError):
     """A component or a further score has the name of another column."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Result:
     """The designs of a run.
 
@@ -66,6 +68,7 @@ class Result:
         settings: method, sizes, seed.
         about: the model.
         kind: what the designs are; inferred from them unless given.
+        folder: where it was saved, None if it was not.
     """
 
     samples: Any
@@ -79,6 +82,7 @@ class Result:
     settings: dict[str, Any] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
     kind: DesignKind = NOT_KNOWN
+    folder: Path | None = None
 
     def __post_init__(self) -> None:
         self.kind = kind_of(self.samples) if self.kind is NOT_KNOWN else self.kind
@@ -86,6 +90,58 @@ class Result:
     def __len__(self) -> int:
         """The number of designs."""
         return len(self.chain)
+
+    def __repr__(self) -> str:
+        """At most five lines: what was decoded, rewards, cost, and where it is."""
+        return "\n".join(described(self))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the best designs, the rewards, the cost."""
+        return resolve("svdd.report.notebook:as_html")(self)  # type: ignore[no-any-return]
+
+    def report(self, path: str | Path) -> Path:
+        """Writes the report of the run, one HTML file.
+
+        Args:
+            path: the file, or a folder for `report.html`.
+
+        Returns:
+            The file.
+
+        Raises:
+            ImportError: without jinja2, matplotlib or logomaker; it names the extra.
+        """
+        return resolve("svdd.report.html:write_report")(self, path)  # type: ignore[no-any-return]
+
+    def plot(self) -> Any:
+        """The rewards of the designs as a histogram.
+
+        Returns:
+            A matplotlib figure, which notebooks show; None if no design is valid.
+
+        Raises:
+            ImportError: without matplotlib; it names the extra.
+        """
+        with resolve("svdd.report.html:named_extra")():
+            return resolve("svdd.report.plots:reward_figure")(
+                {self.settings.get("method", "designs"): self.rewards.numpy()}
+            )
+
+    def best(self, n: int = 10) -> "pd.DataFrame":
+        """The n best different designs, best first, as a table like `to_frame`; invalid ones are left out.
+
+        Args:
+            n: how many at most.
+
+        Returns:
+            A table whose index holds places in `samples`, so that `result.samples[i]` is the design of row i.
+        """
+        keys = BestDesigns(0).keys(self.samples)
+        order = self.rewards.argsort(descending=True, stable=True).tolist()
+        first = dict[Any, int]()
+        for row in order[: len(order) - int(self.rewards.isneginf().sum())]:
+            first.setdefault(keys[row], row)
+        return self.to_frame().loc[list(first.values())[:n]]
 
     @property
     def ids(self) -> list[str]:
@@ -138,6 +194,7 @@ class Result:
         (path / "run.json").write_text(json.dumps(self.record(), indent=2, default=str) + "\n", encoding="utf-8")
         numbers = {"reward": self.rewards} | self.scores
         self.kind.write(self.samples, self.ids, {name: column.numpy() for name, column in numbers.items()}, path)
+        self.folder = path
         return path
 
     def record(self) -> dict[str, Any]:
@@ -161,6 +218,23 @@ class Result:
     def from_state(cls, state: dict[str, Any]) -> "Result":
         """The inverse of `state`."""
         return cls(**state)
+
+
+def described(result: Result) -> list[str]:
+    """A result in three or four sentences: what was decoded by which method, the rewards, the cost, and where it is."""
+    settings, usage = result.settings, result.usage
+    model, reward = result.about.get("name", "a model"), settings.get("reward", "a reward")
+    valid = result.rewards[~result.rewards.isneginf()]
+    rewards = "none of them valid"
+    if len(valid):
+        share = "" if len(valid) == len(result) else f", {len(valid):,} of {len(result):,} designs valid"
+        rewards = f"median {number(float(valid.quantile(0.5)), 4)}, best {number(float(valid.max()), 4)}{share}"
+    return [
+        f"{len(result):,} designs of {model} towards {reward} by {settings.get('method', 'an unknown method')}",
+        f"reward: {rewards}",
+        f"cost: {usage.network.rows:,} network rows, {usage.reward.rows:,} reward rows, {usage.seconds:.1f} s",
+        *([f"saved in {result.folder}"] if result.folder else []),
+    ]
 
 
 def join(results: Sequence[Result], **shared: Any) -> Result:

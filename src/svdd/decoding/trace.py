@@ -72,6 +72,7 @@ class Trace:
         whole = {k: "int32" for k in ("step", "chain", "particle", "ancestor", "children", "distinct")}
         return frame.astype(whole)
 
-    def resume(self, rows: Float[Tensor, "r c"]) -> None:
+    def resume(self, rows: Float[Tensor, "r c"]) -> "Trace":
         """Goes on from saved rows."""
         self._parts = [rows]
+        return self

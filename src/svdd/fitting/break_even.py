@@ -23,7 +23,7 @@ def per_design(process: Process, reward: Reward, value: Any, settings: Settings)
     sizes = {"candidates": settings.candidates, "samples": DESIGNS}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        usage = decode(process, reward, value=value, cond=cond, seed=settings.seed, **sizes).usage
+        usage = decode(process, reward, value=value, cond=cond, seed=settings.seed, progress=False, **sizes).usage
     computed = {"network_rows": usage.network.rows, "reward_rows": usage.reward.rows, "value_rows": usage.value.rows}
     return {name: number / DESIGNS for name, number in (computed | {"seconds": usage.seconds}).items()}
 

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -24,15 +24,17 @@ from svdd.fitting.predictors import of_network, symbols_of
 from svdd.fitting.quality import measured
 from svdd.fitting.readers import is_savable, reader, suited
 from svdd.fitting.regression import fit_network, fit_regressor, renoised
-from svdd.fitting.rollouts import Rollouts, Tell, roll_out, silent
+from svdd.fitting.rollouts import Rollouts, Tell, roll_out
 from svdd.fitting.settings import AUTOMATIC, TARGETS, Settings, make_settings
 from svdd.fitting.value import FittedValue
 from svdd.method.features import table
 from svdd.method.learned_values import Learned
 from svdd.networks.training import isolated_randomness
+from svdd.registry import find_process, find_reward, resolve
 from svdd.scoring.reward import Reward
 from svdd.scoring.run_scoring import RunScoring
 
+PROGRESS = "svdd.report.progress:shown"
 _CARRIERS = 30  # fewer roll-outs than this carry no expectation
 
 
@@ -46,7 +48,14 @@ class LowTemperatureWarning(UserWarning):
     """Few roll-outs carry the soft value of so low a temperature."""
 
 
-def fit_value(process: Process, reward: Reward, **settings: Any) -> FittedValue:
+def fit_value(
+    process: Process | str,
+    reward: Reward | str,
+    *,
+    model_options: Mapping[str, Any] | None = None,
+    reward_options: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> FittedValue:
     r"""Fits a value to the rewards of the process's own unguided roll-outs (SVDD-MC and its soft variants).
 
     `mean` regresses $r(x_0)$ on $(x_t, t)$ and learns $E[r | x_t]$. `soft` minimises
@@ -54,8 +63,11 @@ def fit_value(process: Process, reward: Reward, **settings: Any) -> FittedValue:
     $a \log \frac1K \sum_k e^{f(x_s^k)/a}$ over K children in place of r, and with r itself at the last step.
 
     Args:
-        process: a pretrained model.
-        reward: designs to one number each, higher is better; -inf is invalid, which `mean` takes only with `invalid`.
+        process: a pretrained model: a name, as `svdd.load` takes it, or a `svdd.Process`.
+        reward: a name, or designs to one number each, higher is better; -inf is invalid, which `mean` takes only with
+            `invalid`.
+        model_options: of a model given by name.
+        reward_options: of a reward given by name.
         **settings: `target` (mean, soft or soft-q; mean), `temperature` (a, above 0, of soft and soft-q), `network`
             (convolutional, pooled, transformer, graph, image, a torch module of (x, t), or a regressor with fit and predict;
             by default graph for graphs, image for images and latents, convolutional for up to 64 letters, pooled for more),
@@ -66,7 +78,7 @@ def fit_value(process: Process, reward: Reward, **settings: Any) -> FittedValue:
             roll-outs to measure on (256), `nested` (states, continuations each; (64, 32)), `candidates` M of the break-even
             (10); 0 measures nothing; `invalid` (the reward that an invalid design counts as), `cache` (a file of scores, so
             that a fit that is made again pays for none twice; the break-even is not measured then), `chunks` as of `decode`,
-            `progress` (told words, done, total).
+            `progress` (a bar in a terminal and in a notebook; False shows none, a function is called with words, done, total).
 
     Returns:
         A value for `decode(value=...)`, with its `card` and `save(folder)`.
@@ -81,9 +93,15 @@ def fit_value(process: Process, reward: Reward, **settings: Any) -> FittedValue:
         Li et al., arXiv 2408.08252 (Monte Carlo and soft-Q values); Varian, A Bayesian approach to real estate
         assessment, 1975 (LINEX).
     """
-    given, usage, started = make_settings(settings), Usage(), time.perf_counter()
+    given, usage = make_settings(settings), Usage()
+    model, guide = find_process(process, model_options), find_reward(reward, reward_options)
+    process, reward, started = model(), guide(), time.perf_counter()
     reward = process.adapt(reward)
-    tell: Tell = given.progress or silent
+    with resolve(PROGRESS)(given.progress, keep=True) as tell:
+        return _fit(process, reward, given, usage, started, tell)
+
+
+def _fit(process: Process, reward: Reward, given: Settings, usage: Usage, started: float, tell: Tell) -> FittedValue:
     with asked(process, reward, usage, given) as (rolled, scored):
         with torch.no_grad():
             rollouts = _collected(rolled, scored, given, tell)

@@ -46,7 +46,7 @@ class Settings:
     nested: tuple[int, int] = (64, 32)
     candidates: int = 10
     chunks: Mapping[str, int] = field(default_factory=dict)
-    progress: Callable[[str, int, int], None] | None = None
+    progress: bool | Callable[[str, int, int], None] = True
 
     def __post_init__(self) -> None:
         check_known("target", self.target, TARGETS)

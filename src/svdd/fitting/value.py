@@ -1,5 +1,6 @@
 """Fitted values: a learned value together with what it was fitted to, measured and saved."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from svdd.fitting.fingerprint import Fingerprint, load_fingerprint
 from svdd.fitting.predictors import of_network
 from svdd.method.learned_values import Learned
 from svdd.networks.weight_files import load_network, save_network
+from svdd.registry import find_process, find_reward
 from svdd.scoring.reward import Reward
 
 WEIGHTS, FINGERPRINT = "value.safetensors", "fingerprint.safetensors"
@@ -79,14 +81,25 @@ def check_folder(folder: Path, force: bool) -> None:
         raise FileExistsError(f"{folder} already holds a value; choose another folder, or replace it with force")
 
 
-def load_value(folder: str | Path, process: Process, reward: Reward, force: bool = False) -> FittedValue:
+def load_value(
+    folder: str | Path,
+    process: Process | str,
+    reward: Reward | str,
+    force: bool = False,
+    *,
+    model_options: Mapping[str, Any] | None = None,
+    reward_options: Mapping[str, Any] | None = None,
+) -> FittedValue:
     """Reads a value that `FittedValue.save` or `svdd fit-value` wrote, once it is known to fit the process and the reward.
 
     Args:
         folder: of the value.
-        process: of the run; its kernels must be those the value was fitted for, on the same grid of times or its end.
-        reward: of the run.
+        process: of the run, or its name; its kernels must be those the value was fitted for, on the same grid of times or its
+            end.
+        reward: of the run, or its name.
         force: use it with another process or reward all the same.
+        model_options: of a model given by name.
+        reward_options: of a reward given by name.
 
     Raises:
         FileNotFoundError: if the folder holds no finished value.
@@ -96,8 +109,11 @@ def load_value(folder: str | Path, process: Process, reward: Reward, force: bool
     Cost:
         8 network rows, 8 decoder rows and 8 reward rows, unless forced.
     """
-    folder, reward = Path(folder), process.adapt(reward)
+    model, guide = find_process(process, model_options), find_reward(reward, reward_options)
+    folder = Path(folder)
     fingerprint = load_fingerprint(folder / FINGERPRINT, folder / WEIGHTS)
+    process = model()
+    reward = process.adapt(guide())
     card, network = read_card(folder), load_network(folder / WEIGHTS)
     if not force:
         fingerprint.check(process, reward)

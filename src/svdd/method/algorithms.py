@@ -98,7 +98,7 @@ def pretrained(process: Process, value: Value, **kwargs: Any) -> Steps:
     return search(process, value, keep, scored=_last(process), **kwargs)
 
 
-def best_of_n(process: Process, value: Value, *, particles: int, temperature: float = 1.0, **kwargs: Any) -> Steps:
+def best_of_n(process: Process, value: Value, *, particles: int = 8, temperature: float = 1.0, **kwargs: Any) -> Steps:
     r"""Draws N full samples a chain and keeps the best: $P(v \le a) = F(a)^N$.
 
     Weights are $\exp(r/a)$, so that log Z and weighted averages come with it.
@@ -114,7 +114,7 @@ def svdd(
     process: Process,
     value: Value,
     *,
-    candidates: Count,
+    candidates: Count = 10,
     temperature: float = 0.0,
     prior_candidates: int = 1,
     **kwargs: Any,
@@ -159,8 +159,8 @@ def svdd_r(
     process: Process,
     value: Value,
     *,
-    particles: int,
-    candidates: Count,
+    particles: int = 32,
+    candidates: Count = 10,
     temperature: float = 0.0,
     replace: float | None = 0.05,
     **kwargs: Any,
@@ -196,7 +196,7 @@ def smc(
     process: Process,
     value: Value,
     *,
-    particles: int,
+    particles: int = 8,
     temperature: float = 1.0,
     potential: Literal["difference", "max", "sum"] = "difference",
     ess: float = 0.5,
@@ -234,8 +234,8 @@ def nested_is(
     process: Process,
     value: Value,
     *,
-    particles: int,
-    candidates: Count,
+    particles: int = 8,
+    candidates: Count = 10,
     temperature: float = 1.0,
     ess: float = 0.5,
     prior_candidates: int = 1,
@@ -259,7 +259,7 @@ def nested_is(
     return _run(process, value, select, particles=particles, children=candidates, temperature=temperature, **kwargs)
 
 
-def beam(process: Process, value: Value, *, width: Count, candidates: Count, **kwargs: Any) -> Steps:
+def beam(process: Process, value: Value, *, width: Count = 8, candidates: Count = 10, **kwargs: Any) -> Steps:
     """Beam search: the `width` best of width * M candidates a chain; a search for the maximum, with no target law.
 
     Cost:
@@ -272,29 +272,35 @@ def beam(process: Process, value: Value, *, width: Count, candidates: Count, **k
 
 
 def blocks(
-    process: Process, value: Value, *, candidates: int, length: int, temperature: float = 0.0, **kwargs: Any
+    process: Process,
+    value: Value,
+    *,
+    candidates: int = 10,
+    block_length: int = 5,
+    temperature: float = 0.0,
+    **kwargs: Any,
 ) -> Steps:
-    """Block decoding (CoDe): M partial trajectories run side by side and one is chosen every `length` steps.
+    """Block decoding (CoDe): M partial trajectories run side by side and one is chosen every `block_length` steps.
 
-    length 1 is SVDD; length T is best-of-M.
+    Blocks of 1 step are SVDD; blocks of T steps are best-of-M.
 
     Raises:
-        ValueError: for a length below 1.
+        ValueError: for blocks of less than 1 step.
 
     Cost:
-        about T M network rows and M T / length reward rows a chain.
+        about T M network rows and M T / block_length reward rows a chain.
 
     References:
         Singh et al., CoDe: blockwise control for denoising diffusion models, 2025.
     """
-    check(length >= 1, f"length must be at least 1 step, got {length}")
+    check(block_length >= 1, f"block_length must be at least 1 step, got {block_length}")
     select, weigh = _argmax_at_zero(temperature)
     last = process.steps - 1
 
     def children(step: int) -> int:
-        return candidates if step % length == 0 else 1
+        return candidates if step % block_length == 0 else 1
 
     def scored(step: int) -> bool:
-        return (step + 1) % length == 0 or step == last
+        return (step + 1) % block_length == 0 or step == last
 
     return search(process, value, select, children=children, scored=scored, temperature=weigh, **kwargs)

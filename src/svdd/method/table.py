@@ -1,12 +1,14 @@
-"""The table of methods: names, sizes, costs and papers."""
+"""The table of methods, as data: names, options with their defaults, costs and papers. No method is imported before it runs."""
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from svdd.messages import check_known
-from svdd.method.algorithms import Steps, beam, best_of_n, blocks, nested_is, pretrained, smc, svdd, svdd_r
+from svdd.registry import resolve
+
+if TYPE_CHECKING:
+    from svdd.method.algorithms import Steps
 
 REFERENCES: dict[str, str] = {
     "svdd": "Li, X. et al. Derivative-free guidance in continuous and discrete diffusion models with soft value-based "
@@ -36,7 +38,8 @@ def citations(method: str) -> list[str]:
     return [REFERENCES[key] for key in METHODS[method].references]
 
 
-_GUIDED = ("every", "window")
+CADENCE: Mapping[str, Any] = {"every": 1, "window": (float("inf"), 0.0)}
+"""When methods choose: at every step, at all times."""
 
 Counts = Literal["particles", "children", "noises"]
 
@@ -65,28 +68,33 @@ class Method:
     """A row of the method table.
 
     Args:
-        function: the algorithm.
+        made_by: the algorithm, `module:name`.
         summary: one line for people.
         returns: which particles of a chain are its designs: one `draw` by weight, the `top` one, or `all`.
         target: the law it samples, as far as it samples one.
-        network_rows: a chain, with the posterior mean.
-        reward_rows: a chain, with the posterior mean.
-        options: the settings it takes beyond those of all methods.
+        network_rows: of a chain, with the posterior mean.
+        reward_rows: of a chain, with the posterior mean.
+        options: the settings it takes beyond those of all methods, each with its default.
         references: keys of `REFERENCES`.
         weighted: whether its weights estimate log Z.
         sizes: those of its options that say how many rows a chain has.
     """
 
-    function: Callable[..., Steps]
+    made_by: str
     summary: str
     returns: Returns
     target: str
     network_rows: str
     reward_rows: str
-    options: tuple[str, ...]
+    options: Mapping[str, Any]
     references: tuple[str, ...] = ("svdd",)
     weighted: bool = False
     sizes: Mapping[str, Size] = field(default_factory=dict)
+
+    @property
+    def function(self) -> "Callable[..., Steps]":
+        """The algorithm."""
+        return resolve(self.made_by)  # type: ignore[no-any-return]
 
     def sizes_of(self, counts: Counts) -> dict[str, Size]:
         """The sizes that count one kind of rows."""
@@ -96,96 +104,101 @@ class Method:
         """How many designs a chain returns with these options: all its particles, or one."""
         if self.returns != "all":
             return 1
-        return next((options[name] for name in self.sizes_of("particles") if name in options), 1)
+        return next(({**self.options, **options}[name] for name in self.sizes_of("particles")), 1)
 
     def defaults(self) -> dict[str, Any]:
-        """The values of the options that may be left out, but for the cadence all methods share."""
-        parameters = inspect.signature(self.function).parameters
-        return {k: p.default for k, p in parameters.items() if k in self.options and p.default is not p.empty}
-
-    def missing(self, given: Iterable[str]) -> list[str]:
-        """The options without a default that are not among those given."""
-        return [k for k in self.options if k not in {*given, *self.defaults(), *_GUIDED}]
+        """What options are that nobody gives, but for the cadence that methods share."""
+        return {name: value for name, value in self.options.items() if name not in CADENCE}
 
 
 METHODS: dict[str, Method] = {
-    "pretrained": Method(pretrained, "the model as it is", "draw", "p", "T", "1", ()),
+    "pretrained": Method(
+        made_by="svdd.method.algorithms:pretrained",
+        summary="the model as it is",
+        returns="draw",
+        target="p",
+        network_rows="T",
+        reward_rows="1",
+        options={},
+    ),
     "best-of-n": Method(
-        best_of_n,
-        "N full samples, the best kept",
-        "top",
-        "max of N",
-        "NT",
-        "N",
-        ("particles", "temperature"),
-        (),
-        True,
-        {"particles": _PARTICLES},
+        made_by="svdd.method.algorithms:best_of_n",
+        summary="N full samples, the best kept",
+        returns="top",
+        target="max of N",
+        network_rows="NT",
+        reward_rows="N",
+        options={"particles": 8, "temperature": 1.0},
+        references=(),
+        weighted=True,
+        sizes={"particles": _PARTICLES},
     ),
     "svdd": Method(
-        svdd,
-        "one of M candidates a step, by softmax or argmax of value",
-        "draw",
-        "p exp(r/a) as M grows, if the value is exact",
-        "1+(T-1)M",
-        "TM",
-        ("candidates", "temperature", "prior_candidates", *_GUIDED),
+        made_by="svdd.method.algorithms:svdd",
+        summary="one of M candidates per step, by softmax or argmax of value",
+        returns="draw",
+        target="p exp(r/a) as M grows, if the value is exact",
+        network_rows="1+(T-1)M",
+        reward_rows="TM",
+        options={"candidates": 10, "temperature": 0.0, "prior_candidates": 1, **CADENCE},
         sizes={"candidates": _CANDIDATES, "prior_candidates": _NOISES},
     ),
     "svdd-r": Method(
-        svdd_r,
-        "svdd, then a second resampling over N particles",
-        "all",
-        "none (tilted twice)",
-        "N(1+(T-1)M)",
-        "NTM",
-        ("particles", "candidates", "temperature", "replace", *_GUIDED),
+        made_by="svdd.method.algorithms:svdd_r",
+        summary="svdd, then a second resampling over N particles",
+        returns="all",
+        target="none (tilted twice)",
+        network_rows="N(1+(T-1)M)",
+        reward_rows="NTM",
+        # 0.05 of 8 particles would be none of them; all 32 are designs, so that a design costs what one of svdd costs
+        options={"particles": 32, "candidates": 10, "temperature": 0.0, "replace": 0.05, **CADENCE},
         sizes={"particles": _PARTICLES, "candidates": _CANDIDATES},
     ),
     "smc": Method(
-        smc,
-        "N weighted particles, resampled when weights degenerate",
-        "draw",
-        "p exp(r/a) as N grows, any value",
-        "NT",
-        "NT/every",
-        ("particles", "temperature", "potential", "ess", *_GUIDED),
-        ("fk", "tds"),
-        True,
-        {"particles": _PARTICLES},
+        made_by="svdd.method.algorithms:smc",
+        summary="N weighted particles, resampled when weights degenerate",
+        returns="draw",
+        target="p exp(r/a) as N grows, any value",
+        network_rows="NT",
+        reward_rows="NT/every",
+        options={"particles": 8, "temperature": 1.0, "potential": "difference", "ess": 0.5, **CADENCE},
+        references=("fk", "tds"),
+        weighted=True,
+        sizes={"particles": _PARTICLES},
     ),
     "nested-is": Method(
-        nested_is,
-        "svdd's choice with the outer weight it drops",
-        "draw",
-        "p exp(r/a) as N grows, any value, any M",
-        "N(1+(T-1)M)",
-        "NTM",
-        ("particles", "candidates", "temperature", "ess", "prior_candidates", *_GUIDED),
-        ("nested", "svdd"),
-        True,
-        {"particles": _PARTICLES, "candidates": _CANDIDATES, "prior_candidates": _NOISES},
+        made_by="svdd.method.algorithms:nested_is",
+        summary="svdd's choice with the outer weight it drops",
+        returns="draw",
+        target="p exp(r/a) as N grows, any value, any M",
+        network_rows="N(1+(T-1)M)",
+        reward_rows="NTM",
+        options={"particles": 8, "candidates": 10, "temperature": 1.0, "ess": 0.5, "prior_candidates": 1, **CADENCE},
+        references=("nested", "svdd"),
+        weighted=True,
+        sizes={"particles": _PARTICLES, "candidates": _CANDIDATES, "prior_candidates": _NOISES},
     ),
     "beam": Method(
-        beam,
-        "the n best of nM candidates a step",
-        "top",
-        "none (a search)",
-        "n(1+(T-1)M)",
-        "nTM",
-        ("width", "candidates", *_GUIDED),
-        ("treeg",),
+        made_by="svdd.method.algorithms:beam",
+        summary="the n best of nM candidates per step",
+        returns="top",
+        target="none (a search)",
+        network_rows="n(1+(T-1)M)",
+        reward_rows="nTM",
+        options={"width": 8, "candidates": 10, **CADENCE},
+        references=("treeg",),
         sizes={"width": _PARTICLES, "candidates": _CANDIDATES},
     ),
     "blocks": Method(
-        blocks,
-        "one of M partial trajectories every L steps",
-        "draw",
-        "best-of-M (L=T) to svdd (L=1)",
-        "TM",
-        "MT/L",
-        ("candidates", "length", "temperature"),
-        ("code",),
+        made_by="svdd.method.algorithms:blocks",
+        summary="one of M partial trajectories every L steps",
+        returns="draw",
+        target="best-of-M (L=T) to svdd (L=1)",
+        network_rows="TM",
+        reward_rows="MT/L",
+        # a fifth of svdd's reward calls, and some ten choices or more in the 50 and more steps of most models
+        options={"candidates": 10, "block_length": 5, "temperature": 0.0},
+        references=("code",),
         sizes={"candidates": _CANDIDATES},
     ),
 }

@@ -10,7 +10,7 @@ SECTIONS = (REWARD, HELD_OUT, NATURALNESS, DIVERSITY, COMPOSITION, COST, STRUCTU
 """The parts of a table of measures, in their order."""
 
 Measure: TypeAlias = Any
-"""A `svdd.metrics.Statistic`, a number without an interval, or None where it cannot be taken."""
+"""A `svdd.metrics.intervals.Statistic`, a number without an interval, or None where it cannot be taken."""
 
 
 def _always(view: Any) -> bool:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from svdd.networks.bases import Scaled
-from svdd.networks.regressors import check_input, time_embedding, waves
+from svdd.networks.regressors import check_input, time_embedding, with_time
 from svdd.networks.sequences import check_sizes
 
 
@@ -65,8 +65,7 @@ class TransformerRegressor(Scaled):
         """
         check_input(tokens, t, self.length, self.timed)
         hidden = self.token(tokens) + self.place
-        if self.clock is not None and t is not None:
-            hidden = hidden + self.clock(waves(t.to(hidden)))[:, None]
+        hidden = with_time(hidden, self.clock, t, of_axis=2)
         for layer in self.layers:
             hidden = layer(hidden)
         pooled = torch.cat([hidden.mean(1), hidden.amax(1)], 1)

@@ -17,10 +17,11 @@ class Configured(nn.Module):
 
     def __init__(self, arguments: dict[str, Any]) -> None:
         super().__init__()
-        self.config: dict[str, Any] = {}
-        for name, value in arguments.items():
-            if name not in ("self", "__class__"):
-                self.config[name] = list(value) if isinstance(value, tuple) else value  # lists, as JSON gives them back
+        given = {name: value for name, value in arguments.items() if name not in ("self", "__class__")}
+        # lists, as JSON gives them back
+        self.config: dict[str, Any] = {
+            name: list(value) if isinstance(value, tuple) else value for name, value in given.items()
+        }
 
 
 class Scaled(Configured):

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from svdd.messages import check
+from svdd.user_files import text_of_file
 
 SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
 _STORAGES = {
@@ -85,8 +86,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     check(isinstance(state, dict), f"{file} has a state_dict that is no dictionary of tensors")
     shadow = average.get("shadow_params") if isinstance(average, dict) else None
     configuration = _opened(_opened(found.get("hyper_parameters")))
-    if isinstance(configuration, dict):
-        settings = configuration.get("config", settings)
+    settings = configuration.get("config", settings) if isinstance(configuration, dict) else settings
     weights = {k: v for k, v in state.items() if isinstance(k, str) and isinstance(v, Tensor)}
     return Checkpoint(file, weights, shadow if isinstance(shadow, list) else None, settings)
 
@@ -96,17 +96,17 @@ def _only_file(path: Path) -> Path:
         return path
     check(path.is_dir(), f"there is no weight file or folder {str(path)!r}")
     files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
-    if len(files) != 1:
-        names = ", ".join(file.name for file in files) or "none"
-        raise ValueError(
-            f"{path} must hold one weight file ({', '.join(SUFFIXES)}), but has {names}; name the file itself"
-        )
+    names = ", ".join(file.name for file in files) or "none"
+    check(
+        len(files) == 1,
+        f"{path} must hold one weight file ({', '.join(SUFFIXES)}), but has {names}; name the file itself",
+    )
     return files[0]
 
 
 def _configuration(file: Path) -> Any:
     try:
-        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        return json.loads(text_of_file(file)) if file.is_file() else {}
     except ValueError as error:
         raise ValueError(f"{file} is not valid JSON: {error}") from error
 

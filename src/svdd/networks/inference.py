@@ -55,8 +55,7 @@ def inference_pass(
         dtype: of weights and activations.
     """
     network = network.eval().requires_grad_(False)
-    if dtype != network.head.weight.dtype:
-        network = copy.deepcopy(network).to(dtype)
+    network = network if dtype == network.head.weight.dtype else copy.deepcopy(network).to(dtype)
     stem = _image_weight(network.stem)
     blocks = [_of_block(block) for block in network.blocks]
     head = network.head.weight[:, :, 0]

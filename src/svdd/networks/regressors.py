@@ -73,14 +73,11 @@ class ConvolutionalRegressor(Scaled):
         """
         check_input(tokens, t, self.length, self.timed)
         hidden = self.stem(one_hot(tokens, self.vocabulary + 1, self.stem.weight)) + self.place
-        if self.clock is not None and t is not None:
-            hidden = hidden + self.clock(waves(t.to(hidden)))[..., None]
-        hidden = functional.gelu(hidden)
+        hidden = functional.gelu(with_time(hidden, self.clock, t))
         for layer in self.layers:
             hidden = hidden + functional.gelu(layer(hidden))
-        if self.bins < self.length:
-            hidden = functional.adaptive_avg_pool1d(hidden, self.bins)
-        return self.in_units(self.head(hidden.flatten(1)))
+        binned = functional.adaptive_avg_pool1d(hidden, self.bins) if self.bins < self.length else hidden
+        return self.in_units(self.head(binned.flatten(1)))
 
 
 class PooledRegressor(Scaled):
@@ -133,8 +130,7 @@ class PooledRegressor(Scaled):
         """
         check_input(tokens, t, self.length, self.timed)
         hidden = self.stem(one_hot(tokens, self.vocabulary + 1, self.stem.weight))
-        if self.clock is not None and t is not None:
-            hidden = hidden + self.clock(waves(t.to(hidden)))[..., None]
+        hidden = with_time(hidden, self.clock, t)
         # The largest response first: the activation is cheaper by the length of a stretch.
         hidden = functional.gelu(functional.max_pool1d(hidden, self.stretch, ceil_mode=True))
         return self.in_units(self.head(torch.cat([hidden.mean(2), hidden.amax(2)], 1)))
@@ -149,6 +145,23 @@ def waves(t: Tensor) -> Tensor:
     """Features of times in [0, 1], shape (n, 9): the time itself, and sines and cosines of its multiples."""
     angles = t.reshape(-1, 1) * math.pi * 2.0 ** torch.arange(_WAVES, device=t.device, dtype=t.dtype)
     return torch.cat([t.reshape(-1, 1), angles.sin(), angles.cos()], dim=1)
+
+
+def with_time(hidden: Tensor, clock: nn.Module | None, t: Tensor | None, of_axis: int = 1) -> Tensor:
+    """Hidden numbers with what the time adds to each channel; as they are in a network without a time.
+
+    Args:
+        hidden: rows of channels.
+        clock: a `time_embedding`, where the network has a time.
+        t: times in [0, 1], one or as many as rows.
+        of_axis: the axis of the channels.
+    """
+    if clock is None or t is None:
+        return hidden
+    added: Tensor = clock(waves(t.to(hidden)))
+    shape = [1] * hidden.ndim
+    shape[0], shape[of_axis] = added.shape
+    return hidden + added.view(shape)
 
 
 def check_input(tokens: Tensor, t: Tensor | None, length: int, timed: bool) -> None:

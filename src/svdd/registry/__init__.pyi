@@ -17,6 +17,10 @@ from .known_domains import DomainWarning as DomainWarning
 from .known_domains import domain as domain
 from .known_domains import domains as domains
 from .names import REWARD_SCHEMES as REWARD_SCHEMES
+from .names import as_process as as_process
+from .names import as_reward as as_reward
+from .names import find_process as find_process
+from .names import find_reward as find_reward
 from .names import held_out as held_out
 from .names import load as load
 from .names import load_reward as load_reward

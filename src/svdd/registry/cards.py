@@ -98,7 +98,7 @@ class Domain:
         reward_schemes: kinds of rewards that are named by text, `scheme:...`.
         starts: ways to begin a run.
         networks: classes that weight files may name, `module:Class` each.
-        readers: by name, `module:name` of a `svdd.fitting.Reader`: networks that read the domain's states.
+        readers: by name, `module:name` of a `svdd.fitting.readers.Reader`: networks that read the domain's states.
         kit: `module:name` of its `svdd.metrics.Kit`; empty if nothing but rewards is measured of its designs.
         recognises: `module:name` of a function from designs to their kind, or None: for processes that name no kind.
         checks: `module:name` of a function without arguments that gives the domain's rows of `svdd doctor`.

@@ -14,7 +14,6 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-import svdd.domains
 from svdd.messages import described, unknown
 from svdd.registry.cards import Domain, Start
 
@@ -32,8 +31,8 @@ class DomainClashError(ValueError):
 @cache
 def built_in() -> tuple[Domain, ...]:
     """The domains of this package, each in a folder of its own."""
-    names = sorted(found.name for found in pkgutil.iter_modules(svdd.domains.__path__) if found.ispkg)
-    return tuple(importlib.import_module(f"svdd.domains.{name}").DOMAIN for name in names)
+    names = sorted(found.name for found in pkgutil.iter_modules(importlib.import_module(GROUP).__path__) if found.ispkg)
+    return tuple(importlib.import_module(f"{GROUP}.{name}").DOMAIN for name in names)
 
 
 @cache

@@ -5,8 +5,9 @@ Nothing heavy is imported before it is found: processes that only hold a reward 
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,53 @@ def locate(kind: str, name: str, cards: Mapping[str, Card]) -> Any:
     return getattr(module, attribute)
 
 
+def find_process(given: Any, options: Mapping[str, Any] | None = None) -> "Callable[[], Process]":
+    """What makes a model: its name and options are checked now, and nothing is loaded before it is called.
+
+    Args:
+        given: a name, as `load` takes it, or the model itself.
+        options: beside a name.
+
+    Raises:
+        ValueError: for an unknown name or option, for options beside a model, and for something that is no model.
+    """
+    from svdd.chain.process import Process
+
+    if isinstance(given, str):
+        return _process_maker(given, dict(options or {}))
+    check(not options, f"model_options are for a model given by name, but this is a {type(given).__name__}")
+    if not isinstance(given, Process):
+        raise ValueError(f"a model is a name of svdd.list_models() or a svdd.Process, got {given!r:.80}")
+    return lambda: given
+
+
+def as_process(given: Any, options: Mapping[str, Any] | None = None) -> "Process":
+    """A model by name or as it is; arguments and errors as of `find_process`."""
+    return find_process(given, options)()
+
+
+def find_reward(given: Any, options: Mapping[str, Any] | None = None) -> Callable[[], Reward]:
+    """What makes a reward: its name and options are checked now, and nothing is loaded before it is called.
+
+    Args:
+        given: a name, as `load_reward` takes it, or the reward itself.
+        options: beside a name.
+
+    Raises:
+        ValueError: for an unknown name or option, for options beside a reward, and for something that cannot be called.
+    """
+    if isinstance(given, str):
+        return _reward_maker(given, dict(options or {}))
+    check(not options, f"reward_options are for a reward given by name, but this is a {type(given).__name__}")
+    check(callable(given), f"a reward is a name of svdd.list_rewards() or a function of designs, got {given!r:.80}")
+    return lambda: given
+
+
+def as_reward(given: Any, options: Mapping[str, Any] | None = None) -> Reward:
+    """A reward by name or as it is; arguments and errors as of `find_reward`."""
+    return find_reward(given, options)()
+
+
 def load(name: str, **options: Any) -> "Process":
     """A process by name.
 
@@ -87,15 +135,24 @@ def load(name: str, **options: Any) -> "Process":
     Raises:
         ValueError: for an unknown name or option, or a function that does not return a process.
     """
-    from svdd.chain.process import Process
+    return _process_maker(name, options)()
 
+
+def _process_maker(name: str, options: dict[str, Any]) -> "Callable[[], Process]":
     scheme, colon, path = name.partition(":")
     cards: Mapping[str, Card] = MODELS
     if colon and scheme in SCHEMES:
         name, options, cards = scheme, {"path": path} | options, SCHEMES
-    made = _called(locate("model", name, cards), name, options)
-    if not isinstance(made, Process):
-        raise ValueError(f"{name} must return a svdd.Process, but returned a {type(made).__name__}")
+    make = _maker(locate("model", name, cards), name, options)
+
+    def made() -> "Process":
+        from svdd.chain.process import Process
+
+        process = make()
+        if not isinstance(process, Process):
+            raise ValueError(f"{name} must return a svdd.Process, but returned a {type(process).__name__}")
+        return process
+
     return made
 
 
@@ -109,22 +166,30 @@ def load_reward(name: str, **options: Any) -> Reward:
     Raises:
         ValueError: for an unknown name or option, or something that cannot be called.
     """
+    return _reward_maker(name, options)()
+
+
+def _reward_maker(name: str, options: dict[str, Any]) -> Callable[[], Reward]:
     scheme, colon, _ = name.partition(":")
     if colon and scheme in REWARD_SCHEMES:
-        made = locate("reward", scheme, REWARD_SCHEMES)
-        return _called(made, scheme, {first_parameter(made): name} | options)  # type: ignore[no-any-return]
+        found = locate("reward", scheme, REWARD_SCHEMES)
+        return _maker(found, scheme, {first_parameter(found): name} | options)
     found = locate("reward", name, REWARDS)
     if name in REWARDS:
-        made = _called(found, name, options)
-        made.named = (name, options)
-        if origin_of(made) is None:
-            made.origin = origin(name, options)
-        return made  # type: ignore[no-any-return]
+        return partial(_bundled_reward, _maker(found, name, options), name, options)
     if options:
         raise ValueError(f"{name} is the reward itself and takes no options, got {', '.join(options)}")
     if not callable(found):
         raise ValueError(f"{name} is a {type(found).__name__}, not a function of designs")
-    return _with_origin(found, name)
+    return lambda: _with_origin(found, name)
+
+
+def _bundled_reward(make: Callable[[], Any], name: str, options: dict[str, Any]) -> Reward:
+    made = make()
+    made.named = (name, options)
+    if origin_of(made) is None:
+        made.origin = origin(name, options)
+    return made  # type: ignore[no-any-return]
 
 
 def origin(name: str, options: Mapping[str, Any]) -> Origin:
@@ -166,14 +231,27 @@ def needed(name: str) -> list[str]:
     return [one.name for one in parameters if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
 
 
-def _called(function: Callable[..., Any], name: str, options: dict[str, Any]) -> Any:
+def _maker(function: Callable[..., Any], name: str, options: dict[str, Any]) -> Callable[[], Any]:
+    """What calls a function with options that are known to be its own."""
     parameters = inspect.signature(function).parameters
     known = [k for k, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for option in options:
         check(option in known or takes_any, unknown(f"option of {name}", option, known))
-    try:
+    with _made_with(name, options):
         inspect.signature(function).bind(**options)
-        return function(**options)
+
+    def made() -> Any:
+        with _made_with(name, options):
+            return function(**options)
+
+    return made
+
+
+@contextmanager
+def _made_with(name: str, options: Mapping[str, Any]) -> Iterator[None]:
+    """A TypeError inside is told as one about the options."""
+    try:
+        yield
     except TypeError as error:
         raise ValueError(f"{name} cannot be made with {options or 'no options'}: {error}") from error

@@ -41,7 +41,7 @@ def write_report(
 
     Args:
         result: the run to report.
-        folder: where to; it is made if it is not there.
+        folder: where to, made if it is not there; or a file, `*.html`.
         comparison: a table of methods, one a row; columns `x`, `x_low`, `x_high` are shown as one.
         baselines: other runs whose rewards are drawn beside this one's.
         evaluation: what the designs are worth beyond the reward.
@@ -74,7 +74,7 @@ def named_extra() -> Iterator[None]:
 
 
 def write_page(folder: str | Path, **contents: Any) -> Path:
-    """Writes report.html from the contents that its template names; a part without contents is left out.
+    """Writes report.html, or a file of another name, from the contents that its template names; empty parts are left out.
 
     Raises:
         ImportError: without jinja2; it names the extra.
@@ -84,7 +84,7 @@ def write_page(folder: str | Path, **contents: Any) -> Path:
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         files("svdd.report").joinpath("report.html.j2").read_text(encoding="utf-8")
     )
-    path = Path(folder) / "report.html"
+    path = Path(folder) if Path(folder).suffix == ".html" else Path(folder) / "report.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page.render(policy=_policy(contents.get("widgets", ())), **contents), encoding="utf-8")
     return path

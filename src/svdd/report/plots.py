@@ -19,6 +19,13 @@ LETTERS = 24
 """Of a name in a drawing; longer ones are cut."""
 
 
+class Drawing(Figure):  # type: ignore[misc]
+    """A figure that notebooks show, whatever the state of pyplot."""
+
+    def _repr_svg_(self) -> str:
+        return as_svg(self)
+
+
 def as_svg(figure: Figure) -> str:
     """The figure as SVG text, its letters drawn as shapes, without a date."""
     buffer = io.StringIO()
@@ -36,7 +43,7 @@ def brief(name: Any) -> str:
 
 def _axes(height: float | int, x: str, y: str) -> tuple[Figure, Any]:
     """Axes as wide as half a page, which is a whole page of a telephone."""
-    figure = Figure(figsize=(4.8, height), layout="constrained")
+    figure = Drawing(figsize=(4.8, height), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel(x, parse_math=False)
     axes.set_ylabel(y, parse_math=False)
@@ -93,6 +100,12 @@ def family_tree(tree: "Genealogy") -> str:
 
 
 def reward_histogram(rewards: Mapping[str, Any]) -> str | None:
+    """As `reward_figure`, as SVG text."""
+    figure = reward_figure(rewards)
+    return None if figure is None else as_svg(figure)
+
+
+def reward_figure(rewards: Mapping[str, Any]) -> Figure | None:
     """The rewards of each method as outlines over common bins, the first filled; None if no reward is finite."""
     finite = {name: np.asarray(r, float)[np.isfinite(r)] for name, r in rewards.items()}
     finite = {name: r for name, r in finite.items() if len(r)}
@@ -106,7 +119,7 @@ def reward_histogram(rewards: Mapping[str, Any]) -> str | None:
         axes.hist(r, edges, weights=share, color=colour, label=f" {brief(name)}", **drawn)
     if len(finite) > 1:
         _legend(axes)
-    return as_svg(figure)
+    return figure
 
 
 def held_out_scatter(reward: Any, judge: Any, names: tuple[str, str], same_unit: bool) -> str | None:

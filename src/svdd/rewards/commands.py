@@ -25,8 +25,7 @@ from svdd.messages import check
 from svdd.rewards.outside import AS_THEY_ARE, Outside, Row
 from svdd.scoring.identity import file_hash
 from svdd.scoring.reward import RewardError
-
-FORMATS = ("{input}", "{input.csv}", "{input.txt}")
+from svdd.user_files import text_of_file
 
 
 class CommandError(OSError):
@@ -69,11 +68,11 @@ class Command:
             written = self.outside.rows(designs, Path(folder))
             files = {name: str(Path(folder) / name.strip("{}")) for name in (*FORMATS, "{output}")}
             named = [name for name in files if any(name in word for word in self.words)]
-            for name in named:
-                if name in FORMATS:
-                    Path(files[name]).write_text(_formatted(name, written), encoding="utf-8")
+            formats = [name for name in named if name in FORMATS]
+            for name in formats:
+                Path(files[name]).write_text(FORMATS[name](written), encoding="utf-8")
             words = [_filled(word, files) for word in self.words]
-            said = self._run(words, None if set(named) & {*FORMATS} else _formatted("{input}", written))
+            said = self._run(words, None if formats else _json_lines(written))
             output = said[0] if "{output}" not in named else _read(Path(files["{output}"]), said[1], words[0])
         return _scores(output, len(written), words[0], said[1])
 
@@ -109,7 +108,7 @@ class Command:
         last = err.strip().splitlines()[-1:]
         if process.returncode:
             raise CommandError(f"{words[0]} ended with {_status(process.returncode)}{_words(last)}")
-        return out, _words(last)
+        return out.removeprefix("\ufeff"), _words(last)  # a mark that some programs begin with
 
 
 def command(text: str, timeout: float | int | None = None, folder: str | Path = "") -> Command:
@@ -132,16 +131,27 @@ def command(text: str, timeout: float | int | None = None, folder: str | Path = 
     return Command(tuple(words), timeout, folder=str(folder))
 
 
-def _formatted(name: str, written: Sequence[Row]) -> str:
-    text = [row["design"] if isinstance(row["design"], str) else json.dumps(row["design"]) for row in written]
-    if name == "{input.txt}":
-        return "".join(f"{line}\n" for line in text)
-    if name == "{input}":
-        return "".join(json.dumps(row) + "\n" for row in written)
+def _texts(written: Sequence[Row]) -> list[str]:
+    return [row["design"] if isinstance(row["design"], str) else json.dumps(row["design"]) for row in written]
+
+
+def _json_lines(written: Sequence[Row]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in written)
+
+
+def _table(written: Sequence[Row]) -> str:
     table, columns = io.StringIO(), list(written[0]) if written else ["id", "design"]
-    lines = [(row | {"design": line}).values() for row, line in zip(written, text, strict=True)]
+    lines = [(row | {"design": text}).values() for row, text in zip(written, _texts(written), strict=True)]
     csv.writer(table, lineterminator="\n").writerows([columns, *lines])
     return table.getvalue()
+
+
+def _lines(written: Sequence[Row]) -> str:
+    return "".join(f"{text}\n" for text in _texts(written))
+
+
+FORMATS = {"{input}": _json_lines, "{input.csv}": _table, "{input.txt}": _lines}
+"""What stands for a file of designs, and how that is written."""
 
 
 def _filled(word: str, files: dict[str, str]) -> str:
@@ -152,7 +162,7 @@ def _filled(word: str, files: dict[str, str]) -> str:
 
 def _read(path: Path, last: str, program: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return text_of_file(path)
     except FileNotFoundError:
         raise CommandError(f"{program} wrote no file of scores, {{output}}{last}") from None
 

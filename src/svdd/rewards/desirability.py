@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from svdd.cost.batches import count
+from svdd.registry import as_reward
 from svdd.scoring.identity import reward_identity, source_of
-from svdd.scoring.numbers import listed
 from svdd.scoring.reward import Invalid, Reward
 
 Number = int | float
@@ -115,6 +114,9 @@ class Desirability:
     must: bool = False
 
     def __call__(self, designs: Any) -> list[Any]:
+        from svdd.cost.batches import count  # here, since both bring torch, and jobs need only the shapes
+        from svdd.scoring.numbers import listed
+
         values = listed(self.reward(designs), count(designs), "reward")
         return [self._answer(one) if isinstance(one, float) and math.isfinite(one) else one for one in values]
 
@@ -141,28 +143,29 @@ class Desirability:
         return f"{self.shape} {self.must} of {reward_identity(self.reward)} {source_of(type(self))}"
 
 
-def _shaped(reward: Reward, shape: Shape) -> Desirability:
+def _shaped(reward: Reward | str, shape: Shape) -> Desirability:
+    reward = as_reward(reward)
     if isinstance(reward, Desirability) and (reward.shape is not None or reward.must):
         raise ValueError(f"the reward has the shape {reward.shape} already; give the plain reward")
     return Desirability(reward, shape)
 
 
-def sigmoid(reward: Reward, middle: Number, steepness: Number = 1.0) -> Desirability:
+def sigmoid(reward: Reward | str, middle: Number, steepness: Number = 1.0) -> Desirability:
     """A smooth rise from 0 to 1: 1 / (1 + exp(-steepness (r - middle))).
 
     Args:
-        reward: any reward.
+        reward: any reward, or its name.
         middle: where it is a half, in units of the reward.
         steepness: of the rise, in 1 / units of the reward; negative falls.
     """
     return _shaped(reward, Sigmoid(middle, steepness))
 
 
-def ramp(reward: Reward, zero: Number, one: Number) -> Desirability:
+def ramp(reward: Reward | str, zero: Number, one: Number) -> Desirability:
     """A straight rise from 0 to 1, level beyond: min(1, max(0, (r - zero) / (one - zero))).
 
     Args:
-        reward: any reward.
+        reward: any reward, or its name.
         zero: where it is 0, in units of the reward.
         one: where it is 1; below `zero`, it falls.
 
@@ -172,11 +175,11 @@ def ramp(reward: Reward, zero: Number, one: Number) -> Desirability:
     return _shaped(reward, Ramp(zero, one))
 
 
-def interval(reward: Reward, low: Number, high: Number, margin: Number = 0.0) -> Desirability:
+def interval(reward: Reward | str, low: Number, high: Number, margin: Number = 0.0) -> Desirability:
     """1 between two numbers, 0 outside or falling to it over a margin.
 
     Args:
-        reward: any reward.
+        reward: any reward, or its name.
         low: lower end, in units of the reward.
         high: upper end.
         margin: how far outside it is 0.
@@ -187,22 +190,23 @@ def interval(reward: Reward, low: Number, high: Number, margin: Number = 0.0) ->
     return _shaped(reward, Interval(low, high, margin))
 
 
-def at_least(reward: Reward, bound: Number) -> Desirability:
+def at_least(reward: Reward | str, bound: Number) -> Desirability:
     """A condition: 1 where the reward is `bound` or more, 0 elsewhere."""
     return _shaped(reward, AtLeast(bound))
 
 
-def at_most(reward: Reward, bound: Number) -> Desirability:
+def at_most(reward: Reward | str, bound: Number) -> Desirability:
     """A condition: 1 where the reward is `bound` or less, 0 elsewhere."""
     return _shaped(reward, AtMost(bound))
 
 
-def must(reward: Reward) -> Desirability:
+def must(reward: Reward | str) -> Desirability:
     """A condition that vetoes: a design whose desirability is below 1 is invalid, whatever else is good about it.
 
     In an objective it has no weight, and nothing that is listed after it is asked about such a design.
 
     Args:
-        reward: a condition, as `at_least` and `at_most` make it, or a reward that is 1 where it is met.
+        reward: a condition, as `at_least` and `at_most` make it, or a reward that is 1 where it is met, or its name.
     """
+    reward = as_reward(reward)
     return replace(reward if isinstance(reward, Desirability) else Desirability(reward), must=True)

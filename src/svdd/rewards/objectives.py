@@ -17,6 +17,7 @@ from typing import Any
 
 from svdd.cost.batches import count, picked
 from svdd.messages import check
+from svdd.registry import as_reward
 from svdd.rewards.desirability import Desirability, Number
 from svdd.scoring.components import as_component, table_of
 from svdd.scoring.identity import reward_identity, source_of
@@ -24,7 +25,7 @@ from svdd.scoring.reward import Ask, Composite, Failure, Invalid, Reward, close,
 from svdd.scoring.scorer import ComponentScorer
 
 Components = Mapping[str, Any]
-"""By name a reward, or (reward, weight)."""
+"""By name a reward or the name of one, or (reward, weight)."""
 
 
 def _weighted_sum(values: Sequence[float], weights: Sequence[float]) -> float:
@@ -197,13 +198,13 @@ def _scorer(name: str, part: Part, ask: Ask) -> ComponentScorer:
 def _part(name: Any, given: Any) -> Part:
     check(isinstance(name, str) and name and "." not in name, f"a component has a name without a dot, got {name!r}")
     reward, weight = given if isinstance(given, tuple) and len(given) == 2 else (given, 1.0)
+    reward = as_reward(reward) if isinstance(reward, str) else reward
     if not callable(reward) or isinstance(weight, bool) or not isinstance(weight, Number):
-        raise ValueError(f"the component {name} is a reward or (reward, weight), got {given!r:.80}")
-    if isinstance(reward, Desirability):
-        if reward.must and isinstance(given, tuple):
-            raise ValueError(f"the component {name} must be met, so it has no weight; give it alone")
-        return Part(reward.reward, reward, float(weight), as_component(reward.reward, name))
-    return Part(reward, Desirability(reward), float(weight), as_component(reward, name))
+        raise ValueError(f"the component {name} is a reward, its name, or (reward, weight), got {given!r:.80}")
+    worth = reward if isinstance(reward, Desirability) else Desirability(reward)
+    if worth.must and isinstance(given, tuple):
+        raise ValueError(f"the component {name} must be met, so it has no weight; give it alone")
+    return Part(worth.reward, worth, float(weight), as_component(worth.reward, name))
 
 
 def objective(combine: str, components: Components) -> Objective:
@@ -223,7 +224,7 @@ def weighted_sum(components: Components) -> Objective:
     r"""$r(x) = \sum_i w_i d_i(x)$.
 
     Args:
-        components: by name a reward, seen through a shape or not, or (reward, weight); any weight, 1 unless given.
+        components: by name a reward, seen through a shape or not, or its name; or (reward, weight); any weight, 1 unless given.
 
     Raises:
         ValueError: for no components, and one that is no reward or has a weight that is not finite.

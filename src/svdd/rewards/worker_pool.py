@@ -7,19 +7,19 @@ designs; meanwhile the run goes on.
 
 import concurrent.futures
 import copy
-import multiprocessing
 import os
 import pickle
 import signal
 import sys
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
 from svdd.chain.tree import tree_map
 from svdd.cost.batches import between, count
-from svdd.registry import REWARDS, load_reward
+from svdd.registry import REWARDS, as_reward
 from svdd.rewards import in_worker
 from svdd.scoring.identity import origin_of
 from svdd.scoring.policy import IN_WORKERS, Policy
@@ -62,8 +62,9 @@ class _Processes:
     def schedule(self, function: Any, *arguments: Any, timeout: float) -> Any:
         """A function of a module in the next process that is free."""
         if self.pool is None:
-            self.pool = _started(self.workers, (self.load, self.memory_mb, self._changes))
-            self._end = weakref.finalize(self, _stopped, self.pool)
+            context = _Spawning()
+            self.pool = _started(self.workers, (self.load, self.memory_mb, self._changes), context)
+            self._end = weakref.finalize(self, _stopped, self.pool, context)
         return self.pool.schedule(function, args=arguments, timeout=timeout)
 
     def close(self) -> None:
@@ -93,7 +94,7 @@ class Workers:
             raise ValueError(f"timeout and memory_mb are positive, got {timeout} s and {memory_mb} MB")
         self.reward, self.workers, self.batch, self.policy, self.options = reward, workers, batch, policy, options
         self.timeout, self.memory_mb, self.at_once = float(timeout), memory_mb, batch * workers
-        loaded = load_reward(reward, **options) if isinstance(reward, str) else reward
+        loaded = as_reward(reward, options if isinstance(reward, str) else None)
         self.groupwise = traits_of(loaded).groupwise
         by_name = isinstance(reward, str) and reward in REWARDS
         self.stands_for = origin_of(loaded) if by_name else loaded  # a bundled reward may be large
@@ -190,9 +191,8 @@ class Workers:
         try:
             said = task.future.result()
         except ProcessExpired as error:
-            if error.exitcode == in_worker.RECYCLED:
-                return self._again(task)
-            return self._apart(task, Failure("error", _died(error.exitcode)))
+            recycled = error.exitcode == in_worker.RECYCLED
+            return self._again(task) if recycled else self._apart(task, Failure("error", _died(error.exitcode)))
         except concurrent.futures.TimeoutError:
             return self._apart(task, Failure("timeout", f"{task.timeout:g} s"))
         except (RuntimeError, concurrent.futures.CancelledError) as error:
@@ -203,10 +203,8 @@ class Workers:
 
     def _again(self, task: _Task) -> list[Any]:
         """A worker had no memory left: each design gets one that has used none."""
-        if count(task.designs) == 1 or self.groupwise:
-            task.fresh = True
-            return self._answers(self._send(task))
-        return self._one_by_one(task)
+        alone = count(task.designs) == 1 or self.groupwise
+        return self._answers(self._send(replace(task, fresh=True))) if alone else self._one_by_one(task)
 
     def _apart(self, task: _Task, failed: Failure) -> list[Any]:
         """A batch failed: which of its designs does?"""
@@ -254,22 +252,40 @@ def _alone(designs: Any) -> Any:
 
 
 def _died(status: int | None) -> str:
-    if status is not None and status < 0:
-        return f"its process was killed by {signal.Signals(-status).name}"
-    return f"its process ended with status {status}"
+    killed_by = signal.Signals(-status).name if status is not None and status < 0 else None
+    return f"its process was killed by {killed_by}" if killed_by else f"its process ended with status {status}"
 
 
-def _started(workers: int, given: tuple[Any, ...]) -> Any:
+class _Spawning(SpawnContext):
+    """Starts processes afresh, and knows them: a fork would lack the threads that torch counts on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made = list[weakref.ref[SpawnProcess]]()
+
+    def Process(self, *given: Any, **named: Any) -> SpawnProcess:  # type: ignore[override]
+        """A process that `kill` ends."""
+        process = SpawnProcess(*given, **named)
+        # a new list, since pebble starts processes in a thread of its own
+        self._made = [*(one for one in self._made if one() is not None), weakref.ref(process)]
+        return process
+
+    def kill(self) -> None:
+        """Ends the processes at once: one that is just starting would tell of locks that are gone."""
+        processes = [one() for one in self._made]
+        for process in [one for one in processes if one is not None and one.pid is not None]:
+            process.kill()
+
+
+def _started(workers: int, given: tuple[Any, ...], context: _Spawning) -> Any:
     from pebble import ProcessPool
 
-    context = multiprocessing.get_context("spawn")  # a fork would lack the threads that torch counts on
     return ProcessPool(max_workers=workers, initializer=in_worker.start, initargs=given, context=context)
 
 
-def _stopped(pool: Any) -> None:
+def _stopped(pool: Any, context: _Spawning) -> None:
     pool.stop()
-    for process in list(pool._pool_manager.worker_manager.workers.values()):
-        process.kill()  # one that is just starting would tell of locks that are gone
+    context.kill()
     pool.join()
 
 

@@ -10,6 +10,7 @@ from svdd.method.table import METHODS
 from svdd.registry import held_out
 from svdd.runs.job import Job, make_job, read_settings
 from svdd.runs.matches import MATCHES
+from svdd.runs.reward_spec import ScoreSpec
 
 COMPARED = ("pretrained", "best-of-n", "smc", "svdd")
 """The methods of a comparison that names none."""
@@ -119,9 +120,12 @@ class Request:
         judge = held_out(base.reward) if self.judge is None else self.judge
         if judge in base.guides():
             raise ValueError(f"{judge} guides these runs, so it cannot judge them; give --judge another reward")
-        scores = base.scores if not judge or judge in base.scores else [*base.scores, judge]
+        if not judge:
+            return base.anchored(), ""
+        judging = ScoreSpec.model_validate(judge)
+        scores = base.scores if judging in base.scores else [*base.scores, judging]
         base = base.model_copy(update={"scores": scores}).anchored()
-        return base, base.scores[scores.index(judge)] if judge else ""
+        return base, str(base.scores[scores.index(judging)])
 
 
 def _settings(job: Path | Job | Mapping[str, Any]) -> Mapping[str, Any]:

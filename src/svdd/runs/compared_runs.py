@@ -1,7 +1,6 @@
 """The runs of a comparison: each in a folder of its own, made once, and left alone where it is there already."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from svdd.runs.folder import RunFolder
@@ -9,8 +8,6 @@ from svdd.runs.job import Job, make_job, read_settings
 from svdd.runs.reading import FinishedRun
 from svdd.runs.running import resume_job, run_job
 from svdd.runs.watching import RunStopped, Watch
-
-_LEAVE_DESIGNS = ("out", "scores", "seed")
 
 
 class Source:
@@ -25,7 +22,7 @@ class Source:
 
     def go_on(self, job: Job, watch: Watch) -> None:
         """Makes what is missing of the run."""
-        resume_job(Path(job.out), watch, designs_only=True)
+        resume_job(job.folder(), watch, designs_only=True)
 
 
 DECODED = Source()
@@ -33,7 +30,7 @@ DECODED = Source()
 
 def identity(job: Job) -> dict[str, Any]:
     """What decides a run's designs and cost, but for its seed."""
-    return {name: setting for name, setting in job.record().items() if name not in _LEAVE_DESIGNS}
+    return job.deciding("either")
 
 
 def run_all(jobs: Sequence[Job], source: Source, force: bool, watch: Watch) -> list[FinishedRun]:
@@ -51,11 +48,11 @@ def run_all(jobs: Sequence[Job], source: Source, force: bool, watch: Watch) -> l
     """
     for job in jobs:
         _run(job, source, force, watch)
-    return [FinishedRun.read(Path(job.out), measured=False) for job in jobs]
+    return [FinishedRun.read(job.folder(), measured=False) for job in jobs]
 
 
 def _run(job: Job, source: Source, force: bool, watch: Watch) -> None:
-    folder = RunFolder(Path(job.out))
+    folder = RunFolder(job.folder())
     there = folder.is_run() and not force
     if not (there and folder.finished()):
         watch.tell(f"run {job.out}")
@@ -78,7 +75,7 @@ def _check_same(job: Job) -> None:
     Raises:
         FileExistsError: if it is not.
     """
-    there = make_job(read_settings(RunFolder(Path(job.out)).job))
+    there = make_job(read_settings(RunFolder(job.folder()).job))
     if there.seed != job.seed or identity(there) != identity(job):
         raise FileExistsError(
             f"{job.out} holds a run with other settings; choose another --out, or replace it with --force"

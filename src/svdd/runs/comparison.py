@@ -14,14 +14,14 @@ from svdd.messages import check
 from svdd.method.table import citations
 from svdd.metrics.kit import Kit
 from svdd.metrics.measures import Designs
-from svdd.runs.columns import Score
 from svdd.runs.compare_request import Entry, Request
 from svdd.runs.compared_runs import DECODED, Source, identity, run_all
 from svdd.runs.evaluation import Protocol, kit_of_process, protocol_of, resampled, table
 from svdd.runs.fits import VALUES, Fit
 from svdd.runs.folder import RunFolder, as_json, write_or_warn
-from svdd.runs.job import Job, make_process
+from svdd.runs.job import Job
 from svdd.runs.labels import exact, labels
+from svdd.runs.make import make_process
 from svdd.runs.marks import Mark, holds_table, read_object
 from svdd.runs.matches import MATCHES, Match
 from svdd.runs.matching import SIZES, Compared, Planner, folder_name, variant
@@ -184,7 +184,7 @@ def _plan_rows(planned: Sequence[tuple[str, Compared]], request: Request) -> lis
     """The plan as a table."""
     made = []
     for label, row in planned:
-        folders = [RunFolder(Path(job.out)) for job in row.runs(request.seeds, request.out)]
+        folders = [RunFolder(job.folder()) for job in row.runs(request.seeds, request.out)]
         sizes = [f"{short} = {getattr(row.job, long)}" for long, short in SIZES.items() if getattr(row.job, long)]
         made.append(
             {
@@ -212,8 +212,9 @@ def _measured(
     every, judge = [run for row in runs.values() for run in row], plan.judge
     reference = Path(plan.request.reference) if plan.request.reference else None
     for run in every:
-        if judge and judge in run.job.scores:
-            run.result.scores[judge] = run.result.scores[Score.read(judge).title]
+        for score in run.job.scores:
+            if str(score) == judge:
+                run.result.scores[judge] = run.result.scores[score.title]
     process = make_process(every[0].job)
     protocol = protocol_of(every, reference, judge) if kit_of_process(process).measures else Protocol(process, judge)
     rows = [(label, [run.result for run in row]) for label, row in runs.items()]

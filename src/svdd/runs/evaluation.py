@@ -15,12 +15,13 @@ from svdd.metrics.kit import Kit, Reference, kit_of
 from svdd.metrics.measures import Designs, Evaluation
 from svdd.registry import held_out
 from svdd.runs.folder import as_json, write_or_warn
-from svdd.runs.job import BEGUN, Job, make_process
+from svdd.runs.job import BEGUN, Job
 from svdd.runs.labels import labels
-from svdd.runs.make import make_reward
+from svdd.runs.make import make_process, make_reward
 from svdd.runs.marks import Mark, holds_table
 from svdd.runs.reading import FinishedRun, grouped
-from svdd.runs.watching import RunWarning
+from svdd.runs.trust import tell_code
+from svdd.runs.watching import NOBODY, RunWarning, Watch
 
 FILES = ("evaluation.csv", "evaluation.json", "report.html")
 
@@ -162,8 +163,8 @@ class Evaluated:
 
 
 def evaluate(
-    folders: Sequence[Path], out: Path, *, reference: Path | None, judge: str | None, model: str | None,
-    force: bool,
+    folders: Sequence[Path], out: Path, *, reference: Path | None = None, judge: str | None = None,
+    model: str | None = None, force: bool = False, trust: bool = True, watch: Watch = NOBODY,
 ) -> Evaluated:  # fmt: skip
     """Measures finished runs of one model and reward beside each other, and writes the table with a report.
 
@@ -175,14 +176,18 @@ def evaluate(
         judge: a reward that did not guide; without it, the held-out twin of the guide if there is one.
         model: what the likelihood bound is taken under, if not the runs' own model.
         force: replaces an earlier evaluation.
+        trust: whether code that the folders name may run: a model in a user's own file or module.
+        watch: is told which code runs.
 
     Raises:
         ValueError: for a folder that is no finished run, runs that cannot be compared, and bad references.
+        UntrustedCodeError: for a model that is a user's own code, if it is not trusted.
         FileExistsError: if the folder may not be written.
     """
     check_out(out, force)
     runs = [FinishedRun.read(folder) for folder in folders]
     groups = grouped(runs)
+    tell_code(runs, model, judge, trust, watch)
     protocol = protocol_of(runs, reference, judge, model)
     named = list(zip(labels([group[0].job for group in groups]), groups, strict=True))
     rows = [(label, [run.result for run in group]) for label, group in named]

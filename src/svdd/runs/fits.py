@@ -7,7 +7,8 @@ from typing import Any
 
 from svdd.fitting.settings import make_settings
 from svdd.runs.folder import as_json, plain
-from svdd.runs.job import Job, job_reward, make_process
+from svdd.runs.job import Job
+from svdd.runs.make import job_reward, make_process
 from svdd.runs.marks import read_object
 from svdd.runs.watching import Watch
 from svdd.scoring.reward import close

@@ -1,119 +1,148 @@
-"""Jobs: everything that decides a run, as a checked record; flags and YAML files are two ways to write one."""
+"""Jobs: everything that decides a run, as a checked record; flags and YAML files are two ways to write one.
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+A job is flat: settings by name. What is made of it is in `svdd.runs.make`; nothing here loads a model or a reward.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, create_model
 from pydantic.types import NonNegativeInt, PositiveFloat, PositiveInt
 
-from svdd.chain.process import Process
-from svdd.decoding.decoding import Decoding, make_method
-from svdd.messages import unknown
-from svdd.method.table import METHODS
-from svdd.method.values import Value
-from svdd.method.values_by_name import VALUES, names_value, read_value
-from svdd.registry import MODELS, REWARDS, SCHEMES, load
-from svdd.runs.columns import Score, read_scores, renamed, score_reward
-from svdd.runs.make import Placement, placed_reward
-from svdd.runs.objectives import NAME as OBJECTIVE
-from svdd.runs.objectives import Written, make_objective
-from svdd.runs.objectives import sentence as objective_sentence
+from svdd.messages import check_known
+from svdd.method.table import METHODS, make_method
+from svdd.registry import STARTS, StartField
+from svdd.runs.guided import Guided, made_of
 from svdd.runs.paths import whole, whole_name, whole_options
+from svdd.runs.reward_spec import ScoreSpec, Short
 from svdd.runs.schema import without_schema
-from svdd.runs.starting import begun
-from svdd.scoring.reward import Reward, close
-from svdd.scoring.stored_scores import Journal
+from svdd.runs.settings import Setting, settings_of
+from svdd.user_files import text_of_file
 
-RENAMED = {"block_length": "length"}
-"""Method options whose name a job needs for something else."""
-SETTINGS = {option: option for row in METHODS.values() for option in row.options}
-SETTINGS |= {option: name for name, option in RENAMED.items()}
-"""What a job calls the options of all methods."""
+SETTINGS = tuple(dict.fromkeys(option for row in METHODS.values() for option in row.options))
+"""The options of all methods."""
+
+_KINDS: dict[str, tuple[Any, Any, type | None]] = {
+    "text": (str | None, None, None), "path": (str | None, None, Path), "number": (float | None, None, None),
+    "texts": (list[str], [], None),
+}  # fmt: skip
+"""For each kind of `StartField` the type of the setting, what it is where nothing is said, and the type of its flag."""
 
 
-class Job(BaseModel):
+def _start_fields() -> dict[str, StartField]:
+    """The settings that say how a run begins, of all domains."""
+    return {field.name: field for start in dict.fromkeys(STARTS.values()) for field in start.fields}
+
+
+def _settings_of_starts() -> dict[str, Any]:
+    """The same as fields of a pydantic model."""
+    made = {}
+    for name, field in _start_fields().items():
+        annotation, default, kind = _KINDS[field.kind]
+        made[name] = (Annotated[annotation, Setting(field.help, "Start", kind=kind)], default)
+    return made
+
+
+BEGUN: dict[str, Any] = {name: _KINDS[field.kind][1] for name, field in _start_fields().items()}
+"""What a run begins from, and what that is in a job of the model alone."""
+
+if TYPE_CHECKING:
+    _Started = Guided
+else:
+    _Started = create_model("_Started", __base__=Guided, __module__=__name__, **_settings_of_starts())
+
+
+class Job(_Started):
     """A run: the model, the reward, the method with its options, sizes, and where to write."""
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+    scores: Annotated[
+        list[Annotated[ScoreSpec, Short("string")]],
+        Setting(
+            "Another reward, as a column: REWARD or TITLE=REWARD,NAME=VALUE,...; repeat for more.",
+            "Reward", flag="score", law=False, cost=False, daily=True,
+        ),
+    ] = Field(default_factory=list)  # fmt: skip
+    on_failure: Annotated[
+        dict[str, Any],
+        Setting("nan=, error= or timeout=stop, invalid or a number; retries=2; abort=0.5; repeat.", "Reward"),
+    ] = Field(default_factory=dict)
 
-    model: str
-    reward: str
-    objective: Written | None = None
-    reward_options: dict[str, Any] = {}
-    workers: PositiveInt | None = None
-    reward_timeout: PositiveFloat | None = None
-    reward_batch: PositiveInt | None = None
-    reward_memory: PositiveFloat | None = None
-    on_failure: dict[str, Any] = {}
-    cache: str | None = None
-    budget: dict[str, Any] = {}
-    out: str
-    method: str = "svdd"
-    value: str = "posterior-mean"
-    force_value: bool | None = None
-    scores: list[str] = []
+    budget: Annotated[
+        dict[str, Any], Setting("rewards=2000, rows=... (of the network) or seconds=...; repeat.", daily=True)
+    ] = Field(default_factory=dict)
 
-    steps: PositiveInt | None = None
-    length: PositiveInt | None = None
-    model_options: dict[str, Any] = {}
+    method: Annotated[str, Setting("A name of `svdd methods`; svdd unless given.", "Method", daily=True)] = "svdd"
+    value: Annotated[
+        str,
+        Setting(
+            "posterior-mean (the default), log-mean-exp, rollout, zero, with options as in log-mean-exp,samples=8, or a "
+            "folder of `svdd fit-value`.",
+            "Method",
+        ),
+    ] = "posterior-mean"
+    force_value: Annotated[bool | None, Setting("Use the folder's value with another model or reward.", "Method")] = (
+        None
+    )
+    particles: Annotated[PositiveInt | None, Setting("Particles per chain, N.", "Method", symbol="N", daily=True)] = (
+        None
+    )
+    width: Annotated[PositiveInt | None, Setting("Beam width, n.", "Method", symbol="n")] = None
+    candidates: Annotated[PositiveInt | None, Setting("Candidates per step, M.", "Method", symbol="M", daily=True)] = (
+        None
+    )
+    temperature: Annotated[
+        Annotated[float, Field(ge=0)] | None,
+        Setting("Selection temperature, in units of the reward; 0 takes the best.", "Method", daily=True),
+    ] = None
+    replace: Annotated[
+        float | Literal["all"] | None,
+        Setting("Share of particles that svdd-r replaces, or all.", "Method", kind=str),
+    ] = None
+    ess: Annotated[float | None, Setting("Resample below this part of the effective sample size.", "Method")] = None
+    potential: Annotated[
+        Literal["difference", "max", "sum"] | None,
+        Setting("difference, max or sum (smc).", "Method", kind=str),
+    ] = None
+    prior_candidates: Annotated[PositiveInt | None, Setting("Initial noises to choose from.", "Method")] = None
+    every: Annotated[PositiveInt | None, Setting("Choose only at every so many steps.", "Method", cadence=True)] = None
+    window: Annotated[
+        tuple[float, float] | None,
+        Setting("Choose only within these times, such as 0.8,0.2.", "Method", kind=str, cadence=True),
+    ] = None
+    block_length: Annotated[PositiveInt | None, Setting("Steps per block (blocks).", "Method")] = None
 
-    candidates: PositiveInt | None = None
-    particles: PositiveInt | None = None
-    width: PositiveInt | None = None
-    temperature: float | None = Field(None, ge=0)
-    replace: float | Literal["all"] | None = None
-    ess: float | None = None
-    potential: Literal["difference", "max", "sum"] | None = None
-    prior_candidates: PositiveInt | None = None
-    every: PositiveInt | None = None
-    window: tuple[float, float] | None = None
-    block_length: PositiveInt | None = None
-
-    samples: PositiveInt = 64
-    seed: NonNegativeInt = 0
-    batch: PositiveInt | None = None
-    chunks: dict[str, PositiveInt] = {}
-    save_seconds: PositiveFloat | None = None
-    engine: str | None = None
-    ray_workers: PositiveInt | None = None
-    ray_resources: dict[str, PositiveFloat] = {}
-    reward_resources: dict[str, PositiveFloat] = {}
-    command_folder: str | None = None
-
-    template: str | None = None
-    fix: list[str] = []
-    start: str | None = None
-    noise: float | None = None
-    fragment: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_reward(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping) or given.get(OBJECTIVE) is None:
-            return given
-        if given.get("reward", OBJECTIVE) != OBJECTIVE:
-            raise ValueError(
-                f"a job has a reward or an objective, got both: leave out {given['reward']}, or make it a part"
-            )
-        return {**given, "reward": OBJECTIVE}
-
-    def guides(self) -> list[str]:
-        """The names of the rewards that guide: the reward, or the components of the objective."""
-        return [self.reward] if self.objective is None else self.objective.rewards()
+    samples: Annotated[PositiveInt, Setting("Designs; 64 unless given.", daily=True)] = 64
+    seed: Annotated[NonNegativeInt, Setting("Seed; 0 unless given.", law=False, cost=False, daily=True)] = 0
+    batch: Annotated[PositiveInt | None, Setting("Chains at once; all unless given.", law=False)] = None
+    chunks: Annotated[
+        dict[str, PositiveInt],
+        Setting("Rows at a time, network=64, decode=..., reward=... or value=...; repeat.", flag="chunk", law=False),
+    ] = Field(default_factory=dict)
+    engine: Annotated[
+        str | None, Setting("ray, or the address of a Ray cluster: chains run on its workers.", law=False)
+    ] = None
+    ray_workers: Annotated[PositiveInt | None, Setting("Workers of the engine; 2 unless given.", law=False)] = None
+    ray_resources: Annotated[
+        dict[str, PositiveFloat], Setting("Of each of them, num_gpus=1 or num_cpus=4; repeat for more.", law=False)
+    ] = Field(default_factory=dict)
+    reward_resources: Annotated[
+        dict[str, PositiveFloat], Setting("Of each of --workers on the engine, num_cpus=2; repeat.", law=False)
+    ] = Field(default_factory=dict)
+    save_seconds: Annotated[
+        PositiveFloat | None,
+        Setting("Seconds between saves of an unfinished run; 30 unless given.", law=False, cost=False),
+    ] = None
 
     def options(self) -> dict[str, Any]:
         """The method's own options, as `svdd.decode` takes them.
 
         Raises:
-            ValueError: for an unknown method, an option it does not take, or one that is missing.
+            ValueError: for an unknown method, or an option it does not take.
         """
-        given = {option: getattr(self, name) for option, name in SETTINGS.items() if getattr(self, name) is not None}
-        for name in make_method(self.method, given).missing(given) if not self.budget else ():  # which finds sizes
-            raise ValueError(f"{self.method} needs {name}: add --{SETTINGS[name].replace('_', '-')} 10, for example")
+        given = {name: getattr(self, name) for name in SETTINGS if getattr(self, name) is not None}
+        make_method(self.method, given)
         return given | ({"replace": None} if self.replace == "all" else {})
 
     def anchored(self) -> "Job":
@@ -122,32 +151,42 @@ class Job(BaseModel):
         Raises:
             ValueError: for an unknown model or reward whose options may be paths.
         """
-        changed: dict[str, Any] = {k: whole(v) for k in ("template", "start", "cache") if (v := getattr(self, k))}
+        from svdd.method.values_by_name import names_value  # here, since it brings torch
+
+        paths = ["cache", *(name for name, field in _start_fields().items() if field.kind == "path")]
+        changed: dict[str, Any] = {name: whole(path) for name in paths if (path := getattr(self, name))}
         changed |= {"model": whole_name("model", self.model), "reward": whole_name("reward", self.reward)}
-        if not names_value(self.value):
-            changed["value"] = whole(self.value)
+        changed |= {} if names_value(self.value) else {"value": whole(self.value)}
         changed["model_options"] = whole_options("model", self.model, self.model_options)
         changed["reward_options"] = whole_options("reward", self.reward, self.reward_options)
-        changed["scores"] = [renamed(text, partial(whole_name, "reward")) for text in self.scores]
-        if self.objective is not None:
-            changed["objective"] = self.objective.with_whole_paths()
+        changed["scores"] = [score.anchored() for score in self.scores]
+        changed["objective"] = None if self.objective is None else self.objective.anchored()
         if any(name.startswith("cmd:") for name in self.rewards()):
             changed["command_folder"] = whole(self.command_folder or ".")
         return self.model_copy(update=changed)
 
     def rewards(self) -> list[str]:
         """The names of all rewards: those that guide, then those of the scores."""
-        return [*self.guides(), *(Score.read(text).reward for text in self.scores)]
+        return [*self.guides(), *(score.name for score in self.scores)]
 
-    def code(self) -> list[str]:
-        """What it names to be imported or started: a user's own functions and programs."""
-        named = [whole_name("model", self.model), *(whole_name("reward", name) for name in self.rewards())]
-        named = [name for name in dict.fromkeys(named) if name not in (*MODELS, *REWARDS)]
-        return [name for name in named if name.partition(":")[0] not in (*SCHEMES, "http", "https", "docking")]
+    def check_names(self) -> None:
+        """Looks whether names are those of something, the method too."""
+        super().check_names()
+        check_known("method", self.method, METHODS)
 
     def record(self) -> dict[str, Any]:
         """All settings but those left open, for files."""
         return {name: value for name, value in self.model_dump(mode="json").items() if value not in (None, [], {})}
+
+    def deciding(self, what: Literal["law", "cost", "either"]) -> dict[str, Any]:
+        """Those of its settings that decide the law of its designs, what it costs, or one of the two; without the seed.
+
+        Args:
+            what: is decided.
+        """
+        said = settings_of(Job)
+        decides = {"law": lambda one: one.law, "cost": lambda one: one.cost, "either": lambda one: one.law or one.cost}
+        return {name: value for name, value in self.record().items() if decides[what](said[name])}
 
     def written(self) -> str:
         """The job as YAML."""
@@ -160,24 +199,7 @@ def make_job(given: Mapping[str, Any]) -> Job:
     Raises:
         ValueError: for an unknown, missing or impossible setting, in one sentence.
     """
-    try:
-        return Job(**given)
-    except ValidationError as error:
-        raise ValueError(_sentence(error)) from None
-
-
-def _sentence(error: ValidationError) -> str:
-    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-    if not first["loc"]:
-        return str(first["ctx"]["error"])
-    key = str(first["loc"][0])
-    if key == OBJECTIVE and len(first["loc"]) > 1:
-        return objective_sentence(first)
-    if first["type"] == "extra_forbidden":
-        return unknown("setting", key, Job.model_fields)
-    if first["type"] == "missing":
-        return f"a job needs {key}: add --{key}, or {key}: ... in the file"
-    return f"{key} {first['msg'].replace('Input should', 'should')}, got {first['input']!r}"
+    return made_of(Job, given)
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -189,105 +211,9 @@ def read_settings(path: Path) -> dict[str, Any]:
         ValueError: if it is not YAML, or not lines of `name: value`.
     """
     try:
-        read = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        read = yaml.safe_load(text_of_file(path))
+    except yaml.YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(read, dict) or not all(isinstance(key, str) for key in read):
         raise ValueError(f"{path} must hold settings such as 'model: dna-enhancer', one a line")
     return without_schema(read, path)
-
-
-BEGUN: dict[str, Any] = {"template": None, "fix": [], "start": None, "noise": None, "fragment": None}
-"""What a run begins from, and what that is in a job of the model alone."""
-
-
-def make_process(job: Job) -> Process:
-    """The job's model, with the letters or the fragment it keeps, or the sequences it starts from.
-
-    Raises:
-        ValueError: for an unknown model or option, and for sequences that do not fit it.
-    """
-    shortcuts = {k: v for k, v in (("steps", job.steps), ("length", job.length)) if v is not None}
-    process = load(job.model, **(job.model_options | shortcuts))
-    return begun(process, {name: getattr(job, name) for name in BEGUN})
-
-
-def _check_value(job: Job) -> None:
-    """Tells of an unknown value before the model is loaded."""
-    if names_value(job.value):
-        read_value(job.value)
-    elif not Path(job.value).is_dir():
-        said = unknown("value", Path(job.value).name, VALUES)
-        raise ValueError(
-            f"{said} (or give the folder of a value that svdd fit-value wrote; there is none at {job.value})"
-        )
-    if job.force_value and names_value(job.value):
-        raise ValueError(f"force_value is for the folder of a fitted value, not for {job.value}")
-
-
-def _value(job: Job, process: Process, reward: Reward) -> str | Value:
-    if names_value(job.value):
-        return job.value
-    from svdd.fitting import load_value
-
-    return load_value(job.value, process, reward, force=bool(job.force_value))
-
-
-def placement_of(job: Job) -> Placement:
-    """Where a job's reward is computed."""
-    return Placement(job.workers, job.reward_timeout, job.reward_batch, job.reward_memory, job.command_folder)
-
-
-def job_reward(job: Job) -> Reward:
-    """The reward that guides a job's run, where and how the job says.
-
-    Raises:
-        ValueError: for an unknown reward or option, and for settings of a kind of reward that this is not.
-    """
-    placement = placement_of(job)
-    if job.objective is None:
-        return placed_reward(job.reward, job.reward_options, placement)
-    if job.reward_options or placement.limits():
-        raise ValueError(
-            "an objective has no options, workers or limits of its own: give options:, workers:, timeout:, batch: and "
-            "memory: to the component that they are for"
-        )
-    return make_objective(job.objective, job.command_folder)
-
-
-# Settings of a job that a decoding takes under the same names.
-_GIVEN_ON = ("method", "samples", "seed", "batch", "chunks", "on_failure", "cache")
-
-
-def make_decoding(job: Job, journal: Journal | None = None, reward: Reward | None = None) -> Decoding:
-    """The run that a job describes, not started.
-
-    Args:
-        job: the job.
-        journal: where its scores are written down as they arrive.
-        reward: in place of the job's, which it stands for.
-
-    Raises:
-        ValueError: for anything in the job that is unknown or does not fit together.
-    """
-    options, columns = job.options(), read_scores(job.scores)
-    _check_value(job)
-    process, reward = make_process(job), reward or job_reward(job)
-    value, budget = _value(job, process, reward), job.budget or None
-    scores = {score.title: score_reward(score, placement_of(job)) for score in columns}
-    options |= {name: getattr(job, name) for name in _GIVEN_ON}
-    decoding = Decoding(process, reward, value=value, scores=scores, journal=journal, budget=budget, **options)
-    decoding.settings |= {"reward": job.reward, "value": job.value}
-    return decoding
-
-
-@contextmanager
-def made_decoding(job: Job, journal: Journal | None = None) -> Iterator[Decoding]:
-    """The run that a job describes, with its files and processes, which end with it; arguments as `make_decoding`."""
-    decoding = make_decoding(job, journal)
-    try:
-        yield decoding
-    finally:
-        decoding.close()
-        for reward in (decoding.given, *decoding.scores.values()):
-            close(reward)

@@ -5,13 +5,11 @@ from typing import Any
 
 from svdd.method.table import METHODS
 from svdd.runs.job import SETTINGS, Job
+from svdd.runs.settings import settings_of
 
-_NO_PART = (
-    "seed", "out", "scores", "batch", "chunks", "workers", "reward_timeout", "reward_batch", "reward_memory", "cache",
-    "save_seconds", "engine", "ray_workers", "ray_resources", "reward_resources",
-)  # fmt: skip
 _FIRST = ("candidates", "particles", "width", "temperature", "value")
-_SHORT = {"candidates": "M = {}", "particles": "N = {}", "value": "{}", "model_options": "{}"}
+_SHORT = {name: f"{one.symbol} = {{}}" for name, one in settings_of(Job).items() if one.symbol}
+_SHORT |= {"value": "{}", "model_options": "{}"}
 
 
 def exact(number: float | int) -> str:
@@ -22,8 +20,10 @@ def exact(number: float | int) -> str:
 
 def settings(job: Job) -> dict[str, Any]:
     """A job's settings with the defaults of its method, without those that leave the law of the designs alone."""
-    defaults = {SETTINGS[option]: value for option, value in METHODS[job.method].defaults().items()}
-    return defaults | {name: value for name, value in job.record().items() if name not in _NO_PART}
+    row = METHODS[job.method]
+    planned = row.sizes if job.budget else ()  # sizes that nobody gave are those that fit the budget
+    defaults = {name: value for name, value in row.defaults().items() if name not in planned}
+    return defaults | job.deciding("law")
 
 
 def labels(jobs: Sequence[Job]) -> list[str]:
@@ -31,7 +31,7 @@ def labels(jobs: Sequence[Job]) -> list[str]:
 
     Jobs whose settings differ have different labels.
     """
-    every, own = [settings(job) for job in jobs], {"value", *SETTINGS.values()}
+    every, own = [settings(job) for job in jobs], {"value", *SETTINGS}
     made = []
     for mine in every:
         alike = [other for other in every if other["method"] == mine["method"]]

@@ -17,12 +17,14 @@ from svdd.runs.job import SETTINGS, Job, make_job
 from svdd.runs.labels import exact
 from svdd.runs.matches import Match
 from svdd.runs.pilots import on_a_line, seconds_a_design
+from svdd.runs.settings import settings_of
 
 LOCAL = 2
 """Candidates of a method that has particles too, which get the rest."""
-SIZES = {"particles": "N", "width": "n", "candidates": "M"}
-_OWN = set(SETTINGS.values())
-_CADENCE = {"every", "window"}
+SIZES = {name: one.symbol for name, one in settings_of(Job).items() if one.symbol}
+"""What says how large a method is, particles before candidates, and its symbol."""
+_OWN = set(SETTINGS)
+_CADENCE = {name for name, one in settings_of(Job).items() if one.cadence}
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def variant(base: Job, entry: Entry, temperature: float | int | None) -> Job:
             method's own.
     """
     row, given = METHODS[entry.method], base.record()
-    names = {SETTINGS[option] for option in row.options}
+    names = set(row.options)
     if entry.method != base.method:
         given = {name: setting for name, setting in given.items() if name not in _OWN or name in _CADENCE & names}
         given |= {"candidates": LOCAL} if free_size(row) not in ("candidates", None) and "candidates" in names else {}

@@ -6,28 +6,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, PlainSerializer, model_validator
-from pydantic.types import PositiveFloat, PositiveInt
+from pydantic import AliasChoices, BaseModel, Field, PlainSerializer, model_validator
 
 from svdd.messages import unknown
-from svdd.rewards.desirability import AtLeast, AtMost, Desirability, Interval, Ramp, Sigmoid
-from svdd.rewards.objectives import Objective, objective
-from svdd.runs.make import Placement, placed_reward
-from svdd.runs.paths import whole_name, whole_options
+from svdd.rewards.desirability import AtLeast, AtMost, Interval, Ramp, Shape, Sigmoid
+from svdd.runs.reward_spec import STRICT, RewardSpec, Short
+from svdd.user_files import text_of_file
 
 NAME = "objective"
 """What the reward of a job is called that has an objective."""
-_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 _SHAPES = ("sigmoid", "ramp", "interval", "at_least", "at_most")
 
 
-class PartForm(BaseModel):
-    """A component: a reward by name with its options, what its numbers are worth, its weight, and where it runs."""
+class PartSpec(RewardSpec):
+    """A component: a reward, what its numbers are worth, and its weight. Its name is its reward unless it names another."""
 
-    model_config = _STRICT
-
-    reward: str = ""
-    options: dict[str, Any] = {}
+    name: str = Field("", validation_alias=AliasChoices("reward", "name"), serialization_alias="reward")
     weight: float | None = None
     must: bool = False
     sigmoid: Sigmoid | None = None
@@ -35,10 +29,6 @@ class PartForm(BaseModel):
     interval: Interval | None = None
     at_least: float | None = None
     at_most: float | None = None
-    workers: PositiveInt | None = None
-    timeout: PositiveFloat | None = None
-    batch: PositiveInt | None = None
-    memory: PositiveFloat | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -46,10 +36,10 @@ class PartForm(BaseModel):
         """A component without settings may be left empty, or be the name of its reward."""
         if isinstance(given, str):
             return {"reward": given}
-        return {} if given is None else given
+        return given.given() if type(given) is RewardSpec else given or {}
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "PartForm":
+    def _fits_together(self) -> "PartSpec":
         shapes = [name for name in _SHAPES if getattr(self, name) is not None]
         if len(shapes) > 1:
             raise ValueError(f"has {' and '.join(shapes)}; give it one of them")
@@ -57,64 +47,55 @@ class PartForm(BaseModel):
             raise ValueError("must be met, so it has no weight; leave one of them out")
         return self
 
-    def with_whole_paths(self, name: str) -> "PartForm":
-        """The same component with whole paths; `name` is its reward where it names none itself."""
-        reward = self.reward and whole_name("reward", self.reward)
-        options = whole_options("reward", self.reward or name, self.options)
-        return self.model_copy(update={"reward": reward, "options": options})
-
-    def desirability(self, name: str, command_folder: str | None = None) -> Desirability:
-        """The component, loaded.
-
-        Args:
-            name: of its reward where it names none itself.
-            command_folder: where a program starts.
-
-        Raises:
-            ValueError: for an unknown reward or option.
-        """
-        placement = Placement(self.workers, self.timeout, self.batch, self.memory, command_folder)
+    def shape(self) -> Shape | None:
+        """What its numbers are seen through, None where they count as they are."""
         least = None if self.at_least is None else AtLeast(self.at_least)
         most = None if self.at_most is None else AtMost(self.at_most)
-        shape = self.sigmoid or self.ramp or self.interval or least or most
-        return Desirability(placed_reward(self.reward or name, self.options, placement), shape, self.must)
+        return self.sigmoid or self.ramp or self.interval or least or most
 
 
 class ObjectiveForm(BaseModel):
     """Components by name, in the order in which they are asked, and how they are combined."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     combine: Literal["weighted-sum", "product", "geometric-mean", "thresholds", "share-of-thresholds"] = "weighted-sum"
-    parts: dict[str, PartForm]
+    parts: dict[str, Annotated[PartSpec, Short("string", "null")]]
+
+    @model_validator(mode="after")
+    def _every_part_names_a_reward(self) -> "ObjectiveForm":
+        for name, part in self.parts.items():
+            part.name = part.name or name
+        return self
 
     def rewards(self) -> list[str]:
         """The names of the rewards."""
-        return [part.reward or name for name, part in self.parts.items()]
+        return [part.name for part in self.parts.values()]
 
-    def with_whole_paths(self) -> "ObjectiveForm":
-        """The same objective with whole paths in the names of rewards and in their options."""
-        parts = {name: part.with_whole_paths(name) for name, part in self.parts.items()}
-        return self.model_copy(update={"parts": parts})
+    def anchored(self) -> "ObjectiveForm":
+        """The same objective with whole paths in the names of rewards and in their options.
+
+        Raises:
+            ValueError: for an unknown reward whose options may be paths.
+        """
+        return self.model_copy(update={"parts": {name: part.anchored() for name, part in self.parts.items()}})
+
+    def started_in(self, folder: str | None) -> "ObjectiveForm":
+        """The same objective; programs among its rewards start in a folder."""
+        return self.model_copy(update={"parts": {name: part.started_in(folder) for name, part in self.parts.items()}})
 
     def record(self) -> dict[str, Any]:
         """The form without what was left open, for files."""
-        return self.model_dump(mode="json", exclude_defaults=True) | {"combine": self.combine}
+        parts = {
+            name: part.model_dump(mode="json", exclude_defaults=True, by_alias=True)
+            for name, part in self.parts.items()
+        }
+        short = {name: {k: v for k, v in part.items() if (k, v) != ("reward", name)} for name, part in parts.items()}
+        return {"parts": short, "combine": self.combine}
 
 
 Written = Annotated[ObjectiveForm, PlainSerializer(ObjectiveForm.record)]
 """An objective that is written down as short as it can be."""
-
-
-def make_objective(form: ObjectiveForm, command_folder: str | None = None) -> Objective:
-    """The objective of a form, its rewards loaded; programs among them start in `command_folder`.
-
-    Raises:
-        ValueError: for an unknown reward or option, and a weight that the combination cannot use.
-    """
-    made: dict[str, Any] = {name: part.desirability(name, command_folder) for name, part in form.parts.items()}
-    weighted = {name: (made[name], part.weight) for name, part in form.parts.items() if part.weight is not None}
-    return objective(form.combine, made | weighted)
 
 
 def read_objective(path: str | Path) -> dict[str, Any]:
@@ -125,8 +106,8 @@ def read_objective(path: str | Path) -> dict[str, Any]:
         ValueError: if it is not YAML, or no objective.
     """
     try:
-        read = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        read = yaml.safe_load(text_of_file(path))
+    except yaml.YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(read, dict):
         raise ValueError(f"{path} must hold an objective: lines such as 'combine: geometric-mean' and 'parts:'")
@@ -156,6 +137,6 @@ def _settings(place: list[str]) -> list[str]:
     if len(place) == 2:
         return list(ObjectiveForm.model_fields)
     if len(place) == 4:
-        return list(PartForm.model_fields)
+        return ["reward", *(name for name in PartSpec.model_fields if name != "name")]
     shapes: dict[str, Any] = {"sigmoid": Sigmoid, "ramp": Ramp, "interval": Interval}
     return [field.name for field in fields(shapes[place[3]])]

@@ -8,8 +8,8 @@ from svdd.clusters.remote_reward import reward_on_ray
 from svdd.clusters.runs import batch_of, run_on_ray
 from svdd.decoding.decoding import Decoding
 from svdd.runs.folder import RunFolder
-from svdd.runs.job import Job, job_reward, make_decoding
-from svdd.runs.make import makes_processes
+from svdd.runs.job import Job
+from svdd.runs.make import job_reward, make_decoding, makes_processes
 from svdd.runs.parts import Parts
 from svdd.runs.watching import Watch
 

@@ -1,12 +1,13 @@
-"""NAME=VALUE, as flags and job files write settings."""
+"""NAME=VALUE, as flags and scores write settings."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
 
 
-def pair(flag: str, text: str) -> tuple[str, Any]:
-    """NAME=VALUE of a flag, the value as YAML reads it.
+def pair(flag: str, text: str) -> tuple[str, str]:
+    """The name and the value of NAME=VALUE, both as text.
 
     Raises:
         ValueError: for other text.
@@ -14,7 +15,21 @@ def pair(flag: str, text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise ValueError(f"--{flag.replace('_', '-')} takes NAME=VALUE, got {text!r}")
+    return name, value
+
+
+def pairs(flag: str, texts: Iterable[str]) -> dict[str, str]:
+    """The values by name of some NAME=VALUE.
+
+    Raises:
+        ValueError: for other text.
+    """
+    return dict(pair(flag, text) for text in texts)
+
+
+def as_yaml(text: str) -> Any:
+    """A value as YAML reads it, text where it cannot."""
     try:
-        return name, yaml.safe_load(value)
+        return yaml.safe_load(text)
     except yaml.YAMLError:
-        return name, value
+        return text

@@ -1,7 +1,8 @@
 """Seconds a design, measured by short runs that are thrown away."""
 
 from svdd.method.table import METHODS
-from svdd.runs.job import Job, made_decoding
+from svdd.runs.job import Job
+from svdd.runs.make import made_decoding
 
 MOST = 16
 """Designs of a pilot, at most."""
@@ -11,7 +12,7 @@ TIMES = 2
 
 def seconds_a_design(job: Job) -> float:
     """Wall time of a run of a few designs, by design; further scores and files of scores are left out."""
-    each = (job.particles or 1) if METHODS[job.method].returns == "all" else 1
+    each = METHODS[job.method].designs_per_chain(job.options())
     few = min(job.samples, max(MOST // each, 1) * each)
     short = job.model_copy(update={"samples": few, "scores": [], "cache": None})
     return min(_seconds(short) for _ in range(TIMES)) / few

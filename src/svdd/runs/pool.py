@@ -14,7 +14,8 @@ from svdd.decoding.decoding import Decoding
 from svdd.decoding.result import Result
 from svdd.runs.compared_runs import Source
 from svdd.runs.folder import RunFolder
-from svdd.runs.job import Job, made_decoding
+from svdd.runs.job import Job
+from svdd.runs.make import made_decoding
 from svdd.runs.reading import FinishedRun
 from svdd.runs.running import finish
 from svdd.runs.watching import Watch
@@ -46,9 +47,9 @@ class Pool(Source):
             FileExistsError: if the folder may not be written.
             ValueError: if the pool holds fewer than N samples, or designs that are not read back.
         """
-        folder = RunFolder(Path(job.out))
+        folder = RunFolder(job.folder())
         folder.check(force)
-        pool = FinishedRun.read(Path(self.samples(job.seed).out)).result
+        pool = FinishedRun.read(self.samples(job.seed).folder()).result
         each = job.particles or 1
         blocks = min(job.samples, len(pool) // each)
         if not blocks:
@@ -61,7 +62,7 @@ class Pool(Source):
 
     def go_on(self, job: Job, watch: Watch) -> None:
         """Reads the run again, if it is not finished."""
-        if not RunFolder(Path(job.out)).finished():
+        if not RunFolder(job.folder()).finished():
             self.start(job, True, watch)
 
 

@@ -10,8 +10,9 @@ import pandas as pd
 import torch
 
 from svdd.chain.designs import DesignKind
-from svdd.cost.ledger import Usage
+from svdd.cost.ledger import Breakdown, Usage
 from svdd.decoding.result import COLUMNS, Result
+from svdd.decoding.trace import Trace
 from svdd.metrics.kit import kit_of
 from svdd.runs.folder import RunFolder
 from svdd.runs.job import Job, make_job
@@ -63,7 +64,20 @@ def _result(path: Path, written: dict[str, Any], kind: DesignKind) -> Result:
         raise ValueError(f"the samples of {path} are damaged, or not designs of its model ({error})") from None
     rewards, _ = columns.pop("reward"), columns.pop("valid")
     told: dict[str, Any] = {"usage": usage, "settings": written["settings"], "about": written["model"], "kind": kind}
+    told |= {"log_z": written.get("log_z"), "trace": _trace(path), "breakdown": _breakdown(written), "folder": path}
     return Result(samples, rewards, frame["chain"].tolist(), columns, **told)
+
+
+def _trace(path: Path) -> Trace:
+    """The steps of a run, none where the file is not there."""
+    file, trace = path / "steps.parquet", Trace()
+    return trace.resume(torch.tensor(pd.read_parquet(file).to_numpy(float))) if file.is_file() else trace
+
+
+def _breakdown(written: dict[str, Any]) -> Breakdown:
+    breakdown = Breakdown()
+    breakdown.restore(written.get("breakdown", {}))
+    return breakdown
 
 
 def grouped(runs: Sequence[FinishedRun]) -> list[list[FinishedRun]]:

@@ -10,7 +10,10 @@ from typing import Any
 from svdd.decoding.decoding import Decoding
 from svdd.decoding.result import Result
 from svdd.runs.folder import Beside, RunFolder
-from svdd.runs.job import Job, made_decoding, make_job, read_settings
+from svdd.runs.guided import Guided
+from svdd.runs.job import Job, make_job, read_settings
+from svdd.runs.labels import settings
+from svdd.runs.make import made_decoding
 from svdd.runs.watching import NOBODY, RunStopped, RunWarning, Watch
 from svdd.scoring.score_file import ScoreCache
 
@@ -80,6 +83,47 @@ def drive(decoding: Decoding, claim: _Claim, save_seconds: float, watch: Watch, 
     claim()
 
 
+class OtherRunError(FileExistsError):
+    """A folder holds the run of another job."""
+
+
+def run_in_folder(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[str, Any]:
+    """Runs a job in its folder: an unfinished run of the same job goes on, a finished one stays as it is.
+
+    Args:
+        job: with the folder to write.
+        force: replaces an earlier run in the folder.
+        watch: follows the run, and may stop it.
+
+    Returns:
+        What run.json holds.
+
+    Raises:
+        OtherRunError: if the folder holds the run of another job, and `force` is not given.
+        FileExistsError: if the folder may not be written.
+        ValueError: for anything in the job that is unknown or does not fit together.
+        RunStopped: if the watch stops it.
+    """
+    job.check_names()
+    folder = RunFolder(job.folder())
+    if force or not (folder.is_run() and folder.job.is_file()):
+        return run_job(job, force, watch)
+    there, wanted = _decides(make_job(read_settings(folder.job))), _decides(job.anchored())
+    differing = [name for name in {**there, **wanted} if there.get(name) != wanted.get(name)]
+    if differing:
+        go_on = "" if folder.finished() else f", go on with that one: svdd resume {folder.path}"
+        raise OtherRunError(
+            f"{folder.path} already holds a run of another job, which differs in {', '.join(differing)}; choose another "
+            f"folder{go_on}, or replace it with --force (force=True in Python)"
+        )
+    return resume_job(folder.path, watch)
+
+
+def _decides(job: Job) -> dict[str, Any]:
+    """What decides the designs of a run and the columns of their table."""
+    return settings(job) | {"seed": job.seed, "scores": job.scores}
+
+
 def run_job(job: Job, force: bool = False, watch: Watch = NOBODY, designs_only: bool = False) -> dict[str, Any]:
     """Runs a job from its start; returns what run.json holds.
 
@@ -94,10 +138,10 @@ def run_job(job: Job, force: bool = False, watch: Watch = NOBODY, designs_only: 
         ValueError: for anything in the job that is unknown or does not fit together.
         RunStopped: if the watch stops it.
     """
-    folder = RunFolder(Path(job.out))
+    job.check_names()
+    folder = RunFolder(job.folder())
     folder.check(force)
-    for name in job.code():
-        watch.tell(f"running {name}, which the job names")
+    tell_code(job, watch)
     return _completed(job.anchored(), folder, watch, resumed=False, designs_only=designs_only)
 
 
@@ -117,7 +161,15 @@ def resume_job(path: Path, watch: Watch = NOBODY, designs_only: bool = False) ->
     if folder.finished():
         return folder.record()
     folder.check_files()
-    return _completed(make_job(read_settings(folder.job)), folder, watch, resumed=True, designs_only=designs_only)
+    job = make_job(read_settings(folder.job))
+    tell_code(job, watch)
+    return _completed(job, folder, watch, resumed=True, designs_only=designs_only)
+
+
+def tell_code(job: Guided, watch: Watch) -> None:
+    """Says which code of a user's own is about to run."""
+    for name in job.code():
+        watch.tell(f"running {name}, which the job names")
 
 
 def _completed(job: Job, folder: RunFolder, watch: Watch, resumed: bool, designs_only: bool) -> dict[str, Any]:

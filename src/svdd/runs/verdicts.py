@@ -86,10 +86,9 @@ def _likelihood(svdd: Designs, model: Designs, columns: Sequence[Column]) -> lis
     """What the reward cost in likelihood, where there is a bound of it."""
     if not (numpy.isfinite(svdd.elbo).any() and numpy.isfinite(model.elbo).any()):
         return []
-    bound = drawn_against(columns)[0]
     told = compared(("svdd", svdd, mean(svdd.elbo)), ("the pretrained model", model, mean(model.elbo)))
     pair = " against ".join(number(float(numpy.nanmean(values))) for values in (svdd.elbo, model.elbo))
-    return [f"By the {bound.words}, in {bound.unit}, {told}: mean {pair}."]
+    return [f"By the {bound.words}, in {bound.unit}, {told}: mean {pair}." for bound in drawn_against(columns)[:1]]
 
 
 def _price(svdd: Mapping[Any, Any], model: Mapping[Any, Any], columns: Sequence[Column]) -> list[str]:

@@ -32,9 +32,8 @@ class BestDesigns:
         better = (rewards > floor).nonzero().flatten().tolist()
         if not better or not size:
             return
-        fresh, numbers = picked(designs, better), rewards[better]
-        if self.designs is not None:
-            fresh, numbers = joined([self.designs, fresh]), torch.cat([self.rewards, numbers])
+        kept = [] if self.designs is None else [self.designs]
+        fresh, numbers = joined([*kept, picked(designs, better)]), torch.cat([self.rewards, rewards[better]])
         order = numbers.argsort(descending=True, stable=True).tolist()
         keys = self.keys(fresh)
         order = [order[i] for i in first_of([keys[i] for i in order], lambda key: True)][:size]

@@ -7,6 +7,7 @@ A `Composite` reward is put together from them: a run puts its memory and its fi
 import math
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,9 +22,8 @@ from svdd.scoring.scorer import ComponentScorer
 
 def as_component(reward: Reward, name: str) -> ComponentScorer:
     """The scorer of a component as it is; of any other reward one without memory."""
-    if isinstance(reward, ComponentScorer):
-        return reward
-    return ComponentScorer(reward, share=False, source=f"component {name}")
+    made = partial(ComponentScorer, share=False, source=f"component {name}")
+    return reward if isinstance(reward, ComponentScorer) else made(reward)
 
 
 def names_of(reward: Reward) -> list[str]:
@@ -42,10 +42,7 @@ def table_of(reward: Reward, designs: Any) -> dict[str, list[Any]]:
     if not n:
         return {name: [] for name in names_of(reward)}
     try:
-        if isinstance(reward, Composite):
-            return reward.table(designs)
-        parts: Mapping[str, Reward] = traits_of(reward).components
-        return {name: as_component(part, name)(designs) for name, part in parts.items()}
+        return reward.table(designs) if isinstance(reward, Composite) else _table(traits_of(reward).components, designs)
     except RewardError:
         raise
     except Exception as error:
@@ -58,6 +55,10 @@ def table_of(reward: Reward, designs: Any) -> dict[str, list[Any]]:
             return {name: [math.nan] for name in names_of(reward)}
         tables = [table_of(reward, picked(designs, [i])) for i in range(n)]
         return {name: [one for table in tables for one in table[name]] for name in tables[0]}
+
+
+def _table(components: Mapping[str, Reward], designs: Any) -> dict[str, list[Any]]:
+    return {name: as_component(one, name)(designs) for name, one in components.items()}
 
 
 def _numbers(values: list[Any]) -> Tensor:

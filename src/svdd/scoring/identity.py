@@ -13,7 +13,7 @@ import inspect
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -95,10 +95,13 @@ def reward_identity(reward: Reward | Origin) -> Identity:
     Raises:
         ValueError: for a reward whose code cannot be told: a closure, an object of some class, a function typed in.
     """
-    own = getattr(reward, "identity", None)
-    if isinstance(own, Identity):
-        return own
-    return Identity(_parts(reward) if own is None else {"told": str(own)})
+    parts = next((one for one in (rule(reward) for rule in _RULES) if one is not None), None)
+    if parts is None:
+        raise ValueError(
+            f"the reward {reward!r:.80} cannot be told from others by its code, which a file of scores needs: give it by "
+            "name, as a function of a module, or with an attribute identity = 'mine, version 1'"
+        )
+    return Identity(parts)
 
 
 def origin_of(reward: Reward) -> Origin | None:
@@ -119,10 +122,9 @@ def difference(stored: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     before, after = stored.get("packages", {}), now.get("packages", {})
     changes = [f"{name} {before.get(name)}, now {after.get(name)}" for name in sorted(before.keys() | after.keys())
                if before.get(name) != after.get(name)]  # fmt: skip
-    if stored.get("version") != now.get("version"):
-        changes.append(f"version {stored.get('version')} of the reward, now {now.get('version')}")
-    if stored.get("weights") != now.get("weights"):
-        changes.append("other weights")
+    version = f"version {stored.get('version')} of the reward, now {now.get('version')}"
+    words = {"version": version, "weights": "other weights"}
+    changes += [said for part, said in words.items() if stored.get(part) != now.get(part)]
     return "; ".join(changes)
 
 
@@ -146,30 +148,41 @@ def source_of(function: Callable[..., Any]) -> str:
 def file_hash(path: Path) -> str:
     """The hash of a file's content; a process reads a large file once, unless its size or time changes."""
     state = path.stat()
-    if time.time_ns() - state.st_mtime_ns < _SETTLED_NS:
-        return _hash(path)
-    return _hash_of_settled(path.resolve(), state.st_size, state.st_mtime_ns)
+    settled = time.time_ns() - state.st_mtime_ns >= _SETTLED_NS
+    return _hash_of_settled(path.resolve(), state.st_size, state.st_mtime_ns) if settled else _hash(path)
 
 
-def _parts(reward: Any) -> dict[str, Any]:
-    if isinstance(reward, Origin):
-        return reward.parts()
-    origin, other = origin_of(reward), getattr(reward, "stands_for", None)
-    if origin is not None:
-        return origin.parts()
-    if other is not None:  # such as a pool of workers, which has the identity of what is in them
-        return dict(reward_identity(other).parts)
-    if isinstance(reward, partial):
-        return {
-            "partial": reward_identity(reward.func).parts,
-            "arguments": _plain(reward.args) + _plain(sorted(reward.keywords.items())),
-        }
-    if inspect.isfunction(reward) and "<" not in reward.__qualname__ and reward.__closure__ is None:
-        return Origin(reward.__qualname__, code=source_of(reward)).parts()
-    raise ValueError(
-        f"the reward {reward!r:.80} cannot be told from others by its code, which a file of scores needs: give it by name, "
-        "as a function of a module, or with an attribute identity = 'mine, version 1'"
-    )
+def _as_it_says(reward: Any) -> Mapping[str, Any] | None:
+    own = getattr(reward, "identity", None)
+    return own.parts if isinstance(own, Identity) else None if own is None else {"told": str(own)}
+
+
+def _of_its_origin(reward: Any) -> Mapping[str, Any] | None:
+    origin = reward if isinstance(reward, Origin) else origin_of(reward)
+    return None if origin is None else origin.parts()
+
+
+def _of_what_it_stands_for(reward: Any) -> Mapping[str, Any] | None:
+    """Such as a pool of workers, which has the identity of what is in them."""
+    other = getattr(reward, "stands_for", None)
+    return None if other is None else reward_identity(other).parts
+
+
+def _of_a_partial(reward: Any) -> Mapping[str, Any] | None:
+    if not isinstance(reward, partial):
+        return None
+    arguments = _plain(reward.args) + _plain(sorted(reward.keywords.items()))
+    return {"partial": reward_identity(reward.func).parts, "arguments": arguments}
+
+
+def _of_a_function(reward: Any) -> Mapping[str, Any] | None:
+    """Of one whose file says all of it: neither one typed in nor a closure."""
+    whole = inspect.isfunction(reward) and "<" not in reward.__qualname__ and reward.__closure__ is None
+    return Origin(reward.__qualname__, code=source_of(reward)).parts() if whole else None
+
+
+# What an identity is made of: the first that says something.
+_RULES = (_as_it_says, _of_its_origin, _of_what_it_stands_for, _of_a_partial, _of_a_function)
 
 
 def _plain(values: Any) -> str:
@@ -190,12 +203,10 @@ def _version(package: str) -> str:
         return "unknown"
 
 
-def _files(options: Mapping[str, Any]) -> Iterator[Path]:
+def _files(options: Mapping[str, Any]) -> list[Path]:
     """The files that options name, such as the weights of a reward, each and those in folders."""
-    for value in options.values():
-        if isinstance(value, str | Path) and os.path.exists(value):
-            path = Path(value)
-            yield from [path] if path.is_file() else (one for one in sorted(path.rglob("*")) if one.is_file())
+    paths = [Path(value) for value in options.values() if isinstance(value, str | Path) and os.path.exists(value)]
+    return [file for path in paths for file in (path, *sorted(path.rglob("*"))) if file.is_file()]
 
 
 def _without_versions(parts: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from svdd.cost.batches import count, out_of_memory, picked
+from svdd.cost.clock import BudgetSpent
 from svdd.cost.ledger import Breakdown, Outcomes
 from svdd.scoring.numbers import checked, read_answer, shown
 from svdd.scoring.policy import WORDS, Policy, RewardFailureWarning
@@ -62,6 +63,7 @@ class Judge:
 
         Raises:
             RewardError: for an answer that is not one number per design.
+            BudgetSpent: if a reward that has to wait has too little time left.
             Exception: what the reward raised, where the policy stops at it, and where memory ran out.
         """
         n, retries = count(designs), self.policy.retries
@@ -72,7 +74,7 @@ class Judge:
             try:
                 given = self.hand_over(picked(designs, rows)) if pending is None else pending
                 numbers[rows], found = read_answer(given.result(), len(rows), self.source)
-            except RewardError:
+            except (RewardError, BudgetSpent):
                 raise
             except Exception as error:
                 if out_of_memory(error) or (not self.policy.retries and self.policy.stops(failure(error).kind)):
@@ -111,11 +113,10 @@ class Judge:
             checked(numbers[answered], picked(designs, answered), len(answered), self.source)
         self.count(len(numbers), failures)
         self.outcomes.invalid += int(numbers.isneginf().sum())
-        for row, one in failures.items():
-            if one.kind == "invalid":
-                self.breakdown.count(one.why)
-                continue
-            setattr(self.outcomes, one.kind, getattr(self.outcomes, one.kind) + 1)
+        for why in [one.why for one in failures.values() if one.kind == "invalid"]:
+            self.breakdown.count(why)
+        for row, one in failed.items():
+            self.outcomes.count(one.kind)
             numbers[row] = (one.policy or self.policy).number(one.kind)
             self._warn(designs, row, one)
 

@@ -1,5 +1,6 @@
 """Answers of rewards as numbers: one float64 per design, on the CPU, and what stands where there is no number."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -51,10 +52,10 @@ def checked(numbers: Any, designs: Any, n: int, source: str = "reward") -> Float
     """
     tensor = as_numbers(numbers, n, source)
     bad = (tensor.isnan() | tensor.isposinf()).nonzero().flatten().tolist()
+    kinds = ["NaN" if math.isnan(number) else "+inf" for number in tensor[bad].tolist()]
     if bad:
-        kind = "NaN" if bool(tensor[bad[0]].isnan()) else "+inf"
         raise RewardError(
-            f"the {source} returned {kind} for {len(bad)} of {n} designs (rows {str(bad[:5])[1:-1]}"
+            f"the {source} returned {kinds[0]} for {len(bad)} of {n} designs (rows {str(bad[:5])[1:-1]}"
             f"{', ...' if len(bad) > 5 else ''}), such as {shown(designs, bad[0])}; "
             "return -inf for an invalid design"
         )
@@ -69,9 +70,8 @@ def listed(answer: Any, n: int, source: str) -> list[Any]:
     """
     numbers, failures = read_answer(answer, n, source)
     values: list[Any] = numbers.tolist()
-    for row, one in failures.items():
-        if one.kind != "nan":
-            values[row] = Invalid(one.why) if one.kind == "invalid" else one
+    for row, one in [(row, one) for row, one in failures.items() if one.kind != "nan"]:
+        values[row] = Invalid(one.why) if one.kind == "invalid" else one
     return values
 
 
@@ -81,12 +81,11 @@ def read_answer(answer: Any, n: int, source: str = "reward") -> tuple[Float[Tens
     Raises:
         RewardError: for an answer that is not one number per design.
     """
-    failures = dict[int, Failure]()
-    if isinstance(answer, list):
-        failures = {i: one for i, one in enumerate(answer) if isinstance(one, Failure)}
-        failures |= {i: Failure("invalid", one.why) for i, one in enumerate(answer) if isinstance(one, Invalid)}
-        answer = [0.0 if isinstance(one, Failure) else one for one in answer] if failures else answer
-    numbers = as_numbers(answer, n, source)
+    listed = answer if isinstance(answer, list) else []
+    failures = {i: one for i, one in enumerate(listed) if isinstance(one, Failure)}
+    plain = [0.0 if isinstance(one, Failure) else one for one in listed] if failures else answer
+    failures |= {i: Failure("invalid", one.why) for i, one in enumerate(listed) if isinstance(one, Invalid)}
+    numbers = as_numbers(plain, n, source)
     for i in (numbers.isnan() | numbers.isposinf()).nonzero().flatten().tolist():
         failures[i] = Failure("nan", str(float(numbers[i])))
     return numbers, failures

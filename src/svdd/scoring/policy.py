@@ -96,8 +96,8 @@ class NoNumber(Policy):
         return False
 
     def number(self, kind: str) -> float:
-        """NaN."""
-        return math.nan
+        """NaN, unless it is said what such a design counts as."""
+        return math.nan if getattr(self, kind) == "stop" else super().number(kind)
 
 
 def told(outcomes: Mapping[str, int], invalid: Mapping[str, int] | None = None) -> list[str]:

@@ -100,6 +100,12 @@ def like(wrapper: Reward, reward: Reward) -> Reward:
     return wrapper
 
 
+def name_of(reward: Reward) -> str:
+    """What a reward is called: its name in the registry, or that of its function or class."""
+    named = getattr(reward, "named", (reward,))[0]
+    return named if isinstance(named, str) else getattr(named, "__name__", type(named).__name__)
+
+
 def close(reward: Reward) -> None:
     """Ends what a reward has started, worker processes and connections; most have nothing to end."""
     getattr(reward, "close", lambda: None)()

@@ -14,6 +14,7 @@ import os
 import sqlite3
 import time
 import warnings
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -161,11 +162,10 @@ class ScoreCache:
         if (identity, name) in self._warned:
             return
         self._warned.add((identity, name))
-        lost: dict[str, int] = {}
+        lost = Counter[str]()
         for scheme, parts, scores in self._others(identity, name):
-            why = _why_lost(scheme, json.loads(parts), _parts(identity))
-            if why:
-                lost[why] = lost.get(why, 0) + scores
+            lost[_why_lost(scheme, json.loads(parts), _parts(identity))] += scores
+        del lost[""]  # those of other rewards
         for why, scores in lost.items():
             text = f"{scores:,} scores of {name} in {self.path} {why} and no longer count: the run pays for them again"
             warnings.warn(text, LostScoresWarning, stacklevel=2)

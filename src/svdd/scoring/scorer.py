@@ -130,12 +130,11 @@ class Scorer:
 
     def count_again(self, designs: Any, stored: Sequence[Stored]) -> None:
         """Counts what a lost part of the run had counted: failures, invalid designs, their reasons, rows of components."""
-        for score, outcome in stored:
-            name, _, why = (outcome or ("invalid" if score == -torch.inf else "")).partition(": ")
-            if name:
-                setattr(self.outcomes, name, getattr(self.outcomes, name) + 1)
-            if why:
-                self.breakdown.count(why)
+        told = [outcome or ("invalid" if score == -torch.inf else "") for score, outcome in stored]
+        for kind in [one.partition(": ")[0] for one in told if one]:
+            self.outcomes.count(kind)
+        for why in [one.partition(": ")[2] for one in told if ": " in one]:
+            self.breakdown.count(why)
         answered = [i for i, one in enumerate(stored) if not one.outcome or one.outcome.startswith("invalid")]
         if answered and isinstance(self.reward, Composite):
             self.reward(picked(designs, answered))
@@ -144,7 +143,8 @@ class Scorer:
         """Gives the reward designs; the seconds that this takes are counted."""
         started = perf_counter()
         try:
-            return self.judge.hand_over(designs)
+            with self.budget.clock():
+                return self.judge.hand_over(designs)
         finally:
             self.cost.seconds += perf_counter() - started
 
@@ -152,7 +152,8 @@ class Scorer:
         """Waits for an answer, which is judged, counted and stored: the only place where one enters."""
         started = perf_counter()
         try:
-            numbers, failures = self.judge.collect(designs, answer)
+            with self.budget.clock():
+                numbers, failures = self.judge.collect(designs, answer)
         finally:  # a call that fails, and is made again with fewer rows, costs time
             self.cost.seconds += perf_counter() - started
             self.cost.calls += 1
@@ -241,18 +242,14 @@ class Question:
         self.scorer, self.designs = scorer, designs
         self._keys: Sequence[Hashable] = keys if (keys := scorer.keys(designs)) is not None else range(count(designs))
         self._shared = keys is not None
+        self._answers: dict[Hashable, float] = {}
+        self._known = scorer.known if self._shared else self._answers
         fresh = self._new() if self._shared else list(range(count(designs)))
         self._hits = len(self._keys) - len(fresh)
         rows = scorer.recall(designs, self._keys, fresh) if self._shared else fresh
         self._reserved: list[int] = []
-        self._answers: dict[Hashable, Any] = {}
         self._work: deque[tuple[list[int], Pending | None]] = deque()
-        self._reserve(rows)
-        if scorer.traits.in_background:
-            parts = (rows[i : i + scorer.at_once] for i in range(0, len(rows), scorer.at_once))
-            self._work.extend([(part, scorer.hand_over(self._of(part))) for part in parts])
-        elif rows:
-            self._work.append((rows, None))
+        self._begin(rows)
 
     def result(self) -> Any:
         """Waits for the answers.
@@ -281,8 +278,8 @@ class Question:
                     self._answers.update(zip(keys, values, strict=True))
         finally:
             self._release()
-        known = scorer.known if self._shared else self._answers
         scorer.cost.hits, self._hits = scorer.cost.hits + self._hits, 0
+        known = self._known
         return scorer.answer([known[key] if key in known else self._answers[key] for key in self._keys])
 
     def _of(self, rows: list[int]) -> Any:
@@ -295,15 +292,18 @@ class Question:
 
     def _late(self) -> bool:
         """Whether there are designs that an earlier question was to answer, and has not; they are work now."""
-        if not self._shared:
-            return False
-        known = self.scorer.known
-        rows = first_of(self._keys, lambda key: key not in known and key not in self._answers)
-        if rows:
-            self._hits -= len(rows)
-            self._reserve(rows)
-            self._work.append((rows, None))
+        rows = first_of(self._keys, lambda key: key not in self._known and key not in self._answers)
+        self._hits -= len(rows)
+        self._begin(rows)
         return bool(rows)
+
+    def _begin(self, rows: list[int]) -> None:
+        """Designs to be answered for are work: a reward in the background is given them now."""
+        self._reserve(rows)
+        size = self.scorer.at_once
+        parts = [rows[i : i + size] for i in range(0, len(rows), size)]
+        begun = [self.scorer.hand_over(self._of(part)) if self.scorer.traits.in_background else None for part in parts]
+        self._work.extend(zip(parts, begun, strict=True))
 
     def _reserve(self, rows: list[int]) -> None:
         if rows:

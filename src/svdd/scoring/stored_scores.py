@@ -97,9 +97,8 @@ class StoredScores(NoStore):
         return other
 
     def _warn_of_lost_scores(self) -> None:
-        for file in (self.cache, self._files.journal):
-            if file is not None:
-                file.warn_of_lost_scores(self.identity, self.name)
+        for file in _given(self.cache, self._files.journal):
+            file.warn_of_lost_scores(self.identity, self.name)
 
     def look_up(self, keys: Sequence[Hashable], cost: Cost) -> tuple[dict[Hashable, Stored], list[Hashable]]:
         """See `NoStore`."""
@@ -138,6 +137,9 @@ class StoredScores(NoStore):
 
     def close(self) -> None:
         """See `NoStore`."""
-        for file in (self.cache if self.owned else None, self._files.journal):
-            if file is not None:
-                file.close()
+        for file in _given(self.cache if self.owned else None, self._files.journal):
+            file.close()
+
+
+def _given(*files: ScoreCache | None) -> list[ScoreCache]:
+    return [file for file in files if file is not None]

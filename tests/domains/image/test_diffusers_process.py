@@ -163,7 +163,7 @@ def test_a_class_is_what_the_network_is_told():
     with torch.no_grad():
         said = unet(particles.x["latents"], timestep, class_labels=torch.tensor([3, 1, 3, 1])).sample
     torch.testing.assert_close(particles.posterior.parts["latents"].output, said, rtol=1e-5, atol=1e-6)
-    assert load("classes").about["classes"] == [0, 1, 2, 3, 4]
+    assert load("classes").kind.classes == (0, 1, 2, 3, 4)
 
 
 @pytest.mark.slow

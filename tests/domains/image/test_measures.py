@@ -9,8 +9,10 @@ import torch
 from PIL import Image
 
 from svdd.decoding.result import Result
+from svdd.domains.image.designs import ImageKind
 from svdd.domains.image.figures import best_images, side_by_side
 from svdd.domains.image.files import read_images, write_designs
+from svdd.domains.image.kit import KIT
 from svdd.domains.image.measures.distances import (
     ImageFeatures,
     ImageReference,
@@ -21,7 +23,6 @@ from svdd.domains.image.measures.distances import (
     near_duplicates,
 )
 from svdd.domains.image.measures.features import moments_of
-from svdd.domains.image.kit import KIT
 from svdd.domains.image.measures.measures import ImageDesigns, measured_images
 from svdd.domains.image.pixels import from_uint8, to_uint8
 from svdd.domains.image.prompts import captioned, encode_prompts
@@ -40,7 +41,7 @@ def noise(n=8, size=4, seed=0):
 
 def result(images, prompts=None, **more):
     n = len(images)
-    given = {"rewards": torch.arange(n).double(), "chain": list(range(n)), "about": {"domain": "image"}} | more
+    given = {"rewards": torch.arange(n).double(), "chain": list(range(n)), "kind": ImageKind()} | more
     return Result(images if prompts is None else captioned(images, encode_prompts(prompts)), **given)
 
 
@@ -151,7 +152,7 @@ def test_rows_of_several_runs_pool_them_and_notes_say_by_what_they_are_measured(
 
 
 def test_classes_stand_for_prompts_where_there_are_none():
-    made = result(noise(), about={"domain": "image", "classes": [3, 5]}, chain=[0, 1, 2, 3, 4, 5, 6, 7])
+    made = result(noise(), kind=ImageKind((3, 5)), chain=[0, 1, 2, 3, 4, 5, 6, 7])
     assert measured_images(made, MEANS).groups == ("3", "5") * 4
 
 
@@ -192,7 +193,7 @@ def test_the_best_images_are_shown_with_their_numbers():
     shown = best_images(made)
     assert [one["id"] for one in shown[:2]] == ["svdd-0018", "svdd-0017"]
     assert len(shown) == 12
-    assert shown[0]["prompt"] == "prompt 18"
+    assert shown[0]["text"] == "prompt 18"
     assert shown[0]["numbers"] == {"reward": "18"}
     picture = pixels_of(shown[0]["source"])
     assert picture.size == (256, 256)  # by whole pixels
@@ -209,7 +210,7 @@ def test_the_best_images_are_shown_with_their_numbers():
 def test_runs_side_by_side_show_the_chains_they_share():
     before = result(noise(4, size=32), PROMPTS[:4], chain=[0, 1, 2, 3])
     after = result(noise(4, size=32, seed=1), PROMPTS[:4], chain=[1, 1, 2, 7])
-    made = side_by_side({"pretrained": before, "svdd": after})
+    (made,) = side_by_side({"pretrained": before, "svdd": after})
     assert made["says"] == "A row each, from the top: pretrained; svdd. A column each: chains 1, 2 (a dog; a cat)."
     picture = pixels_of(made["source"])
     assert picture.size == (2 * 128 + 4, 2 * 128 + 4)
@@ -223,6 +224,6 @@ def test_runs_side_by_side_show_the_chains_they_share():
     assert [picture.getpixel(place) for place in corners] == [
         tuple(to_uint8(one[None])[0, 0, 0].tolist()) for one in firsts
     ]
-    assert side_by_side({"svdd": after}) is None
-    assert side_by_side({"svdd": after, "words": Result(["ACGT"], torch.zeros(1).double(), [0])}) is None
-    assert side_by_side({"svdd": after, "larger": result(noise(4, size=64))}) is None
+    assert side_by_side({"svdd": after}) == []
+    assert side_by_side({"svdd": after, "words": Result(["ACGT"], torch.zeros(1).double(), [0])}) == []
+    assert side_by_side({"svdd": after, "larger": result(noise(4, size=64))}) == []

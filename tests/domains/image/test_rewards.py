@@ -18,6 +18,7 @@ from support import image_functions
 from support.image_functions import first_red
 from svdd.chain.distributions import Normal
 from svdd.cost.batches import between
+from svdd.domains.image.designs import ImageKind
 from svdd.domains.image.pixels import from_uint8, to_pil, to_uint8
 from svdd.domains.image.prompts import captioned, encode_prompts
 from svdd.domains.image.rewards import pixels as rewards
@@ -264,6 +265,7 @@ def test_the_processes_of_a_block_serve_a_fit_and_its_value_too(tmp_path):
         prior=lambda n, rng: rng.normal((n, 3, 8, 8)),
         denoiser=lambda x, t, cond: Normal(0.5 + 0.01 * t * x, 0.2),
         decode=lambda x: x.clamp(0, 1),
+        kind=ImageKind(),
         attach=None,
     )
     sizes = {"rollouts": 16, "states": 2, "train_steps": 2, "held_out": 0, "candidates": 0}

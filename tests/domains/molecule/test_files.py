@@ -94,8 +94,11 @@ def test_lists_of_molecules_are_read(tmp_path, name, text):
         ("a.csv", b"id,name\n1,2\n", "needs a column smiles, got id, name"),
         ("a.csv", b"", "needs a column smiles, got no columns"),
         ("a.smi", b"\n\n", "holds no SMILES"),
-        ("a.smi", b"\xff\xfe\x00", "is not a text file of SMILES"),
-        ("a.smi.gz", b"CCO", "is not a text file of SMILES"),
+        ("a.smi", b"\xff\xfe\x00", "is not a text file"),
+        ("a.smi.gz", b"\x1f\x8bCCO", "is not a text file"),
+        ("a.csv", b'smiles\n"' + b"C" * 200_000 + b'"', "is not a table"),
+        ("a.sdf", b"CCO\n  RDKit\n", "is no file of SMILES: write the molecules as SMILES"),
+        ("molecules", b"CCO\n", "is no file of SMILES"),
     ],
 )
 def test_other_files_are_refused(tmp_path, name, data, said):

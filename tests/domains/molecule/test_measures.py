@@ -13,9 +13,9 @@ from scipy.stats import wasserstein_distance
 
 from svdd.decoding.result import Result
 from svdd.domains.molecule import chemistry as measure
+from svdd.domains.molecule.kit import KIT
 from svdd.domains.molecule.measures import chemnet
 from svdd.domains.molecule.measures.chemnet import Activations, fcd, floor, frechet
-from svdd.domains.molecule.kit import KIT
 from svdd.domains.molecule.measures.measures import measured_molecules
 from svdd.domains.molecule.measures.properties import (
     BINS,

@@ -24,7 +24,8 @@ from svdd.domains.molecule.selfies import (
     molecule_of,
 )
 from svdd.fitting.fingerprint import FingerprintError, take_fingerprint
-from svdd.runs.job import make_job, make_process
+from svdd.runs.job import make_job
+from svdd.runs.make import make_process
 
 PARACETAMOL, CAFFEINE = "CC(=O)Nc1ccc(O)cc1", "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
 MOTIF, SCAFFOLD, CROWDED, LINKER = "*c1ccc(F)cc1", "*C1CC(*)N(*)C1=O", "*C1C(*)C(*)C1*", "*c1ccncc1.*N1CCNCC1"
@@ -95,7 +96,7 @@ def test_designs_are_different_valid_molecules(model):
     samples = svdd.decode(model, long_names, candidates=2, samples=4).samples
     assert all(smiles and canonical(smiles) == smiles for smiles in samples)
     assert len(set(samples)) == 4
-    assert (model.about["name"], model.about["domain"]) == ("molecule", "molecule")
+    assert (model.about["name"], model.facts["domain"]) == ("molecule", "molecule")
 
 
 @pytest.mark.slow
@@ -260,7 +261,7 @@ def test_a_fragment_must_leave_room_and_be_the_only_one():
 def test_a_job_can_ask_for_a_fragment():
     asked = {"model": "molecule", "reward": "x.py:f", "out": "o", "steps": 3, "fragment": MOTIF}
     assert make_process(make_job(asked)).about["fragment"] == MOTIF
-    with pytest.raises(ValueError, match="four ways to begin"):
+    with pytest.raises(ValueError, match="fix and fragment are different ways to begin"):
         make_process(make_job(asked | {"fix": ["1:C"]}))
     with pytest.raises(
         ValueError, match="fragments are for the model molecule without one, and rna-utr is another or has one"

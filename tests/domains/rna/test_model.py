@@ -48,7 +48,7 @@ def test_the_model_designs_fifty_letters_of_rna(utrs):
     samples = svdd.decode(utrs, lambda designs: [d.count("U") for d in designs], samples=4, candidates=3).samples
     assert all(len(sample) == 50 and set(sample) <= set("ACGU") for sample in samples)
     assert utrs.about["name"] == "rna-utr"
-    assert utrs.about["domain"] == "rna"
+    assert utrs.kind.domain == "rna"
 
 
 @pytest.mark.slow

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from svdd.domains.sequence import rewards as shared
 from svdd.domains.rna import folding
 from svdd.domains.rna import rewards as rna
+from svdd.domains.sequence import rewards as shared
 from svdd.networks.regressors import ConvolutionalRegressor
 from svdd.networks.sequences import SequenceClassifier
 from svdd.networks.training import isolated_randomness

@@ -6,8 +6,8 @@ import numpy
 import pytest
 
 from recipes import sequence_measures
-from svdd.domains.sequence import distances as sequences
 from svdd.domains.dna import motifs
+from svdd.domains.sequence import distances as sequences
 
 
 def random_sequences(rows: int, length: int, seed: int = 0) -> list[str]:

@@ -188,7 +188,7 @@ def test_a_lightning_checkpoint_gives_its_average(kind, tmp_path, tokens, omegac
     omegaconf.forget()
     process = load(f"mdlm:{path}", steps=5)
     assert process.time_independent
-    assert process.about["length"] == LENGTH and process.about["domain"] == "dna"
+    assert (process.kind.length, process.kind.domain) == (LENGTH, "dna")
     assert process.about["weights"] == "average"
     assert_same(process, kind, weights | average, tokens)
     last = load(f"mdlm:{path}", steps=5, ema=False)
@@ -273,7 +273,7 @@ def test_a_row_does_not_depend_on_its_company(small):
 def test_alphabets(small):
     options = {"length": 8, "steps": 3, "time_conditioning": False}
     rna = load(small, alphabet="ACGU", **options)
-    assert rna.about["domain"] == "rna"
+    assert rna.kind.domain == "rna"
     assert set("".join(svdd.decode(rna, gc, method="pretrained", samples=4).samples)) <= set("ACGU")
     with pytest.raises(ValueError, match="alphabet must be 4 different letters, the mask not among them, got 'ACG'"):
         load(small, alphabet="ACG", **options)

@@ -11,18 +11,18 @@ import torch
 import svdd
 from recipes import sequence_measures
 from svdd.decoding.result import Result
-from svdd.domains.sequence import distances as sequences
-from svdd.domains.sequence import measures as evaluation
 from svdd.domains.dna import motifs
-from svdd.domains.sequence import references
-from svdd.domains.sequence.alphabets import DNA, RNA
-from svdd.domains.sequence.masked import elbo_per_site, masked_sequences
 from svdd.domains.dna.kit import KIT as DNA_KIT
 from svdd.domains.rna.kit import KIT as RNA_KIT
+from svdd.domains.sequence import distances as sequences
+from svdd.domains.sequence import measures as evaluation
+from svdd.domains.sequence import references
+from svdd.domains.sequence.alphabets import DNA, RNA
 from svdd.domains.sequence.designs import SequenceKind
+from svdd.domains.sequence.masked import elbo_per_site, masked_sequences
 from svdd.domains.sequence.measures import measured
-from svdd.metrics.measures import Designs
 from svdd.metrics import measures
+from svdd.metrics.measures import Designs
 from svdd.registry import bundled
 
 
@@ -177,7 +177,10 @@ def test_chunks_bound_every_call_and_change_nothing(result):
 
 
 def test_a_model_without_masks_has_no_likelihood_bound(result):
-    for process in (replace(model(), time_independent=False), replace(model(), about={"alphabet": "ACGT"})):
+    for process in (
+        replace(model(), time_independent=False),
+        replace(model(), kind=SequenceKind(DNA, 12, masked=False)),
+    ):
         found = measured(result, process)
         assert found.elbo_rows == 0
         assert np.isnan(found.elbo).all()
@@ -225,7 +228,7 @@ def test_rna_has_upstream_starts_and_structure():
 
 def test_the_reference_of_a_bundled_model_follows_the_reward():
     groups = json.loads(bundled("dna-enhancer", "reference.json").read_text())["groups"]
-    active, other = references.of_model("dna-enhancer", "hepg2"), references.of_model("dna-enhancer", "gc-content")
+    active, other = DNA_KIT.reference("dna-enhancer", "hepg2"), DNA_KIT.reference("dna-enhancer", "gc-content")
     assert active.words[3].tolist() == groups["active_hepg2"]["kmer3"]
     assert other.words[6].tolist() == groups["held_out"]["kmer6"]
     assert active.hits["HNF4A"] == groups["active_hepg2"]["motif_hits_mean"]["HNF4A"]

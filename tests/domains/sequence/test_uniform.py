@@ -70,7 +70,7 @@ def test_the_bound_does_not_depend_on_where_a_sequence_stands():
 
 
 def test_letters_cannot_be_fixed(utr, tmp_path):
-    said = "fixing, masking or revising letters needs absorbing noise; this model has no mask"
+    said = "needs a sequence model with absorbing noise; this model has no mask"
     for attempt in (
         lambda: infill(utr, ["N" * 50]),
         lambda: from_sequences(utr, ["A" * 50], noise=0.5),
@@ -83,10 +83,11 @@ def test_letters_cannot_be_fixed(utr, tmp_path):
 
 @pytest.mark.parametrize("flags", [{"fix": ["1:ACG"]}, {"start": "x.fasta", "noise": 0.5}, {"template": "x.fasta"}])
 def test_the_command_line_says_so_too(flags):
-    from svdd.runs.job import make_job, make_process
+    from svdd.runs.job import make_job
+    from svdd.runs.make import make_process
 
     job = make_job({"model": "rna-utr-uniform", "reward": "gc-content", "out": "x", "steps": 3, **flags})
-    with pytest.raises(ValueError, match="are for sequence models with masks, which rna-utr-uniform is not"):
+    with pytest.raises(ValueError, match="is for sequence models with masks, which rna-utr-uniform is not"):
         make_process(job)
 
 

@@ -10,7 +10,7 @@ from svdd.domains.sequence.bundled_models import masked_model
 
 
 def dna_enhancer(
-    steps: int = 128,
+    steps: int = 32,
     length: int = 200,
     weights: str | Path | None = None,
     device: torch.device | str | None = None,
@@ -29,5 +29,5 @@ def dna_enhancer(
         ValueError: for a file that is not such a network, an unknown precision, or sizes below 1.
     """
     return masked_model(
-        "dna-enhancer", "dna", DNA, steps=steps, length=length, weights=weights, device=device, precision=precision
+        "dna-enhancer", DNA, steps=steps, length=length, weights=weights, device=device, precision=precision
     )

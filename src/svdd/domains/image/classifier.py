@@ -46,8 +46,8 @@ class ImageClassifier(Configured):
     def features(self, images: Images) -> Float[Tensor, "n k"]:
         """The layer before the logits: one row an image."""
         wanted = (self.config["size"],) * 2
-        if images.shape[-2:] != wanted:
-            images = functional.interpolate(images, wanted, mode="bilinear", antialias=True)
+        same = images.shape[-2:] == wanted
+        images = images if same else functional.interpolate(images, wanted, mode="bilinear", antialias=True)
         return self.body(images * 2 - 1).mean((2, 3))  # type: ignore[no-any-return]
 
     def forward(self, images: Images) -> Float[Tensor, "n c"]:

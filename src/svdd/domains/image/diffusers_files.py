@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from svdd.messages import check_known, module_of
+from svdd.messages import check, check_known, module_of
 
 PIXELS, LATENTS = ("DDPMPipeline", "DDIMPipeline"), ("StableDiffusionPipeline",)
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -76,11 +76,9 @@ def _is_local(path: str) -> bool:
     Raises:
         ValueError: for a folder that is not there.
     """
-    if Path(path).exists():
-        return True
-    if _ID.fullmatch(path):
-        return False
-    raise ValueError(f"there is no folder {path}, and the id of a repository is OWNER/NAME")
+    local = Path(path).exists()
+    check(local or _ID.fullmatch(path), f"there is no folder {path}, and the id of a repository is OWNER/NAME")
+    return local
 
 
 def _index(library: Any, path: str, local: bool) -> Mapping[str, Any]:

@@ -60,12 +60,10 @@ def pixel_network(pipe: Any, path: str, prompt: Any, label: int | Sequence[int] 
 
 
 def _labels(path: str, number: int | None, label: int | Sequence[int] | None) -> list[int]:
-    if not number:
-        if label is not None:
-            raise ValueError(f"{path} has no table of classes; leave out class_label")
-        return []
-    labels = list(range(number)) if label is None else [label] if isinstance(label, int) else list(label)
-    if not labels or not all(0 <= one < number for one in labels):
+    if label is not None and not number:
+        raise ValueError(f"{path} has no table of classes; leave out class_label")
+    labels = list(range(number or 0)) if label is None else [label] if isinstance(label, int) else list(label)
+    if number and not (labels and all(0 <= one < number for one in labels)):
         raise ValueError(f"{path} has classes 0 to {number - 1}, got class_label={label}")
     return labels
 
@@ -99,9 +97,11 @@ def latent_network(
     both = classifier_free_guidance(network, scale)
 
     def call(x: Tensor, timestep: Tensor, row: Tensor | None) -> Tensor:
-        if not guided:
-            return network(x, timestep, text[row])
-        return both(x, timestep, {"conditional": text[row], "unconditional": without[row]})
+        return (
+            both(x, timestep, {"conditional": text[row], "unconditional": without[row]})
+            if guided
+            else network(x, timestep, text[row])
+        )
 
     facts = {"prompts": prompts, "guidance_scale": scale, "negative_prompt": negative}
     return ConditionedNetwork(call, len(prompts), 2 if guided else 1, encode_prompts(prompts), facts)

@@ -110,14 +110,11 @@ def from_any(images: Any, device: torch.device | str | None = None) -> Images:
     Raises:
         ValueError: for anything else; it names shape, type and range.
     """
-    if isinstance(images, list | tuple):
-        parts = [_batch(image) for image in images]
-        sizes = {tuple(part.shape[1:]) for part in parts}
-        if len(sizes) != 1:
-            raise ValueError(f"a batch has at least one image and all of one size, got {sorted(sizes) or 'none'}")
-        batch = torch.cat(parts)
-    else:
-        batch = _batch(images)
+    parts = [_batch(image) for image in (images if isinstance(images, list | tuple) else [images])]
+    sizes = {tuple(part.shape[1:]) for part in parts}
+    if len(sizes) != 1:
+        raise ValueError(f"a batch has at least one image and all of one size, got {sorted(sizes) or 'none'}")
+    batch = torch.cat(parts) if len(parts) > 1 else parts[0]
     return checked_images(batch if device is None else batch.to(device))
 
 
@@ -192,8 +189,7 @@ def _batch(images: Any) -> Tensor:
     tensor = tensor[None] if tensor.ndim == 3 else tensor
     if tensor.ndim != 4 or tensor.shape[1] not in (1, 3):
         raise ValueError(_NO_IMAGE + _told(images))
-    if tensor.dtype == torch.uint8:
-        tensor = tensor.float() / 255
+    tensor = tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor
     if not tensor.is_floating_point():
         raise ValueError(f"pixels are bytes, or floating point from 0 to 1, got {_told(images)}")
     return tensor.float().expand(-1, 3, -1, -1)
@@ -203,20 +199,19 @@ def _channels_first(image: Any) -> Tensor:
     """A PIL image, or an array with its channels last."""
     import numpy
 
-    if hasattr(image, "convert"):
-        image = numpy.array(image.convert("RGB"))
+    image = numpy.array(image.convert("RGB")) if hasattr(image, "convert") else image
     if not isinstance(image, numpy.ndarray) or image.dtype.kind not in "uif":
         raise ValueError(_NO_IMAGE + _told(image))
     array = image[..., None] if image.ndim == 2 else image
     return torch.from_numpy(numpy.ascontiguousarray(array)).movedim(-1, -3)
 
 
+_REMEDIES = ((-1, 1, "; x / 2 + 0.5 takes -1 to 1 there"), (0, 255, "; divide by 255, or give bytes (uint8)"))
+
+
 def _remedy(low: float, high: float) -> str:
-    if low >= -1 - SLACK and high <= 1 + SLACK:
-        return "; x / 2 + 0.5 takes -1 to 1 there"
-    if low >= -SLACK and high <= 255 + SLACK:
-        return "; divide by 255, or give bytes (uint8)"
-    return ""
+    fitting = (words for least, most, words in _REMEDIES if low >= least - SLACK and high <= most + SLACK)
+    return next(fitting, "")
 
 
 def _told(images: Any) -> str:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from svdd.networks.bases import Scaled
-from svdd.networks.regressors import check_time, time_embedding, waves
+from svdd.networks.regressors import check_time, time_embedding, with_time
 from svdd.networks.sequences import check_sizes, pooled_head
 
 
@@ -83,8 +83,7 @@ class ImageRegressor(Scaled):
         check_time(t, self.timed)
         hidden = self.stem(x.to(self.stem.weight))
         context = hidden.new_zeros(1, hidden.shape[1])
-        if self.clock is not None and t is not None:
-            context = context + self.clock(waves(t.to(hidden)))
+        context = with_time(context, self.clock, t)
         if self.table is not None:
             context = context + self.table(x.new_zeros(len(x), dtype=torch.int64) if condition is None else condition)
         for block, halve in zip(self.blocks, self.halve, strict=True):

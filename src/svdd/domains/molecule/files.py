@@ -1,16 +1,20 @@
 """Files of molecules: designs as SDF and as a picture, poses as SDF, and lists of SMILES that users give."""
 
 import csv
-import gzip
+import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from svdd.messages import check
+from svdd.user_files import text_of_file
+
 DRAWN, A_ROW, PIXELS = 24, 4, 300
 """Of the picture: molecules at most, molecules in a row, and the edge of each."""
-ENDINGS = (".smi", ".txt", ".csv", ".tsv")
+ENDINGS = (".smi", ".smiles", ".txt", ".csv", ".tsv")
 """Of files of SMILES, before `.gz`."""
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _COLUMNS = ("smiles", "sample", "mol", "molecule")
 
 
@@ -82,36 +86,40 @@ def read_molecules(path: Path) -> list[str]:
     """The SMILES of a file: the first word of every line, or a column of a table.
 
     Args:
-        path: .smi or .txt; or .csv or .tsv with a column `smiles`, also that of a run's samples.csv. Each also as .gz.
+        path: .smi, .smiles or .txt; or .csv or .tsv with a column `smiles`, also that of a run's samples.csv. Each also
+            as .gz.
 
     Raises:
         OSError: if there is no such file.
-        ValueError: if there is no molecule in it.
+        ValueError: if it is a file of another kind, or there is no molecule in it.
     """
-    opened = gzip.open if path.suffix == ".gz" else open
-    kind = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    try:
-        with opened(path, "rt", encoding="utf-8", newline="") as lines:
-            found = _column(lines, path, "\t" if kind == ".tsv" else ",") if kind in (".csv", ".tsv") else _words(lines)
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, csv.Error) as error:
-        raise ValueError(f"{path} is not a text file of SMILES ({error})") from None
-    if not found:
-        raise ValueError(f"{path} holds no SMILES")
+    kind = Path(path.name.lower().removesuffix(".gz")).suffix
+    check(
+        kind in ENDINGS,
+        f"{path} is no file of SMILES: write the molecules as SMILES, one a line, into a file that ends in .smi, or as a "
+        "table with a column smiles into one that ends in .csv or .tsv",
+    )
+    lines = io.StringIO(text_of_file(path))
+    found = _column(lines, path, _SEPARATORS[kind]) if kind in _SEPARATORS else _words(lines)
+    check(found, f"{path} holds no SMILES")
     return found
 
 
-def _words(lines: Any) -> list[str]:
+def _words(lines: Iterable[str]) -> list[str]:
     words = [line.split()[0] for line in lines if line.strip()]
     return words[1:] if words and words[0].lower() in _COLUMNS else words
 
 
-def _column(lines: Any, path: Path, separator: str) -> list[str]:
-    table = csv.reader(lines, delimiter=separator)
-    titles = [title.strip().lower() for title in next(table, [])]
+def _column(lines: Iterable[str], path: Path, separator: str) -> list[str]:
+    try:
+        first, *rows = list(csv.reader(lines, delimiter=separator)) or [[]]
+    except csv.Error as error:
+        raise ValueError(f"{path} is not a table ({error})") from None
+    titles = [title.strip().lower() for title in first]
     place = next((titles.index(name) for name in _COLUMNS if name in titles), None)
     if place is None:
         raise ValueError(f"{path} needs a column smiles, got {', '.join(titles) or 'no columns'}")
-    return [row[place].strip() for row in table if len(row) > place and row[place].strip()]
+    return [row[place].strip() for row in rows if len(row) > place and row[place].strip()]
 
 
 def _flat(smiles: str) -> Any:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from svdd.networks.bases import Scaled
-from svdd.networks.regressors import check_time, time_embedding, waves
+from svdd.networks.regressors import check_time, time_embedding, with_time
 from svdd.networks.sequences import check_sizes
 
 
@@ -91,9 +91,7 @@ class GraphRegressor(Scaled):
         real = graphs["flags"].to(self.stem.weight)
         pairs = real[:, :, None] * real[:, None] * (1 - torch.eye(real.shape[1]).to(real))
         hidden = self.stem(graphs["x"].to(real))
-        if self.clock is not None and t is not None:
-            hidden = hidden + self.clock(waves(t.to(hidden)))[:, None]
-        hidden = functional.gelu(hidden)
+        hidden = functional.gelu(with_time(hidden, self.clock, t, of_axis=2))
         for one in self.rounds:
             hidden = one(hidden, graphs["adj"].to(real), pairs)
         return self.in_units(self.head(_pooled(hidden, real)))

@@ -20,6 +20,11 @@ from svdd.metrics.kit import Figure, Finish, Gallery, Kit, Widget
 from svdd.metrics.measures import Chunks, Designs
 from svdd.scoring.reward import Reward
 
+_POSES = (
+    "The best designs where they were docked (thick, green) and the residues within 5 Angstrom (grey), from two sides."
+)
+_NO_VIEWER = ' To turn them here: pip install "svdd[viewer]"; poses.sdf opens in any other viewer.'
+
 
 class NoPosesWarning(UserWarning):
     """The best designs could not be posed in their receptor; the designs are safe."""
@@ -80,20 +85,22 @@ class MoleculeKit(Kit):
         if poses is None:
             return Finish()
         poses.save(folder / "poses.sdf")
-        return _Posed(poses)
+        return PosedFinish(poses)
 
 
 @dataclass(frozen=True)
-class _Posed(Finish):
+class PosedFinish(Finish):
     """The poses of a run in its report."""
 
     poses: Poses
 
     def figures(self) -> list[Figure]:
         """The poses from two sides."""
-        from svdd.domains.molecule.figures.poses import pose_figure
+        from svdd.domains.molecule.figures.poses import pose_drawing
+        from svdd.domains.molecule.figures.viewer import has_viewer
+        from svdd.report.figures import figure
 
-        return pose_figure(self.poses)
+        return figure("Poses", _POSES + ("" if has_viewer() else _NO_VIEWER), pose_drawing(self.poses), "broad")
 
     def widgets(self) -> list[Widget]:
         """The poses in three dimensions, where the viewer is installed."""

@@ -17,7 +17,7 @@ LENGTH = 50
 
 
 def rna_utr(
-    steps: int = 128,
+    steps: int = 64,
     weights: str | Path | None = None,
     device: torch.device | str | None = None,
     precision: str = "float32",
@@ -35,13 +35,11 @@ def rna_utr(
     Raises:
         ValueError: for a file that is not such a network, an unknown precision, or steps below 1.
     """
-    return masked_model(
-        "rna-utr", "rna", RNA, steps=steps, length=LENGTH, weights=weights, device=device, precision=precision
-    )
+    return masked_model("rna-utr", RNA, steps=steps, length=LENGTH, weights=weights, device=device, precision=precision)
 
 
 def rna_utr_uniform(
-    steps: int = 128, weights: str | Path | None = None, device: torch.device | str | None = None
+    steps: int = 64, weights: str | Path | None = None, device: torch.device | str | None = None
 ) -> Process:
     """5'UTRs of 50 letters under uniform noise (card: pretrained/rna-utr-uniform/card.md).
 
@@ -58,4 +56,4 @@ def rna_utr_uniform(
     if not isinstance(network, TimedSequenceDenoiser):
         raise ValueError(f"{path} holds a {type(network).__name__}, not a denoiser that is told the time")
     call, about = timed(network.to(device)), {"name": "rna-utr-uniform"}
-    return uniform_sequences(call, RNA, length=network.length, steps=steps, domain="rna", about=about)
+    return uniform_sequences(call, RNA, length=network.length, steps=steps, about=about)

@@ -26,7 +26,6 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 def masked_model(
     name: str,
-    domain: str,
     alphabet: Alphabet,
     *,
     steps: int,
@@ -39,7 +38,6 @@ def masked_model(
 
     Args:
         name: of the model and of its folder of bundled files.
-        domain: that measures its designs.
         alphabet: what tokens stand for.
         steps: T.
         length: letters of a design.
@@ -52,7 +50,7 @@ def masked_model(
     """
     call, batch = batched_denoiser(name, len(alphabet), length, weights, device, precision)
     about = {"name": name, "precision": precision}
-    process = masked_sequences(call, alphabet, length=length, steps=steps, domain=domain, about=about)
+    process = masked_sequences(call, alphabet, length=length, steps=steps, about=about)
     return replace(process, rows_at_once=batch)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from svdd.chain.designs import TextKind
 from svdd.domains.sequence.alphabets import Alphabet
+from svdd.registry import domains
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,14 +21,17 @@ class SequenceKind(TextKind):
         alphabet: what tokens stand for.
         length: letters of each.
         masked: whether the model has masks: then letters can be fixed, and others designed.
-        domain: that measures them: `sequence`, or one that knows more of them, such as `dna`.
+        domain: that measures them; unless given, the one of these letters, such as `dna`, or `sequence`.
     """
 
     alphabet: Alphabet
     length: int
     masked: bool = True
-    domain: str = field(default="sequence", kw_only=True)
+    domain: str = field(default="", kw_only=True)
     decides: ClassVar[tuple[str, ...]] = ("alphabet", "length")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "domain", self.domain or _domain_of(self.alphabet.letters))
 
     @property
     def symbols(self) -> int:
@@ -68,3 +72,8 @@ class SequenceKind(TextKind):
         sequences = super().read(table, folder)
         self.alphabet.encode(sequences)
         return sequences
+
+
+def _domain_of(letters: str) -> str:
+    """The domain of an alphabet."""
+    return next((one.name for one in domains() if one.letters == letters), "sequence")

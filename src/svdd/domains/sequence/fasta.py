@@ -1,12 +1,14 @@
 """Sequences that users give: FASTA files, and letters fixed at a position."""
 
+import io
 from pathlib import Path
 
 from svdd.messages import check, needs
+from svdd.user_files import text_of_file
 
 
 def read_fasta(path: Path) -> list[str]:
-    """The sequences of a FASTA file.
+    """The sequences of a FASTA file, also as .gz.
 
     Raises:
         OSError: if there is no such file.
@@ -17,12 +19,7 @@ def read_fasta(path: Path) -> list[str]:
         from Bio.SeqIO.FastaIO import SimpleFastaParser
     except ImportError:
         raise ImportError(needs("reading FASTA", "biopython", "sequences")) from None
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a text file") from None
-    lines = iter(text.splitlines(keepends=True))
-    sequences = [sequence for _, sequence in SimpleFastaParser(lines)]
+    sequences = [sequence for _, sequence in SimpleFastaParser(io.StringIO(text_of_file(path)))]
     check(all(sequences) and sequences, f"{path} must hold FASTA records: a line '>name', then the letters")
     return sequences
 

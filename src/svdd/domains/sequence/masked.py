@@ -31,7 +31,6 @@ def masked_sequences(
     survival: Survival | None = None,
     transition: Transition | None = None,
     time_independent: bool = True,
-    domain: str = "sequence",
     about: Mapping[str, Any] | None = None,
 ) -> Process:
     """A process over sequences of one length, from a network that predicts the letters behind masks.
@@ -44,7 +43,6 @@ def masked_sequences(
         survival: the schedule; log-linear unless given.
         transition: the reverse step; ancestral unless given.
         time_independent: whether the network ignores t.
-        domain: that measures the designs, `sequence` or one that knows more of them.
         about: facts for files; `steps` is added.
 
     Raises:
@@ -59,7 +57,7 @@ def masked_sequences(
         times=time_grid(steps),
         decode=alphabet.decode,
         time_independent=time_independent,
-        kind=SequenceKind(alphabet, length, domain=domain),
+        kind=SequenceKind(alphabet, length),
         about={**(about or {}), "steps": steps},
     )
 

@@ -22,7 +22,6 @@ from svdd.domains.sequence.bundled_models import rows_at_once
 from svdd.domains.sequence.masked import masked_sequences
 from svdd.domains.sequence.mdlm_networks import DiffusionTransformer, DilatedDenoiser
 from svdd.networks.foreign_files import Checkpoint, check_names, few, read_checkpoint
-from svdd.registry import domains
 
 # A weight that only this network has.
 _NETWORKS: dict[str, Any] = {"convs.0.weight": DilatedDenoiser, "vocab_embed.embedding": DiffusionTransformer}
@@ -77,8 +76,7 @@ def mdlm(
     survival = masked_log_linear(_SMALLEST)
     if letters is not None:
         return masked_sequences(
-            call, letters, length=length, steps=steps, survival=survival, time_independent=not timed,
-            domain=next((one.name for one in domains() if one.letters == letters.letters), "sequence"), about=about,
+            call, letters, length=length, steps=steps, survival=survival, time_independent=not timed, about=about,
         )  # fmt: skip
     return Process(
         prior=lambda n, rng: torch.full((n, length), symbols - 1),

@@ -29,7 +29,6 @@ def uniform_sequences(
     length: int,
     steps: int = 128,
     survival: Survival | None = None,
-    domain: str = "sequence",
     about: Mapping[str, Any] | None = None,
 ) -> Process:
     """A process over sequences of one length under uniform noise.
@@ -41,7 +40,6 @@ def uniform_sequences(
         length: L.
         steps: T, on an even grid from noise to none.
         survival: the schedule; log-linear unless given.
-        domain: that measures the designs, `sequence` or one that knows more of them.
         about: facts for files; `steps` is added.
 
     Raises:
@@ -54,7 +52,7 @@ def uniform_sequences(
         transition=uniform_marginal(survival),
         times=time_grid(steps),
         decode=alphabet.decode,
-        kind=SequenceKind(alphabet, length, masked=False, domain=domain),
+        kind=SequenceKind(alphabet, length, masked=False),
         about={**(about or {}), "steps": steps},
     )
 

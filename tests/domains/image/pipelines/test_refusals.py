@@ -204,7 +204,6 @@ def test_a_safety_checker_that_blanks_images_is_told_of():
     [
         ({"method": "svd"}, "unknown method 'svd'; did you mean"),
         ({"methods": "smc"}, "unknown option of svdd 'methods'"),
-        ({"method": "smc"}, "smc needs particles, such as particles=10"),
         ({"method": "smc", "particles": 2, "candidates": 2}, "unknown option of smc 'candidates'"),
         ({"value": "rollout,steps=2"}, "a rollout asks the network at times of its own"),
         ({"value": "rollout"}, "a rollout asks the network at times of its own"),

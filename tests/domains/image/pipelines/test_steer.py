@@ -23,7 +23,7 @@ METHODS = {
     "smc": ({"particles": 3, "temperature": 0.01}, 3),
     "beam": ({"width": 2, "candidates": 2}, 4),
     "nested-is": ({"particles": 2, "candidates": 2, "temperature": 0.01}, 4),
-    "blocks": ({"candidates": 2, "length": 2}, 2),
+    "blocks": ({"candidates": 2, "block_length": 2}, 2),
 }
 
 

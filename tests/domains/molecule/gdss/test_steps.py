@@ -227,7 +227,7 @@ def test_a_chain_does_not_depend_on_the_others(files, corrector, precision):
 
     def guided(*ids):
         rng, value = svdd.Rng(7, ids), posterior_mean(carbons)
-        return svdd.run(svdd.svdd(process, value, chains=len(ids), rng=rng, candidates=2)).particles.x
+        return svdd.last(svdd.svdd(process, value, chains=len(ids), rng=rng, candidates=2)).particles.x
 
     together, some, alone = guided(0, 1, 2, 3, 4), guided(4, 2, 0), guided(2)
     for part in ("x", "adj", "flags"):
@@ -303,7 +303,7 @@ def test_what_a_run_writes(files, tmp_path):
     folder = result.save(tmp_path / "out")
     assert (folder / "samples.csv").exists()
     assert result.about["name"] == "gdss:qm9.safetensors"
-    assert result.about["domain"] == "molecule"
+    assert result.kind.domain == "molecule"
 
 
 def test_one_atom_is_a_graph(files):

@@ -100,9 +100,9 @@ class ImageView(View):
         return _likeness(self.designs, self.reference, self.notes)
 
 
-def _within_prompts(view: ImageView) -> Statistic:
-    rows = view.designs.first
-    return images.distance_within(rows, view.distances, [view.designs.groups[row] for row in rows])
+def _within_prompts(view: ImageView) -> Statistic | None:
+    rows, groups = view.designs.first, view.designs.groups
+    return images.distance_within(rows, view.distances, [groups[row] for row in rows]) if groups else None
 
 
 def _near_duplicates(view: ImageView) -> Statistic | None:
@@ -126,7 +126,7 @@ COLUMNS = (
            lambda view: mean_between(view.designs.first, view.distances) if view.several else None, better="higher",
            price=True),
     Column("diversity_per_prompt", "the same of two designs of one prompt or class", DIVERSITY, _within_prompts,
-           better="higher", given=lambda view: bool(view.designs.groups), price=True),
+           better="higher", price=True),
     Column("near_duplicates", "share of designs with a near-duplicate", DIVERSITY, _near_duplicates, better="lower"),
     _look_of("sharpness", "sharpness"),
     _look_of("brightness", "brightness"),

@@ -45,10 +45,8 @@ class Arguments:
             ValueError: for another number of `prompts` than there are, and for several generators.
         """
         signature = call_signature(pipe)
-        named, told = dict(named), named.get("prompts")
-        if "prompts" not in signature.parameters:
-            named.pop("prompts", None)
-        given = signature.bind_partial(*args, **named).arguments
+        own = {name: value for name, value in named.items() if name != "prompts" or name in signature.parameters}
+        given = signature.bind_partial(*args, **own).arguments
         for parameter in signature.parameters.values():
             given |= given.pop(parameter.name, {}) if parameter.kind is parameter.VAR_KEYWORD else {}
         count, texts = _prompts(given)
@@ -56,10 +54,9 @@ class Arguments:
             raise ValueError("the pipeline is given no prompt, prompt=[]; give it one at least")
         if "strength" in signature.parameters:
             given = {name: _one_each(name, value, count) for name, value in given.items()}
-        if told is not None:
-            texts = [told] * count if isinstance(told, str) else list(told)
-            if len(texts) != count:
-                raise ValueError(f"every prompt of the pipeline has one text, got {len(texts)} prompts for {count}")
+        texts = _told(named["prompts"], count) if named.get("prompts") is not None else texts
+        if texts is not None and len(texts) != count:
+            raise ValueError(f"every prompt of the pipeline has one text, got {len(texts)} prompts for {count}")
         images = given.get(_IMAGES) or 1
         if isinstance(given.get("generator"), list | tuple):
             raise ValueError(
@@ -80,9 +77,7 @@ class Arguments:
     def seed(self, default: int) -> int:
         """Of the run: drawn from the user's generator, if there is one."""
         generator = self.given.get("generator")
-        if generator is None:
-            return default
-        return int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
+        return default if generator is None else _drawn(generator)
 
     @property
     def own_noise(self) -> bool:
@@ -106,12 +101,9 @@ class Arguments:
         some = range(slots) if some is None else some
         each = 1 if self.multiplies else self.images * len(some)
         given = {name: self._rows(name, value, first, last, each) for name, value in self.given.items()}
-        if self.multiplies == _IMAGES:
-            given[_IMAGES] = self.images * len(some)
-        elif self.multiplies:
-            given[self.multiplies] = len(chains) * len(some)
-        elif _IMAGES in given:
-            given[_IMAGES] = 1
+        several = {_IMAGES: self.images * len(some), "batch_size": len(chains) * len(some)}
+        one = {_IMAGES: 1} if _IMAGES in given else {}
+        given |= {self.multiplies: several[self.multiplies]} if self.multiplies else one
         if given.get("latents") is not None:
             latents = self._latents(given["latents"], slots)
             given["latents"] = latents[chains.start : chains.stop, some.start : some.stop].flatten(0, 1)
@@ -123,9 +115,9 @@ class Arguments:
             value = [value] * self.prompts
         if not _is_of_prompts(name, value, self.prompts) or (last - first == self.prompts and each == 1):
             return value
-        if isinstance(value, Tensor):
-            return value[first:last].repeat_interleave(each, 0)
-        return [entry for entry in value[first:last] for _ in range(each)]
+        some = value[first:last]
+        repeated = isinstance(value, Tensor)
+        return some.repeat_interleave(each, 0) if repeated else [entry for entry in some for _ in range(each)]
 
     def _latents(self, latents: Tensor, slots: int) -> Tensor:
         """The user's latents by chain and slot."""
@@ -149,14 +141,20 @@ def call_signature(pipe: Any) -> inspect.Signature:
 def _prompts(given: dict[str, Any]) -> tuple[int, list[str] | None]:
     """How many prompts there are, and their texts."""
     prompt = given.get("prompt")
-    if isinstance(prompt, str):
-        return 1, [prompt]
-    if isinstance(prompt, list | tuple):
-        return len(prompt), list(prompt)
-    for name in ("prompt_embeds", "class_labels"):
-        if given.get(name) is not None:
-            return len(given[name]), None
-    return given.get("batch_size") or 1, None
+    if isinstance(prompt, str | list | tuple):
+        texts = _told(prompt, 1)
+        return len(texts), texts
+    counts = [len(given[name]) for name in ("prompt_embeds", "class_labels") if given.get(name) is not None]
+    return next(iter(counts), given.get("batch_size") or 1), None
+
+
+def _told(texts: str | Sequence[str], count: int) -> list[str]:
+    """Texts as a list: one text is that of all."""
+    return [texts] * count if isinstance(texts, str) else list(texts)
+
+
+def _drawn(generator: torch.Generator) -> int:
+    return int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
 
 
 def _is_of_prompts(name: str, value: Any, prompts: int) -> bool:
@@ -178,9 +176,9 @@ def _multiplies(given: dict[str, Any], prompts: int, parameters: Any) -> str | N
     """
     pictures = [name for name, value in given.items() if _is_picture(name) and _is_of_prompts(name, value, prompts)]
     embedded = any(name.endswith("prompt_embeds") and value is not None for name, value in given.items())
-    if _IMAGES in parameters:
-        return None if embedded or (pictures and (prompts > 1 or "strength" in parameters)) else _IMAGES
-    return "batch_size" if "batch_size" in parameters else None
+    repeated = embedded or (pictures and (prompts > 1 or "strength" in parameters))
+    own = next((name for name in (_IMAGES, "batch_size") if name in parameters), None)
+    return None if own == _IMAGES and repeated else own
 
 
 def _one_each(name: str, value: Any, prompts: int) -> Any:

@@ -61,17 +61,14 @@ def images_of_model(x: Float[Tensor, "n channels h w"]) -> Images:
 def _decoded(autoencoder: Any, latents: Float[Tensor, "n channels h w"], upcasts: bool) -> Float[Tensor, "n rgb H W"]:
     """The autoencoder's images of scaled latents."""
     config = autoencoder.config
-    mean, std = (getattr(config, name, None) for name in ("latents_mean", "latents_std"))
-    x = latents
-    if mean is not None and std is not None:
-        x = x * x.new_tensor(std).view(1, -1, 1, 1)
+    statistics = [getattr(config, name, None) for name in ("latents_mean", "latents_std")]
+    mean, std = statistics if None not in statistics else ([0.0], [1.0])
+    x = latents * latents.new_tensor(std).view(1, -1, 1, 1)
     x = x / (getattr(config, "scaling_factor", None) or 1.0) + (getattr(config, "shift_factor", None) or 0.0)
-    if mean is not None and std is not None:
-        x = x + x.new_tensor(mean).view(1, -1, 1, 1)
+    x = x + x.new_tensor(mean).view(1, -1, 1, 1)
+    hooked = any(hasattr(autoencoder, hook) for hook in ("_hf_hook", "_diffusers_hook"))  # which move it themselves
     with _precise(autoencoder, upcasts):
-        x = x.to(autoencoder.dtype)
-        if not any(hasattr(autoencoder, hook) for hook in ("_hf_hook", "_diffusers_hook")):  # which move it themselves
-            x = x.to(autoencoder.device)
+        x = x.to(x.device if hooked else autoencoder.device, autoencoder.dtype)
         return autoencoder.decode(x, return_dict=False)[0].to(latents.device)
 
 

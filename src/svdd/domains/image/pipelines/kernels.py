@@ -17,8 +17,22 @@ from svdd.chain.distributions import Normal
 from svdd.chain.flows import Velocity, cps
 from svdd.domains.image.pipelines.kernel import Kernel, Prediction, wide
 from svdd.domains.image.pipelines.refusals import refusal
+from svdd.messages import check_known
 
 ETA_OF_FLOWS = 0.5
+
+
+# What a network's output says of the clean state and of the noise, by what it predicts.
+_X0_OF: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "epsilon": lambda bar, x, noise: (x - (1 - bar).sqrt() * noise) / bar.sqrt(),
+    "sample": lambda bar, x, x0: x0,
+    "v_prediction": lambda bar, x, v: bar.sqrt() * x - (1 - bar).sqrt() * v,
+}
+_NOISE_OF: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "epsilon": lambda bar, x, noise: noise,
+    "sample": lambda bar, x, x0: (x - bar.sqrt() * x0) / (1 - bar).sqrt(),
+    "v_prediction": lambda bar, x, v: bar.sqrt() * v + (1 - bar).sqrt() * x,
+}
 
 
 class _VariancePreserving(Kernel):
@@ -26,6 +40,7 @@ class _VariancePreserving(Kernel):
 
     def __init__(self, scheduler: Any, eta: int | float | None = None) -> None:
         super().__init__(scheduler, eta)
+        check_known("prediction_type", self.config.prediction_type, _X0_OF)
         self._table: Tensor = scheduler.alphas_cumprod.cpu()
         self._stride = self.config.num_train_timesteps // (scheduler.num_inference_steps or len(self.timesteps))
         self._last: Tensor = getattr(scheduler, "final_alpha_cumprod", torch.tensor(1.0)).cpu()
@@ -34,10 +49,7 @@ class _VariancePreserving(Kernel):
         return self._table[int(self.timesteps[k])] if k < len(self.timesteps) else self._last
 
     def x0_of(self, output: Tensor, k: int, x: Tensor) -> Tensor:
-        bar, kind = self._bar(k), self.config.prediction_type
-        if kind == "v_prediction":
-            return self._clipped(bar.sqrt() * x - (1 - bar).sqrt() * output)
-        return self._clipped(output if kind == "sample" else (x - (1 - bar).sqrt() * output) / bar.sqrt())
+        return self._clipped(_X0_OF[self.config.prediction_type](self._bar(k), x, output))
 
     def _clipped(self, x0: Tensor) -> Tensor:
         if self.config.thresholding:
@@ -58,22 +70,16 @@ class Ddim(_VariancePreserving):
     takes_eta = True
 
     def _next_bar(self, k: int, j: int) -> Tensor:
-        if j != k + 1:
-            return self._bar(j)
         below = int(self.timesteps[k]) - self._stride
-        return self._table[below] if below >= 0 else self._last
-
-    def _epsilon(self, prediction: Prediction, k: int, x: Tensor) -> Tensor:
-        output, bar, kind = wide(prediction.output), self._bar(k), self.config.prediction_type
-        if kind == "v_prediction":
-            return bar.sqrt() * output + (1 - bar).sqrt() * x
-        return output if kind == "epsilon" else (x - bar.sqrt() * output) / (1 - bar).sqrt()
+        one_below = self._table[below] if below >= 0 else self._last
+        return one_below if j == k + 1 else self._bar(j)
 
     def step(self, x: Tensor, prediction: Prediction, k: int, j: int) -> tuple[Tensor, Tensor]:
         bar_t, bar_s = self._bar(k), self._next_bar(k, j)
         std = self.eta * ((1 - bar_s) / (1 - bar_t) * (1 - bar_t / bar_s)).clamp(min=0).sqrt()
         keep = (1 - bar_s - std**2).clamp(min=0).sqrt()
-        return bar_s.sqrt() * prediction.x + keep * self._epsilon(prediction, k, x), std
+        noise = _NOISE_OF[self.config.prediction_type](bar_t, x, wide(prediction.output))
+        return bar_s.sqrt() * prediction.x + keep * noise, std
 
 
 class Ddpm(_VariancePreserving):
@@ -143,10 +149,8 @@ class EulerAncestral(Kernel):
         return x / (self._sigmas[self.index(t)] ** 2 + 1).sqrt()
 
     def x0_of(self, output: Tensor, k: int, x: Tensor) -> Tensor:
-        sigma = self._sigmas[k]
-        if self.config.prediction_type == "v_prediction":
-            return output * (-sigma / (sigma**2 + 1).sqrt()) + x / (sigma**2 + 1)
-        return x - sigma * output
+        sigma, of_v = self._sigmas[k], self.config.prediction_type == "v_prediction"
+        return output * (-sigma / (sigma**2 + 1).sqrt()) + x / (sigma**2 + 1) if of_v else x - sigma * output
 
     def step(self, x: Tensor, prediction: Prediction, k: int, j: int) -> tuple[Tensor, Tensor]:
         sigma_t, sigma_s = self._sigmas[k], self._sigmas[j]

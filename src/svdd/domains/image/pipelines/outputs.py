@@ -1,8 +1,9 @@
 """Outputs: what a pipeline returned for some of its prompts, put together and given its rewards."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,16 @@ def joined_outputs(outputs: Sequence[Any]) -> Any:
     return type(first)(**{name: _joined([getattr(output, name) for output in outputs]) for name in names})
 
 
+_JOIN: dict[type, Callable[[Any], Any]] = {
+    list: lambda parts: [one for part in parts for one in part],
+    Tensor: torch.cat,
+    np.ndarray: np.concatenate,
+}
+
+
 def _joined(parts: Sequence[Any]) -> Any:
-    first = parts[0]
-    if isinstance(first, list):
-        return [one for part in parts for one in part]
-    if isinstance(first, Tensor):
-        return torch.cat(list(parts))
-    return np.concatenate(parts) if isinstance(first, np.ndarray) else first
+    join = next((join for kind, join in _JOIN.items() if isinstance(parts[0], kind)), itemgetter(0))
+    return join(parts)
 
 
 def with_result(output: Any, result: Result) -> Any:

@@ -5,6 +5,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import torch
@@ -23,12 +24,12 @@ from svdd.domains.image.pipelines.running import PipelineFailed, Running, greenl
 from svdd.domains.image.pipelines.sizes import STEPS, Sizes, most_of, slots_of
 from svdd.domains.image.pipelines.together import Together
 from svdd.domains.image.prompts import encode_prompts
-from svdd.method.learned_values import Learned
+from svdd.method.learned_values import Learned, Predictor
 from svdd.method.loop import Count
 from svdd.method.table import make_method
 from svdd.method.values import Value
 from svdd.method.values_by_name import read_value
-from svdd.registry import load_reward
+from svdd.registry import as_reward, find_reward
 from svdd.scoring.reward import Reward
 
 Decoder: TypeAlias = Any
@@ -54,6 +55,7 @@ def steer(
     batch: int | None = None,
     chunks: Mapping[str, int] | None = None,
     return_all: bool = False,
+    reward_options: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> "Steered":
     r"""A diffusers pipeline that is called as before, and whose images are decoded towards a reward.
@@ -82,6 +84,7 @@ def steer(
             once. Where all candidates are more, the pipeline is called several times, in step; its callbacks are called by
             each.
         return_all: returns all particles of an image, where the method has several, instead of one.
+        reward_options: of a reward given by name.
         **options: the method's own (`temperature`, `particles`, `every`, `window`, ...), and `scores`, `on_failure` and
             `share` of `svdd.decode`.
 
@@ -112,16 +115,17 @@ def steer(
         raise ValueError('a rollout asks the network at times of its own; use "posterior-mean" or "log-mean-exp"')
     if candidates is not None or "candidates" in make_method(method, {}).options:
         options["candidates"] = _CANDIDATES if candidates is None else candidates
-    for option in make_method(method, options).missing(options):
-        raise ValueError(f"{method} needs {option}, such as {option}=10")
+    make_method(method, options)
     check_scheduler(pipe, eta)
     greenlet_module()
-    scores = {name: image_reward(score) for name, score in (run.get("scores") or {}).items()}
+    guide = find_reward(reward, reward_options)
+    scores = {name: image_reward(as_reward(score)) for name, score in (run.get("scores") or {}).items()}
     bounds = dict(chunks or {})
     sizes = Sizes(batch, bounds.pop("network", None))
     run |= {"value": _of_latents(value), "chunks": bounds, "seed": seed, "scores": scores}
-    given = load_reward(reward) if isinstance(reward, str) else reward
-    return Steered(pipe, image_reward(given), method, options, run, eta, (decode, look_ahead_decode), sizes, return_all)
+    return Steered(
+        pipe, image_reward(guide()), method, options, run, eta, (decode, look_ahead_decode), sizes, return_all
+    )
 
 
 def _check_numbers(seed: int, batch: int | None, chunks: Mapping[str, int]) -> None:
@@ -135,9 +139,11 @@ def _check_numbers(seed: int, batch: int | None, chunks: Mapping[str, int]) -> N
 
 def _of_latents(value: str | Value) -> str | Value:
     """A learned value predicts from latents; the state has more."""
-    if not isinstance(value, Learned):
-        return value
-    return replace(value, predictor=lambda x, t, cond: value.predictor(x["latents"], t, cond))
+    return replace(value, predictor=partial(_on_latents, value.predictor)) if isinstance(value, Learned) else value
+
+
+def _on_latents(predictor: Predictor, x: Any, t: Tensor, cond: Any) -> Any:
+    return predictor(x["latents"], t, cond)
 
 
 def _lock(pipe: Any) -> threading.RLock:
@@ -204,12 +210,10 @@ class Steered:
         options = dict(self.options)
         method = make_method(self.method, options)
         several = next((options[name] for name in method.sizes_of("children") if name in options), 1)
-        for name in method.sizes_of("noises"):
-            if arguments.own_noise:
-                options[name] = 1
-            elif isinstance(several, int):
-                options.setdefault(name, several)
-        return options
+        noises = method.sizes_of("noises")
+        chosen = dict.fromkeys(noises, several) if isinstance(several, int) else {}
+        given = options | dict.fromkeys(noises, 1) if arguments.own_noise else chosen | options
+        return method.defaults() | given
 
 
 class _Call:

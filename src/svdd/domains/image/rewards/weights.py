@@ -116,8 +116,8 @@ def linear_head(weights: Mapping[str, Tensor], path: str) -> nn.Sequential:
     matrices = [weights[name] for _, name in places if weights[name].ndim == 2]
     layers = [nn.utils.skip_init(nn.Linear, *reversed(matrix.shape)) for matrix in matrices]
     joined = all(one.out_features == two.in_features for one, two in pairwise(layers))
+    shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     if not layers or len(layers) != len(places) or not joined or layers[-1].out_features != 1:
-        shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
         raise ValueError(f"{path} is no stack of linear layers that ends in one number: {shapes!r:.160}")
     with torch.no_grad():
         for layer, (_, name) in zip(layers, places, strict=True):

@@ -77,8 +77,8 @@ def check_installed() -> str:
         import vina
 
         found = str(vina.__version__)
+    wanted = ".".join(map(str, OLDEST))
     if tuple(int(part) for part in found.split(".")[:3] if part.isdigit()) < OLDEST:
-        wanted = ".".join(map(str, OLDEST))
         raise ImportError(
             f'AutoDock Vina {found} reports wrong energies, docking needs {wanted} or later: pip install "vina>={wanted}"'
         )

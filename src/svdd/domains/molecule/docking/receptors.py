@@ -3,7 +3,6 @@
 Nothing is bundled: a named receptor is a file in a folder of the user's, or comes with the package `dockstring`.
 """
 
-import gzip
 import hashlib
 import importlib.util
 import math
@@ -14,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from svdd.messages import check, check_known, unknown
+from svdd.user_files import text_of_file
 
 Point = tuple[float, float, float]
 ENDINGS = (".pdbqt", ".pdbqt.gz")
@@ -160,11 +160,7 @@ def _text(path: Path) -> str:
     Raises:
         ValueError: if it is something else.
     """
-    try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
-    except (gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as a receptor in PDBQT: {error}") from None
+    text = text_of_file(path)
     check("ROOT" not in text.splitlines(), f"{path} is a ligand, with torsions, and no rigid receptor")
     check(_atoms(text), f"{path} is no receptor in PDBQT: it has no lines of atoms with three coordinates")
     return text

@@ -24,17 +24,6 @@ _BONDED = 1.9  # Angstrom, between heavy atoms
 _MARGIN = 4.0
 
 
-def pose_figure(poses: Poses) -> list[dict[str, str]]:
-    """The drawing as a figure of a report."""
-    from svdd.domains.molecule.figures.viewer import has_viewer
-    from svdd.report.figures import figure
-
-    says = "The best designs where they were docked (thick, green) and the residues within 5 Angstrom (grey), from two sides."
-    if not has_viewer():
-        says += ' To turn them here: pip install "svdd[viewer]"; poses.sdf opens in any other viewer.'
-    return figure("Poses", says, pose_drawing(poses), "broad")
-
-
 def pose_drawing(poses: Poses) -> str:
     """The best poses, each along the two axes across its longest one, as SVG."""
     shown = min(DRAWN, len(poses))

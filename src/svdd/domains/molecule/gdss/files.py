@@ -18,6 +18,7 @@ from svdd.domains.molecule.gdss.networks import HEADS, WIDTH, ScoreNetworkA, Sco
 from svdd.domains.molecule.gdss.steps import VE, VP, Noise
 from svdd.messages import check
 from svdd.networks.foreign_files import check_names, few, read_strictly
+from svdd.user_files import text_of_file
 
 NETWORKS: dict[str, Any] = {one.__name__: one for one in (ScoreNetworkA, ScoreNetworkX, ScoreNetworkX_GMH)}
 _SETTINGS = ("model_config", "params_x", "params_adj")
@@ -80,7 +81,7 @@ def _safetensors(file: Path) -> dict[str, Any]:
             header = opened.metadata() or {}
         tensors = load_file(file)
         beside = file.with_suffix(".json")
-        settings = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+        settings = json.loads(text_of_file(beside)) if beside.is_file() else {}
         settings |= {name: json.loads(header[name]) for name in _SETTINGS if name in header}
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise ValueError(f"{file} and the settings beside it cannot be read: {error}") from error
@@ -128,8 +129,8 @@ def _fitting(
     check_names(file, kind, wanted, state)
     for name, shape in wanted.items():
         found = state[name]
-        if not isinstance(found, Tensor) or tuple(found.shape) != shape or not found.is_floating_point():
-            told = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+        told = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+        if told != shape or not found.is_floating_point():
             raise ValueError(f"{file} is not quite a {kind}: {name} is {told}, not numbers of shape {shape}")
         check(bool(torch.isfinite(found).all()), f"{file} is damaged: {name} has numbers that are not finite")
     return {name: state[name].float() for name in wanted}
@@ -149,9 +150,8 @@ def shapes(params: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     for i in range(count):
         width = features if i == 0 else WIDTH
         table |= _layer(f"layers.{i}", width, channels[i], channels[i + 1], params["num_linears"])
-    if kind == "ScoreNetworkA":
-        return table | _perceptron("final", sum(channels), 2 * sum(channels), 1, 3)
-    return table | _perceptron("final", features + 2 * WIDTH, 2 * (features + 2 * WIDTH), features, 3)
+    first, last = (sum(channels), 1) if kind == "ScoreNetworkA" else (features + 2 * WIDTH, features)
+    return table | _perceptron("final", first, 2 * first, last, 3)
 
 
 def _layer(name: str, features: int, channels: int, after: int, linears: int) -> dict[str, tuple[int, ...]]:

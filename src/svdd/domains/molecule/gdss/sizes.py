@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from svdd.chain.rng import Rng
+from svdd.user_files import text_of_file
 
 # How many molecules have 0, 1, 2, ... heavy atoms, counted in the training parts of ZINC250k (224,568) and QM9 (133,244).
 COUNTS = {
@@ -33,14 +33,9 @@ def size_law(atoms: int | str | None, data: str, most: int) -> Float[Tensor, " S
     """
     if atoms is None and data not in COUNTS:
         raise ValueError(f"sizes of {data} are not known; give atoms=20, say, or a JSON file of counts")
-    if atoms is None:
-        counts: Sequence[float] = COUNTS[data]
-    elif isinstance(atoms, bool | float):
+    if isinstance(atoms, bool | float):
         raise ValueError(f"atoms is a whole number, or a JSON file of counts, got {atoms!r}")
-    elif isinstance(atoms, int):
-        counts = [float(n == atoms) for n in range(most + 1)]
-    else:
-        counts = _counts(Path(atoms))
+    counts: Sequence[float] = COUNTS[data] if atoms is None else _counts(atoms, most)
     weights = torch.tensor(counts, dtype=torch.float64)
     if not bool((weights >= 0).all()) or not float(weights[1 : most + 1].sum()) > 0 or weights[most + 1 :].any():
         raise ValueError(f"molecules have 1 to {most} atoms in this model, got atoms={atoms!r}")
@@ -48,12 +43,15 @@ def size_law(atoms: int | str | None, data: str, most: int) -> Float[Tensor, " S
     return weights / weights.sum()
 
 
-def _counts(file: Path) -> list[float]:
+def _counts(atoms: int | str, most: int) -> list[float]:
+    if isinstance(atoms, int):
+        return [float(n == atoms) for n in range(most + 1)]
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        return [float(number) for number in found]
+        return [float(number) for number in json.loads(text_of_file(atoms))]
     except (OSError, ValueError, TypeError) as error:
-        raise ValueError(f"atoms={str(file)!r} is no JSON list of the counts of 0, 1, 2, ... atoms: {error}") from error
+        raise ValueError(
+            f"atoms={str(atoms)!r} is no JSON list of the counts of 0, 1, 2, ... atoms: {error}"
+        ) from error
 
 
 def draw_sizes(law: Float[Tensor, " S"], n: int, rng: Rng) -> Int64[Tensor, " n"]:

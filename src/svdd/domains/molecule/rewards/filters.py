@@ -125,7 +125,7 @@ def _fingerprint(molecule: Any) -> Any:
 
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError(f"{name} is text, got {value!r}; quote one that begins with a bracket: {name}='\"[#7]\"'")
+        raise ValueError(f"{name} is text, got {value!r}")
     return value
 
 

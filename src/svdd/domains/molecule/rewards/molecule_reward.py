@@ -14,6 +14,13 @@ _PROBLEMS = {
     "AtomKekulizeException": "an aromatic atom outside a ring",
 }
 
+_REASONS: dict[str, Callable[[Any], bool]] = {
+    "no heavy atom": lambda molecule: not molecule.GetNumHeavyAtoms(),
+    "several molecules in one": lambda molecule: len(chem().GetMolFrags(molecule)) > 1,
+    "an open end (*)": lambda molecule: any(atom.GetAtomicNum() == 0 for atom in molecule.GetAtoms()),
+}
+"""Why a molecule is no design: the first that is so."""
+
 
 def read(designs: Sequence[str]) -> list[Any]:
     """RDKit's molecules, and `Invalid` in the place of a design that is none, or that is several or has an open end.
@@ -36,13 +43,7 @@ def _read(smiles: str) -> Any:
     molecule = parsed(smiles) if smiles.split() == [smiles] else None  # RDKit would take the rest for a name
     if molecule is None:
         return Invalid(_problem(smiles))
-    if not molecule.GetNumHeavyAtoms():
-        return Invalid("no heavy atom")
-    if len(chem().GetMolFrags(molecule)) > 1:
-        return Invalid("several molecules in one")
-    if any(atom.GetAtomicNum() == 0 for atom in molecule.GetAtoms()):
-        return Invalid("an open end (*)")
-    return molecule
+    return next((Invalid(reason) for reason, is_so in _REASONS.items() if is_so(molecule)), molecule)
 
 
 def _problem(smiles: str) -> str:
