@@ -81,7 +81,7 @@ def resume(folder: Path, quiet: Quiet = False, json: Json = False) -> None:
 
 @app.command()
 def demo(
-    fast: Annotated[bool, Option("--fast", help="A few seconds, for a check.")] = False,
+    fast: Annotated[bool, Option("--fast", help="About ten seconds, for a check.")] = False,
     full: Annotated[bool, Option("--full", help="More steps and candidates.")] = False,
     out: Annotated[Path, Option(help="The folder to write.")] = Path("runs/demo"),
     force: Force = False,
