@@ -19,7 +19,7 @@ def dna_enhancer(
     """Human regulatory DNA, learned from accessible sites of HepG2 and K562 (card: pretrained/dna-enhancer/card.md).
 
     Args:
-        steps: T; 32 decode 64 designs with 10 candidates in about a minute on two cores, 128 follow the model more closely.
+        steps: T.
         length: base pairs; trained at 200, fully convolutional, so other lengths run too.
         weights: another safetensors file of the same kind of network.
         device: where the network runs.
