@@ -14,6 +14,7 @@ from pydantic.types import NonNegativeInt, PositiveFloat, PositiveInt
 from svdd.messages import check, check_known, unknown
 from svdd.method.table import METHODS, make_method
 from svdd.registry import MODELS, REWARD_SCHEMES, REWARDS, SCHEMES, STARTS, StartField
+from svdd.rewards.headers import check_addresses
 from svdd.runs.objectives import NAME as OBJECTIVE
 from svdd.runs.objectives import ObjectiveForm, Written
 from svdd.runs.objectives import sentence as objective_sentence
@@ -376,6 +377,7 @@ def made_of(kind: type[Kind], given: Mapping[str, Any]) -> Kind:
     Raises:
         ValueError: for an unknown, missing or impossible setting, in one sentence; an unknown name goes before what is missing.
     """
+    check_addresses([given.get(name) for name in ("reward", "scores", "objective")])  # messages repeat names
     try:
         return kind(**given)
     except ValidationError as error:
