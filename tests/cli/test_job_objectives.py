@@ -9,6 +9,7 @@ import yaml
 
 from support.places import DOCS
 from svdd.runs.job import make_job
+from svdd.runs.make import placed_reward
 
 pytestmark = pytest.mark.usefixtures("quick_report")
 
@@ -158,9 +159,11 @@ def test_what_is_wrong_with_an_objective_is_one_sentence_that_says_where(objecti
 
 def test_the_objective_of_the_documents_is_one():
     page = (DOCS / "rewards.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    address, block = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     made = make_job(BASE | yaml.safe_load(block)).objective
     assert made.rewards() == ["rewards.py:ap1", "gc-content", "hepg2"]
+    keyed = placed_reward(make_job(BASE | yaml.safe_load(address)).placed())
+    assert keyed.headers == {"Authorization": "Bearer $SVDD_TOKEN"}
 
 
 def test_a_reward_and_an_objective_exclude_each_other(call, job, refused, model):
