@@ -31,6 +31,19 @@ def test_the_ten_lines_of_the_readme_run(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::svdd.decoding.decoding.DegenerateProposalWarning")
+def test_the_doors_of_python_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code = "".join(blocks(ROOT / "docs" / "python.md", "python"))
+    small = 'svdd.decode("dna-enhancer", "hepg2", samples=2, candidates=2, model_options={"steps": 4})'
+    code = code.replace('svdd.decode("dna-enhancer", "hepg2")', small).replace('"steps": 32', '"steps": 4')
+    exec(compile(code.replace('"steps": 8', '"steps": 4'), "python.md", "exec"), {})
+    assert "2 designs of dna-enhancer towards hepg2 by svdd" in capsys.readouterr().out
+    assert (tmp_path / "runs" / "a" / "report.html").is_file()
+    assert (tmp_path / "compare.html").is_file()
+
+
+@pytest.mark.slow
 def test_the_loop_of_how_it_works_runs(capsys):
     (code,) = blocks(ROOT / "docs" / "how-it-works.md", "python")
     code = code.replace("steps=64", "steps=4").replace("candidates=10", "candidates=2")

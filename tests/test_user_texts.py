@@ -72,7 +72,11 @@ def test_a_text_is_read_however_it_was_written(tmp_path, door, written):
     assert read(file) == expected
 
 
-@pytest.mark.parametrize("data", ["é".encode("latin-1"), "a".encode("utf-16"), gzip.compress(b"abc" * 99)[:-9]])
+@pytest.mark.parametrize(
+    "data",
+    ["é".encode("latin-1"), "a".encode("utf-16"), gzip.compress(b"abc" * 99)[:-9]],
+    ids=["latin-1", "utf-16", "cut gzip"],
+)
 def test_what_is_no_text_is_refused(tmp_path, data):
     (tmp_path / "a.txt").write_bytes(data)
     with pytest.raises(ValueError, match="is not a text file: save it as text in UTF-8"):

@@ -255,7 +255,7 @@ def test_a_run_without_letters_is_refused(call, evaluate, refused, tmp_path):
     (tmp_path / "toys.py").write_text("def r(designs): return designs.sum(1)")
     words = "--model", "toy-masked", "--reward", f"{tmp_path / 'toys.py'}:r", "--candidates", 2, "--samples", 4
     assert call("run", *words, "--out", tmp_path / "a").status == 0
-    assert "holds no sequences: its model names no alphabet" in refused(evaluate("a"))
+    assert "nothing but rewards is measured: no domain knows their kind" in refused(evaluate("a"))
 
 
 def test_labels_say_what_differs_and_no_more():

@@ -39,6 +39,7 @@ def test_a_value_is_fitted_shown_and_written(fit, tmp_path):
     assert "# A value of toy for" in result.out
     assert "written to" in result.out
     assert "training: 3 of 3" in result.err
+    assert "toymodel.py:model, which the job names" in result.err
     assert {"value.safetensors", "card.json", "fingerprint.safetensors"} <= {p.name for p in (tmp_path / "V").iterdir()}
 
 

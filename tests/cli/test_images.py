@@ -71,7 +71,7 @@ def model(tmp_path):
 def means(monkeypatch):
     """Features of other images than photographs of the classes that the bundled ones know."""
     features = ImageFeatures("means of rows", lambda images: images.mean(3).flatten(1))
-    monkeypatch.setattr("svdd.runs.evaluation.bundled_features", lambda: features)
+    monkeypatch.setattr("svdd.domains.image.kit.bundled_features", lambda: features)
 
 
 @pytest.mark.slow

@@ -159,11 +159,16 @@ def test_what_is_wrong_with_an_objective_is_one_sentence_that_says_where(objecti
 
 def test_the_objective_of_the_documents_is_one():
     page = (DOCS / "rewards.md").read_text(encoding="utf-8")
-    address, block = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (block,) = re.findall(r"```yaml\n(objective:.*?)```", page, re.DOTALL)
     made = make_job(BASE | yaml.safe_load(block)).objective
     assert made.rewards() == ["rewards.py:ap1", "gc-content", "hepg2"]
-    keyed = placed_reward(make_job(BASE | yaml.safe_load(address)).placed())
-    assert keyed.headers == {"Authorization": "Bearer $SVDD_TOKEN"}
+
+
+def test_the_job_of_the_documents_with_a_key_is_one():
+    page = (DOCS / "rewards.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(reward: https:.*?)```", page, re.DOTALL)
+    made = placed_reward(make_job({"model": "toy-masked", "out": "a"} | yaml.safe_load(block)).placed())
+    assert made.headers == {"Authorization": "Bearer $SVDD_TOKEN"}
 
 
 def test_a_reward_and_an_objective_exclude_each_other(call, job, refused, model):

@@ -13,6 +13,8 @@ import torch
 
 import svdd
 from svdd.decoding.result import Result
+from svdd.domains.sequence.figures import _information
+from svdd.metrics.kit import kit_of
 from svdd.metrics.measures import Designs, Evaluation
 from svdd.report import plots, traces
 from svdd.report.comparison import write_comparison
@@ -217,7 +219,7 @@ def test_the_logo_is_for_nucleotides_of_one_length():
 
 
 def test_information_is_two_bits_where_all_agree_and_none_where_all_differ():
-    bits = plots._information(["AA", "AC", "AG", "AT"])
+    bits = _information(["AA", "AC", "AG", "AT"])
     assert bits.loc[1].tolist() == [2.0, 0.0, 0.0, 0.0]
     assert bits.loc[2].sum() == pytest.approx(0.0)
 
@@ -344,6 +346,6 @@ def test_bounds_are_shown_only_beside_their_estimate():
 def test_a_number_without_an_interval_stands_alone():
     nothing = float("nan")
     frame = pd.DataFrame([{"label": "a", "reward_mean": 1.0, "reward_mean_low": nothing, "reward_mean_high": nothing}])
-    (table,) = captioned(frame)
+    (table,) = captioned(frame, kit_of("dna").all_columns)
     assert table["rows"] == [["a", "1"]]
     assert table["caption"] == "Reward"

@@ -5,7 +5,8 @@ import yaml
 
 from svdd.cli.flags import flags_of, settings
 from svdd.method.table import METHODS
-from svdd.runs.job import REWARD_SETTINGS, Job, make_job, read_settings
+from svdd.runs.guided import REWARD_SETTINGS
+from svdd.runs.job import Job, make_job, read_settings
 from svdd.runs.reward_spec import RewardSpec
 
 pytestmark = pytest.mark.usefixtures("quick_report")
@@ -223,3 +224,11 @@ def test_the_seed_and_the_folder_decide_nothing():
     assert one.deciding("law") == law
     assert one.deciding("either") == law | {"workers": 2}
     assert one.deciding("cost") == one.deciding("either")
+
+
+def test_python_gives_records_where_files_give_mappings():
+    spec = RewardSpec(name="unpaired", options={"last": 10}, workers=2)
+    job = Job(model="rna-utr", reward=spec, scores=[spec, "mrl"])
+    assert job == make_job({"model": "rna-utr", "reward": spec.given(), "scores": [spec.given(), "mrl"]})
+    objective = Job(model="rna-utr", objective={"parts": {"paired": spec, "mrl": None}}).objective
+    assert [(part.name, part.workers) for part in objective.parts.values()] == [("unpaired", 2), ("mrl", None)]

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from svdd.cli.watching import progress
+from svdd.cli.watching import Terminal, progress
 
 if TYPE_CHECKING:
     from svdd.runs.value_job import ValueJob
@@ -23,12 +23,14 @@ def fit(job: "ValueJob", *, force: bool, quiet: bool, json: bool) -> None:
     from svdd.fitting.value import check_folder
     from svdd.runs.folder import as_json
     from svdd.runs.make import job_reward, make_process
+    from svdd.runs.running import tell_code
     from svdd.scoring.reward import close
 
     job.check_names()
     out, settings = job.folder(), job.settings()
     make_settings(settings)
     check_folder(out, force)
+    tell_code(job, Terminal(quiet))
     process, scored = make_process(job), job_reward(job)
     try:
         with progress(quiet, keep=True) as tell:

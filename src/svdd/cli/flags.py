@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args, get_origin
 import typer
 from pydantic import BaseModel
 
-from svdd.runs.job import flat
+from svdd.runs.guided import flat
 from svdd.runs.objectives import read_objective
 from svdd.runs.options import read_options
 from svdd.runs.pairs import as_yaml, pairs

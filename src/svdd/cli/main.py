@@ -162,7 +162,7 @@ def fit_value(
     """Fit a value to a model's own roll-outs, so that svdd spends T network rows per design, and write it with its card."""
     from svdd.cli.fitting import fit
     from svdd.cli.flags import settings
-    from svdd.runs.job import made_of
+    from svdd.runs.guided import made_of
     from svdd.runs.value_job import ValueJob, of_job
 
     fit(made_of(ValueJob, settings(ValueJob, flags, of_job(job) if job else {})), force=force, quiet=quiet, json=json)

@@ -71,6 +71,7 @@ def run(job: JobLike, out: str | Path | None = None, *, progress: bool = True, f
     if made.out:
         run_in_folder(made, force, Shown(progress))
         return read(made.out)
+    made.check_names()
     check(made.engine is None, "a run on an engine keeps its batches in a folder: give out='runs/NAME'")
     with made_decoding(made) as decoding, Shown(progress).steps(decoding) as on_step:
         for done, step in enumerate(decoding, 1):
@@ -81,8 +82,7 @@ def run(job: JobLike, out: str | Path | None = None, *, progress: bool = True, f
 def _job(job: JobLike, out: str | Path | None) -> Job:
     settings = job.record() if isinstance(job, Job) else job
     settings = read_settings(Path(settings)) if isinstance(settings, str | Path) else settings
-    folder = settings.get("out") if out is None else out
-    return make_job({**settings, "out": str(folder or "")})
+    return make_job(settings if out is None else {**settings, "out": str(out)})
 
 
 def read(folder: str | Path) -> Result:

@@ -20,7 +20,10 @@ def exact(number: float | int) -> str:
 
 def settings(job: Job) -> dict[str, Any]:
     """A job's settings with the defaults of its method, without those that leave the law of the designs alone."""
-    return METHODS[job.method].defaults() | job.deciding("law")
+    row = METHODS[job.method]
+    planned = row.sizes if job.budget else ()  # sizes that nobody gave are those that fit the budget
+    defaults = {name: value for name, value in row.defaults().items() if name not in planned}
+    return defaults | job.deciding("law")
 
 
 def labels(jobs: Sequence[Job]) -> list[str]:

@@ -17,7 +17,8 @@ from svdd.registry import REWARD_SCHEMES, REWARDS, load, load_reward, locate
 from svdd.rewards.desirability import Desirability
 from svdd.rewards.objectives import Objective, objective
 from svdd.rewards.user_code import guarded
-from svdd.runs.job import BEGUN, Guided, Job
+from svdd.runs.guided import Guided
+from svdd.runs.job import BEGUN, Job
 from svdd.runs.objectives import ObjectiveForm
 from svdd.runs.options import check_options
 from svdd.runs.reward_spec import RewardSpec, ScoreSpec

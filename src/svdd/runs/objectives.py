@@ -36,7 +36,7 @@ class PartSpec(RewardSpec):
         """A component without settings may be left empty, or be the name of its reward."""
         if isinstance(given, str):
             return {"reward": given}
-        return {} if given is None else given
+        return given.given() if type(given) is RewardSpec else given or {}
 
     @model_validator(mode="after")
     def _fits_together(self) -> "PartSpec":

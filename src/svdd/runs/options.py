@@ -64,7 +64,7 @@ def _parameters(kind: str, name: str) -> Parameters:
     function = locate(kind, called, functions)
     try:
         return inspect.signature(function, eval_str=True).parameters
-    except NameError:  # an annotation names what is imported for type checkers alone
+    except (NameError, AttributeError):  # an annotation names what is imported for type checkers alone
         return inspect.signature(function).parameters
 
 

@@ -47,6 +47,10 @@ class RewardSpec(BaseModel):
     def _written_short(cls, given: Any) -> Any:
         return {"name": given} if isinstance(given, str) else given
 
+    def given(self) -> dict[str, Any]:
+        """What was given, by name."""
+        return self.model_dump(exclude_unset=True)
+
     def limits(self) -> dict[str, Any]:
         """Where it is computed, under the names that rewards in processes and programs use; without what is left open."""
         said = {"workers": self.workers, "timeout": self.timeout, "batch": self.batch, "memory_mb": self.memory}
@@ -81,7 +85,7 @@ class ScoreSpec(RewardSpec):
     def _written_short(cls, given: Any) -> Any:
         """`REWARD`, `TITLE=REWARD` or `TITLE=REWARD,NAME=VALUE,...`; a program and an address are taken as they are."""
         if not isinstance(given, str):
-            return given
+            return given.given() if type(given) is RewardSpec else given
         titled = _TITLE.fullmatch(given)
         title, text = titled.groups() if titled else ("", given)
         name, *options = [text] if text.startswith(_WHOLE) else _OPTIONS.split(text)

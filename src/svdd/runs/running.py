@@ -9,6 +9,7 @@ from typing import Any
 
 from svdd.decoding.decoding import Decoding
 from svdd.runs.folder import RunFolder
+from svdd.runs.guided import Guided
 from svdd.runs.job import Job, make_job, read_settings
 from svdd.runs.labels import settings
 from svdd.runs.make import made_decoding
@@ -102,6 +103,7 @@ def run_in_folder(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[
         ValueError: for anything in the job that is unknown or does not fit together.
         RunStopped: if the watch stops it.
     """
+    job.check_names()
     folder = RunFolder(job.folder())
     if force or not (folder.is_run() and folder.job.is_file()):
         return run_job(job, force, watch)
@@ -137,7 +139,7 @@ def run_job(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[str, A
     job.check_names()
     folder = RunFolder(job.folder())
     folder.check(force)
-    _tell_code(job, watch)
+    tell_code(job, watch)
     return _completed(job.anchored(), folder, watch, resumed=False)
 
 
@@ -158,11 +160,11 @@ def resume_job(path: Path, watch: Watch = NOBODY) -> dict[str, Any]:
         return folder.record()
     folder.check_files()
     job = make_job(read_settings(folder.job))
-    _tell_code(job, watch)
+    tell_code(job, watch)
     return _completed(job, folder, watch, resumed=True)
 
 
-def _tell_code(job: Job, watch: Watch) -> None:
+def tell_code(job: Guided, watch: Watch) -> None:
     """Says which code of a user's own is about to run."""
     for name in job.code():
         watch.tell(f"running {name}, which the job names")

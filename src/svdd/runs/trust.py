@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from svdd.runs.job import is_code
+from svdd.runs.names import is_code
 from svdd.runs.reading import FinishedRun
 from svdd.runs.watching import Watch
 

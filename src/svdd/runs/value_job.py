@@ -7,7 +7,8 @@ from pydantic import Field
 from pydantic.types import NonNegativeInt, PositiveInt
 
 from svdd.messages import check_known
-from svdd.runs.job import Guided, Job, flat, read_settings
+from svdd.runs.guided import Guided, flat
+from svdd.runs.job import Job, read_settings
 from svdd.runs.settings import Setting
 
 

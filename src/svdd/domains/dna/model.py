@@ -10,7 +10,7 @@ from svdd.domains.sequence.bundled_models import masked_model
 
 
 def dna_enhancer(
-    steps: int = 128,
+    steps: int = 32,
     length: int = 200,
     weights: str | Path | None = None,
     device: torch.device | str | None = None,

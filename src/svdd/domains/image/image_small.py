@@ -15,7 +15,7 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 
 def image_small(
-    steps: int = 50,
+    steps: int = 16,
     prompt: str | Sequence[str] | None = None,
     guidance_scale: float | int = 2.0,
     eta: float | int | None = None,

@@ -70,7 +70,7 @@ class Lengths:
 
 
 def molecule(
-    steps: int = 128,
+    steps: int = 64,
     length: int | Sequence[int] | None = None,
     weights: str | Path | None = None,
     device: torch.device | str | None = None,

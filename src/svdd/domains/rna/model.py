@@ -17,7 +17,7 @@ LENGTH = 50
 
 
 def rna_utr(
-    steps: int = 128,
+    steps: int = 64,
     weights: str | Path | None = None,
     device: torch.device | str | None = None,
     precision: str = "float32",
@@ -39,7 +39,7 @@ def rna_utr(
 
 
 def rna_utr_uniform(
-    steps: int = 128, weights: str | Path | None = None, device: torch.device | str | None = None
+    steps: int = 64, weights: str | Path | None = None, device: torch.device | str | None = None
 ) -> Process:
     """5'UTRs of 50 letters under uniform noise (card: pretrained/rna-utr-uniform/card.md).
 
