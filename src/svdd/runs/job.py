@@ -13,10 +13,11 @@ from pydantic.types import NonNegativeInt, PositiveFloat, PositiveInt
 
 from svdd.messages import check_known
 from svdd.method.table import METHODS, make_method
-from svdd.registry import STARTS, StartField
+from svdd.registry import STARTS, DomainClashError, StartField
 from svdd.runs.guided import Guided, made_of
 from svdd.runs.paths import whole, whole_name, whole_options
 from svdd.runs.reward_spec import ScoreSpec, Short
+from svdd.runs.schema import without_schema
 from svdd.runs.settings import Setting, settings_of
 from svdd.user_files import text_of_file
 
@@ -192,6 +193,15 @@ class Job(_Started):
         return yaml.safe_dump(self.record(), sort_keys=False)
 
 
+def _check_starts() -> None:
+    """Looks whether the settings that say how a run begins are no settings of every job."""
+    for name in BEGUN.keys() & {*Guided.model_fields, *Job.__annotations__}:
+        raise DomainClashError(f"every job has a setting {name}, so a domain cannot begin a run by it: rename it")
+
+
+_check_starts()
+
+
 def make_job(given: Mapping[str, Any]) -> Job:
     """A job from its settings.
 
@@ -206,6 +216,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
     Raises:
         OSError: if there is no such file.
+        OtherVersionError: if another version of this package wrote it.
         ValueError: if it is not YAML, or not lines of `name: value`.
     """
     try:
@@ -214,4 +225,4 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(read, dict) or not all(isinstance(key, str) for key in read):
         raise ValueError(f"{path} must hold settings such as 'model: dna-enhancer', one a line")
-    return read
+    return without_schema(read, path)

@@ -6,11 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from svdd.runs.unmarked import is_table, read_object
+from svdd.messages import check_number
 
 SCHEMA = 1
 """The number of what a mark holds; another number is refused."""
 PLACE = Path(".svdd") / "folder.json"
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """What a JSON file holds, nothing where there is none or it holds no object."""
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return read if isinstance(read, dict) else {}
 
 
 class ForeignFilesError(FileExistsError):
@@ -33,7 +42,7 @@ class Mark:
         """Whether the folder bears it.
 
         Raises:
-            ValueError: for a mark of another schema.
+            OtherVersionError: for a mark of another schema.
         """
         return bool(self._read())
 
@@ -75,11 +84,7 @@ class Mark:
         read = read_object(self.folder / PLACE)
         if read.get("svdd") != self.kind:
             return {}
-        if read.get("schema") != SCHEMA:
-            raise ValueError(
-                f"{self.folder} was written by another version of svdd: its mark has schema {read.get('schema')}, and this "
-                f"version knows {SCHEMA}"
-            )
+        check_number("schema", read.get("schema"), SCHEMA, self.folder / PLACE, "choose another folder")
         return read
 
 
@@ -97,9 +102,9 @@ def holds_table(folder: Path, kind: str, files: Sequence[str]) -> bool:
     """
     if not folder.exists() or not any(folder.iterdir()):
         return False
-    mark, older = Mark(folder, kind), is_table(folder, kind)
-    if not mark.there() and not older:
+    mark = Mark(folder, kind)
+    if not mark.there():
         one = "an evaluation" if kind == "evaluation" else f"a {kind}"
         raise ForeignFilesError(f"{folder} holds files that are not {one}; choose another folder with --out")
-    mark.check_files(files, files if older else ())
+    mark.check_files(files)
     return True
