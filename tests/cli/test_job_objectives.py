@@ -9,6 +9,7 @@ import yaml
 
 from support.places import DOCS
 from svdd.runs.job import make_job
+from svdd.runs.make import placed_reward
 
 pytestmark = pytest.mark.usefixtures("quick_report")
 
@@ -161,6 +162,13 @@ def test_the_objective_of_the_documents_is_one():
     (block,) = re.findall(r"```yaml\n(objective:.*?)```", page, re.DOTALL)
     made = make_job(BASE | yaml.safe_load(block)).objective
     assert made.rewards() == ["rewards.py:ap1", "gc-content", "hepg2"]
+
+
+def test_the_job_of_the_documents_with_a_key_is_one():
+    page = (DOCS / "rewards.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(reward: https:.*?)```", page, re.DOTALL)
+    made = placed_reward(make_job({"model": "toy-masked", "out": "a"} | yaml.safe_load(block)).placed())
+    assert made.headers == {"Authorization": "Bearer $SVDD_TOKEN"}
 
 
 def test_a_reward_and_an_objective_exclude_each_other(call, job, refused, model):

@@ -137,6 +137,20 @@ def inferred(designs: Any) -> DesignKind:
     return TensorKind() if all(isinstance(part, Tensor) for part in parts) else DesignKind()
 
 
+def kind_of_files(table: "pd.DataFrame", folder: Path, domain: str = "") -> DesignKind:
+    """The kind of the designs of a run's folder, where nothing but its files tells.
+
+    Args:
+        table: what samples.parquet holds.
+        folder: of the run.
+        domain: of the designs.
+    """
+    if (folder / TensorKind.FILE).is_file():
+        return TensorKind(domain=domain)
+    is_text = table["sample"].map(lambda one: isinstance(one, str)).all()
+    return TextKind(domain=domain) if is_text else DesignKind(domain=domain)
+
+
 def comparable(designs: Any) -> bool:
     """Whether designs can be looked up: text and numbers can, arrays and most objects cannot, pixels are rarely equal."""
     return isinstance(designs, list) and all(isinstance(d, str | bytes | int | float | tuple) for d in designs)

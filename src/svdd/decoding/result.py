@@ -202,7 +202,7 @@ class Result:
         versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
         return {
             "settings": self.settings,
-            "model": self.about,
+            "model": {**self.about, **self.kind.facts()},
             "versions": versions | {"svdd": svdd.__version__},
             "streams": STREAMS,
             "usage": self.usage.as_dict(),

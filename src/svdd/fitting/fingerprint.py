@@ -35,7 +35,7 @@ class Fingerprint:
     """Probes and answers.
 
     Args:
-        facts: name, alphabet, length and conditions of the process, for the message.
+        facts: name of the process and what its designs depend on, for the message.
         times: its grid.
         x: a few states: tokens, or a dictionary of tensors.
         step: how many steps each has taken.
@@ -153,14 +153,18 @@ def _flat(distribution: Any) -> Float[Tensor, "1 d"]:
     return torch.cat([leaf.detach().cpu().double().reshape(1, -1) for leaf in leaves(distribution)], 1)
 
 
+def deciding_facts(process: Process) -> dict[str, Any]:
+    """The name of a process, and what else its designs depend on."""
+    decide = ("name", *(process.kind.decides if process.kind is not None else ()))
+    return {name: process.facts[name] for name in decide if name in process.facts}
+
+
 def take_fingerprint(
     process: Process, reward: Reward, x: Tree, step: Int64[Tensor, " p"], finished: Tree
 ) -> Fingerprint:
     """The fingerprint of a process and a reward at the given states and designs."""
-    decide = ("name", *(process.kind.decides if process.kind is not None else ()))
-    facts = {name: process.facts[name] for name in decide if name in process.facts}
     answers = asked(process, reward, x, step, finished)
-    return Fingerprint(facts, process.times, x, step, finished, answers)
+    return Fingerprint(deciding_facts(process), process.times, x, step, finished, answers)
 
 
 def load_fingerprint(path: Path, weights: Path) -> Fingerprint:

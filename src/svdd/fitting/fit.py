@@ -18,7 +18,7 @@ from svdd.cost.ledger import Usage
 from svdd.decoding.metering import accounted
 from svdd.fitting.break_even import break_even
 from svdd.fitting.card import FORMAT, plain
-from svdd.fitting.fingerprint import Fingerprint, take_fingerprint
+from svdd.fitting.fingerprint import Fingerprint, deciding_facts, take_fingerprint
 from svdd.fitting.losses import effective
 from svdd.fitting.predictors import of_network, symbols_of
 from svdd.fitting.quality import measured
@@ -31,7 +31,7 @@ from svdd.method.features import table
 from svdd.method.learned_values import Learned
 from svdd.networks.training import isolated_randomness
 from svdd.registry import find_process, find_reward, resolve
-from svdd.scoring.reward import Reward
+from svdd.scoring.reward import Reward, name_of
 from svdd.scoring.run_scoring import RunScoring
 
 PROGRESS = "svdd.report.progress:shown"
@@ -193,15 +193,14 @@ def _described(
     """The parts of the card that need no further roll-outs."""
     valid = rollouts.reward[~rollouts.reward.isneginf()]
     network = settings.network if isinstance(settings.network, str) else type(settings.network).__name__
-    facts = {name: process.facts[name] for name in ("name", "alphabet", "length") if name in process.facts}
     return {
         "format": FORMAT,
         "target": settings.target,
         "temperature": settings.soft,
         "estimates": TARGETS[settings.target],
-        "process": facts
+        "process": deciding_facts(process)
         | {"steps": process.steps, "from_t": float(process.times[0]), "to_t": float(process.times[-1])},
-        "reward": getattr(reward, "name", "") or getattr(reward, "__name__", "") or type(reward).__name__,
+        "reward": name_of(reward),
         "network": network,
         "network_options": dict(settings.network_options),
         "training": training,

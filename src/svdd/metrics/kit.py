@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from svdd.chain.designs import DesignKind, TextKind
+from svdd.chain.designs import DesignKind
 from svdd.chain.process import Process
 from svdd.decoding.result import Result
 from svdd.metrics.columns import Column, costs
@@ -91,9 +91,9 @@ class Kit:
         """All columns of a table of such designs, in its order."""
         return (*REWARDS, *self.columns, *costs())
 
-    def kind(self, facts: Mapping[str, Any]) -> DesignKind:
-        """The kind of designs of a run, from what its run.json says of the model."""
-        return TextKind()
+    def kind(self, facts: Mapping[str, Any]) -> DesignKind | None:
+        """The kind of designs of a run, from what its run.json says of the model; None where its files tell."""
+        return None
 
     def measured(
         self, result: Result, process: Process, judge: Reward | None, judged: str, chunks: Chunks | None = None

@@ -128,17 +128,20 @@ class Domain:
             if one.name not in _AS_GIVEN:
                 object.__setattr__(self, one.name, _whole(getattr(self, one.name), self.home))
 
-    def named(self) -> Iterator[tuple[str, str, Any]]:
-        """Everything that has a name that only one domain may give: its kind, its name and its card."""
-        for kind in UNIQUE:
+    def named(self) -> Iterator[tuple[str, str, str]]:
+        """Everything that has a name that leads to one thing, whichever domain brings it: its kind, its name and its target."""
+        for kind in _LEADING:
             for name, card in getattr(self, kind).items():
-                yield kind, name, card
+                yield kind, name, card if isinstance(card, str) else card.target
+        for start in self.starts:
+            for one in start.fields:
+                yield "starts", one.name, start.target
 
 
 # Fields that hold no targets.
 _AS_GIVEN = ("name", "home", "letters", "files", "distribution")
-UNIQUE = ("models", "checkpoints", "rewards", "reward_schemes", "networks", "readers")
-"""Fields of a domain whose names lead to one thing, whichever domain brings it."""
+# Fields of cards and targets by name.
+_LEADING = ("models", "checkpoints", "rewards", "reward_schemes", "networks", "readers")
 
 
 def _whole(told: Any, home: str) -> Any:

@@ -66,9 +66,9 @@ def _check_apart(one: Domain, other: Domain) -> None:
         raise DomainClashError(
             f"{one.distribution} and {other.distribution} both bring a domain {one.name!r}; uninstall one of them"
         )
-    theirs = {(kind, name): card for kind, name, card in other.named()}
-    for kind, name, card in one.named():
-        if theirs.get((kind, name), card) != card:
+    theirs = {(kind, name): target for kind, name, target in other.named()}
+    for kind, name, target in one.named():
+        if theirs.get((kind, name), target) != target:
             raise DomainClashError(
                 f"the domains {one.name} of {one.distribution} and {other.name} of {other.distribution} both bring {name!r} "
                 f"({kind.replace('_', ' ')}); uninstall one of them"

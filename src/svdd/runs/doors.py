@@ -86,7 +86,7 @@ def _job(job: JobLike, out: str | Path | None) -> Job:
 
 
 def read(folder: str | Path) -> Result:
-    """A finished run, read back from its folder; designs that are neither text nor images are told by their names.
+    """A finished run, read back from its folder; designs that no file holds are told by their names.
 
     Args:
         folder: of a run that `svdd.run` or `svdd run` wrote.

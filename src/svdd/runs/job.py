@@ -13,7 +13,7 @@ from pydantic.types import NonNegativeInt, PositiveFloat, PositiveInt
 
 from svdd.messages import check_known
 from svdd.method.table import METHODS, make_method
-from svdd.registry import STARTS, StartField
+from svdd.registry import STARTS, DomainClashError, StartField
 from svdd.runs.guided import Guided, made_of
 from svdd.runs.paths import whole, whole_name, whole_options
 from svdd.runs.reward_spec import ScoreSpec, Short
@@ -191,6 +191,15 @@ class Job(_Started):
     def written(self) -> str:
         """The job as YAML."""
         return yaml.safe_dump(self.record(), sort_keys=False)
+
+
+def _check_starts() -> None:
+    """Looks whether the settings that say how a run begins are no settings of every job."""
+    for name in BEGUN.keys() & {*Guided.model_fields, *Job.__annotations__}:
+        raise DomainClashError(f"every job has a setting {name}, so a domain cannot begin a run by it: rename it")
+
+
+_check_starts()
 
 
 def make_job(given: Mapping[str, Any]) -> Job:

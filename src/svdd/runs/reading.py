@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 import torch
 
-from svdd.chain.designs import DesignKind
+from svdd.chain.designs import kind_of_files
 from svdd.cost.ledger import Breakdown, Usage
 from svdd.decoding.result import COLUMNS, Result
 from svdd.decoding.trace import Trace
-from svdd.metrics.kit import kit_of
+from svdd.metrics.kit import Kit, kit_of
 from svdd.runs.folder import RunFolder
 from svdd.runs.job import Job, make_job
 from svdd.runs.labels import settings
@@ -50,12 +50,14 @@ class FinishedRun:
             raise ValueError(
                 f"{path} holds designs of which nothing but rewards is measured: no domain knows their kind"
             )
-        return cls(path, make_job(written["job"]), _result(path, written, kit.kind(about)))
+        return cls(path, make_job(written["job"]), _result(path, written, kit))
 
 
-def _result(path: Path, written: dict[str, Any], kind: DesignKind) -> Result:
+def _result(path: Path, written: dict[str, Any], kit: Kit) -> Result:
     try:
         frame = pd.read_parquet(path / "samples.parquet")
+        about = written["model"]
+        kind = kit.kind(about) or kind_of_files(frame, path, about.get("domain", ""))
         usage = Usage.from_dict(written["usage"])
         samples = kind.read(frame, path)
         known = (*COLUMNS[:3], *kind.further)
@@ -63,7 +65,7 @@ def _result(path: Path, written: dict[str, Any], kind: DesignKind) -> Result:
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the samples of {path} are damaged, or not designs of its model ({error})") from None
     rewards, _ = columns.pop("reward"), columns.pop("valid")
-    told: dict[str, Any] = {"usage": usage, "settings": written["settings"], "about": written["model"], "kind": kind}
+    told: dict[str, Any] = {"usage": usage, "settings": written["settings"], "about": about, "kind": kind}
     told |= {"log_z": written.get("log_z"), "trace": _trace(path), "breakdown": _breakdown(written), "folder": path}
     return Result(samples, rewards, frame["chain"].tolist(), columns, **told)
 
