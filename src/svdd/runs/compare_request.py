@@ -128,9 +128,8 @@ class Request:
 
 
 def _settings(job: Path | Job | Mapping[str, Any]) -> Mapping[str, Any]:
-    if isinstance(job, Job):
-        return job.record()
-    return job if isinstance(job, Mapping) else read_settings(job)
+    given = job.record() if isinstance(job, Job) else job
+    return given if isinstance(given, Mapping) else read_settings(given)
 
 
 def request_of(given: Path | Mapping[str, Any], out: Path, variant: str = "", **flags: Any) -> Request:

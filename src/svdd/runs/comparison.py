@@ -212,9 +212,8 @@ def _measured(
     every, judge = [run for row in runs.values() for run in row], plan.judge
     reference = Path(plan.request.reference) if plan.request.reference else None
     for run in every:
-        for score in run.job.scores:
-            if str(score) == judge:
-                run.result.scores[judge] = run.result.scores[score.title]
+        for title in [score.title for score in run.job.scores if str(score) == judge]:
+            run.result.scores[judge] = run.result.scores[title]
     process = make_process(every[0].job)
     protocol = protocol_of(every, reference, judge) if kit_of_process(process).measures else Protocol(process, judge)
     rows = [(label, [run.result for run in row]) for label, row in runs.items()]

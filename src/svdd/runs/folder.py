@@ -12,7 +12,7 @@ from svdd.chain.rng import STREAMS
 from svdd.decoding.result import Result
 from svdd.decoding.saving import read_state
 from svdd.registry import domains
-from svdd.runs.marks import ForeignFilesError, Mark, read_object
+from svdd.runs.marks import ForeignFilesError, Mark, holds_files, read_object
 from svdd.runs.parts import STATE, Parts
 from svdd.runs.schema import SCHEMA, check_streams, with_schema, without_schema
 from svdd.runs.watching import RunWarning
@@ -45,13 +45,17 @@ BEST = 100
 
 def plain(value: Any) -> Any:
     """`value` in types that JSON knows; numbers that are not finite become null."""
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, str | bool | int | None):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return [plain(v) for v in value] if isinstance(value, Sequence) else str(value)
+    return next(made(value) for kind, made in _PLAIN if isinstance(value, kind))
+
+
+_PLAIN: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (dict, lambda value: {str(k): plain(v) for k, v in value.items()}),
+    (str | bool | int | None, lambda value: value),
+    (float, lambda value: value if math.isfinite(value) else None),
+    (Sequence, lambda value: [plain(v) for v in value]),
+    (object, str),
+)
+# What JSON holds of values of each kind; the first kind that fits counts.
 
 
 def as_json(value: Any) -> str:
@@ -117,10 +121,8 @@ class RunFolder:
         path = self.path / "run.json"
         read = read_object(path)
         versions, files, job = (read.get(name) for name in ("versions", "files", "job"))
-        if not (
-            isinstance(versions, dict) and "svdd" in versions and isinstance(files, list) and isinstance(job, dict)
-        ):
-            return {}
+        ours = isinstance(versions, dict) and "svdd" in versions and isinstance(files, list) and isinstance(job, dict)
+        read = read if ours else {}
         check_streams(read, STREAMS, path)
         return without_schema(read, path)
 
@@ -144,12 +146,11 @@ class RunFolder:
             ForeignFilesError: if it holds something else than a run, or files that no run wrote where one would.
             NotADirectoryError: if it is not a folder.
         """
-        if not self.path.exists() or not any(self.path.iterdir()):
-            return
-        if not self.is_run():
+        occupied = holds_files(self.path)
+        if occupied and not self.is_run():
             raise ForeignFilesError(f"{self.path} holds files that are not a run; choose another folder")
-        if not force:
-            go_on = "" if self.finished() or not self.job.is_file() else f", go on with: svdd resume {self.path}"
+        go_on = "" if self.finished() or not self.job.is_file() else f", go on with: svdd resume {self.path}"
+        if occupied and not force:
             raise FileExistsError(
                 f"{self.path} already holds a run; choose another folder{go_on}, or replace it with --force"
             )
@@ -170,9 +171,9 @@ class RunFolder:
 
     def clear(self) -> None:
         """Removes what a run has written, and nothing else."""
-        for name in {*ON_THE_WAY, *self._listed(), *self.mark.files()}:
-            if (self.path / name).is_file():
-                (self.path / name).unlink()
+        names = {*ON_THE_WAY, *self._listed(), *self.mark.files()}
+        for path in filter(Path.is_file, [self.path / name for name in names]):
+            path.unlink()
         self.parts.clear()
 
     def claim(self, job: str) -> None:
@@ -188,9 +189,7 @@ class RunFolder:
         Raises:
             ValueError: if the file is damaged.
         """
-        if not self.state.is_file():
-            return None
-        return read_state(self.state, "run the job from its start", STATE)
+        return read_state(self.state, "run the job from its start", STATE) if self.state.is_file() else None
 
     def finish(self, result: Result, job: dict[str, Any], beside: Beside) -> dict[str, Any]:
         """Writes the result, what there is beside it, and run.json; returns what run.json holds.

@@ -22,6 +22,15 @@ def read_object(path: Path) -> dict[str, Any]:
     return read if isinstance(read, dict) else {}
 
 
+def holds_files(folder: Path) -> bool:
+    """Whether there is a folder with anything in it.
+
+    Raises:
+        NotADirectoryError: if it is not a folder.
+    """
+    return folder.exists() and any(folder.iterdir())
+
+
 class ForeignFilesError(FileExistsError):
     """A folder holds files that this package did not write; they are never replaced."""
 
@@ -82,10 +91,10 @@ class Mark:
     def _read(self) -> dict[str, Any]:
         """What the mark holds, nothing where there is none of this kind."""
         read = read_object(self.folder / PLACE)
-        if read.get("svdd") != self.kind:
-            return {}
-        check_number("schema", read.get("schema"), SCHEMA, self.folder / PLACE, "choose another folder")
-        return read
+        mine = read if read.get("svdd") == self.kind else {}
+        schema = mine.get("schema") if mine else SCHEMA
+        check_number("schema", schema, SCHEMA, self.folder / PLACE, "choose another folder")
+        return mine
 
 
 def holds_table(folder: Path, kind: str, files: Sequence[str]) -> bool:
@@ -100,11 +109,9 @@ def holds_table(folder: Path, kind: str, files: Sequence[str]) -> bool:
         ForeignFilesError: if it holds something else.
         NotADirectoryError: if it is not a folder.
     """
-    if not folder.exists() or not any(folder.iterdir()):
-        return False
-    mark = Mark(folder, kind)
-    if not mark.there():
-        one = "an evaluation" if kind == "evaluation" else f"a {kind}"
+    mark, occupied = Mark(folder, kind), holds_files(folder)
+    one = "an evaluation" if kind == "evaluation" else f"a {kind}"
+    if occupied and not mark.there():
         raise ForeignFilesError(f"{folder} holds files that are not {one}; choose another folder with --out")
     mark.check_files(files)
-    return True
+    return occupied

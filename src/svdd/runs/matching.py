@@ -114,9 +114,8 @@ def variant(base: Job, entry: Entry, temperature: float | int | None) -> Job:
 def temperatures(method: str, swept: Sequence[float | int]) -> list[float | int | None]:
     """Those of a sweep that a method can have; None where it has no temperature, or chooses its designs without."""
     row = METHODS[method]
-    if not _weighs(row):
-        return [None]
-    return [t for t in dict.fromkeys(swept) if t > 0 or not row.weighted] or [None]
+    able = dict.fromkeys(swept) if _weighs(row) else ()
+    return [t for t in able if t > 0 or not row.weighted] or [None]
 
 
 def asked(job: Job, process: Process) -> Forecast:

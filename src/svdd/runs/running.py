@@ -110,8 +110,8 @@ def run_in_folder(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[
         return run_job(job, force, watch)
     there, wanted = _decides(make_job(read_settings(folder.job))), _decides(job.anchored())
     differing = [name for name in {**there, **wanted} if there.get(name) != wanted.get(name)]
+    go_on = "" if folder.finished() else f", go on with that one: svdd resume {folder.path}"
     if differing:
-        go_on = "" if folder.finished() else f", go on with that one: svdd resume {folder.path}"
         raise OtherRunError(
             f"{folder.path} already holds a run of another job, which differs in {', '.join(differing)}; choose another "
             f"folder{go_on}, or replace it with --force (force=True in Python)"
@@ -155,8 +155,8 @@ def resume_job(path: Path, watch: Watch = NOBODY, designs_only: bool = False) ->
         RunStopped: if the watch stops it.
     """
     folder = RunFolder(path)
+    start = f"; to start its job: svdd run {folder.job}" if folder.job.is_file() else ""
     if not folder.is_run() or not (folder.finished() or folder.job.is_file()):
-        start = f"; to start its job: svdd run {folder.job}" if folder.job.is_file() else ""
         raise NoRunError(f"no run was started in {path}, so there is nothing to go on with{start}")
     if folder.finished():
         return folder.record()
@@ -174,12 +174,19 @@ def tell_code(job: Guided, watch: Watch) -> None:
 
 def _completed(job: Job, folder: RunFolder, watch: Watch, resumed: bool, designs_only: bool) -> dict[str, Any]:
     """Takes a run to its end, from its start or from where its folder says that it stands."""
-    if job.engine is not None:
-        from svdd.runs.on_ray import decoded_on_ray
+    run = _run_here if job.engine is None else _run_on_ray
+    return run(job, folder, watch, resumed, designs_only)
 
-        with _unfinished(folder):
-            decoding = decoded_on_ray(job, folder, watch, resumed)
-            return finish(decoding.result(), decoding, folder, job, watch, designs_only)
+
+def _run_on_ray(job: Job, folder: RunFolder, watch: Watch, resumed: bool, designs_only: bool) -> dict[str, Any]:
+    from svdd.runs.on_ray import decoded_on_ray
+
+    with _unfinished(folder):
+        decoding = decoded_on_ray(job, folder, watch, resumed)
+        return finish(decoding.result(), decoding, folder, job, watch, designs_only)
+
+
+def _run_here(job: Job, folder: RunFolder, watch: Watch, resumed: bool, designs_only: bool) -> dict[str, Any]:
     state, done, claim = folder.load_state() if resumed else None, 0, _Claim(folder, job, resumed)
     with made_decoding(job, ScoreCache(folder.journal) if resumed else claim.journal) as decoding:
         if decoding.plan is not None and not resumed:
