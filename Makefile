@@ -24,7 +24,7 @@ BIN = .venv/bin
 	touch $@
 
 demo: .venv/installed
-	$(BIN)/svdd demo --out runs/demo --force
+	$(BIN)/svdd demo --out runs/demo
 
 test: .venv/tested
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup

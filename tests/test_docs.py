@@ -178,13 +178,6 @@ def test_learned_values_are_fitted_saved_and_used(tmp_path, monkeypatch, capsys)
     assert len(names["result"]) == 4
 
 
-@pytest.mark.slow
-def test_the_results_are_those_of_the_tables(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    made = importlib.import_module("results_page").page(ROOT / "benchmarks" / "results")
-    assert made == (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page):
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))

@@ -43,6 +43,7 @@ from .runs.doors import evaluate as evaluate
 from .runs.doors import read as read
 from .runs.doors import run as run
 from .runs.job import Job as Job
+from .runs.lists import list_domains as list_domains
 from .runs.lists import list_methods as list_methods
 from .runs.lists import list_models as list_models
 from .runs.lists import list_rewards as list_rewards

@@ -34,6 +34,30 @@ def check_known(kind: str, name: Any, known: Iterable[str]) -> None:
         raise ValueError(unknown(kind, name, known))
 
 
+class OtherVersionError(ValueError):
+    """A file holds what another version of this package wrote, in a way that this version does not know."""
+
+
+def check_number(name: str, given: Any, known: int, path: Any, remedy: str) -> None:
+    """Looks whether this version knows how a file was written.
+
+    Args:
+        name: what is numbered: `schema`, what a file holds, or `streams`, how random numbers are drawn.
+        given: the number in the file.
+        known: the number of this version.
+        path: of the file.
+        remedy: what to do about another number.
+
+    Raises:
+        OtherVersionError: for another number.
+    """
+    if given != known:
+        raise OtherVersionError(
+            f"{path} was written by another version of svdd: its {name} number is {'missing' if given is None else given}, "
+            f"this version knows {known}; {remedy}"
+        )
+
+
 def described(error: BaseException) -> str:
     """The type of an error and its message."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

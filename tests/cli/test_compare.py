@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 
 import svdd
+from svdd.cli.comparing import method_options, numbers
 from svdd.decoding.planning import Forecast
-from svdd.runs.compare_request import method_options, numbers
+from svdd.runs.compare_request import Entry
 from svdd.runs.comparison import _had
 from svdd.runs.job import Job
+from svdd.runs.matches import MATCHES
 from svdd.runs.matching import Compared, Planner, asked, largest, temperatures, variant
 from svdd.runs.pilots import on_a_line
 
@@ -38,7 +40,7 @@ def base(**changes):
 @pytest.mark.parametrize("method", ["best-of-n", "smc", "nested-is", "beam"])
 def test_sizes_are_the_largest_whose_formula_is_not_above_the_job(process, method, match):
     job, row, T = base(), svdd.METHODS[method], process.steps
-    (planned,) = Planner(job, match, process, {}).plan(method, [], {})
+    (planned,) = Planner(job, MATCHES[match], process, {}).plan(Entry(method))
     text = row.network_rows if match == "network-rows" else row.reward_rows
     target = 1 + (T - 1) * 5 if match == "network-rows" else T * 5
 
@@ -52,47 +54,49 @@ def test_sizes_are_the_largest_whose_formula_is_not_above_the_job(process, metho
 
 def test_sizes_of_a_method_whose_formula_is_about_right_are_those_of_a_rehearsal(process):
     job = base()
-    (planned,) = Planner(job, "network-rows", process, {}).plan("blocks", [], {"block_length": 2})
+    (planned,) = Planner(job, MATCHES["network-rows"], process, {}).plan(Entry("blocks", options={"block_length": 2}))
     larger = planned.job.model_copy(update={"candidates": planned.size + 1})
     assert planned.asks.rows <= asked(job, process).rows < asked(larger, process).rows
 
 
 def test_best_of_n_gets_a_full_sample_for_every_reward_call(process):
-    (planned,) = Planner(base(), "reward-calls", process, {}).plan("best-of-n", [], {})
+    (planned,) = Planner(base(), MATCHES["reward-calls"], process, {}).plan(Entry("best-of-n"))
     assert planned.job.particles == 5 * process.steps
-    assert planned.name == f"best-of-n-N{5 * process.steps}"
+    assert planned.folder == f"best-of-n-N{5 * process.steps}"
 
 
 @pytest.mark.slow
 def test_a_method_whose_particles_are_all_designs_gets_candidates(process):
-    planner = Planner(base(samples=20), "network-rows", process, {})
-    (planned,) = planner.plan("svdd-r", [], {"particles": 20})
+    planner = Planner(base(samples=20), MATCHES["network-rows"], process, {})
+    (planned,) = planner.plan(Entry("svdd-r", options={"particles": 20}))
     assert (planned.size, planned.job.candidates, planned.share) == (5, 5, 1.0)
     with pytest.raises(ValueError, match="samples must be a multiple, got 20"):
-        planner.plan("svdd-r", [], {"particles": 3})
+        planner.plan(Entry("svdd-r", options={"particles": 3}))
 
 
 def test_the_cadence_of_the_job_is_kept_and_its_other_options_are_not(process):
     job = base(every=2, prior_candidates=3, temperature=0.5)
-    assert variant(job, "smc", None, {}).every == 2
-    assert variant(job, "best-of-n", None, {}).every is None
-    assert variant(job, "nested-is", None, {}).prior_candidates is None
-    assert variant(job, "svdd", 2.0, {}).prior_candidates == 3
-    assert asked(variant(job, "smc", None, {"particles": 4}), process).rewards == 4 * 4 * math.ceil(process.steps / 2)
+    assert variant(job, Entry("smc"), None).every == 2
+    assert variant(job, Entry("best-of-n"), None).every is None
+    assert variant(job, Entry("nested-is"), None).prior_candidates is None
+    assert variant(job, Entry("svdd"), 2.0).prior_candidates == 3
+    assert asked(variant(job, Entry("smc", options={"particles": 4}), None), process).rewards == 4 * 4 * math.ceil(
+        process.steps / 2
+    )
 
 
 def test_a_method_that_cannot_be_as_cheap_is_refused(process):
     job = base(method="best-of-n", particles=2, candidates=None)
     with pytest.raises(ValueError, match=r"svdd at its smallest asks for .* reward calls, the job only for 8"):
-        Planner(job, "reward-calls", process, {}).plan("svdd", [], {})
+        Planner(job, MATCHES["reward-calls"], process, {}).plan(Entry("svdd"))
 
 
 def test_only_methods_that_choose_by_a_temperature_are_swept():
     assert temperatures("svdd", [0, 0.5, 0.5]) == [0, 0.5]
     assert temperatures("smc", [0, 0.5]) == [0.5]
     assert temperatures("smc", [0]) == temperatures("pretrained", [1]) == temperatures("best-of-n", [1]) == [None]
-    assert variant(base(temperature=0.0), "smc", None, {}).temperature == 1.0
-    assert variant(base(temperature=0.3), "smc", None, {}).temperature == 0.3
+    assert variant(base(temperature=0.0), Entry("smc"), None).temperature == 1.0
+    assert variant(base(temperature=0.3), Entry("smc"), None).temperature == 0.3
 
 
 @pytest.mark.parametrize(
@@ -106,13 +110,13 @@ def test_a_straight_line_is_solved_exactly(slope, first, target, size):
     ("share", "match", "said"),
     [
         (0.99, "network-rows", " at the same network rows"),
-        (0.75, "reward-calls", ", which had 75% of the job's reward calls"),
+        (0.75, "reward-calls", ", where best-of-n had 75% of the job's reward calls"),
         (0.75, "seconds", " in about the same seconds"),
     ],
 )
 def test_a_baseline_that_had_less_is_not_called_equal(share, match, said):
     planned = [Compared(base(method="best-of-n", particles=3, candidates=None), Forecast(1, 1), share)]
-    assert _had(planned, match) == said
+    assert _had(planned, MATCHES[match]) == said
 
 
 def test_a_size_is_read_off_the_line_through_two_pilots():
@@ -131,7 +135,7 @@ def test_options_of_methods_are_read():
 
 def test_sizes_and_temperatures_that_differ_have_folders_of_their_own():
     heats = [1 / 3, 0.333333, 0.25, 0.0]
-    names = [Compared(base(temperature=heat), Forecast(1, 1), 1.0).name for heat in heats]
+    names = [Compared(base(temperature=heat), Forecast(1, 1), 1.0).folder for heat in heats]
     assert len(set(names)) == 4
     assert [name.rpartition("-a")[2] for name in names[1:]] == ["0.333333", "0.25", "0"]
 
@@ -194,7 +198,7 @@ def test_runs_table_and_report_are_written(compare, call, model, tmp_path):
     assert {"reward_q10_low", "reward_q90_high", "elbo_per_base", "diversity", "valid", "seconds"} <= set(table)
     page = (tmp_path / "c" / "report.html").read_text()
     assert page.count("<img") == 4
-    assert "lines join the temperatures" in page
+    assert "lines join a method&#39;s temperatures" in page
     again = call(
         "evaluate",
         *(tmp_path / "c" / name / "seed-7" for name in names),
@@ -258,10 +262,27 @@ def test_a_model_without_an_alphabet_is_compared_by_its_rewards(compare, job, tm
     assert "diversity" not in table
     assert (table["judge_median"] - table["reward_median"]).tolist() == pytest.approx([-1] * 4)
     assert table["reward_median_low"].notna().all()
-    assert "the model names no alphabet" in done.out
+    assert "nothing is known of designs of this kind" in done.out
     assert "By the reward, " in done.out
     assert "at the same network rows" not in done.out  # 2 particles are 80 % of 3 candidates
     assert (tmp_path / "c" / "report.html").read_text().count("<img") == 3
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick_report")
+def test_a_file_of_a_comparison_is_run_and_flags_win_over_it(compare, job, tmp_path):
+    comparison = tmp_path / "comparison.yaml"
+    comparison.write_text(
+        f"job: {job()}\nmatch: none\nseeds: 1\nmethods:\n  some: {{method: best-of-n, particles: 4}}\n  svdd:\n"
+    )
+    done = compare(path=comparison, seeds=2, pool=16)
+    assert done.status == 0, done.err
+    assert "2 runs of each, at given sizes" in done.out
+    table = pd.read_csv(tmp_path / "c" / "comparison.csv")
+    assert table["label"].tolist() == ["some", "svdd"]
+    assert table["method"].tolist() == ["best-of-n", "svdd"]
+    assert table["runs"].tolist() == [2, 2]
+    assert len(written(tmp_path / "c")) == 2 * 3  # two methods, and the pool
 
 
 @pytest.mark.slow
@@ -301,7 +322,6 @@ def test_what_cannot_be_compared_is_refused(compare, job, model, refused, tmp_pa
     assert "unknown option of smc 'candidates'" in refused(compare("--option", "smc.candidates=3"))
     assert "take budget out of the job" in refused(compare(path=job(budget={"rewards": 10})))
     assert "guides these runs" in refused(compare("--judge", f"{model}:score"))
-    assert "blocks needs length" in refused(compare(methods="blocks"))
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "letter.txt").write_text("dear")
     assert "not a comparison" in refused(compare())

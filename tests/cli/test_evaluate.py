@@ -91,7 +91,7 @@ def test_a_resumed_run_has_the_same_evaluation(run, call, model, tmp_path):
 @pytest.mark.usefixtures("quick_report")
 def test_the_held_out_twin_judges_by_itself(run, table, model, tmp_path, monkeypatch):
     reward = f"{model}:score"
-    monkeypatch.setattr(evaluating, "HELD_OUT", {reward: f"{model}:other"})
+    monkeypatch.setattr(evaluating, "held_out", {reward: f"{model}:other"}.get)
     assert run().status == 0
     samples, (row,) = pd.read_csv(tmp_path / "out" / "samples.csv"), table("out").to_dict("records")
     assert row["judge_mean"] == pytest.approx(samples["sample"].str.count("A").mean())
@@ -112,7 +112,7 @@ def test_only_sequences_are_evaluated(call, model, tmp_path):
 @pytest.mark.usefixtures("quick_report")
 def test_a_measure_that_fails_does_not_fail_the_run(run, tmp_path, monkeypatch, contents):
     assert run(out="before").status == 0
-    monkeypatch.setattr(evaluating, "measured", lambda *_: 1 / 0)
+    monkeypatch.setattr("svdd.domains.sequence.kit.measured", lambda *_: 1 / 0)
     result = run("--quiet", out="after")
     assert result.status == 0
     assert result.err == "svdd: note: no evaluation of the designs, ZeroDivisionError: division by zero\n"

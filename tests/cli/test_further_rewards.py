@@ -104,11 +104,11 @@ def test_what_is_wrong_with_a_docking_is_one_sentence(call, tmp_path):
 @pytest.mark.slow
 def test_doctor_says_whether_docking_works_and_where_receptors_are(monkeypatch, tmp_path):
     pytest.importorskip("vina")
-    from svdd.cli.doctor import _docking
+    from svdd.domains.molecule.docking.checks import checks
 
     monkeypatch.setenv("SVDD_RECEPTORS", str(tmp_path))
     (tmp_path / "jak2.pdbqt").write_text("")
-    rows = {row["check"]: row for row in _docking()}
+    rows = {row["check"]: row for row in checks()}
     works = rows["extra docking: works"]
     assert works["ok"], works["says"]
     found = rows["extra docking: receptors"]

@@ -143,7 +143,16 @@ def test_runs_are_measured_beside_each_other(run, call, tmp_path):
         shutil.copy(tmp_path / "a" / name, known / name)
     table = tmp_path / "table"
     done = call(
-        "evaluate", tmp_path / "a", tmp_path / "b", "--judge", "brightness", "--reference", known, "--out", table
+        "evaluate",
+        tmp_path / "a",
+        tmp_path / "b",
+        "--judge",
+        "brightness",
+        "--reference",
+        known,
+        "--out",
+        table,
+        "--trust",
     )
     assert done.status == 0, done.err
     frame = pd.read_csv(table / "evaluation.csv")

@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from support.places import DOCS
+from svdd.registry import load_reward
 from svdd.runs.job import make_job
+from svdd.runs.make import placed_reward
 
 pytestmark = pytest.mark.usefixtures("quick_report")
 
@@ -163,6 +165,13 @@ def test_the_objective_of_the_documents_is_one():
     assert made.rewards() == ["rewards.py:ap1", "gc-content", "hepg2"]
 
 
+def test_the_job_of_the_documents_with_a_key_is_one():
+    page = (DOCS / "rewards.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(reward: https:.*?)```", page, re.DOTALL)
+    made = placed_reward(make_job({"model": "toy-masked", "out": "a"} | yaml.safe_load(block)).placed())
+    assert made.headers == {"Authorization": "Bearer $SVDD_TOKEN"}
+
+
 def test_a_reward_and_an_objective_exclude_each_other(call, job, refused, model):
     with pytest.raises(ValueError, match="a reward or an objective, got both: leave out hepg2, or make it a part"):
         make_job(BASE | {"objective": {"parts": {"qed": None}}, "reward": "hepg2"})
@@ -176,3 +185,23 @@ def test_components_are_told_by_their_rewards(tmp_path, call, job, refused, mode
     settings["objective"]["parts"] = {"gc-contnt": None}
     (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(settings))
     assert "unknown reward 'gc-contnt'; did you mean gc-content" in refused(call("run", tmp_path / "wrong.yaml"))
+
+
+@pytest.mark.slow
+def test_every_component_with_a_held_out_twin_is_judged(call, model, tmp_path):
+    parts = {"hepg2": {"sigmoid": {"middle": 0}}, "mrl": {"sigmoid": {"middle": 6}}, "gc-content": {"at_least": -0.5}}
+    settings = {"model": f"{model}:model", "length": 50, "steps": 3, "objective": {"parts": parts}, "candidates": 2}
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(settings | {"samples": 8, "out": str(tmp_path / "run")}))
+    done = call("run", tmp_path / "job.yaml")
+    assert done.status == 0, done.err
+    evaluated = call("evaluate", tmp_path / "run", "--trust", "--out", tmp_path / "evaluation")
+    assert evaluated.status == 0, evaluated.err
+    samples = pd.read_csv(tmp_path / "run" / "samples.csv")["sample"].tolist()
+    judged = {name: float(load_reward(f"{name}-judge")(samples).mean()) for name in ("hepg2", "mrl")}
+    for file in (tmp_path / "run" / "evaluation.csv", tmp_path / "evaluation" / "evaluation.csv"):
+        (row,) = pd.read_csv(file).to_dict("records")
+        assert row["judge"] == "hepg2-judge"
+        assert row["judge_mean"] == pytest.approx(judged["hepg2"], rel=1e-5)
+        assert row["judge_mrl-judge_mean"] == pytest.approx(judged["mrl"], rel=1e-5)
+        assert row["judge_rows"] == 16
+    assert "judge mrl-judge mean" in evaluated.out

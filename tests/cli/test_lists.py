@@ -9,7 +9,7 @@ import pytest
 from svdd.cli import doctor
 from svdd.cli.extras import PURPOSES, packages_of
 from svdd.method.table import METHODS, citations
-from svdd.registry import MODELS, REWARDS, SCHEMES
+from svdd.registry import MODELS, REWARDS, SCHEMES, Card
 
 KNOWN_MODELS = [*MODELS, *(f"{scheme}:PATH" for scheme in SCHEMES)]
 
@@ -74,9 +74,9 @@ def test_doctor_names_a_missing_extra_and_what_it_is_for(call, monkeypatch, with
 
 @pytest.mark.slow
 def test_doctor_fails_when_something_bundled_does_not_load(call, monkeypatch):
-    monkeypatch.setitem(MODELS, "toy-gaussian", "svdd.models.nowhere:f")
+    monkeypatch.setitem(MODELS.of_none, "broken", Card("svdd.models.nowhere:f"))
     result = call("doctor", "--json")
-    row = next(row for row in json.loads(result.out) if row["check"] == "model toy-gaussian")
+    row = next(row for row in json.loads(result.out) if row["check"] == "model broken")
     assert result.status == 1
     assert "cannot import 'svdd.models.nowhere'" in row["says"]
 

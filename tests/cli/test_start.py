@@ -58,3 +58,20 @@ def test_version(call):
 def test_no_command_shows_the_help(call):
     result = call()
     assert "doctor" in result.out + result.err
+
+
+FLAGS = {
+    "run": "model steps length model-option reward reward-option objective score workers reward-timeout reward-batch "
+    "reward-memory command-folder on-failure cache budget method value force-value candidates particles width temperature "
+    "replace ess potential prior-candidates every window block-length template fix start noise fragment samples seed batch "
+    "chunk engine ray-workers ray-resources reward-resources save-seconds out force quiet json",
+    "fit-value": "model reward reward-option out steps length model-option target temperature network network-option "
+    "rollouts states children train-steps learning-rate forward-noise invalid held-out candidates seed cache chunk "
+    "objective workers reward-timeout reward-batch reward-memory force quiet json",
+}
+
+
+@pytest.mark.parametrize("command", FLAGS)
+def test_flags_keep_their_names(call, command):
+    words = call(command, "--help").out.split()
+    assert [name for name in FLAGS[command].split() if f"--{name}" not in words] == []

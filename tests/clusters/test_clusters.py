@@ -63,6 +63,19 @@ def test_rewards_have_workers_of_their_own(nodes, local):
     assert same(svdd.decode_on_ray(process, reward, **options, **SETTINGS), expected)
 
 
+@pytest.mark.parametrize("reward_workers", [0, 1])
+def test_names_travel_with_their_options(nodes, reward_workers):
+    names = {"model_options": {"steps": 6, "length": 40}, "reward_options": {"target": 0.25}}
+    expected = svdd.decode("dna-enhancer", "gc-content", **names, **SETTINGS)
+    options = {
+        "workers": 1,
+        "resources": SMALL,
+        "reward_workers": reward_workers,
+        "reward_resources": {"num_cpus": 0.25},
+    }
+    assert same(svdd.decode_on_ray("dna-enhancer", "gc-content", **options, **names, **SETTINGS), expected)
+
+
 def test_functions_of_images_are_given_what_they_take_in_workers_of_their_own(nodes):
     from exact import image_checks
     from support import image_functions

@@ -9,6 +9,7 @@ import torch
 import svdd
 from support.processes import gaussian, masked, reward
 from svdd import registry
+from svdd.registry import known_domains
 from svdd.rewards.desirability import at_least, must
 from svdd.rewards.objectives import weighted_sum
 
@@ -24,17 +25,31 @@ class Loaded(AssertionError):
 
 
 @pytest.fixture
-def nothing_is_loaded(monkeypatch):
-    """Whoever makes a model or a reward by name fails."""
+def brought(monkeypatch):
+    """Puts a domain of functions before all others, by the names of its models and rewards."""
 
-    def refuse(*args, **options):
+    def bring(models, rewards):
+        module = types.ModuleType("module_for_test")
+        vars(module).update({name.replace("-", "_"): made for name, made in (models | rewards).items()})
+        monkeypatch.setitem(sys.modules, "module_for_test", module)
+        cards = [
+            {name: card(f"module_for_test:{name.replace('-', '_')}") for name in names}
+            for card, names in ((registry.Card, models), (registry.RewardCard, rewards))
+        ]
+        first, others = registry.Domain("of_test", "tests", cards[0], rewards=cards[1]), known_domains.built_in()
+        monkeypatch.setattr(known_domains, "built_in", lambda: (first, *others))
+
+    return bring
+
+
+@pytest.fixture
+def nothing_is_loaded(brought):
+    """Whoever makes a model by name fails."""
+
+    def refuse(**options):
         raise Loaded
 
-    for name in ("dna-enhancer", "toy-masked"):
-        monkeypatch.setitem(registry.MODELS, name, "module_for_test:refuse")
-    module = types.ModuleType("module_for_test")
-    module.refuse = refuse
-    monkeypatch.setitem(sys.modules, "module_for_test", module)
+    brought({"dna-enhancer": refuse}, {})
 
 
 def test_a_model_and_a_reward_by_name_are_those_that_load_gives():
@@ -122,7 +137,7 @@ def test_what_is_neither_a_name_nor_an_object_is_told():
         registry.as_reward(3)
 
 
-def test_a_reward_that_was_given_by_name_is_closed_with_the_run(monkeypatch):
+def test_a_reward_that_was_given_by_name_is_closed_with_the_run(brought):
     closed = []
 
     def made():
@@ -132,10 +147,7 @@ def test_a_reward_that_was_given_by_name_is_closed_with_the_run(monkeypatch):
         number.close = lambda: closed.append(number)
         return number
 
-    module = types.ModuleType("module_for_test")
-    module.made = made
-    monkeypatch.setitem(sys.modules, "module_for_test", module)
-    monkeypatch.setitem(registry.REWARDS, "closing", registry.RewardCard("module_for_test:made"))
+    brought({}, {"closing": made})
     svdd.decode(masked(), "closing", **SMALL)
     assert len(closed) == 1
     own = svdd.load_reward("closing")

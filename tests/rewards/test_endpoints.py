@@ -304,14 +304,18 @@ def test_a_run_writes_the_name_of_a_key_alone(server, here, monkeypatch, capsys)
     [
         ["--reward", "http://me:t0ken@127.0.0.1:9/"],
         ["--reward", "gc-content", "--score", "x=http://me:t0ken@127.0.0.1:9/"],
+        ["--reward", "gc-content", *["--score", "http://me:t0ken@127.0.0.1:9/"] * 2],
+        ["--reward", "http://me:t0ken@127.0.0.1:9/", "--objective", "parts.yaml"],
     ],
+    ids=["reward", "score", "equal titles", "with an objective"],
 )
 def test_an_address_with_a_key_is_in_no_file_and_no_message(here, arguments, capsys):
+    (here / "parts.yaml").write_text("parts: {gc-content: }")
     with pytest.raises(SystemExit) as ended:
         main(["run", "--model", "dna-enhancer", *arguments, "--candidates", "2", "--out", "a"])
     assert ended.value.code == 2
     out, err = capsys.readouterr()
-    assert "holds no user name" in err
+    assert "holds no user name" in err, err
     assert "t0ken" not in out + err
     assert b"t0ken" not in everything(here)
 

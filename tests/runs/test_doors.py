@@ -191,6 +191,13 @@ def test_lists_are_tables_of_everything():
     assert set(svdd.METHODS) == set(svdd.list_methods()["name"])
     assert {"dna-enhancer", "mdlm:PATH"} <= set(svdd.list_models()["name"])
     assert "hepg2" in set(svdd.list_rewards()["name"])
+    rewards = svdd.list_rewards().set_index("name")
+    assert rewards.loc["mrl", ["domain", "unit", "range", "held_out"]].tolist() == [
+        "rna", "ribosomes per mRNA", "0 to 12", "mrl-judge",
+    ]  # fmt: skip
+    domains = svdd.list_domains().set_index("name")
+    assert "rna-utr" in domains.loc["rna", "models"]
+    assert set(domains["package"]) == {"svdd"}
     for table in (svdd.list_methods(), svdd.list_models(), svdd.list_rewards()):
         assert table["summary"].str.len().min() > 0
 

@@ -1,23 +1,19 @@
 """Folders of runs are told by a mark that only this package writes; the files of others in them are never replaced."""
 
 import json
-import shutil
-import sqlite3
 from pathlib import Path
 
 import pytest
-import torch
 
+from svdd.messages import OtherVersionError
 from svdd.runs.compare_request import Request
 from svdd.runs.comparison import make_plan
 from svdd.runs.evaluation import check_out
 from svdd.runs.folder import ON_THE_WAY, RunFolder, at_the_end
 from svdd.runs.job import make_job
 from svdd.runs.marks import PLACE, ForeignFilesError, Mark
-from svdd.runs.parts import STATE
 from svdd.runs.running import NoRunError, resume_job, run_job
 from svdd.runs.watching import RunStopped, Watch
-from svdd.scoring.score_file import ScoreCache
 
 SETTINGS = {"model": "toy-gaussian", "steps": 4, "reward": "given below", "candidates": 2, "samples": 2}
 
@@ -59,11 +55,6 @@ def project(tmp_path, job):
 
 def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-
-
-def unmark(folder):
-    """Makes it a folder of before there were marks."""
-    shutil.rmtree(folder / PLACE.parent)
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -121,43 +112,6 @@ def test_a_file_that_appears_while_a_run_goes_on_is_not_replaced(job):
     assert (folder.path / "report.html").read_text() == "mine"
 
 
-@pytest.mark.parametrize("steps", [1, None])
-def test_runs_of_before_there_were_marks_are_known_by_what_they_hold(job, steps):
-    folder = Path(job.out)
-    if steps is None:
-        run_job(job)
-    else:
-        with pytest.raises(RunStopped):
-            run_job(job, watch=StopAt(steps))
-    unmark(folder)
-    assert RunFolder(folder).is_run()
-    whole = {name: text for name, text in resume_job(folder).items() if name in ("settings", "job", "breakdown")}
-    run_job(job, True)
-    assert {name: RunFolder(folder).record()[name] for name in whole} == whole
-
-
-def test_journals_states_and_batches_tell_unmarked_runs_by_their_contents(tmp_path):
-    folder = RunFolder(tmp_path)
-    folder.job.write_text("model: toy-masked\n")
-    for path in (folder.journal, folder.state, tmp_path / "batch-000001.pt"):
-        path.write_bytes(b"of somebody else")
-    assert not folder.is_run()
-    folder.journal.unlink()
-    sqlite3.connect(folder.journal).execute("create table scores (number integer, of text)").connection.close()
-    torch.save({"batch": 3}, folder.state)
-    assert not folder.is_run()
-    for path in (folder.state, tmp_path / "batch-000001.pt"):
-        torch.save(dict.fromkeys(STATE), path)
-        assert folder.is_run()
-        path.unlink()
-    folder.journal.unlink()
-    assert not folder.is_run()
-    with ScoreCache(folder.journal) as journal:  # its tables are in the file beside it until it is closed
-        assert folder.is_run()
-        assert journal.contents() == []
-    assert folder.is_run()
-
-
 def test_a_mark_is_of_one_kind_and_of_one_schema(tmp_path):
     Mark(tmp_path, "evaluation").write(["evaluation.csv"])
     assert Mark(tmp_path, "evaluation").files() == {"evaluation.csv"}
@@ -165,7 +119,7 @@ def test_a_mark_is_of_one_kind_and_of_one_schema(tmp_path):
     with pytest.raises(ForeignFilesError):
         RunFolder(tmp_path).check(force=True)
     (tmp_path / PLACE).write_text('{"svdd": "run", "schema": 2, "files": []}')
-    with pytest.raises(ValueError, match="its mark has schema 2"):
+    with pytest.raises(OtherVersionError, match="its schema number is 2, this version knows 1"):
         RunFolder(tmp_path).check(force=True)
 
 

@@ -13,6 +13,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+STREAMS = 1
+"""The number of this way of drawing random numbers: files of runs carry it, since with another a run cannot go on."""
+
 # Chain i of a run draws from stream i. What draws with the same seed for another purpose begins at a stream of its own, so
 # that it sees no number that a run has used: a run must not decode what its value was fitted on.
 LIKELIHOOD_BOUND = 2**40

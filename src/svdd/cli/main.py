@@ -81,7 +81,7 @@ def resume(folder: Path, quiet: Quiet = False, json: Json = False) -> None:
 
 @app.command()
 def demo(
-    fast: Annotated[bool, Option("--fast", help="A few seconds, for a check.")] = False,
+    fast: Annotated[bool, Option("--fast", help="About ten seconds, for a check.")] = False,
     full: Annotated[bool, Option("--full", help="More steps and candidates.")] = False,
     out: Annotated[Path, Option(help="The folder to write.")] = Path("runs/demo"),
     force: Force = False,
@@ -89,11 +89,12 @@ def demo(
     json: Json = False,
 ) -> None:
     """Decode enhancers with svdd, and compare with other methods at the same cost."""
-    from svdd.cli.demo import FAST, FULL, USUAL, run_demo
+    from svdd.cli.demo import demo_request, run_demo
 
     if fast and full:
         raise typer.BadParameter("--fast and --full exclude each other")
-    run_demo(FAST if fast else FULL if full else USUAL, out, force=force, quiet=quiet, json=json)
+    variant = {(True, False): "fast", (False, True): "full"}.get((fast, full), "")
+    run_demo(demo_request(out, variant), force=force, quiet=quiet, json=json)
 
 
 @app.command()
@@ -123,14 +124,19 @@ def evaluate(
 
 @app.command()
 def compare(
-    job: Annotated[Path, Argument(help="A YAML file as of `svdd run`; its method and sizes are the cost to match.")],
+    job: Annotated[
+        Path, Argument(help="A job as of `svdd run`, whose method and sizes are the cost to match; or a comparison.")
+    ],
     *,
-    methods: Annotated[str, Option(help="Names of `svdd methods`, with commas.")] = "pretrained,best-of-n,smc,svdd",
-    match: Annotated[str, Option(help="What is equal: network-rows, reward-calls or seconds.")] = "network-rows",
-    seeds: Annotated[int, Option(help="Runs of each, from the job's seed on.")] = 5,
+    methods: flag(
+        str, None, "Names of `svdd methods`, with commas; pretrained,best-of-n,smc,svdd unless given."
+    ) = None,
+    match: flag(str, None, "What is equal: network-rows (the default), reward-calls, seconds or none.") = None,
+    seeds: flag(int, None, "Runs of each, from the job's seed on; 5 unless given.") = None,
     temperatures: flag(str, None, "To sweep, such as 0,0.25,1; the job's, or a method's own, unless given.") = None,
-    option: Annotated[list[str] | None, Option(help="METHOD.NAME=VALUE, such as smc.ess=0.8; repeat for more.")] = None,
+    option: flag(list[str], None, "METHOD.NAME=VALUE, such as smc.ess=0.8; repeat for more.") = None,
     judge: flag(str, None, "A reward that did not guide; the guide's held-out twin unless given.") = None,
+    pool: flag(int, None, "Unguided samples per seed from which pretrained and best-of-n are read.") = None,
     out: Annotated[Path, Option(help="The folder to write; what is in it already is not run again.")] = Path(
         "runs/comparison"
     ),
@@ -140,11 +146,13 @@ def compare(
 ) -> None:
     """Compare methods at equal cost: quantiles, held-out reward, naturalness, diversity and costs, with intervals."""
     from svdd.cli.comparing import compare as run_all
-    from svdd.runs.compare_request import Request, method_options, numbers
+    from svdd.cli.comparing import settings
+    from svdd.runs.compare_request import request_of
 
-    names = [name.strip() for name in methods.split(",") if name.strip()]
-    swept, options = numbers(temperatures or ""), method_options(option or [])
-    run_all(Request(job, out, names, match, seeds, swept, options, judge), force=force, quiet=quiet, json=json)
+    given = {"match": match, "seeds": seeds, "judge": judge, "pool": pool}
+    given |= settings(methods=methods, temperatures=temperatures, options=option)
+    request = request_of(job, out, **{name: value for name, value in given.items() if value is not None})
+    run_all(request, force=force, quiet=quiet, json=json)
 
 
 @app.command("fit-value")

@@ -15,6 +15,7 @@ from torch import Tensor
 
 import svdd
 from svdd.chain.designs import DesignKind, inferred
+from svdd.chain.rng import STREAMS
 from svdd.chain.tree import concatenate
 from svdd.cost.batches import count
 from svdd.cost.ledger import Breakdown, Usage
@@ -203,6 +204,7 @@ class Result:
             "settings": self.settings,
             "model": {**self.about, **self.kind.facts()},
             "versions": versions | {"svdd": svdd.__version__},
+            "streams": STREAMS,
             "usage": self.usage.as_dict(),
             "breakdown": self.breakdown.as_dict(),
             "log_z": self.log_z and [z if math.isfinite(z) else None for z in self.log_z],

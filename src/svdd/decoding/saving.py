@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from svdd.chain.process import Particles, Process
-from svdd.chain.rng import Rng
+from svdd.chain.rng import STREAMS, Rng
 from svdd.cost.ledger import Breakdown, Cost, Outcomes, Usage
+from svdd.messages import OtherVersionError, check_number
 from svdd.method.loop import Step
 
 
@@ -36,9 +37,9 @@ def step_from(state: dict[str, Any], process: Process) -> Step:
 
 
 def write_state(state: dict[str, Any], path: Path) -> None:
-    """Writes plain tensors, numbers and lists to a file, whole or not at all."""
+    """Writes plain tensors, numbers and lists, with the number of the random streams, to a file, whole or not at all."""
     partial = path.with_suffix(".part")
-    torch.save(state, partial)
+    torch.save(state | {"streams": STREAMS}, partial)
     partial.replace(path)
 
 
@@ -51,11 +52,15 @@ def read_state(path: Path, remedy: str, names: Sequence[str] = ()) -> dict[str, 
         names: what it must hold, if more than anything.
 
     Raises:
+        OtherVersionError: if its random streams are not those of this version.
         ValueError: if it is damaged.
     """
     try:
         state: dict[str, Any] = torch.load(path, weights_only=True)
+        check_number("streams", state.pop("streams", None), STREAMS, path, f"remove it to {remedy}")
         return {name: state[name] for name in names or state}
+    except OtherVersionError:
+        raise
     except Exception as error:  # damage shows as any of several errors of pickle, zip and torch
         raise ValueError(f"{path} is damaged ({type(error).__name__}); remove it to {remedy}") from error
 
@@ -67,6 +72,7 @@ def merge_states(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         _add(usage, Usage.from_dict(part["usage"]))
         breakdown.add(part["breakdown"])
     return {
+        "steps": parts[0]["steps"],
         "batch": len(parts),
         "step": None,
         "usage": usage.as_dict(),

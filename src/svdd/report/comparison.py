@@ -54,7 +54,7 @@ def write_comparison(
     }  # fmt: skip
     return write_page(
         folder,
-        title=f"Methods compared at equal {facts['equal']}",
+        title=f"Methods compared {facts['compared']}",
         facts={name: number(value) for name, value in facts.items()},
         says=list(says),
         figures=[*figures, *drawn],

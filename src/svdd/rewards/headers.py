@@ -14,6 +14,7 @@ from svdd.messages import check
 from svdd.scoring.reward import RewardError
 
 _KEYS = re.compile(r"authorization|cookie|key|token|secret|password", re.IGNORECASE)
+_ADDRESS = re.compile(r"^(?:[A-Za-z_][\w-]*=)?(https?://.*)$", re.DOTALL)
 _NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+")
 _REMEDY = "headers={'Authorization': 'Bearer $NAME'}, with the key in the environment variable NAME"
 
@@ -31,11 +32,27 @@ def check_address(address: str) -> None:
         f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path} and {_REMEDY}",
     )
     try:
-        check(parts.hostname and parts.port != 0, f"{address} has no host; an address is written as http://host/score")
+        host = parts.port != 0 and parts.hostname
     except ValueError:  # what is read as the port may be the beginning of a password
-        raise ValueError(
-            "the address of a reward has no host that can be read; it is written as http://host/score"
-        ) from None
+        host = None
+    check(host, "the address of a reward has no host that can be read; it is written as http://host/score")
+
+
+def check_addresses(named: Any) -> None:
+    """Looks at the addresses among names of rewards before anything is said of them; raises as `check_address`.
+
+    Args:
+        named: a name, perhaps after `TITLE=`, or a mapping or list of such, as a job has them.
+    """
+    match named:
+        case str():
+            for address in _ADDRESS.findall(named):
+                check_address(address)
+        case Mapping():
+            check_addresses(list(named.values()))
+        case list() | tuple():
+            for one in named:
+                check_addresses(one)
 
 
 def check_headers(headers: Mapping[str, Any]) -> None:

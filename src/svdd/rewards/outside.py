@@ -1,6 +1,5 @@
 """How designs go out to a program or an address: as rows of a file, or as one message."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ Row = dict[str, Any]
 class Outside:
     """Designs as they are: text, numbers, and tensors as lists of numbers. Domains have forms of their own."""
 
-    def rows(self, designs: Sequence[Any], folder: Path) -> list[Row]:
+    def rows(self, designs: Any, folder: Path) -> list[Row]:
         """A row with `id` and `design` for each.
 
         Args:
@@ -19,7 +18,7 @@ class Outside:
         """
         return [{"id": number, "design": design} for number, design in enumerate(self.message(designs)["designs"])]
 
-    def message(self, designs: Sequence[Any]) -> dict[str, list[Any]]:
+    def message(self, designs: Any) -> dict[str, list[Any]]:
         """What is posted: `designs`, and what else there is of each."""
         return {"designs": [design.tolist() if hasattr(design, "tolist") else design for design in designs]}
 

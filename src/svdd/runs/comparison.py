@@ -1,32 +1,34 @@
-"""A comparison: a job's method and others at equal cost, over seeds and temperatures, in one table and one report.
+"""A comparison: methods at equal cost or at given sizes, over seeds and temperatures, in one table and one report.
 
 Every run is in its own folder, as `svdd run` writes it, so that a comparison that was stopped goes on where it was.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from svdd.decoding.result import Result
+from svdd.messages import check
 from svdd.method.table import citations
 from svdd.metrics.kit import Kit
 from svdd.metrics.measures import Designs
-from svdd.runs.compare_request import Request
+from svdd.runs.compare_request import Entry, Request
+from svdd.runs.compared_runs import DECODED, Source, identity, run_all
 from svdd.runs.evaluation import Protocol, kit_of_process, protocol_of, resampled, table
+from svdd.runs.fits import VALUES, Fit
 from svdd.runs.folder import RunFolder, as_json, write_or_warn
-from svdd.runs.job import Job, make_job, read_settings
+from svdd.runs.job import Job
 from svdd.runs.labels import exact, labels
 from svdd.runs.make import make_process
-from svdd.runs.marks import Mark, holds_table
-from svdd.runs.matching import MATCHES, RULES, SIZES, Compared, Planner
+from svdd.runs.marks import Mark, holds_table, read_object
+from svdd.runs.matches import MATCHES, Match
+from svdd.runs.matching import SIZES, Compared, Planner, folder_name, variant
+from svdd.runs.pool import POOLED, Pool
 from svdd.runs.reading import FinishedRun
-from svdd.runs.running import resume_job, run_job
-from svdd.runs.unmarked import read_object
 from svdd.runs.verdicts import verdicts
-from svdd.runs.watching import NOBODY, RunStopped, Watch
+from svdd.runs.watching import NOBODY, Watch
 
 PLAN = "comparison.json"
 FILES = ("comparison.csv", PLAN, "report.html")
@@ -41,12 +43,23 @@ class Plan:
         judge: the reward that judges, as the runs have it among their scores; empty where there is none.
         rows: a method at a temperature and a size each, with its label.
         table: the same for people, with how many runs are done.
+        fits: values that are fitted first, by the names of their entries.
+        first: runs from which others are read.
+        sources: of the designs of a method, where it does not decode them itself.
     """
 
     request: Request
     judge: str
     rows: Sequence[tuple[str, Compared]]
     table: list[dict[str, Any]]
+    fits: Mapping[str, Fit]
+    first: Sequence[Job]
+    sources: Mapping[str, Source]
+
+    def runs(self, row: Compared, force: bool, watch: Watch) -> list[FinishedRun]:
+        """The runs of a row; those that are there stay as they are, unless they are forced."""
+        source = self.sources.get(row.job.method, DECODED)
+        return run_all(row.runs(self.request.seeds, self.request.out), source, force, watch)
 
 
 @dataclass(frozen=True)
@@ -55,9 +68,11 @@ class Comparison:
 
     Args:
         plan: what was run.
-        table: a row for each method at each temperature.
+        table: a row for each method at each size and temperature.
         verdicts: what the table shows, in sentences.
         notes: sentences about the table.
+        runs: of each row, by its label.
+        designs: of each row, measured, by its label.
         kit: of the domain of the designs, which knows the columns of the table.
     """
 
@@ -65,6 +80,8 @@ class Comparison:
     table: pd.DataFrame
     verdicts: list[str]
     notes: list[str]
+    runs: Mapping[str, Sequence[FinishedRun]]
+    designs: Mapping[str, Designs]
     kit: Kit
 
 
@@ -82,8 +99,11 @@ def make_plan(request: Request, force: bool = False) -> Plan:
     request.check()
     before = read_object(request.out / PLAN) if holds_table(request.out, "comparison", FILES) else {}
     base, judge = request.base()
-    rows, sizes = _planned(request, base, {} if force else before)
-    plan = Plan(request, judge, rows, _plan_rows(rows, request))
+    fits = {entry.name: _fit(entry, base, request.out) for entry in request.entries() if entry.fit is not None}
+    for fit in fits.values():
+        fit.check(force)
+    rows, sizes = _planned(request, base, fits, {} if force else before)
+    plan = Plan(request, judge, rows, _plan_rows(rows, request), fits, *_pooled(request, base))
     _write_plan(request, base, sizes, plan.table)
     return plan
 
@@ -93,7 +113,7 @@ def run_plan(plan: Plan, force: bool = False, watch: Watch = NOBODY) -> Comparis
 
     Args:
         plan: of the comparison.
-        force: makes runs anew that are there.
+        force: makes runs and values anew that are there.
         watch: follows the runs, and may stop them.
 
     Raises:
@@ -101,31 +121,63 @@ def run_plan(plan: Plan, force: bool = False, watch: Watch = NOBODY) -> Comparis
         FileExistsError: if the folder of a run holds something else.
         RunStopped: if the watch stops a run.
     """
-    request = plan.request
-    runs = [(label, _runs(row.runs(request.seeds, request.out), force, watch)) for label, row in plan.rows]
-    found, notes, designs, kit = _measured(runs, plan.judge, watch)
+    fitted = {name: fit.make(force, watch) for name, fit in plan.fits.items()}
+    run_all(plan.first, DECODED, force, watch)
+    runs = {label: plan.runs(row, force, watch) for label, row in plan.rows}
+    found, notes, designs, kit = _measured(runs, plan, watch)
     found.insert(1, "method", [row.job.method for _, row in plan.rows])
-    cost = _had([row for _, row in plan.rows], request.match)
-    made = Comparison(plan, found, verdicts(found, designs, cost, kit.columns), notes, kit)
-    _write(made, {label: group[0].result for label, group in runs})
+    paid = pd.DataFrame([fitted.get(row.name, {}) for _, row in plan.rows], index=found.index)
+    cost = _had([row for _, row in plan.rows], MATCHES[plan.request.match])
+    said = verdicts(found, designs, cost, kit.columns)
+    made = Comparison(plan, found.join(paid), said, notes, runs, designs, kit)
+    _write(made)
     return made
 
 
-def _identity(job: Job) -> dict[str, Any]:
-    """What decides a run's designs and cost, but for its seed."""
-    return job.deciding("either")
+def _fit(entry: Entry, base: Job, out: Path) -> Fit:
+    job = variant(base, replace(entry, options={}), None)
+    return Fit((out / VALUES / folder_name(entry.name)).absolute(), job, entry.fit or {})
 
 
-def _planned(request: Request, base: Job, before: dict[str, Any]) -> tuple[list[tuple[str, Compared]], dict[str, int]]:
-    """Every method at every temperature with its label, and the sizes that were measured."""
-    asked_for = {"match": "seconds", "job": _identity(base), "options": request.options}
-    same = request.match == "seconds" and {name: before.get(name) for name in asked_for} == asked_for
+def _pooled(request: Request, base: Job) -> tuple[list[Job], dict[str, Source]]:
+    """The runs of the pool, and the methods that are read from it; nothing where there is no pool."""
+    if not request.pool:
+        return [], {}
+    job = variant(base, Entry("pretrained"), None).model_copy(update={"samples": request.pool, "scores": []})
+    pool = Pool(job, request.out / "pool")
+    return [pool.samples(seed) for seed in range(base.seed, base.seed + request.seeds)], dict.fromkeys(POOLED, pool)
+
+
+def _planned(
+    request: Request, base: Job, fits: Mapping[str, Fit], before: dict[str, Any]
+) -> tuple[list[tuple[str, Compared]], dict[str, int]]:
+    """Every method at every size and temperature with its label, and the sizes that were measured."""
+    match = MATCHES[request.match]
+    asked_for = {"match": "seconds", "job": identity(base), "options": request.options}
+    same = match.timed and {name: before.get(name) for name in asked_for} == asked_for
     known: dict[str, int] = before.get("sizes", {}) if same else {}
-    planner, planned = Planner(base, request.match, make_process(base), known), list[Compared]()
-    for method in dict.fromkeys(request.methods):
-        planned += planner.plan(method, request.temperatures, request.options.get(method, {}))
-    sizes = {row.job.method: row.size for row in planned if row.size and row.job.method != base.method}
-    return list(zip(labels([row.job for row in planned]), planned, strict=True)), known | sizes
+    planner, planned, sizes = Planner(base, match, make_process(base), known), list[Compared](), dict[str, int]()
+    for entry in request.entries():
+        value = {"value": str(fits[entry.name].folder)} if entry.name in fits else {}
+        planned += planner.plan(replace(entry, options={**entry.options, **value}))
+        size = planned[-1].size if planner.finds(entry) else None
+        sizes |= {} if size is None else {entry.name: size}
+    names = [row.folder for row in planned]
+    for name in names:
+        check(
+            names.count(name) == 1, f"two rows of the comparison would share the folder {name}: give them other labels"
+        )
+    return list(zip(_labels(planned), planned, strict=True)), known | sizes
+
+
+def _labels(planned: Sequence[Compared]) -> list[str]:
+    """The label of every row: that of its entry, and the settings that tell it apart from others of the same."""
+    made = dict(zip(map(id, planned), labels([row.job for row in planned]), strict=True))
+    for label in {row.label: None for row in planned if row.label}:
+        rows = [row for row in planned if row.label == label]
+        told = labels([row.job for row in rows])
+        made |= {id(row): label + one.removeprefix(row.job.method) for row, one in zip(rows, told, strict=True)}
+    return list(made.values())
 
 
 def _plan_rows(planned: Sequence[tuple[str, Compared]], request: Request) -> list[dict[str, Any]]:
@@ -140,7 +192,7 @@ def _plan_rows(planned: Sequence[tuple[str, Compared]], request: Request) -> lis
                 "temperature": "-" if row.job.temperature is None else exact(row.job.temperature),
                 "network_rows": f"{row.asks.rows:,}", "reward_calls": f"{row.asks.rewards:,}",
                 "of_the_job": f"{row.share:.0%}",
-                "done": f"{sum(folder.finished() for folder in folders)} of {request.seeds}", "folder": row.name,
+                "done": f"{sum(folder.finished() for folder in folders)} of {request.seeds}", "folder": row.folder,
             }
         )  # fmt: skip
     return made
@@ -148,70 +200,33 @@ def _plan_rows(planned: Sequence[tuple[str, Compared]], request: Request) -> lis
 
 def _write_plan(request: Request, base: Job, sizes: dict[str, int], rows: list[dict[str, Any]]) -> None:
     Mark(request.out, "comparison").write(FILES)
-    facts = {"match": request.match, "rule": RULES[request.match], "seeds": request.seeds, "options": request.options}
-    facts |= {"sizes": sizes, "plan": rows}
-    (request.out / PLAN).write_text(as_json({"job": _identity(base)} | facts) + "\n", encoding="utf-8")
-
-
-def _runs(jobs: Sequence[Job], force: bool, watch: Watch) -> list[FinishedRun]:
-    """The runs of a row; those that are there stay as they are, unless they are forced."""
-    for job in jobs:
-        _run(job, force, watch)
-    return [FinishedRun.read(job.folder(), measured=False) for job in jobs]
-
-
-def _run(job: Job, force: bool, watch: Watch) -> None:
-    folder = RunFolder(job.folder())
-    there = folder.is_run() and not force
-    if there:
-        _check_same(job)
-    if not there or not folder.finished():
-        watch.tell(f"run {job.out}")
-    try:
-        if there:
-            resume_job(folder.path, watch)
-        else:
-            run_job(job, force, watch)
-    except RunStopped as stopped:
-        raise RunStopped(
-            "the comparison stopped; go on with the same svdd compare command, without --force"
-        ) from stopped
-
-
-def _check_same(job: Job) -> None:
-    """Looks whether the run that is in a job's folder is the job's.
-
-    Raises:
-        FileExistsError: if it is not.
-    """
-    there = make_job(read_settings(RunFolder(job.folder()).job))
-    if there.seed != job.seed or _identity(there) != _identity(job):
-        raise FileExistsError(
-            f"{job.out} holds a run with other settings; choose another --out, or replace it with --force"
-        )
+    facts = {"match": request.match, "rule": MATCHES[request.match].rule, "seeds": request.seeds, "pool": request.pool}
+    facts |= {"options": request.options, "sizes": sizes, "plan": rows}
+    (request.out / PLAN).write_text(as_json({"job": identity(base)} | facts) + "\n", encoding="utf-8")
 
 
 def _measured(
-    runs: Sequence[tuple[str, Sequence[FinishedRun]]], judge: str, watch: Watch
+    runs: Mapping[str, Sequence[FinishedRun]], plan: Plan, watch: Watch
 ) -> tuple[pd.DataFrame, list[str], dict[str, Designs], Kit]:
     """The table, its notes, the designs of its rows and their kit; the held-out reward is the one that the runs have."""
-    every = [run for _, row in runs for run in row]
+    every, judge = [run for row in runs.values() for run in row], plan.judge
+    reference = Path(plan.request.reference) if plan.request.reference else None
     for run in every:
-        for score in run.job.scores:
-            if str(score) == judge:
-                run.result.scores[judge] = run.result.scores[score.title]
+        for title in [score.title for score in run.job.scores if str(score) == judge]:
+            run.result.scores[judge] = run.result.scores[title]
     process = make_process(every[0].job)
-    protocol = protocol_of(every, judge=judge) if kit_of_process(process).measures else Protocol(process, judge)
-    rows = [(label, [run.result for run in row]) for label, row in runs]
+    protocol = protocol_of(every, reference, judge) if kit_of_process(process).measures else Protocol(process, judge)
+    rows = [(label, [run.result for run in row]) for label, row in runs.items()]
     found, notes, designs = table(rows, protocol, lambda label: watch.tell(f"measuring {label}"))
     once = ["the held-out reward is asked once, about finished designs, and is not among the costs"] if judge else []
-    return found, [resampled([row for _, row in runs]), *once, *notes], designs, protocol.kit
+    return found, [resampled(list(runs.values())), *once, *notes], designs, protocol.kit
 
 
-def _write(made: Comparison, first: Mapping[str, Result]) -> None:
+def _write(made: Comparison) -> None:
     from svdd.report.comparison import write_comparison
 
     request, jobs = made.plan.request, [row.job for _, row in made.plan.rows]
+    match, first = MATCHES[request.match], {label: row[0].result for label, row in made.runs.items()}
     sizes = {name: pd.array([getattr(job, name) for job in jobs], dtype="Int64") for name in SIZES}
     heat = pd.array([job.temperature for job in jobs], dtype="Float64").to_numpy(float)
     whole = made.table.assign(**sizes, temperature=heat)
@@ -220,23 +235,18 @@ def _write(made: Comparison, first: Mapping[str, Result]) -> None:
     whole.to_csv(request.out / "comparison.csv", index=False, lineterminator="\n")
     papers = dict.fromkeys(paper for job in jobs for paper in citations(job.method))
     facts = {
-        "model": Path(jobs[0].model).name, "reward": Path(jobs[0].reward).name, "equal": MATCHES[request.match],
+        "model": Path(jobs[0].model).name, "reward": Path(jobs[0].reward).name, "compared": match.title,
         "runs of each": request.seeds, "designs a run": jobs[0].samples,
     }  # fmt: skip
-    shared = _shared([_identity(job) for job in jobs])
-    notes = [f"sizes: {RULES[request.match]}", *made.notes]
+    shared = _shared([identity(job) for job in jobs])
+    notes = [f"sizes: {match.rule}", *made.notes]
     contents = facts, made.plan.table, made.verdicts, notes, shared, list(papers), made.kit.side_by_side(first)
     write_or_warn(write_comparison, whole, request.out, made.kit, *contents)
 
 
-def _had(planned: Sequence[Compared], match: str) -> str:
+def _had(planned: Sequence[Compared], match: Match) -> str:
     """What best-of-n had to spend, beside the job."""
-    share = min((row.share for row in planned if row.job.method == "best-of-n"), default=1.0)
-    if match == "seconds":
-        return " in about the same seconds"
-    if share > 0.95:
-        return f" at the same {MATCHES[match]}"
-    return f", which had {share:.0%} of the job's {MATCHES[match]}"
+    return match.had(min((row.share for row in planned if row.job.method == "best-of-n"), default=1.0))
 
 
 def _shared(settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

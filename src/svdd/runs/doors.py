@@ -183,13 +183,16 @@ def evaluate(
 
 def compare(
     job: JobLike,
-    methods: Sequence[str] = ("pretrained", "best-of-n", "smc", "svdd"),
+    methods: Sequence[str] | Mapping[str, Mapping[str, Any] | None] = ("pretrained", "best-of-n", "smc", "svdd"),
     *,
     match: str = "network-rows",
     seeds: int = 5,
     temperatures: Sequence[float | int] = (),
     options: Mapping[str, Mapping[str, Any]] | None = None,
     judge: str | None = None,
+    sizes: Sequence[int] = (),
+    reference: str | Path | None = None,
+    pool: int = 0,
     out: str | Path | None = None,
     progress: bool = True,
     force: bool = False,
@@ -198,12 +201,16 @@ def compare(
 
     Args:
         job: whose cost the others match: a `svdd.Job`, its settings by name, or a YAML file of them.
-        methods: names of `METHODS`.
-        match: what is equal: network-rows, reward-calls or seconds.
+        methods: names of `METHODS`; or, by label, settings of a job such as `method`, `value` and `candidates`, and `sizes`,
+            `temperatures` and `fit` (settings of `fit_value`, for a value that is fitted for the method).
+        match: what is equal: network-rows, reward-calls, seconds or none, which takes the sizes as they are given.
         seeds: runs of each method, from the job's seed on.
         temperatures: to sweep; none takes the job's, or a method's own.
         options: of methods, such as `{"smc": {"ess": 0.8}}`.
         judge: a reward that did not guide; the held-out twin of the guide unless given.
+        sizes: at which methods run that name none; none leaves that of the job or of the match.
+        reference: FASTA of natural sequences, a file of SMILES or a folder of images; what came with the model unless given.
+        pool: unguided samples per seed from which `pretrained` and `best-of-n` are read; 0 runs each of them.
         out: the folder to write, where runs that are there already are not made again; nothing is kept unless given.
         progress: a bar for each run, in a terminal and in a notebook.
         force: makes runs again that are in the folder.
@@ -218,10 +225,9 @@ def compare(
     from svdd.runs.compare_request import Request
     from svdd.runs.comparison import make_plan, run_plan
 
-    with _place(out) as folder, tempfile.TemporaryDirectory(prefix="svdd-") as scratch:
-        file = Path(scratch) / "job.yaml"
-        file.write_text(_job(job, folder).written(), encoding="utf-8")
-        request = Request(file, Path(folder), methods, match, seeds, temperatures, options or {}, judge)
+    with _place(out) as folder:
+        given = methods, match, seeds, temperatures, options or {}, judge, sizes, pool, reference
+        request = Request(_job(job, folder), Path(folder), *given)
         made = run_plan(make_plan(request, force), force, Shown(progress, titled=True))
         return Measured(made.table, made.verdicts, made.notes, _page(folder), made.kit.all_columns)
 

@@ -4,16 +4,17 @@ import json
 import math
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from svdd.chain.rng import STREAMS
 from svdd.decoding.result import Result
 from svdd.decoding.saving import read_state
 from svdd.registry import domains
-from svdd.runs import unmarked
-from svdd.runs.marks import ForeignFilesError, Mark
+from svdd.runs.marks import ForeignFilesError, Mark, holds_files, read_object
 from svdd.runs.parts import STATE, Parts
-from svdd.runs.unmarked import read_object
+from svdd.runs.schema import SCHEMA, check_streams, with_schema, without_schema
 from svdd.runs.watching import RunWarning
 from svdd.scoring.best_designs import BestDesigns
 
@@ -44,18 +45,37 @@ BEST = 100
 
 def plain(value: Any) -> Any:
     """`value` in types that JSON knows; numbers that are not finite become null."""
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, str | bool | int | None):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return [plain(v) for v in value] if isinstance(value, Sequence) else str(value)
+    return next(made(value) for kind, made in _PLAIN if isinstance(value, kind))
+
+
+_PLAIN: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (dict, lambda value: {str(k): plain(v) for k, v in value.items()}),
+    (str | bool | int | None, lambda value: value),
+    (float, lambda value: value if math.isfinite(value) else None),
+    (Sequence, lambda value: [plain(v) for v in value]),
+    (object, str),
+)
+# What JSON holds of values of each kind; the first kind that fits counts.
 
 
 def as_json(value: Any) -> str:
     """`value` as JSON text."""
     return json.dumps(plain(value), indent=2, allow_nan=False)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a finished run has beside its designs; this one has nothing.
+
+    Args:
+        evaluate: measures the designs.
+        further: what the domain adds to the report.
+        report: writes a page; arguments as `svdd.report.html.write_report`.
+    """
+
+    evaluate: "Callable[[Result], Evaluation | None]" = lambda result: None
+    further: "Callable[[Result], Finish | None]" = lambda result: None
+    report: Callable[..., Any] = lambda *contents, **further: None
 
 
 class RunFolder:
@@ -93,20 +113,30 @@ class RunFolder:
         (self.path / "best.part").replace(self.path / "best.csv")
 
     def record(self) -> dict[str, Any]:
-        """The contents of run.json, nothing where there is no such file."""
-        return read_object(self.path / "run.json")
-
-    def finished(self) -> bool:
-        """Whether its run has written everything; the list of files is written last."""
-        return "files" in self.record()
-
-    def is_run(self) -> bool:
-        """Whether a run was started in it, whatever else is there.
+        """The contents of run.json, nothing where a run did not write one at its end.
 
         Raises:
-            ValueError: if a version of this package wrote it that this one does not know.
+            OtherVersionError: if a version of this package wrote it that this one does not know.
         """
-        return self.mark.there() or unmarked.is_run(self.path)
+        path = self.path / "run.json"
+        read = read_object(path)
+        versions, files, job = (read.get(name) for name in ("versions", "files", "job"))
+        ours = isinstance(versions, dict) and "svdd" in versions and isinstance(files, list) and isinstance(job, dict)
+        read = read if ours else {}
+        check_streams(read, STREAMS, path)
+        return without_schema(read, path)
+
+    def finished(self) -> bool:
+        """Whether its run has written everything; run.json is written last."""
+        return bool(self.record())
+
+    def is_run(self) -> bool:
+        """Whether a run was started in it, whatever else is there: it bears the mark, or an early version finished a run.
+
+        Raises:
+            OtherVersionError: if a version of this package wrote it that this one does not know.
+        """
+        return self.mark.there() or self.finished()
 
     def check(self, force: bool) -> None:
         """Looks before a run starts whether the folder may be written.
@@ -116,27 +146,23 @@ class RunFolder:
             ForeignFilesError: if it holds something else than a run, or files that no run wrote where one would.
             NotADirectoryError: if it is not a folder.
         """
-        if not self.path.exists() or not any(self.path.iterdir()):
-            return
-        if not self.is_run():
+        occupied = holds_files(self.path)
+        if occupied and not self.is_run():
             raise ForeignFilesError(f"{self.path} holds files that are not a run; choose another folder")
-        if not force:
-            go_on = "" if self.finished() or not self.job.is_file() else f", go on with: svdd resume {self.path}"
+        go_on = "" if self.finished() or not self.job.is_file() else f", go on with: svdd resume {self.path}"
+        if occupied and not force:
             raise FileExistsError(
                 f"{self.path} already holds a run; choose another folder{go_on}, or replace it with --force"
             )
         self.check_files()
 
-    def check_files(self, keep: Sequence[str] = ()) -> None:
+    def check_files(self) -> None:
         """Looks whether the run can write its files.
-
-        Args:
-            keep: files that were written for it already.
 
         Raises:
             ForeignFilesError: if one of them is there and no run wrote it.
         """
-        self.mark.check_files(at_the_end(), {*self._listed(), *keep})
+        self.mark.check_files(at_the_end(), self._listed())
 
     def _listed(self) -> list[str]:
         """The files that run.json names, in this folder."""
@@ -145,9 +171,9 @@ class RunFolder:
 
     def clear(self) -> None:
         """Removes what a run has written, and nothing else."""
-        for name in {*ON_THE_WAY, *self._listed(), *self.mark.files()}:
-            if (self.path / name).is_file():
-                (self.path / name).unlink()
+        names = {*ON_THE_WAY, *self._listed(), *self.mark.files()}
+        for path in filter(Path.is_file, [self.path / name for name in names]):
+            path.unlink()
         self.parts.clear()
 
     def claim(self, job: str) -> None:
@@ -155,7 +181,7 @@ class RunFolder:
         self.mark.write({*self._listed(), *self.mark.files()})
         self.clear()
         self.mark.write(())
-        self.job.write_text(job, encoding="utf-8")
+        self.job.write_text(with_schema(job), encoding="utf-8")
 
     def load_state(self) -> dict[str, Any] | None:
         """Where the run stands, None if nothing was saved yet.
@@ -163,59 +189,43 @@ class RunFolder:
         Raises:
             ValueError: if the file is damaged.
         """
-        if not self.state.is_file():
-            return None
-        return read_state(self.state, "run the job from its start", STATE)
+        return read_state(self.state, "run the job from its start", STATE) if self.state.is_file() else None
 
-    def finish(
-        self,
-        result: Result,
-        job: dict[str, Any],
-        keep: Sequence[str] = (),
-        evaluate: "Callable[[Result], Evaluation | None]" = lambda result: None,
-        further: "Callable[[Result], Finish | None]" = lambda result: None,
-        **report: Any,
-    ) -> dict[str, Any]:
-        """Writes the result, its evaluation, its report and run.json; returns what run.json holds.
+    def finish(self, result: Result, job: dict[str, Any], beside: Beside) -> dict[str, Any]:
+        """Writes the result, what there is beside it, and run.json; returns what run.json holds.
 
         Args:
             result: the finished run.
             job: its settings.
-            keep: files that were written for it already.
-            evaluate: measures the designs, once they are safe on disk.
-            further: what the domain adds, once the designs are safe on disk.
-            **report: for `svdd.report.html.write_report`.
+            beside: makes the rest once the designs are safe on disk.
 
         Raises:
             ForeignFilesError: if there is a file that it would write and no run wrote.
         """
-        from svdd.report.html import write_report
-
-        self.check_files(keep)
+        self.check_files()
         before = {path.name for path in self.path.iterdir()} - {*ON_THE_WAY, *at_the_end()}
         self.mark.write(at_the_end())
-        for name in set(at_the_end()) - set(keep):
+        for name in at_the_end():
             (self.path / name).unlink(missing_ok=True)  # of a run that was stopped while it wrote them
         result.save(self.path)
-        evaluation = evaluate(result)
+        evaluation = beside.evaluate(result)
         if evaluation:
             import pandas as pd
 
             pd.DataFrame([evaluation.row]).to_csv(self.path / "evaluation.csv", index=False, lineterminator="\n")
-        finish = further(result)
-        write_or_warn(write_report, result, self.path, evaluation=evaluation, finish=finish, **report)
+        write_or_warn(beside.report, result, self.path, evaluation=evaluation, finish=beside.further(result))
         for name in set(ON_THE_WAY) - {self.job.name, "best.csv"}:
             (self.path / name).unlink(missing_ok=True)
         self.parts.clear()
         files = sorted({path.name for path in self.path.iterdir() if path.is_file()} - before)
         measured = {"evaluation": {"notes": evaluation.notes} | evaluation.row} if evaluation else {}
         record: dict[str, Any] = plain(result.record() | {"job": job} | measured | {"files": files})
-        (self.path / "run.json").write_text(as_json(record) + "\n", encoding="utf-8")
+        (self.path / "run.json").write_text(as_json({"schema": SCHEMA} | record) + "\n", encoding="utf-8")
         self.mark.write(files)
         return record
 
 
-def write_or_warn(write: Callable[..., Path], *contents: Any, **further: Any) -> None:
+def write_or_warn(write: Callable[..., Any], *contents: Any, **further: Any) -> None:
     """Writes a report; a package that it needs and that is missing is a warning."""
     try:
         write(*contents, **further)

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.types import PositiveFloat, PositiveInt
 
 from svdd.messages import check, unknown
+from svdd.registry import held_out
+from svdd.rewards.headers import check_addresses
 from svdd.runs.names import check_name, is_code
 from svdd.runs.objectives import NAME as OBJECTIVE
 from svdd.runs.objectives import ObjectiveForm, Written
@@ -139,6 +141,11 @@ class Guided(BaseModel):
             )
         return self.objective.started_in(self.command_folder)
 
+    def judges(self) -> list[str]:
+        """The held-out rewards of what guides: one for each component that has one."""
+        guides = self.guides()
+        return [name for name in dict.fromkeys(map(held_out, guides)) if name and name not in guides]
+
     def guides(self) -> list[str]:
         """The names of the rewards that guide: the reward, or the components of the objective."""
         return [self.reward] if self.objective is None else self.objective.rewards()
@@ -177,8 +184,8 @@ def flat(given: Mapping[str, Any]) -> Mapping[str, Any]:
         check(name in REWARD_SETTINGS, f"reward: {unknown('setting', str(name), REWARD_SETTINGS)}")
     check("name" in reward, "reward needs name, such as reward: {name: hepg2}")
     beside = {REWARD_SETTINGS[name]: value for name, value in reward.items()}
-    for name in (beside.keys() & given.keys()) - {"reward"}:
-        raise ValueError(f"{name} is given twice, in reward: and beside it; leave one of them out")
+    twice = sorted((beside.keys() & given.keys()) - {"reward"})
+    check(not twice, f"{', '.join(twice)} is given twice, in reward: and beside it; leave one of them out")
     return {**given, **beside}
 
 
@@ -195,6 +202,7 @@ def made_of(kind: type[Kind], given: Mapping[str, Any]) -> Kind:
     Raises:
         ValueError: for an unknown, missing or impossible setting, in one sentence; an unknown name goes before what is missing.
     """
+    check_addresses([given.get(name) for name in ("reward", "scores", "objective")])  # messages repeat names
     try:
         return kind(**given)
     except ValidationError as error:

@@ -17,6 +17,7 @@ from svdd.registry import STARTS, DomainClashError, StartField
 from svdd.runs.guided import Guided, made_of
 from svdd.runs.paths import whole, whole_name, whole_options
 from svdd.runs.reward_spec import ScoreSpec, Short
+from svdd.runs.schema import without_schema
 from svdd.runs.settings import Setting, settings_of
 from svdd.user_files import text_of_file
 
@@ -215,6 +216,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
     Raises:
         OSError: if there is no such file.
+        OtherVersionError: if another version of this package wrote it.
         ValueError: if it is not YAML, or not lines of `name: value`.
     """
     try:
@@ -223,4 +225,4 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(read, dict) or not all(isinstance(key, str) for key in read):
         raise ValueError(f"{path} must hold settings such as 'model: dna-enhancer', one a line")
-    return read
+    return without_schema(read, path)

@@ -1,11 +1,11 @@
 """What there is: models, rewards and methods, as rows for whoever prints them and as tables."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from svdd.method.table import METHODS
-from svdd.registry import MODELS, REWARDS, SCHEMES, locate
+from svdd.registry import MODELS, REWARDS, SCHEMES, domains, held_out, locate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,30 +13,48 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-def _bundled(kind: str, names: Mapping[str, Any]) -> list[Row]:
-    rows = []
-    for name in names:
-        function = locate(kind, name, names)
+def _known(kind: str, field: str, cards: Mapping[str, Any]) -> Iterator[tuple[Row, Any]]:
+    """A row and the card of everything of one kind.
+
+    Args:
+        kind: in words, for errors.
+        field: of a domain.
+        cards: what all domains bring of the kind.
+    """
+    home = {name: one.name for one in reversed(domains()) for name in getattr(one, field)}
+    for name in cards:
+        function, card = locate(kind, name, cards), cards[name]
         options = list(inspect.signature(function).parameters)
-        rows.append({"name": name, "summary": _first_line(function), "options": options})
-    return rows
-
-
-def _first_line(function: Callable[..., Any]) -> str:
-    return (inspect.getdoc(function) or "").partition("\n")[0]
+        summary = card.summary or (inspect.getdoc(function) or "").partition("\n")[0]
+        yield {"name": name, "domain": home.get(name, ""), "summary": summary, "options": options}, card
 
 
 def models() -> list[Row]:
     """The bundled models, and the kinds of checkpoints of other projects."""
-    rows = _bundled("model", MODELS)
-    for row in _bundled("model", SCHEMES):
+    rows = [row for row, _ in _known("model", "models", MODELS)]
+    for row, _ in _known("model", "checkpoints", SCHEMES):
         rows.append(row | {"name": f"{row['name']}:PATH", "options": row["options"][1:]})
     return rows
 
 
 def rewards() -> list[Row]:
-    """The bundled rewards."""
-    return _bundled("reward", REWARDS)
+    """The bundled rewards, with their unit, their range, and what judges designs that one of them guided."""
+    return [
+        row | {"unit": card.unit, "range": card.range, "held_out": held_out(row["name"])}
+        for row, card in _known("reward", "rewards", REWARDS)
+    ]
+
+
+def domain_rows() -> list[Row]:
+    """The domains, with the models and rewards that each brings, and the package that it comes with."""
+    return [
+        {
+            "name": one.name, "models": list(one.models), "checkpoints": list(one.checkpoints),
+            "rewards": [*one.rewards, *(f"{scheme}:..." for scheme in one.reward_schemes)],
+            "package": one.distribution,
+        }
+        for one in domains()
+    ]  # fmt: skip
 
 
 def methods() -> list[Row]:
@@ -56,8 +74,13 @@ def list_models() -> "pd.DataFrame":
 
 
 def list_rewards() -> "pd.DataFrame":
-    """The bundled rewards, with their options."""
+    """The bundled rewards, with their options, unit, range, and what judges designs that one of them guided."""
     return _table(rewards())
+
+
+def list_domains() -> "pd.DataFrame":
+    """The domains: their models, checkpoints and rewards, and the package that brings each."""
+    return _table(domain_rows())
 
 
 def list_methods() -> "pd.DataFrame":

@@ -6,11 +6,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from svdd.runs.unmarked import is_table, read_object
+from svdd.messages import check_number
 
 SCHEMA = 1
 """The number of what a mark holds; another number is refused."""
 PLACE = Path(".svdd") / "folder.json"
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """What a JSON file holds, nothing where there is none or it holds no object."""
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def holds_files(folder: Path) -> bool:
+    """Whether there is a folder with anything in it.
+
+    Raises:
+        NotADirectoryError: if it is not a folder.
+    """
+    return folder.exists() and any(folder.iterdir())
 
 
 class ForeignFilesError(FileExistsError):
@@ -33,7 +51,7 @@ class Mark:
         """Whether the folder bears it.
 
         Raises:
-            ValueError: for a mark of another schema.
+            OtherVersionError: for a mark of another schema.
         """
         return bool(self._read())
 
@@ -73,14 +91,10 @@ class Mark:
     def _read(self) -> dict[str, Any]:
         """What the mark holds, nothing where there is none of this kind."""
         read = read_object(self.folder / PLACE)
-        if read.get("svdd") != self.kind:
-            return {}
-        if read.get("schema") != SCHEMA:
-            raise ValueError(
-                f"{self.folder} was written by another version of svdd: its mark has schema {read.get('schema')}, and this "
-                f"version knows {SCHEMA}"
-            )
-        return read
+        mine = read if read.get("svdd") == self.kind else {}
+        schema = mine.get("schema") if mine else SCHEMA
+        check_number("schema", schema, SCHEMA, self.folder / PLACE, "choose another folder")
+        return mine
 
 
 def holds_table(folder: Path, kind: str, files: Sequence[str]) -> bool:
@@ -95,11 +109,9 @@ def holds_table(folder: Path, kind: str, files: Sequence[str]) -> bool:
         ForeignFilesError: if it holds something else.
         NotADirectoryError: if it is not a folder.
     """
-    if not folder.exists() or not any(folder.iterdir()):
-        return False
-    mark, older = Mark(folder, kind), is_table(folder, kind)
-    if not mark.there() and not older:
-        one = "an evaluation" if kind == "evaluation" else f"a {kind}"
+    mark, occupied = Mark(folder, kind), holds_files(folder)
+    one = "an evaluation" if kind == "evaluation" else f"a {kind}"
+    if occupied and not mark.there():
         raise ForeignFilesError(f"{folder} holds files that are not {one}; choose another folder with --out")
-    mark.check_files(files, files if older else ())
-    return True
+    mark.check_files(files)
+    return occupied

@@ -1,10 +1,10 @@
 """Methods at equal cost: each gets the largest size whose count, or whose measured time, is not above that of a job."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from svdd.chain.process import Process
 from svdd.decoding.decoding import make_method
@@ -12,18 +12,13 @@ from svdd.decoding.planning import Forecast, forecast
 from svdd.method.learned_values import Learned
 from svdd.method.table import METHODS, Method
 from svdd.method.values_by_name import names_value, rehearsed
+from svdd.runs.compare_request import Entry
 from svdd.runs.job import SETTINGS, Job, make_job
 from svdd.runs.labels import exact
+from svdd.runs.matches import Match
 from svdd.runs.pilots import on_a_line, seconds_a_design
 from svdd.runs.settings import settings_of
 
-MATCHES = {"network-rows": "network rows", "reward-calls": "reward calls", "seconds": "seconds"}
-"""What may be equal, and how it is said."""
-RULES = {
-    "network-rows": "the largest size whose network rows are not above the job's, by the formulas of svdd methods",
-    "reward-calls": "the largest size whose reward calls are not above the job's, by the formulas of svdd methods",
-    "seconds": "the size at which a design takes as long as one of the job, by pilots of two sizes and at most 16 designs",
-}
 LOCAL = 2
 """Candidates of a method that has particles too, which get the rest."""
 SIZES = {name: one.symbol for name, one in settings_of(Job).items() if one.symbol}
@@ -40,18 +35,25 @@ class Compared:
         job: one of its runs, but for seed and folder.
         asks: what a run asks for.
         share: of what the matched job asks for; network rows where seconds are matched.
+        label: of its entry; empty where there is none.
     """
 
     job: Job
     asks: Forecast
     share: float
+    label: str = ""
 
     @property
     def name(self) -> str:
-        """Of its folder: method, sizes and temperature, whatever else is compared."""
+        """Of its entry: the label, or the method where there is none."""
+        return self.label or self.job.method
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder: label or method, sizes and temperature, whatever else is compared."""
         sizes = [f"{short}{getattr(self.job, long)}" for long, short in SIZES.items() if getattr(self.job, long)]
         heat = [] if self.job.temperature is None else [f"a{exact(self.job.temperature)}"]
-        return "-".join([self.job.method, *sizes, *heat])
+        return "-".join([folder_name(self.name), *sizes, *heat])
 
     @property
     def size(self) -> int | None:
@@ -61,9 +63,14 @@ class Compared:
 
     def runs(self, seeds: int, out: Path) -> list[Job]:
         """The jobs of its seeds, in their folders."""
-        first, folder = self.job.seed, out / self.name
+        first, folder = self.job.seed, out / self.folder
         every = range(first, first + seeds)
         return [self.job.model_copy(update={"seed": seed, "out": str(folder / f"seed-{seed}")}) for seed in every]
+
+
+def folder_name(label: str) -> str:
+    """A label as the name of a folder."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", label).strip("-")
 
 
 def free_size(method: Method) -> str | None:
@@ -82,33 +89,33 @@ def with_size(job: Job, size: int) -> Job:
     return job.model_copy(update={str(free_size(METHODS[job.method])): size})
 
 
-def variant(base: Job, method: str, temperature: float | int | None, options: Mapping[str, Any]) -> Job:
+def variant(base: Job, entry: Entry, temperature: float | int | None) -> Job:
     """The job of a method: model, reward, value, steps, samples and cadence are the base's; a size may be still open.
 
     Args:
         base: the job that is matched; its own method keeps its options.
-        method: of the new job.
-        temperature: of the new job; None takes the base's where the method can have it, else the method's own.
-        options: of the method, under the names of a job.
+        entry: the method, with its options.
+        temperature: of the new job; None takes that of the options, or the base's where the method can have it, else the
+            method's own.
     """
-    row, given = METHODS[method], base.record()
+    row, given = METHODS[entry.method], base.record()
     names = set(row.options)
-    if method != base.method:
+    if entry.method != base.method:
         given = {name: setting for name, setting in given.items() if name not in _OWN or name in _CADENCE & names}
         given |= {"candidates": LOCAL} if free_size(row) not in ("candidates", None) and "candidates" in names else {}
     if _weighs(row):
         wanted = base.temperature if temperature is None else temperature
         own = row.defaults()["temperature"]
         given["temperature"] = own if wanted is None or (row.weighted and wanted == 0) else wanted
-    return make_job(given | {"method": method} | dict(options))
+    sized = {name: row.defaults()[name] for name in SIZES if name in names}  # so that tables and folders name them
+    return make_job({**sized, **given, "method": entry.method, **entry.options})
 
 
 def temperatures(method: str, swept: Sequence[float | int]) -> list[float | int | None]:
     """Those of a sweep that a method can have; None where it has no temperature, or chooses its designs without."""
     row = METHODS[method]
-    if not _weighs(row):
-        return [None]
-    return [t for t in dict.fromkeys(swept) if t > 0 or not row.weighted] or [None]
+    able = dict.fromkeys(swept) if _weighs(row) else ()
+    return [t for t in able if t > 0 or not row.weighted] or [None]
 
 
 def asked(job: Job, process: Process) -> Forecast:
@@ -140,40 +147,57 @@ class Planner:
 
     Args:
         base: the job that is matched.
-        match: a key of `MATCHES`.
+        match: what is equal.
         process: the job's model.
-        known: sizes of methods that are not to be found again.
+        known: sizes that are not to be found again, by the names of their entries.
     """
 
-    def __init__(self, base: Job, match: str, process: Process, known: Mapping[str, int]) -> None:
+    def __init__(self, base: Job, match: Match, process: Process, known: Mapping[str, int]) -> None:
         self.base, self.match, self.process, self.known = base, match, process, known
-        self.counted, self._seconds = "rewards" if match == "reward-calls" else "rows", 0.0
-        self.target: int = getattr(asked(base, process), self.counted)
+        self._seconds = 0.0
+        self.target = self._cost(base)
 
-    def plan(self, method: str, swept: Sequence[float | int], options: Mapping[str, Any]) -> list[Compared]:
-        """A method at its temperatures and its size.
+    def _cost(self, job: Job) -> int:
+        return int(getattr(asked(job, self.process), self.match.counted))
+
+    def plan(self, entry: Entry) -> list[Compared]:
+        """A method at its sizes and temperatures.
 
         Raises:
             ValueError: for options that do not fit the method, and if it cannot be as cheap as the base.
         """
-        jobs = [variant(self.base, method, temperature, options) for temperature in temperatures(method, swept)]
-        if method != self.base.method and free_size(METHODS[method]) is not None:
-            size = self.known.get(method) or self._size(jobs[0])
-            jobs = [with_size(job, size) for job in jobs]
+        jobs = [
+            variant(self.base, entry, temperature) for temperature in temperatures(entry.method, entry.temperatures)
+        ]
+        jobs = [with_size(job, size) for job in jobs for size in self.sizes(entry, jobs[0])] or jobs
         asks = [asked(job, self.process) for job in jobs]
-        return [Compared(job, a, getattr(a, self.counted) / self.target) for job, a in zip(jobs, asks, strict=True)]
+        shares = [getattr(one, self.match.counted) / self.target for one in asks]
+        return [Compared(*row, entry.label) for row in zip(jobs, asks, shares, strict=True)]
+
+    def sizes(self, entry: Entry, job: Job) -> Sequence[int]:
+        """The sizes of an entry; none where its job has its size already, or has none."""
+        free = free_size(METHODS[job.method])
+        if entry.sizes and free is not None:
+            return entry.sizes
+        return [self.known.get(entry.name) or self._size(job)] if self.finds(entry) else []
+
+    def finds(self, entry: Entry) -> bool:
+        """Whether the match decides the size of an entry."""
+        free = free_size(METHODS[entry.method])
+        own = self.match.given or entry.method == self.base.method or entry.sizes or free in entry.options
+        return free is not None and not own
 
     def _size(self, job: Job) -> int:
         def cost(size: int) -> int:
-            return getattr(asked(with_size(job, size), self.process), self.counted)
+            return self._cost(with_size(job, size))
 
         size = largest(cost, self.target)
         if size < 1:
             raise ValueError(
-                f"{job.method} at its smallest asks for {cost(1):,} {MATCHES[self.match]}, the job only for {self.target:,}; "
+                f"{job.method} at its smallest asks for {cost(1):,} {self.match.words}, the job only for {self.target:,}; "
                 "leave it out of --methods, or match another cost"
             )
-        return self._timed(job, size) if self.match == "seconds" else size
+        return self._timed(job, size) if self.match.timed else size
 
     def _timed(self, job: Job, size: int) -> int:
         """The size that takes as long as the base: scaled from one pilot, then on a line through two."""

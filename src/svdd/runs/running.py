@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from svdd.decoding.decoding import Decoding
-from svdd.runs.folder import RunFolder
+from svdd.decoding.result import Result
+from svdd.runs.folder import Beside, RunFolder
 from svdd.runs.guided import Guided
 from svdd.runs.job import Job, make_job, read_settings
 from svdd.runs.labels import settings
@@ -109,8 +110,8 @@ def run_in_folder(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[
         return run_job(job, force, watch)
     there, wanted = _decides(make_job(read_settings(folder.job))), _decides(job.anchored())
     differing = [name for name in {**there, **wanted} if there.get(name) != wanted.get(name)]
+    go_on = "" if folder.finished() else f", go on with that one: svdd resume {folder.path}"
     if differing:
-        go_on = "" if folder.finished() else f", go on with that one: svdd resume {folder.path}"
         raise OtherRunError(
             f"{folder.path} already holds a run of another job, which differs in {', '.join(differing)}; choose another "
             f"folder{go_on}, or replace it with --force (force=True in Python)"
@@ -123,13 +124,14 @@ def _decides(job: Job) -> dict[str, Any]:
     return settings(job) | {"seed": job.seed, "scores": job.scores}
 
 
-def run_job(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[str, Any]:
+def run_job(job: Job, force: bool = False, watch: Watch = NOBODY, designs_only: bool = False) -> dict[str, Any]:
     """Runs a job from its start; returns what run.json holds.
 
     Args:
         job: with the folder to write.
         force: replaces an earlier run in the folder.
         watch: follows the run, and may stop it.
+        designs_only: leaves out the measures and the report, since others measure the run.
 
     Raises:
         FileExistsError: if the folder may not be written.
@@ -140,11 +142,11 @@ def run_job(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[str, A
     folder = RunFolder(job.folder())
     folder.check(force)
     tell_code(job, watch)
-    return _completed(job.anchored(), folder, watch, resumed=False)
+    return _completed(job.anchored(), folder, watch, resumed=False, designs_only=designs_only)
 
 
-def resume_job(path: Path, watch: Watch = NOBODY) -> dict[str, Any]:
-    """Goes on with an unfinished run, or returns the record of a finished one.
+def resume_job(path: Path, watch: Watch = NOBODY, designs_only: bool = False) -> dict[str, Any]:
+    """Goes on with an unfinished run, or returns the record of a finished one; arguments as `run_job`.
 
     Raises:
         NoRunError: if no run was started in the folder.
@@ -153,15 +155,15 @@ def resume_job(path: Path, watch: Watch = NOBODY) -> dict[str, Any]:
         RunStopped: if the watch stops it.
     """
     folder = RunFolder(path)
+    start = f"; to start its job: svdd run {folder.job}" if folder.job.is_file() else ""
     if not folder.is_run() or not (folder.finished() or folder.job.is_file()):
-        start = f"; to start its job: svdd run {folder.job}" if folder.job.is_file() else ""
         raise NoRunError(f"no run was started in {path}, so there is nothing to go on with{start}")
     if folder.finished():
         return folder.record()
     folder.check_files()
     job = make_job(read_settings(folder.job))
     tell_code(job, watch)
-    return _completed(job, folder, watch, resumed=True)
+    return _completed(job, folder, watch, resumed=True, designs_only=designs_only)
 
 
 def tell_code(job: Guided, watch: Watch) -> None:
@@ -170,13 +172,21 @@ def tell_code(job: Guided, watch: Watch) -> None:
         watch.tell(f"running {name}, which the job names")
 
 
-def _completed(job: Job, folder: RunFolder, watch: Watch, resumed: bool) -> dict[str, Any]:
+def _completed(job: Job, folder: RunFolder, watch: Watch, resumed: bool, designs_only: bool) -> dict[str, Any]:
     """Takes a run to its end, from its start or from where its folder says that it stands."""
-    if job.engine is not None:
-        from svdd.runs.on_ray import decoded_on_ray
+    run = _run_here if job.engine is None else _run_on_ray
+    return run(job, folder, watch, resumed, designs_only)
 
-        with _unfinished(folder):
-            return _finish(decoded_on_ray(job, folder, watch, resumed), folder, job, watch)
+
+def _run_on_ray(job: Job, folder: RunFolder, watch: Watch, resumed: bool, designs_only: bool) -> dict[str, Any]:
+    from svdd.runs.on_ray import decoded_on_ray
+
+    with _unfinished(folder):
+        decoding = decoded_on_ray(job, folder, watch, resumed)
+        return finish(decoding.result(), decoding, folder, job, watch, designs_only)
+
+
+def _run_here(job: Job, folder: RunFolder, watch: Watch, resumed: bool, designs_only: bool) -> dict[str, Any]:
     state, done, claim = folder.load_state() if resumed else None, 0, _Claim(folder, job, resumed)
     with made_decoding(job, ScoreCache(folder.journal) if resumed else claim.journal) as decoding:
         if decoding.plan is not None and not resumed:
@@ -185,17 +195,33 @@ def _completed(job: Job, folder: RunFolder, watch: Watch, resumed: bool) -> dict
             decoding.resume(state)
             done = state["batch"] * decoding.process.steps + (state["step"]["number"] if state["step"] else 0)
         drive(decoding, claim, job.save_seconds or SAVE_SECONDS, watch, done)
-        return _finish(decoding, folder, job, watch)
+        return finish(decoding.result(), decoding, folder, job, watch, designs_only)
 
 
-def _finish(decoding: Decoding, folder: RunFolder, job: Job, watch: Watch) -> dict[str, Any]:
-    from svdd.runs.evaluation import evaluation_of, kit_of_process
+def finish(
+    result: Result, decoding: Decoding, folder: RunFolder, job: Job, watch: Watch, designs_only: bool
+) -> dict[str, Any]:
+    """Writes all that a finished run leaves; returns what run.json holds.
 
+    Args:
+        result: the designs of the run.
+        decoding: the run.
+        folder: that the run has claimed.
+        job: what ran.
+        watch: is told what is about to be done.
+        designs_only: as of `run_job`.
+    """
     folder.write_best(decoding.best)
     decoding.close()  # the journal goes, once everything is written
-    return folder.finish(
-        decoding.result(),
-        job.record(),
-        evaluate=lambda result: evaluation_of(result, decoding.plain, job),
-        further=lambda result: kit_of_process(decoding.plain).finish(result, decoding.given, folder.path, watch.tell),
+    return folder.finish(result, job.record(), Beside() if designs_only else _beside(decoding, folder, job, watch))
+
+
+def _beside(decoding: Decoding, folder: RunFolder, job: Job, watch: Watch) -> Beside:
+    from svdd.report.html import write_report
+    from svdd.runs.evaluation import evaluation_of, kit_of_process
+
+    return Beside(
+        lambda result: evaluation_of(result, decoding.plain, job),
+        lambda result: kit_of_process(decoding.plain).finish(result, decoding.given, folder.path, watch.tell),
+        write_report,
     )

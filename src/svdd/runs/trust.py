@@ -24,12 +24,12 @@ def tell_code(runs: Sequence[FinishedRun], model: str | None, judge: str | None,
     Raises:
         UntrustedCodeError: if the runs' model is code and it is not trusted.
     """
-    for name in (model, judge):
-        if name and is_code(name):
-            watch.tell(f"running {name}, as you asked")
-    if model is not None or not is_code(runs[0].job.model):
-        return
-    named = f"{runs[0].job.model}, which {runs[0].path} names"
-    if not trust:
-        raise UntrustedCodeError(f"evaluating runs {named}: add --trust if you trust it, or name a --model yourself")
-    watch.tell(f"running {named}")
+    own = runs[0].job.model
+    theirs = [f"{own}, which {runs[0].path} names"] if model is None and is_code(own) else []
+    if theirs and not trust:
+        raise UntrustedCodeError(
+            f"evaluating runs {theirs[0]}: add --trust if you trust it, or name a --model yourself"
+        )
+    asked = [f"{name}, as you asked" for name in (model, judge) if name and is_code(name)]
+    for named in (*theirs, *asked):
+        watch.tell(f"running {named}")

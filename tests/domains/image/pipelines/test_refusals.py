@@ -222,6 +222,20 @@ def test_options_that_make_no_sense_are_refused(options, message):
         svdd.steer(tiny.sd15(), brightness, **options)(**arguments("sd15", 1, 2))
 
 
+@pytest.mark.parametrize(
+    ("reward", "options", "message"),
+    [
+        ("brightnes", {}, "unknown reward 'brightnes'; did you mean brightness"),
+        ("brightness", {"reward_options": {"weight": 1}}, "unknown option of brightness 'weight'"),
+        (brightness, {"reward_options": {"weight": 1}}, "reward_options are for a reward given by name"),
+        ("brightness", {"scores": {"b": "brightnes"}}, "unknown reward 'brightnes'"),
+    ],
+)
+def test_rewards_by_name_are_checked_before_the_call(reward, options, message):
+    with pytest.raises(ValueError, match=message):
+        svdd.steer(tiny.sd15(), reward, candidates=2, **options)
+
+
 def test_an_argument_that_the_pipeline_does_not_have_is_its_own_error():
     with pytest.raises(TypeError, match="guidance"):
         svdd.steer(tiny.flux(), brightness)(**arguments("flux"), guidance=3.0)

@@ -1,0 +1,78 @@
+"""The job files of the benchmarks: all can be planned, a fast size of them runs and gives the tables of before."""
+
+import importlib
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from support import gdss_checkpoints
+from support.places import ROOT
+from svdd.runs.comparison import make_plan
+
+JOBS = {path.stem: path for path in (ROOT / "benchmarks" / "jobs").glob("*.yaml")}
+DOCKED = {"hits", "hits_judged", "hit_candidates"}
+"""Columns of docked designs only."""
+
+
+@pytest.fixture
+def run_job(monkeypatch, tmp_path):
+    """The script that runs job files, with the files that they name in the environment."""
+    known = tmp_path / "known.smi"
+    known.write_text("\n".join("C" * n + "O" for n in range(1, 60)))
+    gdss_checkpoints.write_pth(tmp_path / "gdss.pth", monkeypatch, kind="qm9")
+    for name, path in (("REFERENCE", known), ("GDSS", tmp_path / "gdss.pth"), ("SVDD_RECEPTORS", tmp_path)):
+        monkeypatch.setenv(name, str(path))
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return importlib.import_module("run_job")
+
+
+def test_the_jobs_are_those_of_the_tables(run_job):
+    results = ROOT / "benchmarks" / "results"
+    cases = {case for name in ("molecules", "images") for case in pd.read_csv(results / f"{name}.csv")["case"]}
+    assert {name.removeprefix("images-") for name in JOBS} == {"dna", "rna", *cases}
+    assert {run_job.TABLES[name.partition("-")[0]] for name in JOBS} == {"dna", "rna", "molecules", "images"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(set(JOBS) - {"molecule-parp1", "gdss-parp1"}))
+def test_a_job_asks_for_the_settings_of_its_table(run_job, tmp_path, name):
+    request = run_job.request(JOBS[name], tmp_path)
+    few = {**request.job, "steps": min(request.job["steps"], 64)}  # whose rehearsals are short
+    plan = make_plan(replace(request, job=few))
+    table = pd.read_csv(ROOT / "benchmarks" / "results" / f"{run_job.TABLES[name.partition('-')[0]]}.csv")
+    mine = table[table["case"] == name.removeprefix("images-")] if "case" in table else table
+    rows = {(row.name, run_job.size_of(row)): row for _, row in plan.rows}
+    assert set(rows) == set(zip(mine["label"], mine["size"], strict=True))
+    assert {request.job["steps"]} == set(mine["steps"])
+    pool, most = plan.request.pool, mine["designs"].max() / mine["runs"].max()
+    for label, size, designs, runs in mine[["label", "size", "designs", "runs"]].itertuples(index=False):
+        job = rows[label, size].job
+        from_pool = pool // (job.particles or 1) if pool and job.method == "best-of-n" else most
+        assert designs == runs * min(job.samples, from_pool)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::svdd.fitting.fit.LowTemperatureWarning")  # of 16 roll-outs
+@pytest.mark.parametrize("name", ["dna", "rna", "molecule-qed", "images-class-score"])
+def test_a_fast_size_of_a_job_gives_the_columns_of_its_tables(run_job, tmp_path, name):
+    run_job.run(JOBS[name], tmp_path, tmp_path / "runs", "fast")
+    title = run_job.TABLES[name.partition("-")[0]]
+    made = pd.read_csv(tmp_path / f"{title}.csv")
+    kept = pd.read_csv(ROOT / "benchmarks" / "results" / f"{title}.csv")
+    assert set(kept) - set(made) <= DOCKED
+    assert set(made["label"]) == set(
+        kept[kept["case"] == made["case"][0]]["label"] if "case" in kept else kept["label"]
+    )
+    assert made["reward_median"].notna().all()
+    fitted = made["label"].str.contains("learned")
+    assert made["fit_seconds"].notna().tolist() == fitted.tolist()
+    runs = pd.read_csv(tmp_path / f"{title}-runs.csv")
+    assert runs["designs"].sum() == made["designs"].sum()
+    for ending in ("-runs.csv", "-designs.parquet"):
+        path = ROOT / "benchmarks" / "results" / f"{title}{ending}"
+        read = pd.read_csv if ending.endswith("csv") else pd.read_parquet
+        if path.exists():
+            assert set(read(path)) - set(read(tmp_path / path.name)) <= {"sequence", "vina"}
+    run_job.run(JOBS[name], tmp_path, tmp_path / "runs", "fast")  # goes on where it was: nothing is run again
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / f"{title}.csv"), made)
