@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import svdd
+from svdd.cli.extras import PURPOSES
 from svdd.registry import domains
 
 ROOT = Path(svdd.__file__).parent
@@ -17,8 +18,8 @@ SHARED = sorted(path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).pa
 WORDS = re.compile(r"makes_(images|molecules)|has_alphabet")
 NAMES = {name for one in domains() for name in (one.name, f"{one.name}s")} | {"protein", "proteins"}
 MODELS_AND_REWARDS = {name for one in domains() for kind in ("models", "rewards") for name in getattr(one, kind)}
-EXTRAS = {"cli/extras.py"}
-"""Files that name the extras of the package, some of which are called like a domain."""
+EXTRAS = {"cli/extras.py": set(PURPOSES), "cli/demo.py": {"sequences"}}
+"""Files that name extras of the package, some of which are called like a domain."""
 
 
 def texts(tree):
@@ -53,7 +54,7 @@ def imported(source):
 @pytest.mark.parametrize("path", SHARED, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_no_shared_room_names_a_domain(path):
     source, name = path.read_text(encoding="utf-8"), path.relative_to(ROOT).as_posix()
-    assert named(source, MODELS_AND_REWARDS | (set() if name in EXTRAS else NAMES)) == []
+    assert named(source, MODELS_AND_REWARDS | (NAMES - EXTRAS.get(name, set()))) == []
     assert imported(source) == []
 
 
