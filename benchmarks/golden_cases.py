@@ -542,7 +542,7 @@ def budgets(folder):
 @case
 def wrong_settings(folder):
     process = models.masked()
-    tries = [{"method": "svd"}, {"candidate": 3}, {}, {"candidates": 2, "samples": 0}, {"candidates": 2, "value": "x"}]
+    tries = [{"method": "svd"}, {"candidate": 3}, {"candidates": 2, "samples": 0}, {"candidates": 2, "value": "x"}]
     return [refused(lambda given=given: svdd.decode(process, tokens_reward, **given)) for given in tries]
 
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from support.places import DOCS
+from svdd.registry import load_reward
 from svdd.runs.job import make_job
 from svdd.runs.make import placed_reward
 
@@ -184,3 +185,23 @@ def test_components_are_told_by_their_rewards(tmp_path, call, job, refused, mode
     settings["objective"]["parts"] = {"gc-contnt": None}
     (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(settings))
     assert "unknown reward 'gc-contnt'; did you mean gc-content" in refused(call("run", tmp_path / "wrong.yaml"))
+
+
+@pytest.mark.slow
+def test_every_component_with_a_held_out_twin_is_judged(call, model, tmp_path):
+    parts = {"hepg2": {"sigmoid": {"middle": 0}}, "mrl": {"sigmoid": {"middle": 6}}, "gc-content": {"at_least": -0.5}}
+    settings = {"model": f"{model}:model", "length": 50, "steps": 3, "objective": {"parts": parts}, "candidates": 2}
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(settings | {"samples": 8, "out": str(tmp_path / "run")}))
+    done = call("run", tmp_path / "job.yaml")
+    assert done.status == 0, done.err
+    evaluated = call("evaluate", tmp_path / "run", "--trust", "--out", tmp_path / "evaluation")
+    assert evaluated.status == 0, evaluated.err
+    samples = pd.read_csv(tmp_path / "run" / "samples.csv")["sample"].tolist()
+    judged = {name: float(load_reward(f"{name}-judge")(samples).mean()) for name in ("hepg2", "mrl")}
+    for file in (tmp_path / "run" / "evaluation.csv", tmp_path / "evaluation" / "evaluation.csv"):
+        (row,) = pd.read_csv(file).to_dict("records")
+        assert row["judge"] == "hepg2-judge"
+        assert row["judge_mean"] == pytest.approx(judged["hepg2"], rel=1e-5)
+        assert row["judge_mrl-judge_mean"] == pytest.approx(judged["mrl"], rel=1e-5)
+        assert row["judge_rows"] == 16
+    assert "judge mrl-judge mean" in evaluated.out

@@ -8,7 +8,7 @@ import torch
 
 from support.processes import PROCESSES, SETTINGS, designs_a_chain, gaussian, masked, reward, words
 from svdd import decode
-from svdd.decoding.decoding import Decoding, DegenerateProposalWarning
+from svdd.decoding.decoding import Decoding, DegenerateProposalWarning, OtherGridError
 from svdd.method.values import monte_carlo, posterior_mean, rollout
 from svdd.method.values_by_name import VALUES
 from svdd.scoring.reward import RewardError
@@ -343,3 +343,11 @@ def test_network_rows_of_guidance_count_twice():
         decode(process(), reward, candidates=3, samples=4, share=share).usage.network for share in (True, False)
     )
     assert shared.asked == alone.asked == 2 * (4 + 3 * 4 * 3)
+
+
+def test_a_run_does_not_go_on_with_another_number_of_steps():
+    run = Decoding(masked(steps=4), reward, candidates=2, samples=2)
+    next(iter(run))
+    state = run.state()
+    with pytest.raises(OtherGridError, match="saved with steps=4, but its model takes 6 now; give steps=4"):
+        Decoding(masked(steps=6), reward, candidates=2, samples=2).resume(state)

@@ -109,7 +109,6 @@ def test_a_file_with_something_unknown_is_refused(tmp_path, text, said):
         ({"methods": {"a b": {"method": "svdd"}, "a-b": {"method": "svdd"}}}, "would share the folder a-b-M3-a0.1"),
         ({"methods": ["svdd"], "sizes": [0]}, "sizes are at least 1"),
         ({"methods": ["svdd"], "pool": -1}, "a pool at least 0, got 0"),
-        ({"methods": ["smc"]}, "smc needs particles"),
         ({"methods": {"svdd": {"fit": {"rollout": 9}}}}, "did you mean rollouts"),
         ({"match": "rows"}, "unknown cost to match 'rows'"),
     ],
@@ -219,3 +218,10 @@ def test_a_job_is_given_as_a_record_or_as_a_file(tmp_path):
     for job in (JOB, make_job(JOB | {"out": "x"}), tmp_path / "job.yaml"):
         (row,) = make_plan(Request(job, Path(tmp_path / "c"), ["svdd"], judge="")).rows
         assert row[1].job.candidates == 3
+
+
+def test_a_job_without_sizes_is_compared_at_those_of_the_method_table(tmp_path):
+    job = {"model": "dna-enhancer", "reward": "gc-content", "steps": 4, "length": 24, "samples": 4}
+    plan = make_plan(Request(job, tmp_path / "out", ["svdd", "best-of-n"], seeds=1))
+    assert [row["sizes"] for row in plan.table] == ["M = 10", "N = 7"]
+    assert plan.table[0]["folder"].startswith("svdd-M10")

@@ -54,8 +54,8 @@ class DesignKind:
         return reward
 
     def keys(self, designs: Any) -> list[Hashable]:
-        """What tells designs apart, equal for equal designs."""
-        return list(designs) if comparable(designs) else [bytes_key(one) for one in one_by_one(designs)]
+        """What tells designs apart, equal for equal designs; objects of which nothing is known all differ."""
+        return list(designs) if comparable(designs) else [_key(one) for one in one_by_one(designs)]
 
     def column(self, designs: Any, ids: Sequence[str]) -> Sequence[Any]:
         """How a table shows them.
@@ -165,10 +165,18 @@ def _row(designs: Any, number: int) -> Any:
     return tree_map(lambda leaf: leaf[number], designs)
 
 
+def _key(design: Any) -> Hashable:
+    try:
+        return bytes_key(design)
+    except TypeError:  # it is not made of tensors
+        return object()
+
+
 def bytes_key(design: Any) -> str:
     """What tells one tensor, or tree of them, from others: a hash of type, shape and bits."""
     digest = hashlib.blake2b(digest_size=16)
-    for leaf in leaves(design):
+    named = dict(sorted(design.items())) if isinstance(design, dict) else design  # a file has no order of names
+    for leaf in leaves(named):
         digest.update(f"{leaf.dtype} {tuple(leaf.shape)} ".encode())
         digest.update(leaf.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -47,6 +47,10 @@ class DegenerateProposalWarning(UserWarning):
     """Candidates of one parent are mostly equal, so there is little to choose from."""
 
 
+class OtherGridError(ValueError):
+    """A run that goes on has another number of steps than it had when it was saved."""
+
+
 class TemperatureWarning(UserWarning):
     """A run weighs with another temperature than its soft value was fitted for."""
 
@@ -257,6 +261,7 @@ class Decoding:
         """Plain tensors, numbers and lists from which `resume` goes on bit for bit."""
         step = self._position.step
         return {
+            "steps": self.process.steps,
             "batch": self._position.batch,
             "step": None if step is None else step_state(step),
             "usage": self.usage.as_dict(),
@@ -275,8 +280,16 @@ class Decoding:
         return self
 
     def resume(self, state: dict[str, Any]) -> "Decoding":
-        """Goes on from a `state` of the same run."""
-        step = state["step"]
+        """Goes on from a `state` of the same run.
+
+        Raises:
+            OtherGridError: if the run took another number of steps, such as another default of its model.
+        """
+        taken, step = state["steps"], state["step"]
+        if taken != self.process.steps:
+            raise OtherGridError(
+                f"the run was saved with steps={taken}, but its model takes {self.process.steps} now; give steps={taken}"
+            )
         self._position = _Position(state["batch"], None if step is None else step_from(step, self.process))
         self.usage.restore(Usage.from_dict(state["usage"]))
         self.scoring.resume(state["best"], state["breakdown"])

@@ -9,7 +9,7 @@ import torch
 from svdd.chain.process import Particles, Process
 from svdd.chain.rng import STREAMS, Rng
 from svdd.cost.ledger import Breakdown, Cost, Outcomes, Usage
-from svdd.messages import check_number
+from svdd.messages import OtherVersionError, check_number
 from svdd.method.loop import Step
 
 
@@ -57,12 +57,12 @@ def read_state(path: Path, remedy: str, names: Sequence[str] = ()) -> dict[str, 
     """
     try:
         state: dict[str, Any] = torch.load(path, weights_only=True)
-        streams = state.pop("streams", None)
-        held = {name: state[name] for name in names or state}
+        check_number("streams", state.pop("streams", None), STREAMS, path, f"remove it to {remedy}")
+        return {name: state[name] for name in names or state}
+    except OtherVersionError:
+        raise
     except Exception as error:  # damage shows as any of several errors of pickle, zip and torch
         raise ValueError(f"{path} is damaged ({type(error).__name__}); remove it to {remedy}") from error
-    check_number("streams", streams, STREAMS, path, f"remove it to {remedy}")
-    return held
 
 
 def merge_states(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -72,6 +72,7 @@ def merge_states(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         _add(usage, Usage.from_dict(part["usage"]))
         breakdown.add(part["breakdown"])
     return {
+        "steps": parts[0]["steps"],
         "batch": len(parts),
         "step": None,
         "usage": usage.as_dict(),

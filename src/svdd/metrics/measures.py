@@ -45,6 +45,7 @@ class Designs:
         judge_rows: reward rows that `judge` took.
         notes: what was left out, and why.
         seeds: of each run.
+        twins: further rewards that did not guide, by name: those of the other components of an objective.
     """
 
     sequences: list[str]
@@ -57,6 +58,7 @@ class Designs:
     judge_rows: int = 0
     notes: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)
+    twins: Mapping[str, Float[ndarray, " n"]] = field(default_factory=dict)
 
     @classmethod
     def pooled(cls, parts: Sequence[Designs]) -> Designs:
@@ -76,6 +78,7 @@ class Designs:
             judge_rows=sum(part.judge_rows for part in parts),
             notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
             seeds=tuple(part.seeds[0] for part in parts),
+            twins={name: numpy.concatenate([part.twins[name] for part in parts]) for name in parts[0].twins},
         )
 
     @property
@@ -121,15 +124,7 @@ def scored(
     Cost:
         1 row of the judge for each of the first 256 designs, unless the result has the score.
     """
-    asked, unknown = Cost(), numpy.full(len(result), numpy.nan)
-    held_out = unknown.copy()
-    if judged in result.scores:
-        held_out = result.scores[judged].double().numpy()
-    elif judge is not None:
-        first = picked(result.samples, range(min(MOST, len(result))))
-        size = (chunks or {}).get("reward", 256)
-        ask = chunked(metered(lambda s: checked(judge(s), s, count(s), f"judge {judged}"), asked), size)
-        held_out[: count(first)] = ask(first).numpy()
+    held_out, rows = held_out_reward(result, judge, judged, chunks)
     text = isinstance(result.samples, list) and all(isinstance(sample, str) for sample in result.samples)
     return Designs(
         list(result.samples) if text else result.ids,
@@ -137,11 +132,33 @@ def scored(
         result.chain,
         result.rewards.double().numpy(),
         held_out,
-        unknown,
-        judge_rows=asked.rows,
+        numpy.full(len(result), numpy.nan),
+        judge_rows=rows,
         notes=(note,) if note else (),
         seeds=(int(result.settings.get("seed", 0)),),
     )
+
+
+def held_out_reward(
+    result: Result, judge: Reward | None, judged: str, chunks: Chunks | None = None
+) -> tuple[Float[ndarray, " n"], int]:
+    """What a reward that did not guide says of the first designs of a run, NaN of the others; and the rows that it took.
+
+    Args:
+        result: of the run; a score of it named `judged` is used as it is.
+        judge: the reward; None if it is not to be asked.
+        judged: its name.
+        chunks: rows at a time of `reward`.
+    """
+    asked, found = Cost(), numpy.full(len(result), numpy.nan)
+    if judged in result.scores:
+        found = result.scores[judged].double().numpy()
+    elif judge is not None:
+        first = picked(result.samples, range(min(MOST, len(result))))
+        size = (chunks or {}).get("reward", 256)
+        ask = chunked(metered(lambda s: checked(judge(s), s, count(s), f"judge {judged}"), asked), size)
+        found[: count(first)] = ask(first).numpy()
+    return found, asked.rows
 
 
 @dataclass
@@ -174,7 +191,8 @@ def tabled(view: View, columns: Iterable[Column], draws: int = 1000) -> Evaluati
     """
     designs = view.designs
     resamples = Resamples.of(designs.run, designs.chain, draws=draws)
-    measured = [(column, column.statistic(view)) for column in (*REWARDS, *columns) if column.given(view)]
+    every = (*REWARDS, *map(_twin, designs.twins), *columns)
+    measured = [(column, column.statistic(view)) for column in every if column.given(view)]
     view.notes += cautions(resamples.chains(range(len(designs.run))))
     row: dict[str, Any] = {}
     for column, measure in measured:
@@ -254,6 +272,11 @@ def _columns_of(name: str, words: str, section: str, values: Callable[[Designs],
     return middle, *(
         Column(f"{name}_{q}", titles[q], section, at(share), better="higher") for q, share in shares.items()
     )
+
+
+def _twin(name: str) -> Column:
+    """The mean of a further reward that did not guide."""
+    return Column(f"judge_{name}_mean", f"mean {name}", HELD_OUT, lambda view: mean(view.designs.twins[name]))
 
 
 REWARDS = (

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from svdd.messages import number
-from svdd.metrics.columns import COST, SECTIONS, Column
+from svdd.metrics.columns import COST, HELD_OUT, SECTIONS, Column
 
 
 def readable(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
@@ -38,7 +38,10 @@ def sections(frame: pd.DataFrame, columns: Sequence[Column]) -> list[tuple[str, 
     known = {column.name for column in columns}
     measured = [name for name in frame.select_dtypes("number") if not _is_bound(str(name), frame)]
     groups = {title: [column.name for column in columns if column.section == title] for title in SECTIONS}
-    groups[SECTIONS[-1]] += [str(name) for name in measured if name not in known]
+    further = [str(name) for name in measured if name not in known]
+    twins = [name for name in further if name.startswith("judge_")]  # of the components of an objective
+    groups[HELD_OUT] += twins
+    groups[SECTIONS[-1]] += [name for name in further if name not in twins]
     made = []
     for title, names in groups.items():
         shown = [name for name in names if name in measured and not frame[name].isna().all()]

@@ -7,7 +7,6 @@ from typing import Any
 
 from svdd.messages import check, check_known
 from svdd.method.table import METHODS
-from svdd.registry import held_out
 from svdd.runs.job import Job, make_job, read_settings
 from svdd.runs.matches import MATCHES
 from svdd.runs.reward_spec import ScoreSpec
@@ -117,13 +116,13 @@ class Request:
             raise ValueError(
                 "a comparison finds sizes by itself: take budget out of the job, and give its method's sizes"
             )
-        judge = held_out(base.reward) if self.judge is None else self.judge
+        judge, *twins = [self.judge] if self.judge is not None else base.judges() or [""]
         if judge in base.guides():
             raise ValueError(f"{judge} guides these runs, so it cannot judge them; give --judge another reward")
         if not judge:
             return base.anchored(), ""
-        judging = ScoreSpec.model_validate(judge)
-        scores = base.scores if judging in base.scores else [*base.scores, judging]
+        judging, *others = map(ScoreSpec.model_validate, [judge, *twins])
+        scores = [*base.scores, *(one for one in (judging, *others) if one not in base.scores)]
         base = base.model_copy(update={"scores": scores}).anchored()
         return base, str(base.scores[scores.index(judging)])
 

@@ -191,6 +191,7 @@ def compare(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     judge: str | None = None,
     sizes: Sequence[int] = (),
+    reference: str | Path | None = None,
     pool: int = 0,
     out: str | Path | None = None,
     progress: bool = True,
@@ -208,6 +209,7 @@ def compare(
         options: of methods, such as `{"smc": {"ess": 0.8}}`.
         judge: a reward that did not guide; the held-out twin of the guide unless given.
         sizes: at which methods run that name none; none leaves that of the job or of the match.
+        reference: FASTA of natural sequences, a file of SMILES or a folder of images; what came with the model unless given.
         pool: unguided samples per seed from which `pretrained` and `best-of-n` are read; 0 runs each of them.
         out: the folder to write, where runs that are there already are not made again; nothing is kept unless given.
         progress: a bar for each run, in a terminal and in a notebook.
@@ -224,7 +226,7 @@ def compare(
     from svdd.runs.comparison import make_plan, run_plan
 
     with _place(out) as folder:
-        given = methods, match, seeds, temperatures, options or {}, judge, sizes, pool
+        given = methods, match, seeds, temperatures, options or {}, judge, sizes, pool, reference
         request = Request(_job(job, folder), Path(folder), *given)
         made = run_plan(make_plan(request, force), force, Shown(progress, titled=True))
         return Measured(made.table, made.verdicts, made.notes, _page(folder), made.kit.all_columns)

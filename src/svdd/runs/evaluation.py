@@ -2,8 +2,9 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -12,8 +13,7 @@ from svdd.chain.process import Process
 from svdd.decoding.result import Result
 from svdd.messages import described
 from svdd.metrics.kit import Kit, Reference, kit_of
-from svdd.metrics.measures import Designs, Evaluation
-from svdd.registry import held_out
+from svdd.metrics.measures import Designs, Evaluation, held_out_reward
 from svdd.runs.folder import as_json, write_or_warn
 from svdd.runs.job import BEGUN, Job
 from svdd.runs.labels import labels
@@ -22,6 +22,7 @@ from svdd.runs.marks import Mark, holds_table
 from svdd.runs.reading import FinishedRun, grouped
 from svdd.runs.trust import tell_code
 from svdd.runs.watching import NOBODY, RunWarning, Watch
+from svdd.scoring.reward import Reward
 
 FILES = ("evaluation.csv", "evaluation.json", "report.html")
 
@@ -35,12 +36,14 @@ class Protocol:
         judge: name of the reward that did not guide, empty if there is none.
         reference: natural designs that those of the runs are compared with.
         chunks: rows at a time of network and reward.
+        twins: names of further rewards that did not guide: those of the other components of an objective.
     """
 
     process: Process
     judge: str = ""
     reference: Reference | None = None
     chunks: Mapping[str, int] | None = None
+    twins: Sequence[str] = ()
 
     @property
     def kit(self) -> Kit:
@@ -49,10 +52,15 @@ class Protocol:
 
     def designs(self, result: Result) -> Designs:
         """The designs of a run, measured; those of no domain by their rewards alone."""
-        asked = (
-            make_reward(self.judge) if self.judge and self.judge not in result.scores and self.kit.measures else None
-        )
-        return self.kit.measured(result, self.process, asked, self.judge, self.chunks)
+        made = self.kit.measured(result, self.process, self._asked(self.judge, result), self.judge, self.chunks)
+        adapted = {name: self.process.adapt(self._asked(name, result) or _unasked) for name in self.twins}
+        found = {name: held_out_reward(result, judge, name, self.chunks) for name, judge in adapted.items()}
+        rows = made.judge_rows + sum(rows for _, rows in found.values())
+        return replace(made, judge_rows=rows, twins={name: values for name, (values, _) in found.items()})
+
+    def _asked(self, name: str, result: Result) -> Reward | None:
+        """A reward that did not guide; None where there is none, or the result has its score."""
+        return make_reward(name) if name and name not in result.scores and self.kit.measures else None
 
     def evaluation(self, designs: Designs) -> Evaluation:
         """The row of designs, with what they were measured with."""
@@ -63,6 +71,10 @@ class Protocol:
     def names(self) -> dict[str, str]:
         """What the judge and the reference are called."""
         return {"judge": self.judge, "reference": self.reference.name if self.reference else ""}
+
+
+def _unasked(designs: Any) -> Any:
+    raise AssertionError("a score that the result has is not asked again")
 
 
 def kit_of_process(process: Process) -> Kit:
@@ -78,7 +90,8 @@ def evaluation_of(result: Result, process: Process, job: Job) -> Evaluation | No
     if not (kit.measures and len(result)):
         return None
     try:
-        protocol = Protocol(process, held_out(job.reward), kit.reference(job.model, job.reward), job.chunks)
+        judge, *twins = job.judges() or [""]
+        protocol = Protocol(process, judge, kit.reference(job.model, job.reward), job.chunks, twins)
         return protocol.evaluation(protocol.designs(result))
     except Exception as error:  # a finished run is not lost to a measure of it
         warnings.warn(f"no evaluation of the designs, {described(error)}", RunWarning, stacklevel=2)
@@ -142,7 +155,9 @@ def protocol_of(
         made = kit_of(run.result.kind.domain).designs
         raise ValueError(f"{model or first.model} does not make {made} of the kind that {run.path} holds")
     compared = kit.reference_of(reference, kind) if reference else kit.reference(first.model, first.reward)
-    return Protocol(process, held_out(first.reward) if judge is None else judge, compared, first.chunks)
+    own = first.judges()
+    judge, *twins = own if own and judge in (None, own[0]) else [judge or ""]
+    return Protocol(process, judge, compared, first.chunks, twins)
 
 
 @dataclass(frozen=True)

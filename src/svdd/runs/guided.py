@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.types import PositiveFloat, PositiveInt
 
 from svdd.messages import check, unknown
+from svdd.registry import held_out
 from svdd.rewards.headers import check_addresses
 from svdd.runs.names import check_name, is_code
 from svdd.runs.objectives import NAME as OBJECTIVE
@@ -139,6 +140,11 @@ class Guided(BaseModel):
                 "memory: to the component that they are for"
             )
         return self.objective.started_in(self.command_folder)
+
+    def judges(self) -> list[str]:
+        """The held-out rewards of what guides: one for each component that has one."""
+        guides = self.guides()
+        return [name for name in dict.fromkeys(map(held_out, guides)) if name and name not in guides]
 
     def guides(self) -> list[str]:
         """The names of the rewards that guide: the reward, or the components of the objective."""

@@ -107,7 +107,8 @@ def variant(base: Job, entry: Entry, temperature: float | int | None) -> Job:
         wanted = base.temperature if temperature is None else temperature
         own = row.defaults()["temperature"]
         given["temperature"] = own if wanted is None or (row.weighted and wanted == 0) else wanted
-    return make_job({**given, "method": entry.method, **entry.options})
+    sized = {name: row.defaults()[name] for name in SIZES if name in names}  # so that tables and folders name them
+    return make_job({**sized, **given, "method": entry.method, **entry.options})
 
 
 def temperatures(method: str, swept: Sequence[float | int]) -> list[float | int | None]:

@@ -261,7 +261,7 @@ def test_a_fragment_must_leave_room_and_be_the_only_one():
 def test_a_job_can_ask_for_a_fragment():
     asked = {"model": "molecule", "reward": "x.py:f", "out": "o", "steps": 3, "fragment": MOTIF}
     assert make_process(make_job(asked)).about["fragment"] == MOTIF
-    with pytest.raises(ValueError, match="fix and fragment are different ways to begin"):
+    with pytest.raises(ValueError, match="are different ways to begin; give one of them"):
         make_process(make_job(asked | {"fix": ["1:C"]}))
     with pytest.raises(
         ValueError, match="fragments are for the model molecule without one, and rna-utr is another or has one"
