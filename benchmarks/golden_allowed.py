@@ -10,6 +10,10 @@ FEW = ("notes", "fcd", "fcd_floor", "image_distance", "image_distance_floor")
 """What else cases of few designs lack, or say: there is no Fréchet distance below 500 designs, and a note gives the reason."""
 SETTINGS = ("reward", "length", "block_length")
 """Settings of a result that have another name now, or that decodings from Python had not: the reward, the steps of a block."""
+NUMBERS = ("schema", "streams", "pool")
+"""What files of runs and comparisons hold now: how they were written, and how large a comparison's pool is."""
+NUMBERED = "schema: 1\n"
+"""The line that job.yaml begins with now."""
 MARK = ".svdd"
 """What a folder of a run holds now: the mark that tells which files are ours."""
 
@@ -17,10 +21,12 @@ MARK = ".svdd"
 def without_what_may_differ(data):
     """Plain data without the parts that may differ in any case."""
     if isinstance(data, dict):
-        kept = {name: one for name, one in data.items() if name not in FEW and not str(name).endswith(BOUNDS)}
+        kept = {
+            name: one for name, one in data.items() if name not in (*FEW, *NUMBERS) and not str(name).endswith(BOUNDS)
+        }
         if isinstance(kept.get("settings"), dict):
             kept["settings"] = {name: one for name, one in kept["settings"].items() if name not in SETTINGS}
         return {name: without_what_may_differ(one) for name, one in kept.items()}
     if isinstance(data, list):
         return [without_what_may_differ(one) for one in data if not (isinstance(one, str) and one == MARK)]
-    return data
+    return data.removeprefix(NUMBERED) if isinstance(data, str) else data
