@@ -1,5 +1,6 @@
 """Kinds of designs: what a process that names none makes, what a kind keeps, and what has moved into it."""
 
+import json
 from dataclasses import replace
 
 import numpy
@@ -126,6 +127,16 @@ def test_a_run_is_read_back_as_the_kind_that_was_inferred(run, name, kind):
     assert type(again.samples) is type(result.samples)
     if kind != ImageKind():
         assert kind.keys(again.samples) == kind.keys(result.samples)
+
+
+@pytest.mark.slow
+def test_designs_of_an_inferred_kind_are_measured_by_their_domain(run, tmp_path):
+    result, _ = run("captioned")
+    record = json.loads((result.folder / "run.json").read_text())
+    assert record["model"] == {"domain": "image"}
+    assert "diversity" in record["evaluation"]
+    made = svdd.evaluate([result.folder], out=tmp_path / "evaluation")
+    assert "diversity" in made.table
 
 
 @pytest.mark.slow

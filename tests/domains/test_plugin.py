@@ -279,6 +279,12 @@ def test_two_packages_that_bring_one_domain_are_refused(declare):
         declare(mine=domain("mine"), other=domain("mine"))
 
 
+def test_a_start_of_an_unknown_kind_of_setting_is_left_out_with_a_warning(declare):
+    starts = "(Start('.m:f', (StartField('face', 'A face.', 'int'),)),)"
+    with pytest.warns(DomainWarning, match="the domain mine of svdd-mine is left out.* unknown kind of setting 'int'"):
+        assert "mine" not in declare(mine=domain("mine", starts=starts))
+
+
 def test_what_is_no_domain_is_left_out_with_a_warning(declare):
     with pytest.warns(
         DomainWarning, match="the domain mine of svdd-mine is left out.* is a int, not a svdd.registry.Domain"

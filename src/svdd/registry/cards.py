@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from svdd.messages import check_known
+
 
 @dataclass(frozen=True)
 class Card:
@@ -70,6 +72,9 @@ class StartField:
     name: str
     help: str
     kind: str = "text"
+
+    def __post_init__(self) -> None:
+        check_known("kind of setting", self.kind, ("path", "text", "texts", "number"))
 
 
 @dataclass(frozen=True)

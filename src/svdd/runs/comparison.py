@@ -16,7 +16,7 @@ from svdd.metrics.kit import Kit
 from svdd.metrics.measures import Designs
 from svdd.runs.compare_request import Entry, Request
 from svdd.runs.compared_runs import DECODED, Source, identity, run_all
-from svdd.runs.evaluation import Protocol, kit_of_process, protocol_of, resampled, table
+from svdd.runs.evaluation import Protocol, kit_of_process, of_the_kind, protocol_of, resampled, table
 from svdd.runs.fits import VALUES, Fit
 from svdd.runs.folder import RunFolder, as_json, write_or_warn
 from svdd.runs.job import Job
@@ -214,7 +214,7 @@ def _measured(
     for run in every:
         for title in [score.title for score in run.job.scores if str(score) == judge]:
             run.result.scores[judge] = run.result.scores[title]
-    process = make_process(every[0].job)
+    process = of_the_kind(make_process(every[0].job), every[0].result)
     protocol = protocol_of(every, reference, judge) if kit_of_process(process).measures else Protocol(process, judge)
     rows = [(label, [run.result for run in row]) for label, row in runs.items()]
     found, notes, designs = table(rows, protocol, lambda label: watch.tell(f"measuring {label}"))

@@ -82,10 +82,16 @@ def kit_of_process(process: Process) -> Kit:
     return kit_of("" if process.kind is None else process.kind.domain)
 
 
+def of_the_kind(process: Process, result: Result) -> Process:
+    """A process that names no kind as one of the kind that its designs were found to be; another as it is."""
+    return replace(process, kind=result.kind) if process.kind is None else process
+
+
 def evaluation_of(result: Result, process: Process, job: Job) -> Evaluation | None:
     """The evaluation of a run's own designs, None unless there is more to measure; what fails is a warning."""
     if any(getattr(job, name) for name in BEGUN):
         process = make_process(job.model_copy(update=BEGUN))
+    process = of_the_kind(process, result)
     kit = kit_of_process(process)
     if not (kit.measures and len(result)):
         return None
@@ -149,7 +155,8 @@ def protocol_of(
     if judge in first.guides():
         raise ValueError(f"{judge} guided these runs, so it cannot judge them; give --judge another reward")
     process = make_process(first.model_copy(update=BEGUN | ({"model": model} if model else {})))
-    kit, run = kit_of_process(process), runs[0]
+    process, run = process if model else of_the_kind(process, runs[0].result), runs[0]
+    kit = kit_of_process(process)
     kind = process.kind or DesignKind()
     if kind.domain != run.result.kind.domain or not kit.fits(process, run.result):
         made = kit_of(run.result.kind.domain).designs

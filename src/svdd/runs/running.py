@@ -217,11 +217,12 @@ def finish(
 
 
 def _beside(decoding: Decoding, folder: RunFolder, job: Job, watch: Watch) -> Beside:
+    from svdd.metrics.kit import kit_of
     from svdd.report.html import write_report
-    from svdd.runs.evaluation import evaluation_of, kit_of_process
+    from svdd.runs.evaluation import evaluation_of
 
     return Beside(
         lambda result: evaluation_of(result, decoding.plain, job),
-        lambda result: kit_of_process(decoding.plain).finish(result, decoding.given, folder.path, watch.tell),
+        lambda result: kit_of(result.kind.domain).finish(result, decoding.given, folder.path, watch.tell),
         write_report,
     )
