@@ -1,4 +1,4 @@
-"""Golden values of rewards. `PYTHONPATH=tests python tests/support/golden_rewards.py` writes tests/data/golden_rewards.json again.
+"""Golden values of rewards: `PYTHONPATH=tests python tests/support/golden_rewards.py` computes them again.
 
 A new reward gets an entry with its designs and options by hand, without values. What changes shows in the diff.
 """
