@@ -13,7 +13,7 @@ import torch
 
 import svdd
 from svdd.decoding.result import Result
-from svdd.domains.sequence.figures import _information
+from svdd.domains.sequence.figures import _information, sequence_logo
 from svdd.metrics.kit import kit_of
 from svdd.metrics.measures import Designs, Evaluation
 from svdd.report import plots, traces
@@ -147,8 +147,8 @@ def test_hostile_labels_stay_texts_in_a_comparison(tmp_path):
     found = pd.DataFrame([row | {name + end: 2.0 for name in names for end in ("", "_low", "_high")} for row in rows])
     found = found.assign(elbo_per_base_low=0.5, elbo_per_base_high=1.5)
     plan = [{"label": HOSTILE, HOSTILE: HOSTILE}]
-    facts = {"equal": HOSTILE, HOSTILE: HOSTILE}
-    path = write_comparison(found, tmp_path, facts, plan, [HOSTILE], [HOSTILE], {HOSTILE: HOSTILE}, [HOSTILE])
+    facts = {"compared": HOSTILE, HOSTILE: HOSTILE}
+    path = write_comparison(found, tmp_path, kit_of("dna"), facts, plan, [HOSTILE], [HOSTILE], {HOSTILE: HOSTILE}, [HOSTILE])
     page = Page(path.read_text(encoding="utf-8"))
     assert not page.open
     assert not page.all("script")
@@ -210,12 +210,12 @@ def test_a_run_without_the_extra_writes_all_but_the_report(run, tmp_path, monkey
 
 @pytest.mark.slow
 def test_the_logo_is_for_nucleotides_of_one_length():
-    assert plots.sequence_logo(["ACGT", "ACGA"])
-    assert plots.sequence_logo(["ACGT", "ACG"]) is None
-    assert plots.sequence_logo(["ACGU", "ACGA"])
-    assert plots.sequence_logo(["ACGX"]) is None
-    assert plots.sequence_logo([""]) is None
-    assert plots.sequence_logo([]) is None
+    assert sequence_logo(["ACGT", "ACGA"])
+    assert sequence_logo(["ACGT", "ACG"]) is None
+    assert sequence_logo(["ACGU", "ACGA"])
+    assert sequence_logo(["ACGX"]) is None
+    assert sequence_logo([""]) is None
+    assert sequence_logo([]) is None
 
 
 def test_information_is_two_bits_where_all_agree_and_none_where_all_differ():
@@ -304,7 +304,8 @@ def test_over_optimisation_is_shown_where_something_was_held_out(decoded, tmp_pa
     titles, text = figure_titles(result, tmp_path / "a", evaluation=Evaluation(row, [], designs))
     assert "Over-optimisation" in titles
     assert "Designs far below the dashed line please the guide alone" in text
-    assert f"{len(set(result.samples))} different among 8 designs; two designs differ in 50% of their letters" in text
+    differ = "mean edit distance of two designs, as a share of their letters 0.5"
+    assert f"{len(set(result.samples))} different among 8 designs; {differ}" in text
     assert "distinct candidates a choice on average" in text
     other = Evaluation(row | {"judge": "stranger"}, [], designs)
     assert "dashed line" not in figure_titles(result, tmp_path / "b", evaluation=other)[1]
