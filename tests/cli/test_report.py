@@ -148,7 +148,9 @@ def test_hostile_labels_stay_texts_in_a_comparison(tmp_path):
     found = found.assign(elbo_per_base_low=0.5, elbo_per_base_high=1.5)
     plan = [{"label": HOSTILE, HOSTILE: HOSTILE}]
     facts = {"compared": HOSTILE, HOSTILE: HOSTILE}
-    path = write_comparison(found, tmp_path, kit_of("dna"), facts, plan, [HOSTILE], [HOSTILE], {HOSTILE: HOSTILE}, [HOSTILE])
+    path = write_comparison(
+        found, tmp_path, kit_of("dna"), facts, plan, [HOSTILE], [HOSTILE], {HOSTILE: HOSTILE}, [HOSTILE]
+    )
     page = Page(path.read_text(encoding="utf-8"))
     assert not page.open
     assert not page.all("script")
