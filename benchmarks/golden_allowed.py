@@ -3,6 +3,7 @@
 import yaml
 
 ALLOWED: dict[str, str] = {
+    "run-value": "the card of a value names its reward, which was the name of a function inside",
     "failures": "the cost of a further score is counted where nothing is shared, too",
     "steer-stable-batches": "`samples` in the settings counts all designs that `return_all` returns",
 }
