@@ -47,7 +47,9 @@ def test_the_folder_is_what_the_library_gives(run, model, tmp_path):
 @pytest.mark.slow
 def test_run_json_holds_all_settings(run, model, tmp_path):
     record = json.loads(run("--json", "--quiet", seed=3).out)
-    assert record == json.loads((tmp_path / "out" / "run.json").read_text()) | {"folder": str(tmp_path / "out")}
+    written = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert written.pop("schema") == 1
+    assert record == written | {"folder": str(tmp_path / "out")}
     assert record["job"]["seed"] == 3
     assert record["job"]["method"] == "svdd"
     assert record["settings"]["reward"] == f"{model}:score"

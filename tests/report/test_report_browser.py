@@ -148,7 +148,7 @@ def comparison_report(folder):
         found[f"{name}_low"], found[f"{name}_high"] = found[name] - 0.5, found[name] + 0.5
     found["temperature"] = [None, None, None, 0.5, 1.0]
     plan = [{"label": label, "sizes": "M = 10", "folder": label} for label in labels]
-    facts = {"model": LONG, "reward": HOSTILE, "equal": "network rows"}
+    facts = {"model": LONG, "reward": HOSTILE, "compared": "at equal network rows"}
     return write_comparison(
         found, folder, kit_of("dna"), facts, plan, [HOSTILE], [LONG], {HOSTILE: LONG}, [HOSTILE, LONG]
     )

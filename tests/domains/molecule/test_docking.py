@@ -115,7 +115,7 @@ def test_what_is_no_receptor_is_refused_in_a_sentence(tmp_path):
         ("a.pdbqt", ligand(METHANOL), "is a ligand"),
         ("b.pdbqt", "hello\n", "no lines of atoms"),
         ("c.pdbqt", "ATOM      1  C   LIG A   1       x\n", "no lines of atoms"),
-        ("d.pdbqt.gz", "hello", "cannot be read"),
+        ("d.pdbqt.gz", "hello", "no lines of atoms"),
         ("e.pdb", "ATOM", "mk_prepare_receptor.py --read_pdb"),
     ):
         (tmp_path / name).write_text(text)
