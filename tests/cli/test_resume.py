@@ -36,6 +36,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(run, call, model, tmp_path, contents,
     resumed = call("resume", tmp_path / "parts")
     assert resumed.status == 0
     assert f"svdd: running {model}:model, which the job names\n" in resumed.err
+    assert "stopping, or its file, has changed since the run was saved" in resumed.err
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
     assert not (tmp_path / "parts" / "state.pt").exists()
 

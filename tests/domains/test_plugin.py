@@ -266,7 +266,7 @@ def test_a_start_that_has_the_name_of_a_setting_of_every_job_is_refused(tmp_path
     packages = [package(tmp_path, "mine", domain("mine", starts=f"(Start('.m:f', (StartField('{name}', 'A.'),)),)"))]
     done = python("-m", "svdd", "run", "--model", "toy-masked", packages=packages)
     assert done.returncode == 2
-    assert f"every job has a setting {name}, so a domain cannot begin a run by it: rename it" in done.stderr
+    assert f"begins runs by a setting {name}, which every job has already; uninstall it" in done.stderr
 
 
 def test_two_domains_of_one_name_are_refused(declare):

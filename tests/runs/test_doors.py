@@ -10,6 +10,7 @@ import torch
 import yaml
 
 import svdd
+from svdd.registry import Card, Domain, DomainWarning, RewardCard, known_domains
 from svdd.runs.running import OtherRunError
 from svdd.runs.watching import RunWarning
 
@@ -206,3 +207,26 @@ def test_the_package_is_a_command():
     done = subprocess.run([sys.executable, "-m", "svdd", "--version"], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == svdd.__version__
     assert Path(svdd.__file__).with_name("__main__.py").is_file()
+
+
+def test_a_result_that_was_saved_is_read_back(tmp_path):
+    made = svdd.decode("toy-masked", lambda x: x.sum(-1), samples=3, candidates=2, scores={"first": lambda x: x[:, 0]})
+    made.save(tmp_path / "saved")
+    read = svdd.read(tmp_path / "saved")
+    assert torch.equal(read.samples, made.samples)
+    assert read.rewards.tolist() == made.rewards.tolist()
+    assert read.scores["first"].tolist() == made.scores["first"].tolist()
+    assert read.usage.as_dict() == made.usage.as_dict()
+    with pytest.raises(ValueError, match="holds no finished run"):
+        svdd.read(tmp_path)
+
+
+def test_a_package_whose_model_is_missing_hides_no_other_from_the_lists(monkeypatch):
+    mine = Domain("mine", "nowhere_at_all", models={"mine": Card(".m:f")}, rewards={"my-reward": RewardCard(".m:g")})
+    monkeypatch.setattr(known_domains, "declared", lambda: (mine,))
+    with pytest.warns(DomainWarning, match="the model mine of the domain mine is left out"):
+        assert "dna-enhancer" in svdd.list_models()["name"].tolist()
+    with pytest.warns(DomainWarning, match="the reward my-reward of the domain mine is left out"):
+        assert "qed" in svdd.list_rewards()["name"].tolist()
+    with pytest.raises(ValueError, match="a target of mine is module:name"):
+        Domain("mine", "mine", models={"mine": Card("model")})

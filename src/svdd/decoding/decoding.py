@@ -51,6 +51,10 @@ class OtherGridError(ValueError):
     """A run that goes on has another number of steps than it had when it was saved."""
 
 
+class RewardChangedWarning(UserWarning):
+    """A run that goes on has another reward than it had when it was saved, as far as files of scores can tell."""
+
+
 class TemperatureWarning(UserWarning):
     """A run weighs with another temperature than its soft value was fitted for."""
 
@@ -262,6 +266,7 @@ class Decoding:
         step = self._position.step
         return {
             "steps": self.process.steps,
+            "identity": str(self.scoring.store.identity),
             "batch": self._position.batch,
             "step": None if step is None else step_state(step),
             "usage": self.usage.as_dict(),
@@ -289,6 +294,13 @@ class Decoding:
         if taken != self.process.steps:
             raise OtherGridError(
                 f"the run was saved with steps={taken}, but its model takes {self.process.steps} now; give steps={taken}"
+            )
+        if state["identity"] not in ("", self.scoring.store.identity):
+            warnings.warn(
+                f"the reward {self.settings.get('reward', '')}, or its file, has changed since the run was saved: if it gives "
+                "other numbers now, the run mixes both; --force starts anew",
+                RewardChangedWarning,
+                stacklevel=3,
             )
         self._position = _Position(state["batch"], None if step is None else step_from(step, self.process))
         self.usage.restore(Usage.from_dict(state["usage"]))

@@ -184,8 +184,11 @@ class Result:
             FileExistsError: if the folder already holds a run, or a file of such a name.
         """
         path = Path(folder)
-        if any((path / name).exists() for name in WRITTEN):
-            raise FileExistsError(f"{path} already holds a run; choose another folder or remove it first")
+        there = [name for name in WRITTEN if (path / name).exists()]
+        if there:
+            raise FileExistsError(
+                f"{path} already holds {', '.join(there)}; choose another folder, or move them away first"
+            )
         path.mkdir(parents=True, exist_ok=True)
         frame = self.to_frame()
         frame.to_csv(path / "samples.csv", index=False, lineterminator="\n")

@@ -73,6 +73,7 @@ def merge_states(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         breakdown.add(part["breakdown"])
     return {
         "steps": parts[0]["steps"],
+        "identity": "",  # the batches were made with the reward of this run
         "batch": len(parts),
         "step": None,
         "usage": usage.as_dict(),

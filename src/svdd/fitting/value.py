@@ -78,7 +78,9 @@ def check_folder(folder: Path, force: bool) -> None:
     if not (folder / FINGERPRINT).is_file():
         raise FileExistsError(f"{folder} holds files that are not a value; choose another folder")
     if not force:
-        raise FileExistsError(f"{folder} already holds a value; choose another folder, or replace it with force")
+        raise FileExistsError(
+            f"{folder} already holds a value; choose another folder, or replace it with --force (force=True in Python)"
+        )
 
 
 def load_value(

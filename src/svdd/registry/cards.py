@@ -150,8 +150,16 @@ _LEADING = ("models", "checkpoints", "rewards", "reward_schemes", "networks", "r
 
 
 def _whole(told: Any, home: str) -> Any:
-    """Targets with the whole name of their module, in text, cards, starts and mappings of them."""
+    """Targets with the whole name of their module, in text, cards, starts and mappings of them.
+
+    Raises:
+        ValueError: for a target that is not `module:name`.
+    """
     if isinstance(told, str):
+        if told and ":" not in told:
+            raise ValueError(
+                f"a target of {home} is module:name, such as .model:{told.strip('.') or 'make'}, got {told!r}"
+            )
         return home + told if told.startswith(".") else told
     if isinstance(told, Card | Start):
         return replace(told, target=_whole(told.target, home))

@@ -86,17 +86,17 @@ def _job(job: JobLike, out: str | Path | None) -> Job:
 
 
 def read(folder: str | Path) -> Result:
-    """A finished run, read back from its folder; designs that no file holds are told by their names.
+    """A result, read back from its folder; designs that no file holds are told by their names.
 
     Args:
-        folder: of a run that `svdd.run` or `svdd run` wrote.
+        folder: that `svdd.run`, `svdd run` or `Result.save` wrote.
 
     Raises:
         ValueError: if the folder holds no finished run, or a damaged one.
     """
-    from svdd.runs.reading import FinishedRun
+    from svdd.runs.reading import saved_result
 
-    return FinishedRun.read(Path(folder), measured=False).result
+    return saved_result(Path(folder))
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -13,7 +13,7 @@ from pydantic.types import NonNegativeInt, PositiveFloat, PositiveInt
 
 from svdd.messages import check_known
 from svdd.method.table import METHODS, make_method
-from svdd.registry import STARTS, DomainClashError, StartField
+from svdd.registry import STARTS, DomainClashError, StartField, domains
 from svdd.runs.guided import Guided, made_of
 from svdd.runs.paths import whole, whole_name, whole_options
 from svdd.runs.reward_spec import ScoreSpec, Short
@@ -196,7 +196,11 @@ class Job(_Started):
 def _check_starts() -> None:
     """Looks whether the settings that say how a run begins are no settings of every job."""
     for name in BEGUN.keys() & {*Guided.model_fields, *Job.__annotations__}:
-        raise DomainClashError(f"every job has a setting {name}, so a domain cannot begin a run by it: rename it")
+        brings = next(one for one in domains() if STARTS[name] in one.starts)
+        raise DomainClashError(
+            f"the domain {brings.name} of {brings.distribution} begins runs by a setting {name}, which every job has already; "
+            "uninstall it, or rename the setting"
+        )
 
 
 _check_starts()

@@ -1,11 +1,13 @@
 """What there is: models, rewards and methods, as rows for whoever prints them and as tables."""
 
 import inspect
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from svdd.messages import described
 from svdd.method.table import METHODS
-from svdd.registry import MODELS, REWARDS, SCHEMES, domains, held_out, locate
+from svdd.registry import MODELS, REWARDS, SCHEMES, DomainWarning, domains, held_out, locate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +25,13 @@ def _known(kind: str, field: str, cards: Mapping[str, Any]) -> Iterator[tuple[Ro
     """
     home = {name: one.name for one in reversed(domains()) for name in getattr(one, field)}
     for name in cards:
-        function, card = locate(kind, name, cards), cards[name]
+        card = cards[name]
+        try:
+            function = locate(kind, name, cards)
+        except Exception as error:  # whatever another package does when it is imported must not hide the others
+            said = f"the {kind} {name} of the domain {home.get(name, '')} is left out, {described(error)}"
+            warnings.warn(said, DomainWarning, stacklevel=2)
+            continue
         options = list(inspect.signature(function).parameters)
         summary = card.summary or (inspect.getdoc(function) or "").partition("\n")[0]
         yield {"name": name, "domain": home.get(name, ""), "summary": summary, "options": options}, card

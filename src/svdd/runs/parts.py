@@ -6,7 +6,7 @@ from typing import Any
 
 from svdd.decoding.saving import read_state, write_state
 
-STATE = ("steps", "batch", "step", "usage", "trace", "finished", "best", "breakdown")
+STATE = ("steps", "identity", "batch", "step", "usage", "trace", "finished", "best", "breakdown")
 """What the state of a run holds, and that of a batch."""
 _PATTERN = "batch-*.pt"
 

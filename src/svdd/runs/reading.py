@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from svdd.chain.designs import kind_of_files
+from svdd.chain.rng import STREAMS
 from svdd.cost.ledger import Breakdown, Usage
 from svdd.decoding.result import COLUMNS, Result
 from svdd.decoding.trace import Trace
@@ -17,6 +18,8 @@ from svdd.metrics.kit import Kit, kit_of
 from svdd.runs.folder import RunFolder
 from svdd.runs.job import Job, make_job
 from svdd.runs.labels import settings
+from svdd.runs.marks import read_object
+from svdd.runs.schema import check_streams, without_schema
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,27 @@ class FinishedRun:
             unfinished = not folder.finished() and folder.is_run()
             remedy = f"; go on with: svdd resume {path}" if unfinished else "; give folders that svdd run wrote"
             raise ValueError(f"{path} holds no finished run{remedy}")
-        about = written["model"]
-        kit = kit_of(about.get("domain", ""))
+        domain = written["model"].get("domain", "")
+        kit = kit_of(domain)
         if measured and not kit.measures:
-            raise ValueError(
-                f"{path} holds designs of which nothing but rewards is measured: no domain knows their kind"
-            )
+            why = f"the domain {domain} is not installed" if domain else "no domain knows their kind"
+            raise ValueError(f"{path} holds designs of which nothing but rewards is measured: {why}")
         return cls(path, make_job(written["job"]), _result(path, written, kit))
+
+
+def saved_result(path: Path) -> Result:
+    """A result, as a finished run or `Result.save` wrote it.
+
+    Raises:
+        ValueError: if the folder holds none, or a damaged one.
+    """
+    file = path / "run.json"
+    written = read_object(file)
+    if not {"settings", "model", "usage", "versions"} <= written.keys():
+        FinishedRun.read(path, measured=False)  # says what is missing
+    check_streams(written, STREAMS, file)
+    written = without_schema(written, file)
+    return _result(path, written, kit_of(written["model"].get("domain", "")))
 
 
 def _result(path: Path, written: dict[str, Any], kit: Kit) -> Result:

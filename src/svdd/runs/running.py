@@ -116,6 +116,8 @@ def run_in_folder(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[
             f"{folder.path} already holds a run of another job, which differs in {', '.join(differing)}; choose another "
             f"folder{go_on}, or replace it with --force (force=True in Python)"
         )
+    if folder.finished():
+        watch.tell(f"{folder.path} holds this run, finished: it is read back; --force runs it again")
     return resume_job(folder.path, watch)
 
 

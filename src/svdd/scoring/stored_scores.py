@@ -27,6 +27,8 @@ class Stored(NamedTuple):
 class NoStore:
     """Keeps nothing; what a reward has where a run has no file of scores."""
 
+    identity = ""
+    """Of the reward whose scores are kept; empty where none are."""
     by_bits = False
     """Whether tensors are told apart by their bits, which takes longer than a cheap reward."""
 
