@@ -8,7 +8,7 @@ from svdd.domains.sequence import measures as evaluation
 from svdd.runs.comparison import make_plan
 
 
-@pytest.mark.parametrize(("variant", "steps", "size"), [("fast", 8, 2), ("", 32, 5), ("full", 128, 10)])
+@pytest.mark.parametrize(("variant", "steps", "size"), [("fast", 12, 2), ("", 32, 5), ("full", 128, 10)])
 def test_the_methods_are_given_equal_network_rows(variant, steps, size, tmp_path):
     rows = {row.job.method: row for _, row in make_plan(demo.demo_request(tmp_path / "demo", variant)).rows}
     designs = rows["svdd"].job.samples
@@ -22,7 +22,7 @@ def test_the_methods_are_given_equal_network_rows(variant, steps, size, tmp_path
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
     """A demo of 4 designs in 2 steps."""
-    text = demo.FILE.read_text().replace("steps: 8, samples: 8", "steps: 2, samples: 4")
+    text = demo.FILE.read_text().replace("steps: 12, samples: 8", "steps: 2, samples: 4")
     monkeypatch.setattr(demo, "FILE", tmp_path / "demo.yaml")
     demo.FILE.write_text(text)
     monkeypatch.setattr(evaluation, "ELBO_SAMPLES", 2)
