@@ -15,6 +15,7 @@ from svdd.cost.ledger import Breakdown, Usage
 from svdd.decoding.result import COLUMNS, Result
 from svdd.decoding.trace import Trace
 from svdd.metrics.kit import Kit, kit_of
+from svdd.registry import domains
 from svdd.runs.folder import RunFolder
 from svdd.runs.job import Job, make_job
 from svdd.runs.labels import settings
@@ -50,7 +51,8 @@ class FinishedRun:
         domain = written["model"].get("domain", "")
         kit = kit_of(domain)
         if measured and not kit.measures:
-            why = f"the domain {domain} is not installed" if domain else "no domain knows their kind"
+            known = domain in ("", *(one.name for one in domains()))
+            why = "no domain knows their kind" if known else f"the domain {domain} is not installed"
             raise ValueError(f"{path} holds designs of which nothing but rewards is measured: {why}")
         return cls(path, make_job(written["job"]), _result(path, written, kit))
 
