@@ -152,7 +152,7 @@ def _nearest(view: SequenceView) -> Statistic | None:
 
 LIKELIHOOD = Column(
     "elbo_per_base", "likelihood bound", NATURALNESS, lambda view: mean(view.designs.elbo), "nats per letter", "higher",
-    axis=True, price=True,
+    axis=True,
 )  # fmt: skip
 WORDS_OF_NATURE = tuple(map(_word_column, WORDS))
 VARIETY = (
