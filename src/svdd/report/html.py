@@ -84,10 +84,15 @@ def write_page(folder: str | Path, **contents: Any) -> Path:
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         files("svdd.report").joinpath("report.html.j2").read_text(encoding="utf-8")
     )
-    path = Path(folder) if Path(folder).suffix == ".html" else Path(folder) / "report.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page.render(policy=_policy(contents.get("widgets", ())), **contents), encoding="utf-8")
-    return path
+    return saved_page(folder, page.render(policy=_policy(contents.get("widgets", ())), **contents))
+
+
+def saved_page(path: str | Path, page: str) -> Path:
+    """Saves a page as a file, or as report.html in a folder, and returns the file."""
+    file = Path(path) if Path(path).suffix == ".html" else Path(path) / "report.html"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(page, encoding="utf-8")
+    return file
 
 
 def _policy(widgets: Iterable[Widget]) -> str:

@@ -129,11 +129,10 @@ class Measured:
         Raises:
             ValueError: if none could be made since a package is missing.
         """
+        from svdd.report.html import saved_page
+
         check(self.page, 'the report needs packages that are not installed: pip install "svdd[sequences]"')
-        file = Path(path) if Path(path).suffix == ".html" else Path(path) / "report.html"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(self.page, encoding="utf-8")
-        return file
+        return saved_page(path, self.page)
 
     def __repr__(self) -> str:
         from svdd.report.tables import sections
