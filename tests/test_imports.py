@@ -23,6 +23,7 @@ ROOMS = [
     "chain",
     "cost",
     "scoring",
+    "first_bytes",
     "user_files",
     "registry",
     "method",
@@ -49,7 +50,16 @@ RESOLVED = {
     "registry/names": {"rewards.commands:command", "rewards.endpoints:endpoint"},
 }
 """Strings that point up the list, by module: what `registry.resolve` finds only when it is used. The registry names domains."""
-LIGHT = ["messages", "user_files", "registry/names", "scoring/reward", "method/table", "rewards/in_worker", "runs/job"]
+LIGHT = [
+    "messages",
+    "first_bytes",
+    "user_files",
+    "registry/names",
+    "scoring/reward",
+    "method/table",
+    "rewards/in_worker",
+    "runs/job",
+]
 """Modules that a process which holds a reward imports: none of them brings torch."""
 OTHERS_PRIVATE = {
     "_exit",  # os, documented
