@@ -1,5 +1,5 @@
+from .batches import FullBatches as FullBatches
 from .batches import chunked as chunked
-from .batches import in_full_batches as in_full_batches
 from .budget import Budget as Budget
 from .budget import BudgetWarning as BudgetWarning
 from .clock import BudgetSpent as BudgetSpent

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from svdd.chain.process import Process
 from svdd.chain.tree import Tree, leaves, tree_map
-from svdd.cost.batches import in_full_batches
+from svdd.cost.batches import FullBatches
 from svdd.fitting.readers import rows_at_once
 from svdd.method.features import Features, predicted
 from svdd.method.learned_values import Predictor
@@ -48,17 +48,18 @@ def of_network(network: nn.Module) -> Predictor:
     Tokens, graphs and images go in batches of one size: a row's number is its own.
     """
     network = network.eval().requires_grad_(False)
+    batches: dict[int, FullBatches] = {}  # by their size
+
+    def forward(part: Tree, time: Tensor) -> Tensor:
+        return network(part, time)[:, 0]
 
     @torch.no_grad()
     def predictor(x: Tree, t: Tensor, cond: Tree) -> Float[Tensor, " n"]:
         time = t.float().reshape(-1)
         network.to(leaves(x)[0].device)
-
-        def forward(part: Tree) -> Tensor:
-            return network(part, time)[:, 0]
-
         size = rows_at_once(x)
-        return in_full_batches(forward, size)(readable(x)) if size else forward(readable(x))
+        answers = batches.setdefault(size, FullBatches(forward, size)) if size else forward
+        return answers(readable(x), time)
 
     return predictor
 

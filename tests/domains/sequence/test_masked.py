@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import svdd
-from svdd.cost.batches import in_full_batches
+from svdd.cost.batches import FullBatches
 from svdd.domains.sequence.alphabets import DNA, Alphabet
 from svdd.domains.sequence.masked import NoLikelihoodBoundError, elbo_per_site, from_sequences, infill, masked_sequences
 
@@ -112,7 +112,7 @@ def test_full_batches_have_one_shape_and_answer_every_row():
         return x.double() * 2
 
     x = torch.arange(22).view(11, 2)
-    assert torch.equal(in_full_batches(f, 4)(x), x.double() * 2)
+    assert torch.equal(FullBatches(f, 4)(x), x.double() * 2)
     assert set(shapes) == {(4, 2)}
 
 

@@ -7,7 +7,6 @@ those of the pipeline's own scheduler (`svdd.domains.image.pipelines.kernels`), 
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -20,7 +19,7 @@ from svdd.chain.process import Process
 from svdd.chain.rng import Rng
 from svdd.chain.transitions import product
 from svdd.chain.tree import Tree
-from svdd.cost.batches import in_full_batches
+from svdd.cost.batches import FullBatches
 from svdd.domains.image.designs import ImageKind
 from svdd.domains.image.diffusers_files import PIXELS, load_pipeline
 from svdd.domains.image.diffusers_networks import Call, latent_network, pixel_network
@@ -105,7 +104,7 @@ def diffusers_process(
         denoiser=_Denoiser(kernel, network.call, pipe.device, at_once),  # type: ignore[arg-type]
         transition=_transition(kernel, network.conditions > 0),
         times=kernel.times,
-        decode=partial(_decode, image_decoder(pipe), pipe.device, network.texts, decoded_at_once),
+        decode=partial(_decode, FullBatches(image_decoder(pipe), decoded_at_once), pipe.device, network.texts),
         rows_each=network.rows_each,
         rows_at_once=max(at_once, 1),
         kind=ImageKind(tuple(network.facts.get("classes", ()))),
@@ -155,25 +154,29 @@ def _apart(x: Tree) -> tuple[Float[Tensor, "n ..."], Int64[Tensor, " n"] | None]
     return (x["latents"], x["condition"]) if isinstance(x, dict) else (x, None)
 
 
-@dataclass(frozen=True)
 class _Denoiser:
-    """The network as a denoiser: its answer as the kernel reads it, and the condition, which does not change."""
+    """The network as a denoiser: its answer as the kernel reads it, and the condition, which does not change.
 
-    kernel: Kernel
-    call: Call
-    device: torch.device
-    at_once: int
+    Args:
+        kernel: of the scheduler.
+        call: the network, on latents, a timestep and the numbers of conditions.
+        device: where the network is.
+        at_once: rows of a full batch, 0 for all rows in one call.
+    """
+
+    def __init__(self, kernel: Kernel, call: Call, device: torch.device, at_once: int) -> None:
+        self.kernel, self.device = kernel, device
+
+        def forward(part: Tree, timestep: Tensor) -> Tensor:
+            return call(part[0], timestep, part[1] if len(part) > 1 else None)
+
+        self.answers: Callable[..., Tensor] = FullBatches(forward, at_once) if at_once else forward
 
     @torch.no_grad()
     def __call__(self, x: Tree, t: Tensor, cond: Tree) -> Any:
         k, (latents, row) = self.kernel.index(t), _apart(x)
-        timestep = self.kernel.timesteps[k].to(self.device)
         given = (self.kernel.scaled(latents, t).to(self.device), *(() if row is None else (row.to(self.device),)))
-
-        def forward(part: Tree) -> Tensor:
-            return self.call(part[0], timestep, part[1] if len(part) > 1 else None)
-
-        answer = in_full_batches(forward, self.at_once)(given) if self.at_once else forward(given)
+        answer = self.answers(given, self.kernel.timesteps[k].to(self.device))
         prediction = self.kernel.prediction(answer.to(latents.device), k, latents)
         if row is None:
             return prediction
@@ -187,10 +190,8 @@ def _transition(kernel: Kernel, conditioned: bool) -> Any:
 
 
 @torch.no_grad()
-def _decode(
-    decoder: Callable[[Tensor], Tensor], device: torch.device, texts: Tensor | None, at_once: int, x: Tree
-) -> Any:
+def _decode(decoder: Callable[[Tensor], Tensor], device: torch.device, texts: Tensor | None, x: Tree) -> Any:
     """Images of clean states, with their prompts where the model has text."""
     latents, row = _apart(x)
-    images = in_full_batches(decoder, at_once)(latents.to(device))
+    images = decoder(latents.to(device))
     return images if texts is None or row is None else captioned(images, texts[row.cpu()].to(images.device))

@@ -9,7 +9,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from svdd.cost.batches import in_full_batches
+from svdd.cost.batches import FullBatches, rows_at_once
 from svdd.domains.rna import folding
 from svdd.domains.rna.measures import upstream_starts
 from svdd.domains.sequence.alphabets import RNA
@@ -31,17 +31,18 @@ class RibosomeLoad:
     Args:
         network: Timeless network over A, C, G, U tokens.
         name: Name shown in reports.
-        rows: Sequences per network call; always as many, so that a score does not depend on its company.
+        rows: Sequences per network call, so that a score does not depend on its company; what suits its device unless given.
 
     Raises:
         ValueError: If `rows` is not positive.
     """
 
-    def __init__(self, network: ConvolutionalRegressor, *, name: str = "", rows: int = 64) -> None:
+    def __init__(self, network: ConvolutionalRegressor, *, name: str = "", rows: int | None = None) -> None:
+        rows = rows_at_once(network.scale.device, network.length) if rows is None else rows
         check_sizes(rows=rows)
         self.network = network
         self.name = name
-        self.rows = rows
+        self.batches = FullBatches(network, rows)
 
     def __call__(self, sequences: Sequence[str]) -> Tensor:
         """Return one float32 load per sequence, on the CPU, in the order given.
@@ -60,7 +61,7 @@ class RibosomeLoad:
                 )
         tokens = RNA.encode(sequences).to(self.network.scale.device)
         with torch.inference_mode():
-            scores = in_full_batches(self.network, self.rows)(tokens)
+            scores = self.batches(tokens)
         return scores[:, 0].float().cpu().clone()
 
     def __repr__(self) -> str:

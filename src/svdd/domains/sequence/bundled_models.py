@@ -9,7 +9,7 @@ from torch import Tensor
 from svdd.chain.denoisers import Network
 from svdd.chain.process import Process
 from svdd.chain.tree import Tree
-from svdd.cost.batches import in_full_batches
+from svdd.cost.batches import FullBatches, rows_at_once
 from svdd.domains.sequence.alphabets import Alphabet
 from svdd.domains.sequence.masked import masked_sequences
 from svdd.messages import check_known
@@ -17,9 +17,6 @@ from svdd.networks.inference import inference_pass
 from svdd.networks.sequences import SequenceDenoiser
 from svdd.networks.weight_files import load_network
 from svdd.registry import bundled
-
-_SITES_ON_CPU, _SITES_ON_ACCELERATOR = 3200, 100_000  # activations of 3200 sites stay in a core's cache
-
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -87,15 +84,9 @@ def batched_denoiser(
     forward = inference_pass(network.to(device), PRECISIONS[precision])
     where = network.head.weight.device
     batch = rows_at_once(where, length)
-    call = in_full_batches(forward, batch)
+    call = FullBatches(forward, batch)
 
     def logits(x: Tensor, t: Tensor, cond: Tree) -> Tensor:
         return call(x.to(where)).to(x.device)
 
     return logits, batch
-
-
-def rows_at_once(where: torch.device, length: int) -> int:
-    """Rows of one batch of a network on a device."""
-    sites = _SITES_ON_CPU if where.type == "cpu" else _SITES_ON_ACCELERATOR
-    return max(1, sites // max(length, 1))

@@ -16,9 +16,8 @@ from svdd.chain.process import Process
 from svdd.chain.schedules import masked_log_linear, time_grid
 from svdd.chain.transitions import masked_ancestral
 from svdd.chain.tree import Tree
-from svdd.cost.batches import in_full_batches
+from svdd.cost.batches import FullBatches, rows_at_once
 from svdd.domains.sequence.alphabets import DNA, RNA, Alphabet
-from svdd.domains.sequence.bundled_models import rows_at_once
 from svdd.domains.sequence.masked import masked_sequences
 from svdd.domains.sequence.mdlm_networks import DiffusionTransformer, DilatedDenoiser
 from svdd.networks.foreign_files import Checkpoint, check_names, few, read_checkpoint
@@ -169,14 +168,14 @@ def _alphabet(letters: str | None, vocabulary: int) -> Alphabet | None:
 def _noise_conditioned(network: Any, length: int, timed: bool) -> Network:
     """A network at the noise level of t, or always at none, on batches of one shape."""
     where = next(network.parameters()).device
-    rows = rows_at_once(where, length)
+    batches = FullBatches(network, rows_at_once(where, length))
     survival = masked_log_linear(_SMALLEST)
 
     @torch.no_grad()
     def call(x: Tensor, t: Tensor, cond: Tree) -> Tensor:
         sigma = -survival(t).log() if timed else torch.zeros(())
         level = sigma.to(where, torch.float32)
-        return in_full_batches(lambda part: network(part, level), rows)(x.to(where)).to(x.device)
+        return batches(x.to(where), level).to(x.device)
 
     return call
 

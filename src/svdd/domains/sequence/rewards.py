@@ -4,13 +4,13 @@ Every reward is a callable that takes a list of sequences and returns one float3
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import groupby
 
 import torch
 from torch import Tensor
 
-from svdd.cost.batches import in_full_batches
+from svdd.cost.batches import FullBatches, rows_at_once
 from svdd.domains.sequence.alphabets import DNA, Alphabet
 from svdd.messages import check
 from svdd.networks.sequences import SequenceClassifier, check_sizes
@@ -27,8 +27,8 @@ class SequenceReward:
         output: Which of its outputs is the reward.
         name: Name shown in reports.
         alphabet: What its tokens stand for.
-        sites: Letters per network call, about; for one length always as many sequences, so that a score does not depend
-            on its company. The default keeps activations in a core's cache.
+        sites: Letters per network call, about, so that a score does not depend on its company; what suits the network's
+            device unless given.
 
     Raises:
         ValueError: If the network has no such output or `sites` is not positive.
@@ -39,12 +39,14 @@ class SequenceReward:
     _: KW_ONLY
     name: str = ""
     alphabet: Alphabet = DNA
-    sites: int = 3200
+    sites: int | None = None
+    _batches: dict[int, FullBatches] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         if not 0 <= self.output < self.network.config["outputs"]:
             raise ValueError(f"output {self.output} of a network with {self.network.config['outputs']}")
-        check_sizes(sites=self.sites)
+        if self.sites is not None:
+            check_sizes(sites=self.sites)
 
     def __call__(self, sequences: Sequence[str]) -> Tensor:
         """Return one float32 score per sequence, on the CPU, in the order given.
@@ -62,9 +64,12 @@ class SequenceReward:
             for length, group in groupby(order, key=lambda row: len(sequences[row])):
                 rows = list(group)
                 tokens = self.alphabet.encode([sequences[row] for row in rows]).to(device)
-                scored = in_full_batches(self.network, max(1, self.sites // length))(tokens)
-                scores[rows] = scored[:, self.output].float().cpu()
+                scores[rows] = self._in_batches(length)(tokens)[:, self.output].float().cpu()
         return scores.clone()
+
+    def _in_batches(self, length: int) -> FullBatches:
+        at_once = max(1, self.sites // length) if self.sites else rows_at_once(self.network.scale.device, length)
+        return self._batches.setdefault(at_once, FullBatches(self.network, at_once))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"

@@ -14,12 +14,12 @@ from svdd.chain.rng import LIKELIHOOD_BOUND, Rng
 from svdd.chain.schedules import Survival, masked_log_linear, time_grid
 from svdd.chain.transitions import uniform_marginal
 from svdd.chain.tree import Tree
-from svdd.cost.batches import in_full_batches
+from svdd.cost.batches import FullBatches
 from svdd.domains.sequence.alphabets import Alphabet
 from svdd.domains.sequence.designs import SequenceKind
 from svdd.networks.timed import TimedSequenceDenoiser
 
-_ROWS = 64  # at a time, always as many
+_ROWS = 64  # at a time
 
 
 def uniform_sequences(
@@ -60,11 +60,12 @@ def uniform_sequences(
 def timed(network: TimedSequenceDenoiser) -> Network:
     """The network as processes call it, on batches of one shape."""
     where = network.head.weight.device
+    batches = FullBatches(network, _ROWS)
 
     @torch.no_grad()
     def logits(x: Tensor, t: Tensor, cond: Tree) -> Tensor:
         now = t.to(where, torch.float32)[None]
-        return in_full_batches(lambda part: network(part, now), _ROWS)(x.to(where)).to(x.device)
+        return batches(x.to(where), now).to(x.device)
 
     return logits
 

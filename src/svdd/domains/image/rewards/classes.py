@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from svdd.cost.batches import in_full_batches
+from svdd.cost.batches import FullBatches
 from svdd.domains.image.classifier import ImageClassifier
 from svdd.domains.image.pixels import Images
 from svdd.domains.image.rewards.image_reward import ImageReward
@@ -58,7 +58,7 @@ def _reward(name: str, which: str, target: str | None, device: str) -> ImageRewa
     network = image_classifier(which, device)
     classes = network.config["classes"]
     options: dict[str, Any] = {"device": device}
-    logits = in_full_batches(partial(_logits, network), _BATCH)
+    logits = FullBatches(partial(_logits, network), _BATCH)
     if target is None:
         return ImageReward(partial(_prompted, logits=logits, classes=classes), named=(name, options))
     named = _ALSO.get(target, target)
