@@ -23,7 +23,7 @@ def dna_enhancer(
         length: base pairs; trained at 200, fully convolutional, so other lengths run too.
         weights: another safetensors file of the same kind of network.
         device: where the network runs.
-        precision: `float32`, or `bfloat16`: about twice as fast on a processor that has it, log-probabilities to 0.02.
+        precision: `float32`, or `bfloat16`: log-probabilities to 0.02; a warning says where it is slower.
 
     Raises:
         ValueError: for a file that is not such a network, an unknown precision, or sizes below 1.

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from svdd.messages import check, check_known, module_of
+from svdd.networks.precision import warn_if_layers_are_slower
 
 PIXELS, LATENTS = ("DDPMPipeline", "DDIMPipeline"), ("StableDiffusionPipeline",)
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -46,7 +47,10 @@ def load_pipeline(
     for module in pipe.components.values():
         if isinstance(module, torch.nn.Module):
             module.eval().requires_grad_(False)
-    return pipe.to(torch.device(device or "cpu"))
+    pipe = pipe.to(torch.device(device or "cpu"))
+    if pipe.device.type == "cpu" and precision != "float32":
+        warn_if_layers_are_slower(precision, pipe.unet)
+    return pipe
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def molecule(
             is an atom, a ring or a branch, or part of their sizes: a molecule of 25 heavy atoms has about 40.
         weights: another safetensors file of the same kind of network, beside a `lengths.json`.
         device: where the network runs.
-        precision: `float32`, or `bfloat16`: faster on a processor that has it.
+        precision: `float32`, or `bfloat16`; a warning says where it is slower.
         symbol_temperature: b of the symbols that are drawn, $p_b(y) \propto p(y)^{1/b}$. Below 1 likely symbols become
             likelier: molecules are easier to make and less diverse. It makes another pretrained law, which rewards then tilt.
 

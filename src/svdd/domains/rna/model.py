@@ -30,7 +30,7 @@ def rna_utr(
         steps: T.
         weights: another safetensors file of the same kind of network.
         device: where the network runs.
-        precision: `float32`, or `bfloat16`: faster on a processor that has it.
+        precision: `float32`, or `bfloat16`; a warning says where it is slower.
 
     Raises:
         ValueError: for a file that is not such a network, an unknown precision, or steps below 1.

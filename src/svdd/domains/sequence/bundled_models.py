@@ -14,6 +14,7 @@ from svdd.domains.sequence.alphabets import Alphabet
 from svdd.domains.sequence.masked import masked_sequences
 from svdd.messages import check_known
 from svdd.networks.inference import inference_pass
+from svdd.networks.precision import warn_if_slower
 from svdd.networks.sequences import SequenceDenoiser
 from svdd.networks.weight_files import load_network
 from svdd.registry import bundled
@@ -84,6 +85,9 @@ def batched_denoiser(
     forward = inference_pass(network.to(device), PRECISIONS[precision])
     where = network.head.weight.device
     batch = rows_at_once(where, length)
+    if where.type == "cpu" and precision != "float32":
+        full, masks = inference_pass(network), torch.full((min(batch, 4), length), vocabulary, device=where)
+        warn_if_slower(precision, lambda: forward(masks), lambda: full(masks))
     call = FullBatches(forward, batch)
 
     def logits(x: Tensor, t: Tensor, cond: Tree) -> Tensor:
