@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,13 @@ def test_extras_are_those_of_the_package():
     assert set(PURPOSES) == set(declared) - {"all", "test", "lint"}
     names = {re.match(r"[\w.-]+", line)[0].replace("_", "-") for line in declared["molecules"]}
     assert set(packages_of("molecules")) == names
+
+
+@pytest.mark.parametrize("command", [["models"], ["rewards"], ["methods"], ["cite", "svdd"]])
+def test_lists_start_without_torch(command):
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "svdd", *command], capture_output=True, text=True, check=True
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "svdd.cli.main" in imported
+    assert imported & {"torch", "numpy", "pandas", "rdkit", "diffusers"} == set()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from svdd.cli.listing import show
 from svdd.cli.sentences import say
-from svdd.runs.folder import as_json
+from svdd.runs.json_text import as_json
 from svdd.scoring.score_file import ScoreCache
 
 

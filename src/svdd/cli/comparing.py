@@ -8,7 +8,7 @@ from svdd.cli.listing import show
 from svdd.cli.watching import Terminal
 from svdd.runs.compare_request import Request
 from svdd.runs.comparison import FILES, make_plan, run_plan
-from svdd.runs.folder import as_json
+from svdd.runs.json_text import as_json
 from svdd.runs.matches import MATCHES
 from svdd.runs.pairs import as_yaml, pair
 

@@ -11,7 +11,7 @@ from svdd.cli.watching import Terminal
 from svdd.report.tables import readable
 from svdd.runs.compare_request import Request, request_of
 from svdd.runs.comparison import Comparison, make_plan, run_plan
-from svdd.runs.folder import as_json
+from svdd.runs.json_text import as_json
 
 FILE = Path(__file__).with_name("demo.yaml")
 SHOWN = (

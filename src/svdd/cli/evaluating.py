@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from svdd.cli.listing import show
 from svdd.runs.evaluation import FILES, Evaluated
-from svdd.runs.folder import as_json
+from svdd.runs.json_text import as_json
 
 if TYPE_CHECKING:
     import pandas as pd

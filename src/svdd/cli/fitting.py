@@ -21,7 +21,7 @@ def fit(job: "ValueJob", *, force: bool, quiet: bool, json: bool) -> None:
     from svdd.fitting.card import as_text
     from svdd.fitting.settings import make_settings
     from svdd.fitting.value import check_folder
-    from svdd.runs.folder import as_json
+    from svdd.runs.json_text import as_json
     from svdd.runs.make import job_reward, make_process
     from svdd.runs.running import tell_code
     from svdd.scoring.reward import close

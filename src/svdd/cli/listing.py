@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from svdd.runs.folder import as_json
+from svdd.runs.json_text import as_json
 from svdd.runs.lists import Row
 from svdd.runs.lists import methods as methods
 from svdd.runs.lists import models as models

@@ -217,7 +217,7 @@ def _show(what: str, json: bool) -> None:
 def cite(method: str, json: Json = False) -> None:
     """Print what to cite for a method."""
     from svdd.method.table import citations
-    from svdd.runs.folder import as_json
+    from svdd.runs.json_text import as_json
 
     papers = citations(method)
     print(as_json(papers) if json else "\n".join(papers) or f"{method} needs no citation")
@@ -226,8 +226,8 @@ def cite(method: str, json: Json = False) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON schema of job files, with which editors complete and check them."""
-    from svdd.runs.folder import as_json
     from svdd.runs.job import Job
+    from svdd.runs.json_text import as_json
 
     print(as_json(Job.model_json_schema()))
 
@@ -246,7 +246,7 @@ def doctor(json: Json = False) -> None:
 
 def _show_record(record: dict[str, Any], folder: Path, json: bool) -> None:
     from svdd.cli.summary import summary
-    from svdd.runs.folder import as_json
+    from svdd.runs.json_text import as_json
 
     print(as_json(record | {"folder": str(folder)}) if json else summary(record, folder))
 

@@ -33,3 +33,5 @@ from .option_paths import HubPath as HubPath
 from .option_paths import PathWhere as PathWhere
 from .option_paths import first_parameter as first_parameter
 from .option_paths import paths_of as paths_of
+from .sources import said_by as said_by
+from .sources import said_by_function as said_by_function

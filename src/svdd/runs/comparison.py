@@ -18,8 +18,9 @@ from svdd.runs.compare_request import Entry, Request
 from svdd.runs.compared_runs import DECODED, Source, identity, run_all
 from svdd.runs.evaluation import Protocol, kit_of_process, of_the_kind, protocol_of, resampled, table
 from svdd.runs.fits import VALUES, Fit
-from svdd.runs.folder import RunFolder, as_json, write_or_warn
+from svdd.runs.folder import RunFolder, write_or_warn
 from svdd.runs.job import Job
+from svdd.runs.json_text import as_json
 from svdd.runs.labels import exact, labels
 from svdd.runs.make import make_process
 from svdd.runs.marks import Mark, holds_table, read_object

@@ -14,8 +14,9 @@ from svdd.decoding.result import Result
 from svdd.messages import described
 from svdd.metrics.kit import Kit, Reference, kit_of
 from svdd.metrics.measures import Designs, Evaluation, held_out_reward
-from svdd.runs.folder import as_json, write_or_warn
+from svdd.runs.folder import write_or_warn
 from svdd.runs.job import BEGUN, Job
+from svdd.runs.json_text import as_json
 from svdd.runs.labels import labels
 from svdd.runs.make import make_process, make_reward
 from svdd.runs.marks import Mark, holds_table

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from svdd.fitting.settings import make_settings
-from svdd.runs.folder import as_json, plain
 from svdd.runs.job import Job
+from svdd.runs.json_text import as_json, plain
 from svdd.runs.make import job_reward, make_process
 from svdd.runs.marks import read_object
 from svdd.runs.watching import Watch

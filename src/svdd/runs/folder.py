@@ -1,9 +1,7 @@
 """Run folders: resumable while unfinished, complete when done; files of other people in them are never replaced."""
 
-import json
-import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +10,7 @@ from svdd.chain.rng import STREAMS
 from svdd.decoding.result import Result
 from svdd.decoding.saving import read_state
 from svdd.registry import domains
+from svdd.runs.json_text import as_json, plain
 from svdd.runs.marks import ForeignFilesError, Mark, holds_files, read_object
 from svdd.runs.parts import STATE, Parts
 from svdd.runs.schema import SCHEMA, check_streams, with_schema, without_schema
@@ -41,26 +40,6 @@ def at_the_end() -> tuple[str, ...]:
 
 BEST = 100
 """Designs of best.csv."""
-
-
-def plain(value: Any) -> Any:
-    """`value` in types that JSON knows; numbers that are not finite become null."""
-    return next(made(value) for kind, made in _PLAIN if isinstance(value, kind))
-
-
-_PLAIN: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
-    (dict, lambda value: {str(k): plain(v) for k, v in value.items()}),
-    (str | bool | int | None, lambda value: value),
-    (float, lambda value: value if math.isfinite(value) else None),
-    (Sequence, lambda value: [plain(v) for v in value]),
-    (object, str),
-)
-# What JSON holds of values of each kind; the first kind that fits counts.
-
-
-def as_json(value: Any) -> str:
-    """`value` as JSON text."""
-    return json.dumps(plain(value), indent=2, allow_nan=False)
 
 
 @dataclass(frozen=True)

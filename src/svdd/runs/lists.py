@@ -1,13 +1,12 @@
 """What there is: models, rewards and methods, as rows for whoever prints them and as tables."""
 
-import inspect
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from svdd.messages import described
 from svdd.method.table import METHODS
-from svdd.registry import MODELS, REWARDS, SCHEMES, DomainWarning, domains, held_out, locate
+from svdd.registry import MODELS, REWARDS, SCHEMES, DomainWarning, domains, held_out, locate, said_by, said_by_function
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,14 +26,13 @@ def _known(kind: str, field: str, cards: Mapping[str, Any]) -> Iterator[tuple[Ro
     for name in cards:
         card = cards[name]
         try:
-            function = locate(kind, name, cards)
+            said = said_by(card.target) or said_by_function(locate(kind, name, cards))
         except Exception as error:  # whatever another package does when it is imported must not hide the others
-            said = f"the {kind} {name} of the domain {home.get(name, '')} is left out, {described(error)}"
-            warnings.warn(said, DomainWarning, stacklevel=2)
+            left_out = f"the {kind} {name} of the domain {home.get(name, '')} is left out, {described(error)}"
+            warnings.warn(left_out, DomainWarning, stacklevel=2)
             continue
-        options = list(inspect.signature(function).parameters)
-        summary = card.summary or (inspect.getdoc(function) or "").partition("\n")[0]
-        yield {"name": name, "domain": home.get(name, ""), "summary": summary, "options": options}, card
+        summary = card.summary or said.summary
+        yield {"name": name, "domain": home.get(name, ""), "summary": summary, "options": list(said.options)}, card
 
 
 def models() -> list[Row]:

@@ -68,8 +68,8 @@ def diffusers_process(
         height: of the images in pixels; the model's own unless given.
         width: likewise.
         scheduler: a diffusers class to use in place of the folder's, such as `DDIMScheduler`.
-        precision: of the weights, float32, float16 or bfloat16; states and steps are single precision. A warning says where it is
-            slower.
+        precision: of the weights, float32, float16 or bfloat16; a warning says where it is slower. States and steps are single
+            precision.
         device: where it runs, the CPU unless given.
         batch: states of one network call, filled up where there are fewer, so that a state's answer does not depend on the
             states beside it; 0 takes as many as there are. By the size of a state, up to 8 on a CPU, unless given.
