@@ -145,6 +145,14 @@ def test_a_reward_of_the_whole_batch_gets_the_whole_batch():
 
 
 @pytest.mark.slow
+def test_the_last_designs_are_shared_out_evenly():
+    """One process with a full batch and one with a single design would keep the run waiting for the first."""
+    with workers(fragile.batch_size, 2, batch=8, timeout=10) as reward:
+        for n, sizes in ((16, [8, 8]), (25, [8, 8, 5, 4]), (9, [5, 4]), (1, [1])):
+            assert reward(words(n)).tolist() == [float(size) for size in sizes for _ in range(size)]
+
+
+@pytest.mark.slow
 def test_tensors_and_bundled_rewards_by_name():
     with workers("gc-content", 1, timeout=30, target=0.25) as reward:
         assert reward(["ACGT", "GAAA"]).tolist() == [-0.25, 0.0]

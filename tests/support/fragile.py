@@ -55,6 +55,10 @@ def number_of_designs(designs):
 number_of_designs.groupwise = True
 
 
+def batch_size(designs):
+    return [float(len(designs))] * len(designs)
+
+
 # changes of a reward
 
 

@@ -132,7 +132,7 @@ class Workers:
     def submit(self, designs: Any) -> "Answers":
         """Hands designs over at once; `result()` is a list with a number, or a `svdd.scoring.Failure`, for each."""
         n = count(designs)
-        size = n if self.groupwise else self.batch
+        size = n if self.groupwise else min(self.batch, -(-n // self.workers))  # no worker is left with two shares
         parts = [between(designs, i, min(i + size, n)) for i in range(0, n, max(size, 1))]
         each = [_Task(part, self.timeout * (1 if self.groupwise else count(part))) for part in parts]
         return Answers(self._answers, [self._send(task) for task in each])
@@ -306,7 +306,7 @@ def workers(
     Args:
         reward: a name, as `svdd.load_reward` takes it, or a callable that can be pickled; loaded once in each process.
         workers: processes.
-        batch: designs that a process is given at a time.
+        batch: designs that a process is given at a time; fewer where there is less than a batch for each process.
         timeout: seconds a design may take; a batch may take as many times that.
         memory_mb: memory that a process may take beyond what the loaded reward needs; a process that leaks is replaced
             (Linux).
