@@ -115,7 +115,7 @@ def test_a_mark_is_no_text_where_files_were_joined_either(tmp_path):
 
 def test_lines_of_data_have_no_nul(tmp_path):
     (tmp_path / "a.smi").write_bytes("CCO\nCCN\n".encode("utf-16-le"))
-    with pytest.raises(ValueError, match="a.smi is not a text file: .*line 1 has a NUL byte"):
+    with pytest.raises(ValueError, match=r"a.smi is not a text file: .*line 1 has a NUL byte"):
         read_molecules(tmp_path / "a.smi")
 
 

@@ -34,7 +34,7 @@ _COLUMNS = ("sample", "mol", "molecule", "structure", "smi")
 _SEPARATORS = ",;\t|"
 _FOREIGN = {
     "InChI": re.compile(r"InChI=|[A-Z]{14}-[A-Z]{10}-[A-Z]$"),
-    "SELFIES": re.compile(r"(?=.*\[[=#]?(?:Branch|Ring)\d\]|\[\w+\]\[[=#])(\[[^\]]+\])+$"),
+    "SELFIES": re.compile(r"(\[[=#]?(?:Br|Cl|[BCNOPSFI]|Branch\d|Ring\d)(?:@*H\d)?\]){2,}$"),
     "FASTA": re.compile(">"),
     "JSON": re.compile(r"[{]|\[[{\"]"),
     "MOL2": re.compile("@<TRIPOS>"),
@@ -100,9 +100,11 @@ def _of_sdf(lines: Sequence[str], path: Path) -> list[str]:
 
 def _of_text(lines: Sequence[str], path: Path, separator: str) -> list[str]:
     kept = [line for line in lines if line.strip()]
-    if kept and re.fullmatch(r"sep=(.)", kept[0].strip("\r\ufeff\"")):  # by which Excel tells it to itself
+    if kept and re.fullmatch(r"sep=(.)", kept[0].strip('\r\ufeff"')):  # by which Excel tells it to itself
         kept = kept[1:]
-    head = next((row for row, line in enumerate(kept) if not line.startswith("#") or "smiles" in line.lower()), len(kept))
+    head = next(
+        (row for row, line in enumerate(kept) if not line.startswith("#") or "smiles" in line.lower()), len(kept)
+    )
     kept = kept[head:]
     _check_smiles(kept, path)
     title = _titled(kept[0], separator) if kept else None

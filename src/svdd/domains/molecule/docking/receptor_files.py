@@ -17,17 +17,19 @@ from svdd.messages import check
 from svdd.user_files import lines_of_file
 
 ENDINGS = (".pdbqt", ".pdbqt.gz")
-TYPES = frozenset(
+_NAMES = (
     "C A N NA O OA P S SA H HD F Cl Br I Si Se At Mg Mn Zn Ca Fe Cu Na K Hg Co U Cd Ni W "
-    "G0 G1 G2 G3 CG0 CG1 CG2 CG3".split()
+    "G0 G1 G2 G3 CG0 CG1 CG2 CG3"
 )  # fmt: skip
+TYPES = frozenset(_NAMES.split())
 """What AutoDock Vina knows as types of atoms; case counts."""
 _KEPT = ("REMARK", "WARNING", "TER", "END", "ATOM  ", "HETATM")
-_LEFT_OUT = frozenset(
+_RECORDS = (
     "HEADER TITLE COMPND SOURCE KEYWDS EXPDTA NUMMDL MDLTYP AUTHOR REVDAT JRNL SPLIT CAVEAT OBSLTE SPRSDE DBREF DBREF1 "
     "DBREF2 SEQADV SEQRES MODRES HET HETNAM HETSYN FORMUL HELIX SHEET TURN SSBOND LINK CISPEP SITE CRYST1 ORIGX1 ORIGX2 "
-    "ORIGX3 SCALE1 SCALE2 SCALE3 MTRIX1 MTRIX2 MTRIX3 TVECT ANISOU SIGATM SIGUIJ CONECT MASTER MODEL ENDMDL USER".split()
-)  # fmt: skip
+    "ORIGX3 SCALE1 SCALE2 SCALE3 MTRIX1 MTRIX2 MTRIX3 TVECT ANISOU SIGATM SIGUIJ CONECT MASTER MODEL ENDMDL USER"
+)
+_LEFT_OUT = frozenset(_RECORDS.split())
 """Records of a PDB that say nothing to docking."""
 _SMALL = 8  # heavy atoms; of fewer nothing is concluded
 _WATERS = 20  # a structure's own water that nobody took out; a few may be meant to stay
@@ -144,7 +146,8 @@ def _check_types(lines: Sequence[str], path: Path) -> None:
         if kind not in TYPES:
             near = f", but {kind.capitalize()}" if kind.capitalize() in TYPES else ""
             raise ValueError(
-                f"AutoDock cannot read the receptor {path}: line {number} has the atom type {kind!r}, which it does not know{near}"
+                f"AutoDock cannot read the receptor {path}: line {number} has the atom type {kind!r}, which it does not "
+                f"know{near}"
             )
 
 

@@ -96,8 +96,12 @@ class MoleculeReference:
         """
         valid = canonical(molecules)
         if len(valid) < 2:
-            broken = next((f"; the first that is none is {text[:60]!r}" for text in molecules if parsed(text) is None), "")
-            raise ValueError(f"{name} must hold at least 2 valid molecules, got {len(valid)} of {len(molecules)}{broken}")
+            broken = next(
+                (f"; the first that is none is {text[:60]!r}" for text in molecules if parsed(text) is None), ""
+            )
+            raise ValueError(
+                f"{name} must hold at least 2 valid molecules, got {len(valid)} of {len(molecules)}{broken}"
+            )
         some = [valid[place] for place in _places(len(valid), sample)]
         table = property_table(some)
         note = f"{name}: all but novelty and neighbours is of {len(some):,} of its {len(valid):,} molecules"
