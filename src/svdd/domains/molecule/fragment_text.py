@@ -35,7 +35,7 @@ def read_fragment(fragment: str) -> tuple[str, list[Any], tuple[str, ...]]:
     odd = next((letter for letter in fragment if not letter.isascii()), None)
     check(odd is None, f"{fragment!r} cannot be read as SMILES: it has {letter_name(odd or '*')}")
     with rdBase.BlockLogs():
-        molecule = Chem.MolFromSmiles(fragment, sanitize=False) if plain(fragment) else None
+        molecule: Any = Chem.MolFromSmiles(fragment, sanitize=False) if plain(fragment) else None
         check(molecule is not None and molecule.GetNumAtoms(), f"{fragment!r} cannot be read as SMILES")
         points = _points(fragment, molecule)
         try:

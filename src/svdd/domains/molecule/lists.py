@@ -128,16 +128,18 @@ def _titled(line: str, separator: str) -> tuple[str, int] | None:
 
     Where a file is no table by its ending, a first line is one of titles only if that is plain.
     """
-    found = []
+    found = list[tuple[int, str, int]]()
     for one in dict.fromkeys([separator or " ", *_SEPARATORS]):
         titles = _titles(line, one)
-        place = next((row for row, title in enumerate(titles) if title == "smiles"), None)
-        place = next((row for row, title in enumerate(titles) if "smiles" in title), None) if place is None else place
+        named = [row for row, title in enumerate(titles) if title == "smiles"]
+        like = [row for row, title in enumerate(titles) if "smiles" in title]
         others = [titles.index(name) for name in _COLUMNS if name in titles]
-        place = next((row for row in others if separator or not row), None) if place is None else place
-        found += [] if place is None else [(len(titles), one, place)]
-    _, *best = max(found, key=lambda each: each[0], default=(0, None))
-    return (best[0], best[1]) if found else None
+        places = [*named, *like, *(row for row in others if separator or not row)]
+        found += [(len(titles), one, place) for place in places[:1]]
+    if not found:
+        return None
+    _, best, place = max(found, key=lambda each: each[0])
+    return best, place
 
 
 def _titles(line: str, separator: str) -> list[str]:
