@@ -6,7 +6,7 @@ import pytest
 
 from svdd.domains.dna.model import dna_enhancer
 from svdd.domains.sequence.fasta import read_fasta
-from svdd.domains.sequence.starts import from_template
+from svdd.domains.sequence.starts import from_template, with_letters
 
 
 @pytest.fixture
@@ -65,3 +65,9 @@ def test_letters_that_do_not_fit_the_model_name_the_file(tmp_path):
     (tmp_path / "gaps.fa").write_text(">a\nAC-GTACGTA\n")
     with pytest.raises(ValueError, match=r"gaps\.fa: sequence 0 has '-' at position 3"):
         from_template(dna_enhancer(steps=2, length=10), str(tmp_path / "gaps.fa"))
+
+
+def test_letters_that_look_like_others_are_named():
+    """A Cyrillic A between the letters that must stay."""
+    with pytest.raises(ValueError, match=r"U\+0410 CYRILLIC CAPITAL LETTER A\) at position 2"):
+        with_letters(dna_enhancer(steps=2, length=10), ["1:C\u0410T"])

@@ -32,6 +32,9 @@ _OTHERS = {
 """What to do about files of other kinds, which people have molecules in too."""
 _COLUMNS = ("sample", "mol", "molecule", "structure", "smi")
 _SEPARATORS = ",;\t|"
+_COMMENT = re.compile(r"#(?![,;\t|])")  # a column may be titled #
+_HASHED = re.compile(r"#\s*(canonical_)?smiles(\s*[,;\t|].*|\s+\w+)?\s*$", re.IGNORECASE)
+"""Titles behind a sign of comments, and no comment."""
 _FOREIGN = {
     "InChI": re.compile(r"InChI=|[A-Z]{14}-[A-Z]{10}-[A-Z]$"),
     "SELFIES": re.compile(r"(\[[=#]?(?:Br|Cl|[BCNOPSFI]|Branch\d|Ring\d)(?:@*H\d)?\]){2,}$"),
@@ -93,27 +96,33 @@ def _of_sdf(lines: Sequence[str], path: Path) -> list[str]:
         supplier = chem().SDMolSupplier()
         supplier.SetData(text if text.rstrip().endswith("$$$$") else f"{text.rstrip()}\n$$$$\n")
         molecules = list(supplier)
-    broken = [f"record {number}" for number, molecule in enumerate(molecules, 1) if molecule is None]
-    warn_of_left_out(str(path), broken, len(molecules), "RDKit cannot read it")
-    return [chem().MolToSmiles(molecule) for molecule in molecules if molecule is not None and molecule.GetNumAtoms()]
+    read = [molecule if molecule is not None and molecule.GetNumAtoms() else None for molecule in molecules]
+    broken = [f"record {number}" for number, molecule in enumerate(read, 1) if molecule is None]
+    warn_of_left_out(str(path), broken, len(read), "RDKit reads no molecule in it")
+    return [chem().MolToSmiles(molecule) for molecule in read if molecule is not None]
 
 
 def _of_text(lines: Sequence[str], path: Path, separator: str) -> list[str]:
     kept = [line for line in lines if line.strip()]
     if kept and re.fullmatch(r"sep=(.)", kept[0].strip('\r\ufeff"')):  # by which Excel tells it to itself
         kept = kept[1:]
-    head = next(
-        (row for row, line in enumerate(kept) if not line.startswith("#") or "smiles" in line.lower()), len(kept)
-    )
-    kept = kept[head:]
+    head = next((row for row, line in enumerate(kept) if not _COMMENT.match(line) or _HASHED.match(line)), len(kept))
+    kept = [_COMMENT.sub("", kept[head], count=1).lstrip(), *kept[head + 1 :]] if head < len(kept) else []
     _check_smiles(kept, path)
-    title = _titled(kept[0], separator) if kept else None
+    try:
+        title = _titled(kept[0], separator) if kept else None
+        return _listed(kept, path, separator, title)
+    except csv.Error as error:
+        raise ValueError(f"{path} is not a table ({error})") from None
+
+
+def _listed(lines: Sequence[str], path: Path, separator: str, title: tuple[str, int] | None) -> list[str]:
     if title is None and separator:
-        names = ", ".join(_titles(kept[0], separator)) if kept else "no columns"
+        names = ", ".join(_titles(lines[0], separator)) if lines else "no columns"
         raise ValueError(f"{path} needs a column smiles, got {names}; its first line must name the columns")
     if title is None:
-        return [word for line in kept if not line.startswith("#") for word in _words(line)[:1]]
-    return list(_column(kept[1:], path, *title))
+        return [word for line in lines if not line.startswith("#") for word in _words(line)[:1]]
+    return list(_column(lines[1:], *title))
 
 
 def _check_smiles(lines: Sequence[str], path: Path) -> None:
@@ -144,14 +153,11 @@ def _titled(line: str, separator: str) -> tuple[str, int] | None:
 
 def _titles(line: str, separator: str) -> list[str]:
     cells = line.split() if separator == " " else next(csv.reader([line], delimiter=separator))
-    return [cell.strip(" \t\"'#").lower() for cell in cells]
+    return [cell.strip(" \t\"'").lower() for cell in cells]
 
 
-def _column(lines: Sequence[str], path: Path, separator: str, place: int) -> Iterator[str]:
-    try:
-        rows = [_words(line) for line in lines] if separator == " " else list(csv.reader(lines, delimiter=separator))
-    except csv.Error as error:
-        raise ValueError(f"{path} is not a table ({error})") from None
+def _column(lines: Sequence[str], separator: str, place: int) -> Iterator[str]:
+    rows = map(_words, lines) if separator == " " else csv.reader(lines, delimiter=separator)
     for row in rows:
         yield from row[place].split()[:1] if len(row) > place else []
 

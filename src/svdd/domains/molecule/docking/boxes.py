@@ -24,7 +24,7 @@ def point(name: str, given: Sequence[float | int]) -> Point:
     """
     wrong = ValueError(f"{name} is three finite numbers in Angstrom{', above 0' * (name == 'size')}, got {given!r}")
     try:
-        x, y, z = (float(one) for one in given)
+        x, y, z = () if isinstance(given, str) else (float(one) for one in given)
     except (TypeError, ValueError):
         raise wrong from None
     if name == "size" and min(x, y, z) < 0:

@@ -33,6 +33,7 @@ _LEFT_OUT = frozenset(_RECORDS.split())
 """Records of a PDB that say nothing to docking."""
 _SMALL = 8  # heavy atoms; of fewer nothing is concluded
 _WATERS = 20  # a structure's own water that nobody took out; a few may be meant to stay
+_RIGID = "; if it is the protein, write it again as rigid: mk_prepare_receptor.py does, and Open Babel with -xr"
 _PREPARE = "mk_prepare_receptor.py --read_pdb FILE.pdb -o NAME -p writes NAME.pdbqt from a structure with its hydrogens"
 _PROTEINS = (".pdb", ".ent", ".cif", ".mmcif", ".pqr", ".gro")
 _MOLECULES = (".sdf", ".sd", ".mol", ".mol2", ".smi", ".smiles", ".xyz")
@@ -110,7 +111,7 @@ def _check_rigid(lines: Sequence[str], path: Path) -> None:
         f"{path} holds flexible residues, and receptors are rigid here: give the file of the rigid part alone",
     )
     torsions = words["ROOT"] or words["BRANCH"] or words["TORSDOF"]
-    check(not torsions, f"{path} is a ligand, with torsions, and no rigid receptor")
+    check(not torsions, f"{path} is a ligand, with torsions, and no rigid receptor{_RIGID}")
     models = max(words["MODEL"], words["ENDMDL"])
     check(models < 2, f"{path} holds {models} models, and a rigid receptor is one: keep one of them")
 
