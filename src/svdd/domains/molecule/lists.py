@@ -32,7 +32,7 @@ _OTHERS = {
 """What to do about files of other kinds, which people have molecules in too."""
 _COLUMNS = ("sample", "mol", "molecule", "structure", "smi")
 _SEPARATORS = ",;\t|"
-_COMMENT = re.compile(r"#(?![,;\t|])")  # a column may be titled #
+_COMMENT = re.compile(r"^#(?![,;\t|]) *")  # a column may be titled #
 _HASHED = re.compile(r"#\s*(canonical_)?smiles(\s*[,;\t|].*|\s+\w+)?\s*$", re.IGNORECASE)
 """Titles behind a sign of comments, and no comment."""
 _FOREIGN = {
@@ -107,7 +107,7 @@ def _of_text(lines: Sequence[str], path: Path, separator: str) -> list[str]:
     if kept and re.fullmatch(r"sep=(.)", kept[0].strip('\r\ufeff"')):  # by which Excel tells it to itself
         kept = kept[1:]
     head = next((row for row, line in enumerate(kept) if not _COMMENT.match(line) or _HASHED.match(line)), len(kept))
-    kept = [_COMMENT.sub("", kept[head], count=1).lstrip(), *kept[head + 1 :]] if head < len(kept) else []
+    kept = [_COMMENT.sub("", kept[head]), *kept[head + 1 :]] if head < len(kept) else []
     _check_smiles(kept, path)
     try:
         title = _titled(kept[0], separator) if kept else None
