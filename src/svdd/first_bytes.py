@@ -23,6 +23,8 @@ _BEGINNINGS = {
     b"\x28\xb5\x2f\xfd": ("zstd", "is packed with zstd", _UNPACK),
     b"7z\xbc\xaf\x27\x1c": ("7z", "is a 7z archive", _UNPACK),
     b"Rar!\x1a\x07": ("rar", "is a rar archive", _UNPACK),
+    b"{\\rtf": ("rtf", "is a document of a word processor", "save it as plain text"),
+    b"\xd0\xcf\x11\xe0": ("office", "is a document of an old Office program", "save it as plain text or CSV"),
     b"%PDF-": ("pdf", "is a PDF document", "name the data file itself"),
     b"\x89PNG": ("picture", "is a picture", "name the data file itself"),
     b"\xff\xd8\xff": ("picture", "is a picture", "name the data file itself"),
@@ -59,7 +61,12 @@ def content(path: str | Path) -> Content:
         OSError: if it cannot be read.
     """
     with open(path, "rb") as file:
-        start = file.read(_LENGTH)
+        return content_of(file.read(_LENGTH))
+
+
+def content_of(data: bytes) -> Content:
+    """What data is, as far as its first bytes say it."""
+    start = data[:_LENGTH]
     text = start.removeprefix(b"\xef\xbb\xbf")
     if not text.strip(b"\x00 \t\r\n"):
         words = "is empty" if not start else "holds nothing but blanks"

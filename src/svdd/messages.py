@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -32,6 +33,11 @@ def check_known(kind: str, name: Any, known: Iterable[str]) -> None:
     """
     if name not in known:
         raise ValueError(unknown(kind, name, known))
+
+
+def letter_name(letter: str) -> str:
+    """A letter, and what it is called: many look like others, or like nothing."""
+    return f"{letter!r} (U+{ord(letter):04X} {unicodedata.name(letter, 'without a name')})"
 
 
 class OtherVersionError(ValueError):

@@ -105,7 +105,7 @@ class Command:
             except BaseException:
                 _kill(process)
                 raise
-        last = err.strip().splitlines()[-1:]
+        last = [line for line in err.split("\n") if line.strip()][-1:]
         if process.returncode:
             raise CommandError(f"{words[0]} ended with {_status(process.returncode)}{_words(last)}")
         return out.removeprefix("\ufeff"), _words(last)  # a mark that some programs begin with
@@ -168,7 +168,7 @@ def _read(path: Path, last: str, program: str) -> str:
 
 
 def _scores(output: str, n: int, program: str, last: str) -> list[float]:
-    lines = output.rstrip().splitlines()
+    lines = output.rstrip().split("\n") if output.strip() else []
     if len(lines) != n:
         raise RewardError(f"{program} must write {n} scores, one a line, but wrote {len(lines)} lines{last}")
     for number, line in enumerate(lines, 1):

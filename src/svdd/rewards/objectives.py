@@ -13,15 +13,16 @@ References:
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from svdd.cost.batches import count, picked
 from svdd.messages import check
 from svdd.registry import as_reward
 from svdd.rewards.desirability import Desirability, Number
-from svdd.scoring.components import as_component, table_of
+from svdd.scoring.components import answers_of, as_component
 from svdd.scoring.identity import reward_identity, source_of
-from svdd.scoring.reward import Ask, Composite, Failure, Invalid, Reward, close, traits_of
+from svdd.scoring.reward import Ask, Composite, Derive, Failure, Invalid, Reward, close, traits_of
 from svdd.scoring.scorer import ComponentScorer
 
 Components = Mapping[str, Any]
@@ -124,6 +125,12 @@ class Objective:
             found |= {f"{name}.{one}": below for one, below in traits_of(part.reward).components.items()}
         return found
 
+    @property
+    def derived(self) -> dict[str, Derive]:
+        """The further columns of its components, named after them."""
+        own = {name: traits_of(part.reward).derived for name, part in self.parts.items()}
+        return {f"{name}.{one}": partial(_of_part, name, below) for name in own for one, below in own[name].items()}
+
     def asking(self, ask: Ask) -> "Objective":
         """The same objective, each component called through what `ask` makes of its name and itself."""
         parts = {name: replace(part, scorer=_scorer(name, part, ask)) for name, part in self.parts.items()}
@@ -135,7 +142,7 @@ class Objective:
         for name, answers in self._walk(designs)[0].items():
             rows = list(answers)
             columns[name] = [answers.get(row, math.nan) for row in range(n)]
-            for one, values in table_of(self.parts[name].scorer.reward, picked(designs, rows)).items():
+            for one, values in answers_of(self.parts[name].scorer.reward, picked(designs, rows)).items():
                 known = dict(zip(rows, values, strict=True))
                 columns[f"{name}.{one}"] = [known.get(row, math.nan) for row in range(n)]
         return columns
@@ -205,6 +212,13 @@ def _part(name: Any, given: Any) -> Part:
     if worth.must and isinstance(given, tuple):
         raise ValueError(f"the component {name} must be met, so it has no weight; give it alone")
     return Part(worth.reward, worth, float(weight), as_component(worth.reward, name))
+
+
+def _of_part(name: str, derive: Derive, designs: Any, columns: Mapping[str, list[Any]]) -> list[Any]:
+    own = {
+        column.removeprefix(f"{name}."): values for column, values in columns.items() if column.startswith(f"{name}.")
+    }
+    return derive(designs, own)
 
 
 def objective(combine: str, components: Components) -> Objective:

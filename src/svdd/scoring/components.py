@@ -28,7 +28,8 @@ def as_component(reward: Reward, name: str) -> ComponentScorer:
 
 def names_of(reward: Reward) -> list[str]:
     """The names of the columns that a reward brings with it."""
-    return list(traits_of(reward).components)
+    traits = traits_of(reward)
+    return [*traits.components, *traits.derived]
 
 
 def columns_of(reward: Reward, designs: Any) -> dict[str, Tensor]:
@@ -38,9 +39,16 @@ def columns_of(reward: Reward, designs: Any) -> dict[str, Tensor]:
 
 def table_of(reward: Reward, designs: Any) -> dict[str, list[Any]]:
     """The columns of designs as lists; where a component fails, as it did in the run, that design alone has none."""
-    n = count(designs)
+    columns = answers_of(reward, designs)
+    further = traits_of(reward).derived.items()
+    return columns | {name: derive(designs, columns) if count(designs) else [] for name, derive in further}
+
+
+def answers_of(reward: Reward, designs: Any) -> dict[str, list[Any]]:
+    """The columns of the components alone."""
+    n, names = count(designs), list(traits_of(reward).components)
     if not n:
-        return {name: [] for name in names_of(reward)}
+        return {name: [] for name in names}
     try:
         return reward.table(designs) if isinstance(reward, Composite) else _table(traits_of(reward).components, designs)
     except RewardError:
@@ -52,8 +60,8 @@ def table_of(reward: Reward, designs: Any) -> dict[str, list[Any]]:
                 RewardFailureWarning,
                 stacklevel=2,
             )
-            return {name: [math.nan] for name in names_of(reward)}
-        tables = [table_of(reward, picked(designs, [i])) for i in range(n)]
+            return {name: [math.nan] for name in names}
+        tables = [answers_of(reward, picked(designs, [i])) for i in range(n)]
         return {name: [one for table in tables for one in table[name]] for name in tables[0]}
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Reward: TypeAlias = Callable[[Any], Any]
 Key: TypeAlias = Callable[[Any], Hashable]
 Ask: TypeAlias = Callable[[str, Reward], Reward]
+Derive: TypeAlias = Callable[[Any, Mapping[str, list[Any]]], list[Any]]
+"""Designs and the columns of components in, a further column out."""
 
 
 @runtime_checkable
@@ -68,6 +70,7 @@ class Traits:
         policy: what its failures mean; any of them stops a run unless given.
         key: what tells one design from others, where designs are not text or numbers.
         components: the rewards that it is made of, by name.
+        derived: further columns of its designs by name, computed from those of the components.
         takes: the form of design that it takes, where a domain knows several.
         in_background: whether it has `submit`, and answers while other designs are still being made.
     """
@@ -77,11 +80,12 @@ class Traits:
     policy: "Policy | None" = None
     key: Key | None = None
     components: Mapping[str, Reward] = field(default_factory=dict)
+    derived: Mapping[str, Derive] = field(default_factory=dict)
     takes: str | None = None
     in_background: bool = False
 
 
-_SAID = ("groupwise", "at_once", "policy", "key", "components", "takes")
+_SAID = ("groupwise", "at_once", "policy", "key", "components", "derived", "takes")
 
 
 def traits_of(reward: Reward) -> Traits:

@@ -13,6 +13,7 @@ import time
 from importlib import metadata
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -28,9 +29,10 @@ from svdd.decoding.decoding import decode
 from svdd.domains.molecule.docking.autodock import AutoDock, Docker, Search, _best, check_installed, tried_out
 from svdd.domains.molecule.docking.ligands import NO_TYPE, Undockable, conformer, ligand
 from svdd.domains.molecule.docking.receptors import TARGETS, find_receptor, prepared_targets, receptors_folder
-from svdd.domains.molecule.docking.reward import Docking, docking
+from svdd.domains.molecule.docking.reward import DERIVED, Docking, docking
 from svdd.rewards import ramp, weighted_sum
 from svdd.rewards.worker_pool import workers
+from svdd.scoring.components import columns_of
 from svdd.scoring.identity import reward_identity
 from svdd.scoring.policy import RewardFailureWarning
 from svdd.scoring.reward import Failure, Invalid
@@ -234,6 +236,38 @@ def test_the_score_itself_is_a_component(here):
     assert here.table([METHANOL, "x"])["vina"] == [scores([METHANOL])[0], -math.inf]
 
 
+def test_efficiency_and_size_stand_beside_the_score(tmp_path, pool):
+    """Benzamide has 9 heavy atoms and methanol 2; a molecule without a score has no efficiency, what is none has neither."""
+    columns = columns_of(pool, [BENZAMIDE, METHANOL, "C[Se]C", "x"])
+    assert list(columns) == ["vina", "ligand_efficiency", "heavy_atoms"]
+    assert columns["heavy_atoms"][:3].tolist() == [9, 2, 3]
+    expected = -columns["vina"][:2] / torch.tensor([9.0, 2.0])
+    assert torch.allclose(columns["ligand_efficiency"][:2], expected)
+    assert expected[0] == pytest.approx(0.7, abs=0.15)  # kcal/mol per heavy atom
+    assert columns["ligand_efficiency"][2:].isnan().all()
+    assert columns["heavy_atoms"][3].isnan()
+    assert {name: len(column) for name, column in columns_of(pool, []).items()} == dict.fromkeys(columns, 0)
+    result = decode(masked(decode=molecules), pool, candidates=2, samples=3)
+    result.save(tmp_path)
+    table = pd.read_csv(tmp_path / "samples.csv")
+    docked = table[table.valid]
+    assert (docked.vina < 0).all()
+    pd.testing.assert_series_equal(docked.ligand_efficiency * docked.heavy_atoms, -docked.vina, check_names=False)
+    assert result.usage.reward.rows == result.breakdown.components["vina"].rows  # they cost nothing
+
+
+def test_the_columns_beside_a_score_need_no_docking():
+    """Golden values: a score of -7.2 kcal/mol of aspirin's 13 heavy atoms, -9.9 of 11."""
+    designs, answers = (
+        ["CC(=O)Oc1ccccc1C(=O)O", "Clc1ccccc1CCC(=O)", "CO", ""],
+        [-7.2, -9.9, Failure("timeout", "3 s"), Invalid("x")],
+    )
+    efficiency = DERIVED["ligand_efficiency"](designs, {"vina": answers})
+    assert efficiency[:2] == pytest.approx([0.5538461538, 0.9])
+    assert all(map(math.isnan, efficiency[2:]))
+    assert DERIVED["heavy_atoms"](designs, {})[:3] == [13, 11, 2]
+
+
 def test_what_cannot_be_docked_is_invalid_with_a_reason(pool):
     answers = pool.submit(["", METHANOL, "C.C", "C[Se]C", "C" * 26, "CB(O)O"]).result()
     assert [one.why for one in answers if isinstance(one, Invalid)] == [
@@ -359,7 +393,9 @@ def test_a_docking_is_a_component_with_a_column_of_its_own(pool):
     objective = weighted_sum({"stable": stable, "docking": (ramp(pool, 0, 10), 2.0)})
     result = decode(masked(decode=molecules), objective, candidates=2, samples=3)
     columns = result.scores
-    assert list(columns) == ["stable", "docking", "docking.vina"]
+    assert list(columns) == [
+        "stable", "docking", "docking.vina", "docking.ligand_efficiency", "docking.heavy_atoms",
+    ]  # fmt: skip
     docked = result.rewards > -math.inf
     assert docked.any()
     assert torch.allclose(result.rewards[docked], 1 + 0.2 * columns["docking"][docked])

@@ -36,12 +36,18 @@ def chem() -> Any:
 
 
 def read(smiles: str) -> Any:
-    """A molecule of one's own, None for text that is none."""
+    """A molecule of one's own, None for text that is none: RDKit skips letters that are not ASCII and takes the rest."""
     chemistry = chem()
     from rdkit import rdBase
 
     with rdBase.BlockLogs():
-        return chemistry.MolFromSmiles(smiles) if smiles else None
+        return chemistry.MolFromSmiles(smiles) if plain(smiles) else None
+
+
+def plain(smiles: str) -> bool:
+    """Whether text begins with a word of letters that SMILES can have; behind a blank may be a name in any letters."""
+    word = next(iter(smiles.split()), "")
+    return bool(word) and word.isascii() and word.isprintable()
 
 
 @lru_cache(maxsize=1 << 12)

@@ -1,21 +1,14 @@
-"""Files of molecules: designs as SDF and as a picture, poses as SDF, and lists of SMILES that users give."""
+"""Files of molecules: designs as SDF and as a picture, poses as SDF."""
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from svdd.messages import check
-from svdd.user_files import text_of_file
+from svdd.domains.molecule.lists import read_molecules as read_molecules
 
 DRAWN, A_ROW, PIXELS = 24, 4, 300
 """Of the picture: molecules at most, molecules in a row, and the edge of each."""
-ENDINGS = (".smi", ".smiles", ".txt", ".csv", ".tsv")
-"""Of files of SMILES, before `.gz`."""
-_SEPARATORS = {".csv": ",", ".tsv": "\t"}
-_COLUMNS = ("smiles", "sample", "mol", "molecule")
 
 
 def write_molecules(designs: Sequence[str], ids: Sequence[str], numbers: Mapping[str, Any], folder: Path) -> None:
@@ -75,51 +68,6 @@ def write_sdf(molecules: Sequence[Any], ids: Sequence[str], numbers: Mapping[str
             for column, title in titles.items():
                 written.SetProp(title, f"{float(numbers[column][row]):.6g}")
             writer.write(written)
-
-
-def is_molecule_file(text: str) -> bool:
-    """Whether a text is the name of a file of molecules and no SMILES, which has no such ending."""
-    return text.removesuffix(".gz").endswith(ENDINGS)
-
-
-def read_molecules(path: Path) -> list[str]:
-    """The SMILES of a file: the first word of every line, or a column of a table.
-
-    Args:
-        path: .smi, .smiles or .txt; or .csv or .tsv with a column `smiles`, also that of a run's samples.csv. Each also
-            as .gz.
-
-    Raises:
-        OSError: if there is no such file.
-        ValueError: if it is a file of another kind, or there is no molecule in it.
-    """
-    kind = Path(path.name.lower().removesuffix(".gz")).suffix
-    check(
-        kind in ENDINGS,
-        f"{path} is no file of SMILES: write the molecules as SMILES, one a line, into a file that ends in .smi, or as a "
-        "table with a column smiles into one that ends in .csv or .tsv",
-    )
-    lines = io.StringIO(text_of_file(path))
-    found = _column(lines, path, _SEPARATORS[kind]) if kind in _SEPARATORS else _words(lines)
-    check(found, f"{path} holds no SMILES")
-    return found
-
-
-def _words(lines: Iterable[str]) -> list[str]:
-    words = [line.split()[0] for line in lines if line.strip()]
-    return words[1:] if words and words[0].lower() in _COLUMNS else words
-
-
-def _column(lines: Iterable[str], path: Path, separator: str) -> list[str]:
-    try:
-        first, *rows = list(csv.reader(lines, delimiter=separator)) or [[]]
-    except csv.Error as error:
-        raise ValueError(f"{path} is not a table ({error})") from None
-    titles = [title.strip().lower() for title in first]
-    place = next((titles.index(name) for name in _COLUMNS if name in titles), None)
-    if place is None:
-        raise ValueError(f"{path} needs a column smiles, got {', '.join(titles) or 'no columns'}")
-    return [row[place].strip() for row in rows if len(row) > place and row[place].strip()]
 
 
 def _flat(smiles: str) -> Any:

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from svdd.domains.molecule.fragment_text import MARKER, read_fragment
 from svdd.domains.molecule.selfies import LONGEST, MASK, PAD, molecule_of, symbols_of, tokens_of, written
 from svdd.messages import check
 
-_MARKER = "I"  # an isotope of it stands for an attachment point while a fragment is written
 _END = "[I]"  # ends a slot's chain while it is decoded; no symbol of the vocabulary
 _ORDERS = 400  # random orders of a fragment's atoms, of which the simplest to write is taken
 _BASE = 16  # of index symbols
 _SIZED = re.compile(r"\[([=#]?)(Ring|Branch)(\d)\]")
-_POINT = re.compile(rf"\[(\d+){_MARKER}\]")
+_POINT = re.compile(rf"\[(\d+){MARKER}\]")
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,14 @@ class Template:
         slots: how many.
         linker: whether the one slot joins two fragments.
         smiles: the fragment, slot k at the dummy atom [*:k+1], a linker between [*:1] and [*:2].
+        lost: what was written of the fragment and designs cannot have, in words.
     """
 
     items: tuple[Item, ...]
     slots: int
     linker: bool
     smiles: str
+    lost: tuple[str, ...] = ()
 
     def tokens(self, free: tuple[int, ...], width: int) -> list[int]:
         """The string with `free` masks in the slots, each padded to `width` sites."""
@@ -160,14 +162,14 @@ def template(fragment: str) -> Template:
         ValueError: for text that is no molecule, has no `*` or no free valence there, symbols that the model does not know,
             and a fragment that is too long.
     """
-    smiles, parts = _read(fragment)
+    smiles, parts, lost = read_fragment(fragment)
     strings = [list(_strings(part)) for part in parts]
     if len(parts) == 2:
         strings[0] = [items for items in strings[0] if isinstance(items[-1], Slot)]
         strings[1] = [items[1:] for items in strings[1] if isinstance(items[0], Slot)]
     check(all(strings), f"{fragment} cannot be written with its rings closed before its *; leave a * out")
     items = tuple(item for some in strings for item in min(some, key=_complexity))
-    found = Template(items, sum(isinstance(item, Slot) for item in _all(items)), len(parts) == 2, smiles)
+    found = Template(items, sum(isinstance(item, Slot) for item in _all(items)), len(parts) == 2, smiles, lost)
     needed = found.symbols((1,) * found.slots)
     check(needed <= LONGEST, f"{fragment} needs {needed} symbols, and the model's longest molecules have {LONGEST}")
     return found
@@ -179,48 +181,11 @@ def filled(fragment: str, slots: tuple[tuple[str, ...], ...]) -> str:
     return template(fragment).filled(slots)
 
 
-def _read(fragment: str) -> tuple[str, list[Any]]:
-    """A fragment with numbered dummy atoms, and its parts with marker atoms, whose isotopes are those numbers."""
-    from rdkit import Chem, rdBase
-
-    with rdBase.BlockLogs():
-        molecule = Chem.MolFromSmiles(fragment, sanitize=False)
-        check(molecule is not None and molecule.GetNumAtoms(), f"{fragment!r} cannot be read as SMILES")
-        points = _points(fragment, molecule)
-        try:
-            Chem.SanitizeMol(molecule)
-        except ValueError as error:
-            raise ValueError(f"{fragment} is no molecule, counting a bond to each *: {error}") from None
-    Chem.RemoveStereochemistry(molecule)
-    for number, atom in enumerate(points, 1):
-        atom.SetAtomMapNum(number)
-    smiles = written(molecule)
-    if any(near.GetAtomicNum() == 1 for atom in points for near in atom.GetNeighbors()):
-        raise ValueError(f"every * of {fragment} must hang on a heavy atom, not on hydrogen")
-    marked = re.sub(r"\[\*:(\d+)\]", rf"[\1{_MARKER}]", smiles)
-    parts = Chem.GetMolFrags(Chem.MolFromSmiles(marked), asMols=True)
-    if len(parts) > 2 or (len(parts) == 2 and len(points) != 2):
-        raise ValueError(
-            f"{fragment} must be one fragment, or two with one * each to link them, as in *c1ccccc1.*C1CC1"
-        )
-    return smiles, sorted(parts, key=lambda part: max(atom.GetIsotope() for atom in part.GetAtoms()))
-
-
-def _points(fragment: str, molecule: Any) -> list[Any]:
-    points = [atom for atom in molecule.GetAtoms() if not atom.GetAtomicNum()]
-    check(points, f"{fragment} has no attachment point; write * where designs go on, as in *c1ccccc1")
-    for atom in points:
-        bonds = [bond.GetBondType().name for bond in atom.GetBonds()]
-        if bonds != ["SINGLE"] or any(not near.GetAtomicNum() for near in atom.GetNeighbors()):
-            raise ValueError(f"every * of {fragment} must hang on one atom by a single bond, as in *c1ccccc1")
-    return points
-
-
 def _strings(part: Any) -> Iterator[tuple[Item, ...]]:
     """A fragment with its atoms in many orders, from every attachment point among them."""
     from rdkit import Chem
 
-    points = [atom.GetIdx() for atom in part.GetAtoms() if atom.GetSymbol() == _MARKER]
+    points = [atom.GetIdx() for atom in part.GetAtoms() if atom.GetSymbol() == MARKER]
     from_points = [Chem.MolToSmiles(part, rootedAtAtom=place) for place in points]
     orders = [*from_points, *Chem.MolToRandomSmilesVect(part, _ORDERS, randomSeed=1)]
     for smiles in dict.fromkeys(orders):

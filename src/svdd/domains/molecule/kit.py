@@ -10,8 +10,9 @@ from typing import Any
 from svdd.chain.designs import DesignKind
 from svdd.chain.process import Process
 from svdd.decoding.result import Result
+from svdd.domains.molecule.chemistry import parsed
 from svdd.domains.molecule.designs import MoleculeKind
-from svdd.domains.molecule.files import read_molecules
+from svdd.domains.molecule.lists import read_molecules, warn_of_left_out
 from svdd.domains.molecule.measures.measures import COLUMNS, MoleculeView, measured_molecules
 from svdd.domains.molecule.measures.reference import MoleculeReference, of_molecule_model
 from svdd.domains.molecule.poses import POSED, Poses, poser_of, poses_of
@@ -52,8 +53,12 @@ class MoleculeKit(Kit):
         return of_molecule_model(model)
 
     def reference_of(self, path: Path, kind: DesignKind) -> MoleculeReference:
-        """The molecules of a file of SMILES."""
-        return MoleculeReference.of(read_molecules(path), path.name)
+        """The molecules of a file."""
+        molecules = read_molecules(path)
+        made = MoleculeReference.of(molecules, path.name)
+        if made.count < len(molecules):
+            warn_of_left_out(path.name, [text for text in molecules if parsed(text) is None], len(molecules))
+        return made
 
     def figures(self, result: Result, baselines: Mapping[str, Result]) -> list[Figure]:
         """How properties are distributed; nothing without RDKit."""

@@ -5,6 +5,8 @@ from the start, the others are masks; revealed sites never change, so the length
 """
 
 import json
+import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from svdd.chain.schedules import masked_log_linear, time_grid
 from svdd.chain.transitions import masked_ancestral
 from svdd.chain.tree import Tree
 from svdd.domains.molecule.designs import MoleculeKind
+from svdd.domains.molecule.fragment_text import FragmentWarning
 from svdd.domains.molecule.fragments import Template, filled, template
 from svdd.domains.molecule.gdss.sizes import draw_sizes
 from svdd.domains.molecule.selfies import LONGEST, MASK, PAD, SYMBOLS, VOCABULARY, encode, selfies_package, shown
@@ -147,18 +150,25 @@ def with_fragment(process: Process, fragment: str, free: Sequence[int] | None = 
     Args:
         process: the model of molecules.
         fragment: SMILES with `*` where designs go on: one (`*c1ccc(F)cc1`), several, or two fragments to link with one each
-            (`*c1ccncc1.*C1CCNCC1`). Stereochemistry is left out.
+            (`*c1ccncc1.*C1CCNCC1`). Stereochemistry, isotopes and atom numbers are left out, with a warning.
         free: fewest and most symbols to design, all places together; unless given, whatever makes molecules as long as
             the process makes them.
 
     Raises:
-        ValueError: for another model, text that is no molecule, no `*`, no free valence at one, an unknown symbol, a fragment
-            that is too long, and sizes that no training molecule has.
+        ValueError: for another model, text that is no molecule, no `*`, no free valence at one, a radical, an unknown symbol,
+            a fragment that is too long, and sizes that no training molecule has.
     """
     if not isinstance(process.prior, Lengths):
         name = process.about.get("name", "this model")
         raise ValueError(f"fragments are for the model molecule without one, and {name} is another or has one")
     made = template(fragment)
+    if made.lost:
+        held = re.sub(r"\[\*:\d+\]", "*", made.smiles)
+        warnings.warn(
+            f"{fragment} loses its {' and '.join(made.lost)}, which the model does not write: designs hold {held}",
+            FragmentWarning,
+            stacklevel=2,
+        )
     counts = _free_counts(process.prior.counts, made, fragment, free)
     width = len(counts) - made.slots  # sites of a slot: all but one a slot of the others
     slots = torch.tensor(made.places(width))

@@ -87,7 +87,7 @@ def pocket(pdbqt: str, near: Float[ndarray, "n 3"]) -> str:
         pdbqt: the receptor.
         near: positions, Angstrom.
     """
-    atoms = [line for line in pdbqt.splitlines() if line.startswith(("ATOM", "HETATM"))]
+    atoms = [line for line in pdbqt.split("\n") if line.startswith(("ATOM", "HETATM"))]
     heavy = [(line, element) for line in atoms if (element := _element(line)) != "H"]
     places = positions("\n".join(line for line, _ in heavy))
     close = (numpy.linalg.norm(places[:, None] - near, axis=-1) < NEAR).any(1)
@@ -103,6 +103,6 @@ def _element(line: str) -> str:
 
 def positions(pdb: str) -> Float[ndarray, "n 3"]:
     """Where the atoms of a PDB or PDBQT are, Angstrom."""
-    lines = [line for line in pdb.splitlines() if line.startswith(("ATOM", "HETATM"))]
+    lines = [line for line in pdb.split("\n") if line.startswith(("ATOM", "HETATM"))]
     places = [[float(line[start : start + 8]) for start in (30, 38, 46)] for line in lines]
     return numpy.array(places, dtype=float).reshape(-1, 3)

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
+from svdd.messages import letter_name
+
 _FOREIGN = 255
 
 
@@ -79,9 +81,9 @@ class Alphabet:
             ends = np.cumsum([len(sequence) for sequence in sequences])
             row = int((ends > place).argmax())
             site = place - int(ends[row]) + len(sequences[row])
-            raise ValueError(
-                f"sequence {row} has {sequences[row][site]!r} at position {site + 1}; allowed letters are {allowed}"
-            )
+            letter = sequences[row][site]
+            named = repr(letter) if letter.isascii() else letter_name(letter)
+            raise ValueError(f"sequence {row} has {named} at position {site + 1}; allowed letters are {allowed}")
         return codes
 
     def decode(self, tokens: Int64[Tensor, "n L"]) -> list[str]:

@@ -8,7 +8,7 @@ from svdd.chain.designs import DesignKind
 from svdd.chain.process import Process
 from svdd.decoding.result import Result
 from svdd.domains.sequence.designs import SequenceKind
-from svdd.domains.sequence.fasta import read_fasta
+from svdd.domains.sequence.fasta import of_file
 from svdd.domains.sequence.measures import LIKELIHOOD, VARIETY, WORDS_OF_NATURE, SequenceView, measured
 from svdd.domains.sequence.references import ANY, Reference, natural, of_model
 from svdd.metrics.kit import Figure, Kit
@@ -55,11 +55,7 @@ class SequenceKit(Kit):
             ValueError: for a foreign letter, and for another length than that of the designs.
         """
         assert isinstance(kind, SequenceKind), "the model makes sequences"
-        given = read_fasta(path)
-        try:
-            tokens = kind.alphabet.encode(given)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
+        tokens = of_file(path, kind.alphabet.encode)
         if tokens.shape[1] != kind.length:
             raise ValueError(f"{path} has sequences of {tokens.shape[1]} letters, but the designs have {kind.length}")
         return self.natural(path.name, kind.alphabet.decode(tokens), kind.alphabet.letters)

@@ -1,10 +1,8 @@
 """Ways to begin a run of sequences: from templates, with fixed letters, from sequences that are revised."""
 
-from pathlib import Path
-
 from svdd.chain.process import Process
 from svdd.domains.sequence.designs import SequenceKind
-from svdd.domains.sequence.fasta import read_fasta, template
+from svdd.domains.sequence.fasta import of_file, template
 from svdd.domains.sequence.masked import from_sequences, infill
 
 
@@ -14,7 +12,8 @@ def from_template(process: Process, template: str) -> Process:
     Raises:
         ValueError: for another model, and sequences that do not fit it.
     """
-    return infill(_checked(process, "template"), read_fasta(Path(template)))
+    checked = _checked(process, "template")
+    return of_file(template, lambda templates: infill(checked, templates))
 
 
 def with_letters(process: Process, fix: list[str]) -> Process:
@@ -34,7 +33,8 @@ def revised(process: Process, start: str, noise: float) -> Process:
     Raises:
         ValueError: for another model, and sequences that do not fit it.
     """
-    return from_sequences(_checked(process, "start"), read_fasta(Path(start)), noise)
+    checked = _checked(process, "start")
+    return of_file(start, lambda sequences: from_sequences(checked, sequences, noise))
 
 
 def _checked(process: Process, setting: str) -> Process:

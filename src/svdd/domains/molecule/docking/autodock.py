@@ -114,8 +114,7 @@ class AutoDock:
             self._vina.set_receptor(path)
             self._vina.compute_vina_maps(list(receptor.center), list(receptor.size))
         except (RuntimeError, TypeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ValueError(f"AutoDock cannot read the receptor {receptor.name}: {reason}") from error
+            raise ValueError(f"AutoDock cannot read the receptor {receptor.name}: {_reason(error)}") from error
         finally:
             Path(path).unlink()
 
@@ -135,6 +134,14 @@ class AutoDock:
             raise Undockable(NO_TYPE) from error
         self._vina.dock(exhaustiveness=self.search.exhaustiveness, n_poses=_POSES)
         return _best(self._vina.energies(_POSES, _RANGE), self._vina.poses(_POSES, _RANGE))
+
+
+def _reason(error: Exception) -> str:
+    """What AutoDock said, without what the binding to Python adds."""
+    said = " ".join(str(error).split())
+    for binding in ("Additional information:", "Wrong number or type of arguments"):
+        said = said.partition(binding)[0]
+    return said[:200].strip() or "it gives no reason"
 
 
 def _best(energies: Any, poses: str) -> Pose:

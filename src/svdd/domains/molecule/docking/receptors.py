@@ -5,18 +5,17 @@ Nothing is bundled: a named receptor is a file in a folder of the user's, or com
 
 import hashlib
 import importlib.util
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from svdd.messages import check, check_known, unknown
-from svdd.user_files import text_of_file
+from svdd.domains.molecule.docking.boxes import Point, check_box, point, warn_of_width
+from svdd.domains.molecule.docking.receptor_files import ENDINGS, atoms, centre, check_prepared, receptor_text, shown
+from svdd.messages import check_known, unknown
+from svdd.user_files import lines_of_file
 
-Point = tuple[float, float, float]
-ENDINGS = (".pdbqt", ".pdbqt.gz")
 FOLDER_VARIABLE = "SVDD_RECEPTORS"
 PREPARED = "dockstring"
 
@@ -68,13 +67,14 @@ def receptors_folder(given: str | Path | None = None) -> Path:
 
 
 def receptor_file(name: str, folder: Path) -> Path | None:
-    """The file of a named receptor in a folder, None where there is none."""
-    return next((path for ending in ENDINGS if (path := folder / f"{name}{ending}").is_file()), None)
+    """The file of a named receptor in a folder, its ending in any case; None where there is none."""
+    files = {path.name.lower(): path for path in sorted(folder.glob("*"), reverse=True) if path.is_file()}
+    return next((files[f"{name}{ending}"] for ending in ENDINGS if f"{name}{ending}" in files), None)
 
 
 def is_receptor_file(name: str) -> bool:
     """Whether the name of a receptor is that of a file."""
-    return name.endswith(ENDINGS)
+    return name.lower().endswith(ENDINGS)
 
 
 def find_receptor(
@@ -92,20 +92,24 @@ def find_receptor(
         folder: where the files of `TARGETS` are; see `receptors_folder`.
 
     Raises:
-        ValueError: for an unknown name, a file that is no receptor, a box that is missing or holds no atom.
+        ValueError: for an unknown name, a file that is no receptor or not prepared, a box that is missing, too large or too
+            small, or holds no atom.
         FileNotFoundError: if there is no such file.
         ImportError: if the package `dockstring` is asked for and not installed.
     """
     text, box = _read(str(name), receptors_folder(folder))
+    chosen = size is not None
     if box is not None:
         center, size = box[0] if center is None else center, box[1] if size is None else size
     if center is None or size is None:
         raise ValueError(
             f"the receptor {name} needs a box: give its center and its size, three numbers in Angstrom each "
-            f"(the receptor's own centre is {_shown(_centre(_atoms(text)))})"
+            f"(the receptor's own centre is {shown(centre(atoms(text)))})"
         )
-    made = Receptor(str(name), text, _point("center", center), _point("size", size))
-    _check_box(made)
+    made = Receptor(str(name), text, point("center", center), point("size", size))
+    check_box(made.name, atoms(text), made.center, made.size)
+    if chosen:  # boxes that come with a receptor are as published
+        warn_of_width(made.size)
     return made
 
 
@@ -118,17 +122,14 @@ def _read(name: str, folder: Path) -> tuple[str, tuple[Point, Point] | None]:
                 f"there is no {name}.pdbqt or {name}.pdbqt.gz in {folder}: put it there, or name its folder with "
                 f"{FOLDER_VARIABLE} or receptors=... (github.com/SeulLee05/MOOD has the five published ones)"
             )
-        return _text(path), (TARGETS[name].center, TARGETS[name].size)
+        return receptor_text(path), (TARGETS[name].center, TARGETS[name].size)
     if name.startswith(f"{PREPARED}:"):
         return _prepared(name.partition(":")[2])
     if is_receptor_file(name):
         if not Path(name).is_file():
             raise FileNotFoundError(f"there is no receptor {name}")
-        return _text(Path(name)), None
-    if Path(name).is_file():
-        raise ValueError(
-            f"{name} is not prepared for docking: mk_prepare_receptor.py --read_pdb {name} -o NAME -p writes NAME.pdbqt"
-        )
+        return receptor_text(Path(name)), None
+    check_prepared(name)
     raise ValueError(f"{unknown('receptor', name, TARGETS)} (or give {PREPARED}:NAME, or a .pdbqt file with its box)")
 
 
@@ -148,60 +149,7 @@ def prepared_targets() -> dict[str, Path]:
 def _prepared(name: str) -> tuple[str, tuple[Point, Point]]:
     known = prepared_targets()
     check_known(f"receptor of {PREPARED}", name, known)
-    lines = known[name].with_name(f"{name}_conf.txt").read_text(encoding="utf-8").splitlines()
+    lines = lines_of_file(known[name].with_name(f"{name}_conf.txt"))
     box = {key.strip(): float(value) for key, equals, value in (line.partition("=") for line in lines) if equals}
     center, size = ((box[f"{what}_x"], box[f"{what}_y"], box[f"{what}_z"]) for what in ("center", "size"))
-    return _text(known[name]), (center, size)
-
-
-def _text(path: Path) -> str:
-    """The text of a receptor's file.
-
-    Raises:
-        ValueError: if it is something else.
-    """
-    text = text_of_file(path)
-    check("ROOT" not in text.splitlines(), f"{path} is a ligand, with torsions, and no rigid receptor")
-    check(_atoms(text), f"{path} is no receptor in PDBQT: it has no lines of atoms with three coordinates")
-    return text
-
-
-def _atoms(text: str) -> list[Point]:
-    """Positions of a PDBQT's atoms, which have their columns; none if a line is something else."""
-    lines = [line for line in text.splitlines() if line.startswith(("ATOM", "HETATM"))]
-    try:
-        return [(float(line[30:38]), float(line[38:46]), float(line[46:54])) for line in lines]
-    except ValueError:
-        return []
-
-
-def _point(name: str, given: Sequence[float | int]) -> Point:
-    wrong = ValueError(f"{name} is three finite numbers in Angstrom{', above 0' * (name == 'size')}, got {given!r}")
-    try:
-        x, y, z = (float(one) for one in given)
-    except (TypeError, ValueError):
-        raise wrong from None
-    if not all(map(math.isfinite, (x, y, z))) or (name == "size" and min(x, y, z) <= 0):
-        raise wrong
-    return x, y, z
-
-
-def _check_box(receptor: Receptor) -> None:
-    atoms, center = _atoms(receptor.text), receptor.center
-    half = [edge / 2 for edge in receptor.size]
-    if any(all(abs(a - c) <= h for a, c, h in zip(atom, center, half, strict=True)) for atom in atoms):
-        return
-    nearest = min(math.dist(atom, center) for atom in atoms)
-    raise ValueError(
-        f"the box round {_shown(center)} holds no atom of the receptor {receptor.name}: the nearest is {nearest:.1f} "
-        f"Angstrom from its centre, and the receptor's own centre is {_shown(_centre(atoms))}"
-    )
-
-
-def _centre(atoms: Sequence[Point]) -> Point:
-    x, y, z = (sum(along) / len(atoms) for along in zip(*atoms, strict=True))
-    return x, y, z
-
-
-def _shown(point: Point) -> str:
-    return "({:.1f}, {:.1f}, {:.1f})".format(*point)
+    return receptor_text(known[name]), (center, size)

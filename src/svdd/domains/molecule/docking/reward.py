@@ -1,5 +1,6 @@
 """Docking: how well a molecule binds a protein, by AutoDock Vina in worker processes."""
 
+import math
 import multiprocessing
 import tempfile
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -17,7 +18,7 @@ from svdd.rewards.worker_pool import cores
 from svdd.rewards.worker_pool import workers as in_workers
 from svdd.scoring.components import as_component
 from svdd.scoring.policy import IN_WORKERS, Policy
-from svdd.scoring.reward import Ask, Failure, Invalid, Reward, hand_over
+from svdd.scoring.reward import Ask, Derive, Failure, Invalid, Reward, hand_over
 from svdd.scoring.scorer import ComponentScorer, Scorer
 
 NAME = "vina"
@@ -109,6 +110,22 @@ class _Later:
         self.result = result
 
 
+def _heavy_atoms(designs: Sequence[str], columns: Mapping[str, list[Any]]) -> list[float]:
+    """How many heavy atoms each molecule has; NaN for what is none."""
+    return [math.nan if isinstance(one, Invalid) else float(one.GetNumHeavyAtoms()) for one in read(designs)]
+
+
+def _efficiency(designs: Sequence[str], columns: Mapping[str, list[Any]]) -> list[float]:
+    """Minus the Vina score per heavy atom, kcal/mol; NaN where there is no score."""
+    scores = [math.nan if isinstance(one, Failure) else float(one) for one in columns[NAME]]
+    atoms = _heavy_atoms(designs, columns)
+    return [-score / n if math.isfinite(score) else math.nan for score, n in zip(scores, atoms, strict=True)]
+
+
+DERIVED: Mapping[str, Derive] = {"ligand_efficiency": _efficiency, "heavy_atoms": _heavy_atoms}
+"""The columns beside that of scores."""
+
+
 class Affinity:
     """Minus the Vina score, at least 0.
 
@@ -120,6 +137,7 @@ class Affinity:
     def __init__(self, scores: VinaScores, scorer: ComponentScorer) -> None:
         self._scores, self._scorer = scores, scorer
         self.components: Mapping[str, Reward] = {NAME: scores}
+        self.derived = DERIVED
 
     def asking(self, ask: Ask) -> "Affinity":
         """The same reward, its scores called through what `ask` makes of them."""

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 from torch import Tensor
 
-from svdd.domains.molecule.chemistry import chem
+from svdd.domains.molecule.chemistry import chem, read
 from svdd.domains.molecule.gdss.steps import Graphs
 from svdd.domains.molecule.selfies import canonical
 
@@ -168,7 +168,7 @@ def encode_graphs(smiles: Sequence[str], nodes: int, features: int, dtype: torch
         "flags": torch.zeros(len(smiles), nodes, dtype=dtype),
     }
     for row, text in enumerate(smiles):
-        molecule = chemistry.MolFromSmiles(text)
+        molecule = read(text)
         if molecule is None:
             raise ValueError(f"{text!r} is no molecule that RDKit reads")
         molecule = chemistry.MolFromSmiles(chemistry.MolToSmiles(molecule, isomericSmiles=False))

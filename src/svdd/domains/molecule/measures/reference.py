@@ -16,7 +16,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from numpy.typing import NDArray
 
-from svdd.domains.molecule.chemistry import canonical, fingerprints, flat, fragments, scaffolds
+from svdd.domains.molecule.chemistry import canonical, fingerprints, flat, fragments, parsed, scaffolds
 from svdd.domains.molecule.measures.chemnet import Activations
 from svdd.domains.molecule.measures.properties import BINS, Histogram, property_table
 from svdd.registry import bundled_folders
@@ -96,7 +96,12 @@ class MoleculeReference:
         """
         valid = canonical(molecules)
         if len(valid) < 2:
-            raise ValueError(f"{name} must hold at least 2 valid molecules, got {len(valid)} of {len(molecules)}")
+            broken = next(
+                (f"; the first that is none is {text[:60]!r}" for text in molecules if parsed(text) is None), ""
+            )
+            raise ValueError(
+                f"{name} must hold at least 2 valid molecules, got {len(valid)} of {len(molecules)}{broken}"
+            )
         some = [valid[place] for place in _places(len(valid), sample)]
         table = property_table(some)
         note = f"{name}: all but novelty and neighbours is of {len(some):,} of its {len(valid):,} molecules"

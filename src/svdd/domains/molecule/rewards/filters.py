@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from svdd.domains.molecule.chemistry import catalogues, chem, fingerprinter, rules_of
-from svdd.domains.molecule.files import is_molecule_file, read_molecules
+from svdd.domains.molecule.lists import is_molecule_file, read_molecules
 from svdd.domains.molecule.rewards.molecule_reward import MoleculeReward, read
-from svdd.messages import check, check_known
+from svdd.messages import check, check_known, letter_name
 from svdd.registry import PathWhere, origin
 from svdd.scoring.identity import Origin
 from svdd.scoring.reward import Invalid
@@ -65,13 +65,15 @@ def passes_filters(catalogs: str | Sequence[str] = ("PAINS", "BRENK"), *more: st
 class Similarity:
     """Similarity of molecules to the nearest of some; see `similarity`."""
 
-    def __init__(self, references: Sequence[str], direction: str) -> None:
+    def __init__(self, references: Sequence[str], direction: str, source: str = "") -> None:
         chem()
         check(direction in ("up", "down"), f"direction is up (be like them) or down (be different), got {direction!r}")
         molecules = read(references)
-        for smiles, molecule in zip(references, molecules, strict=True):
+        for number, (smiles, molecule) in enumerate(zip(references, molecules, strict=True), 1):
             if isinstance(molecule, Invalid):
-                raise ValueError(f"cannot compare with {smiles!r}, neither a molecule ({molecule.why}) nor a file")
+                which = f", molecule {number} of {source}: {molecule.why}"
+                neither = f", neither a molecule ({molecule.why}) nor a file"
+                raise ValueError(f"cannot compare with {smiles!r}{which if source else neither}{_odd_letter(smiles)}")
         check(references, "similarity needs at least 1 molecule to compare with, got none")
         self.references, self.direction = tuple(references), direction
         self._fingerprints = [_fingerprint(molecule) for molecule in molecules]
@@ -102,8 +104,8 @@ def similarity(
     """Tanimoto similarity to the nearest of some molecules (0 to 1), or 1 less it; of ECFP4, 1024 bits. Needs RDKit.
 
     Args:
-        to: A SMILES, a list of them, or a file: .smi or .txt with one first on each line, or .csv or .tsv with a column
-            `smiles`; also as .gz.
+        to: A SMILES, a list of them, or a file: .smi or .txt with one first on each line, .csv or .tsv with a column
+            `smiles`, or .sdf; also as .gz.
         direction: `up` rewards being like one of them, `down` being different from all: 1 - similarity.
 
     Raises:
@@ -113,10 +115,18 @@ def similarity(
         Rogers & Hahn, J. Chem. Inf. Model. 50:742, 2010.
     """
     if isinstance(to, Path) or (isinstance(to, str) and is_molecule_file(to)):
-        to = read_molecules(Path(to))
-    elif isinstance(to, str):
-        to = to.split()[:1]
+        return Similarity(read_molecules(Path(to)), direction, str(to))
+    if isinstance(to, str):
+        word, *name = to.split() or [""]
+        several = name and not any(isinstance(one, Invalid) for one in read(name))
+        check(not several, f"to={to!r} holds {len(name) + 1} molecules, and text is one: give a list or a file of them")
+        to = [word] if word else []
     return Similarity(to, direction)
+
+
+def _odd_letter(text: str) -> str:
+    odd = next((letter for letter in text if not (letter.isascii() and letter.isprintable())), None)
+    return "" if odd is None else f"; it has {letter_name(odd)}"
 
 
 def _fingerprint(molecule: Any) -> Any:
@@ -135,8 +145,8 @@ def _pattern(smarts: str) -> Any:
     from rdkit import rdBase
 
     with rdBase.BlockLogs():
-        pattern = chemistry.MolFromSmarts(smarts)
-    check(pattern is not None, f"{smarts!r} is no SMARTS")
+        pattern = chemistry.MolFromSmarts(smarts) if smarts.isascii() and smarts.isprintable() else None
+    check(pattern is not None, f"{smarts!r} is no SMARTS{_odd_letter(smarts)}")
     return pattern
 
 

@@ -51,6 +51,8 @@ def _problem(smiles: str) -> str:
 
     if not smiles.strip():
         return "an empty design"
+    if not smiles.isascii():
+        return "not a SMILES: a letter that is not ASCII"
     with rdBase.BlockLogs():
         raw = chem().MolFromSmiles(smiles, sanitize=False) if smiles.split() == [smiles] else None
         found = chem().DetectChemistryProblems(raw) if raw is not None else []
