@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
+from svdd.first_bytes import check_content
 from svdd.messages import check, check_known, module_of
+from svdd.networks.foreign_files import check_downloaded
 
 PIXELS, LATENTS = ("DDPMPipeline", "DDIMPipeline"), ("StableDiffusionPipeline",)
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+# What diffusers, transformers and safetensors raise for files that are missing, damaged or of another network.
+_FAILURES = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
 _LIBRARIES = ("diffusers", "transformers", "stable_diffusion")
 _ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _UNUSED = {"safety_checker": None, "feature_extractor": None, "image_encoder": None, "requires_safety_checker": False}
@@ -41,7 +46,8 @@ def load_pipeline(
         with _quiet(library):
             made = getattr(library, name)
             pipe = made.from_pretrained(path, use_safetensors=True, local_files_only=local, **how)
-    except (OSError, ValueError) as error:
+    except _FAILURES as error:
+        check_downloaded(path)
         raise ValueError(f"{path} cannot be loaded as a {name} with safetensors: {error}") from error
     for module in pipe.components.values():
         if isinstance(module, torch.nn.Module):
@@ -74,8 +80,14 @@ def _is_local(path: str) -> bool:
     """Whether a folder is meant.
 
     Raises:
-        ValueError: for a folder that is not there.
+        ValueError: for a folder that is not there, and for a file.
     """
+    if Path(path).is_file():
+        check_content(path, accepted=["zip", "gguf"])
+        raise ValueError(
+            f"{path} is one file, not a folder in diffusers' format; if it holds a whole Stable Diffusion, "
+            "diffusers.StableDiffusionPipeline.from_single_file(FILE).save_pretrained(FOLDER) makes the folder"
+        )
     local = Path(path).exists()
     check(local or _ID.fullmatch(path), f"there is no folder {path}, and the id of a repository is OWNER/NAME")
     return local
@@ -86,6 +98,7 @@ def _index(library: Any, path: str, local: bool) -> Mapping[str, Any]:
     try:
         return library.DiffusionPipeline.load_config(path, local_files_only=local)  # type: ignore[no-any-return]
     except OSError as error:
+        check_downloaded(path)
         where = "holds no diffusers pipeline" if local else "is no folder here, and no pipeline that the hub gave"
         raise ValueError(f"{path} {where}: {error}") from error
 

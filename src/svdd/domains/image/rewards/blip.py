@@ -28,6 +28,9 @@ _RULES: checkpoints.Rules = [
 ]
 
 
+_SIGNS = ["blip.visual_encoder.pos_embed"]
+
+
 class Blip:
     """BLIP's networks of images and texts and a head, from one published file.
 
@@ -54,7 +57,7 @@ class Blip:
             raise ValueError(
                 "image-reward needs weights=, the file ImageReward.pt: path gives sizes and tokenizer alone"
             )
-        blip, head = _parts(checkpoints.read_weights(weights))
+        blip, head = _parts(checkpoints.read_weights(weights, _SIGNS, "ImageReward"))
         size = _size(blip, config.vision_config.patch_size, weights)
         config.vision_config.image_size = size
         unused = ("vision_proj.", "text_proj.", "itm_head.")

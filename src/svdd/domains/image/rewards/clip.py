@@ -28,6 +28,7 @@ _IMAGE: checkpoints.Rules = [
     (r"^ln_post\.", "post_layernorm."),
     *_BLOCK,
 ]
+_SIGNS = ["visual.conv1.weight"]
 _TEXT: checkpoints.Rules = [
     (r"^positional_embedding$", "embeddings.position_embedding.weight"),
     (r"^token_embedding\.", "embeddings.token_embedding."),
@@ -70,7 +71,7 @@ class Clip:
         if weights is None:
             self.model = checkpoints.loaded(library.CLIPModel.from_pretrained, path, "a CLIP model")
         else:
-            renamed = from_open_clip(checkpoints.read_weights(weights))
+            renamed = from_open_clip(checkpoints.read_weights(weights, _SIGNS, "CLIP by open_clip's names"))
             self.model = checkpoints.filled(library.CLIPModel, config, renamed, weights)
         self.model = self.model.eval().requires_grad_(False).to(checkpoints.named_type(dtype))
         self.inputs = clip_inputs(home, config.vision_config.image_size)
@@ -130,9 +131,8 @@ def clip_inputs(home: str, size: int) -> ImageInputs:
 
 def from_open_clip(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights by the names that transformers has for them, from those of open_clip."""
-    plain = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
-    image = {name.removeprefix("visual."): one for name, one in plain.items() if name.startswith("visual.")}
-    rest = {name: one for name, one in plain.items() if not name.startswith("visual.")}
+    image = {name.removeprefix("visual."): one for name, one in weights.items() if name.startswith("visual.")}
+    rest = {name: one for name, one in weights.items() if not name.startswith("visual.")}
     made = {"logit_scale": rest.pop("logit_scale", torch.tensor(0.0))}
     for half, matrix, into in ((image, "proj", "visual_projection"), (rest, "text_projection", "text_projection")):
         if matrix in half:
