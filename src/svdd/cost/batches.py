@@ -34,7 +34,7 @@ def picked(designs: Any, index: Sequence[int]) -> Any:
     return (
         [designs[i] for i in index]
         if isinstance(designs, list)
-        else take(designs, torch.tensor(index, dtype=torch.int64))
+        else take(designs, torch.tensor(index, dtype=torch.int64, device="cpu"))
     )
 
 
@@ -85,7 +85,7 @@ def in_full_batches(f: Callable[[Any], Tensor], size: int) -> Callable[[Any], Te
         parts, n = [], rows(x)
         for first in range(0, n, size):
             part = between(x, first, first + size)
-            there, row = min(size, n - first), torch.arange(size)
+            there, row = min(size, n - first), torch.arange(size, device="cpu")
             parts.append(f(part if there == size else take(part, torch.where(row < there, row, 0)))[:there])
         return torch.cat(parts)
 

@@ -103,7 +103,11 @@ def _index(library: Any, path: str, local: bool) -> Mapping[str, Any]:
         return library.DiffusionPipeline.load_config(path, local_files_only=local)  # type: ignore[no-any-return]
     except OSError as error:
         check_downloaded(path)
-        where = f"holds no diffusers pipeline{_hint(path)}" if local else "is no folder here, and no pipeline that the hub gave"
+        where = (
+            f"holds no diffusers pipeline{_hint(path)}"
+            if local
+            else "is no folder here, and no pipeline that the hub gave"
+        )
         raise ValueError(f"{path} {where}: {error}") from error
 
 
@@ -111,9 +115,7 @@ def _hint(path: str) -> str:
     """What a folder without the index of a pipeline is, where its files say it."""
     names = [file.name for file in Path(path).iterdir()]
     if any("lora" in name.lower() for name in names):
-        return (
-            " but a LoRA: load it into its pipeline with load_lora_weights, then fuse_lora, then save_pretrained(FOLDER)"
-        )
+        return " but a LoRA: load it into its pipeline with load_lora_weights, then fuse_lora, then save_pretrained(FOLDER)"
     if "config.json" in names:
         return " but one part of it, or another model: name the folder that holds model_index.json"
     whole = next((name for name in names if name.lower().endswith((".safetensors", ".ckpt"))), None)

@@ -154,7 +154,7 @@ def _prior(law: Float[Tensor, " S"], checkpoint: GraphCheckpoint, dtype: torch.d
 
 def graphs_of_sizes(sizes: Int64[Tensor, " n"], nodes: int, features: int, dtype: torch.dtype, rng: Rng) -> Graphs:
     """x_T, standard normal whatever the noise at t = 1 is, as published."""
-    flags = (torch.arange(nodes) < sizes[:, None]).to(dtype)
+    flags = (torch.arange(nodes, device="cpu") < sizes[:, None]).to(dtype)
     return graph_noise(flags, features, rng) | {"flags": flags}
 
 
@@ -175,7 +175,7 @@ class ScoreNetworks:
     @torch.no_grad()
     def __call__(self, state: Graphs) -> Graphs:
         outputs = {part: torch.zeros_like(state[part]) for part in self.networks}
-        places = torch.arange(1, state["flags"].shape[1] + 1)
+        places = torch.arange(1, state["flags"].shape[1] + 1, device="cpu")
         sizes = -(-(state["flags"].cpu() * places).amax(1).long() // MULTIPLE) * MULTIPLE
         for size in sizes[sizes > 0].unique().tolist():
             rows = (sizes == size).nonzero().flatten()
