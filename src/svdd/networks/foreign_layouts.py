@@ -122,7 +122,7 @@ def layout(file: Path, content: Mapping[Any, Any], signs: Collection[str], kind:
         place: found for place, found in _lists(content) if _words(place) & _AVERAGE and not _ELSEWHERE.search(place)
     }
     others = [part for part in _distinct(averages) if part is not last]
-    return Layout(file, last, (*others, *lists.values()), tuple(_unread(groups, averages)), last in averages)
+    return Layout(file, last, (*others, *lists.values()), tuple(_unread(groups, parts)), last in averages)
 
 
 def _groups(value: Any, place: str = "", depth: int = _DEPTH) -> Iterator[tuple[str, dict[str, Tensor]]]:
@@ -211,9 +211,9 @@ def _only(file: Path, parts: Sequence[Part], kind: str) -> Part | None:
     return chosen[0] if chosen else None
 
 
-def _unread(groups: Mapping[str, Rows], averages: Sequence[Part]) -> Iterator[str]:
+def _unread(groups: Mapping[str, Rows], parts: Sequence[Part]) -> Iterator[str]:
     """Where tensors stand under words for an average, and are part of none that was found."""
-    known = [f"{part.place}.{part.prefix}" for part in averages]
+    known = [f"{part.place}.{part.prefix}" for part in parts if part.words & _AVERAGE]
     for place, group in groups.items():
         for name, tensor in group.items():
             whole = f"{place}.{name}"

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from svdd.chain.defaults import as_usual
 from svdd.domains.image.pixels import Images
 from svdd.domains.image.rewards import weights as checkpoints
 from svdd.domains.image.rewards.inputs import ImageInputs
@@ -54,6 +55,7 @@ class Clip:
         ValueError: for what cannot be loaded, and for what is no CLIP model.
     """
 
+    @as_usual
     def __init__(
         self,
         path: str,
@@ -85,6 +87,7 @@ class Clip:
         """What the model multiplies cosines by."""
         return float(self.model.logit_scale.float().exp())
 
+    @as_usual
     def images(self, images: Images) -> Float[Tensor, "n d"]:
         """A unit vector of every image."""
         images = images if self.device is None else images.to(self.device)
@@ -93,6 +96,7 @@ class Clip:
         parts = [_vectors(model.get_image_features(pixel_values=pixels)) for pixels in inputs]
         return functional.normalize(torch.cat(parts), dim=-1)
 
+    @as_usual
     def texts(self, texts: Sequence[str]) -> Float[Tensor, "n d"]:
         """A unit vector of every text, where the images were last; equal texts are read once."""
         unique = list(dict.fromkeys(texts))

@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from svdd.chain.defaults import as_usual
 from svdd.first_bytes import check_content
 from svdd.messages import module_of
 from svdd.networks.foreign_files import check_downloaded, read_content, weight_files
@@ -117,6 +118,7 @@ def read_weights(path: str, signs: Collection[str] = (), kind: str = "") -> dict
     return found.part.weights
 
 
+@as_usual
 def linear_head(weights: Mapping[str, Tensor], path: str) -> nn.Sequential:
     """A stack of linear layers without activations, of whatever sizes the weights have.
 
