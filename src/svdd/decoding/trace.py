@@ -43,7 +43,7 @@ class Trace:
         )
         particles = step.particles
         fixed = (
-            torch.full((b, n), float(particles.step), device="cpu"),
+            torch.full((b, n), float(particles.step), device="cpu", dtype=torch.float32),
             particles.t.cpu().expand(b, n),
             torch.tensor(ids, device="cpu").view(b, 1).expand(b, n),
             torch.arange(n, device="cpu").expand(b, n),

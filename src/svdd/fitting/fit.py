@@ -242,7 +242,7 @@ def _measured(
 def _probes(process: Process, reward: Reward, rollouts: Rollouts) -> Fingerprint:
     """A fingerprint at some of the kept states, spread over time, and at the first designs that differ."""
     order = rollouts.step.argsort(stable=True)
-    index = order[torch.linspace(0, len(order) - 1, _PROBES, device="cpu").long()]
+    index = order[torch.linspace(0, len(order) - 1, _PROBES, device="cpu", dtype=torch.float32).long()]
     finished = take(rollouts.finished, torch.arange(min(_PROBES, len(rollouts.reward)), device="cpu"))
     return take_fingerprint(process, reward, take(rollouts.x, index), rollouts.step[index], finished)
 

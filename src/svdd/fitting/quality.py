@@ -47,7 +47,7 @@ def measured(process: Process, reward: Reward, value: Learned, settings: Setting
     states, k = settings.nested
     if states and k > 1:
         some = held.step.argsort(stable=True)[
-            torch.linspace(0, len(held) - 1, min(states, len(held)), device="cpu").long()
+            torch.linspace(0, len(held) - 1, min(states, len(held)), device="cpu", dtype=torch.float32).long()
         ]
         few = subset(held, some)
         truth, error = continued(process, reward, few, k, settings, tell)

@@ -110,7 +110,7 @@ def choose(
 def _distinct(x: Tree, chains: int, parents: int, children: int) -> Float[Tensor, "b n"]:
     """How many different children every parent has."""
     if children == 1:
-        return torch.ones(chains, parents, device="cpu")
+        return torch.ones(chains, parents, device="cpu", dtype=torch.float32)
     order = row_hash(x).view(chains, parents, children).sort(-1).values
     return (1.0 + (order.diff(dim=-1) != 0).sum(-1)).cpu()
 

@@ -131,7 +131,11 @@ def rollout(reward: Reward, steps: int = 4, samples: int = 1, temperature: float
 
     def value(particles: Particles) -> Float[Tensor, " n"]:
         left = particles.process.times[particles.step :]
-        jumps = torch.linspace(0, len(left) - 1, min(steps, len(left) - 1) + 1, device="cpu").round().long()
+        jumps = (
+            torch.linspace(0, len(left) - 1, min(steps, len(left) - 1) + 1, device="cpu", dtype=torch.float32)
+            .round()
+            .long()
+        )
         ahead = replace(particles, process=replace(particles.process, times=left[jumps]), step=0, memory={})
         ahead = ahead.with_posterior(particles.posterior).propose(samples)
         while not ahead.final:

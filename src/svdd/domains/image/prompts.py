@@ -30,7 +30,7 @@ def encode_prompts(prompts: Sequence[Any]) -> UInt8[Tensor, "n letters"]:
     return (
         torch.frombuffer(filled, dtype=torch.uint8).view(-1, length)
         if texts
-        else torch.zeros(0, 1, device="cpu").byte()
+        else torch.zeros(0, 1, device="cpu", dtype=torch.float32).byte()
     )
 
 

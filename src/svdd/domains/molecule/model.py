@@ -245,7 +245,7 @@ def elbo_per_symbol(
     """
     if not isinstance(process.prior, Lengths):
         raise ValueError("the bound is that of the model of molecules itself: give the process without a fragment")
-    found, tokens = torch.full((len(molecules),), torch.nan, device="cpu"), dict[int, Tensor]()
+    found, tokens = torch.full((len(molecules),), torch.nan, device="cpu", dtype=torch.float32), dict[int, Tensor]()
     for row, smiles in enumerate(molecules):
         try:
             tokens[row] = encode([smiles])

@@ -50,7 +50,7 @@ class RibosomeLoad:
             ValueError: If a sequence has another length than the network's, or a foreign letter.
         """
         if not len(sequences):
-            return torch.empty(0, device="cpu")
+            return torch.empty(0, device="cpu", dtype=torch.float32)
         RNA.check(sequences)
         for row, text in enumerate(sequences):
             if len(text) != self.network.length:

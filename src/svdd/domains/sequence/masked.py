@@ -202,7 +202,7 @@ def bound_per_site(
     clean, may = x_0.repeat_interleave(samples, 0), free.repeat_interleave(samples, 0)
     masked = (rng.uniform(clean.shape) < t) & may
     noisy = clean.masked_fill(masked, mask)
-    total = torch.empty(len(clean), device="cpu")
+    total = torch.empty(len(clean), device="cpu", dtype=torch.float32)
     with torch.no_grad():
         for part in torch.arange(len(clean), device="cpu").split(rows):  # type: ignore[no-untyped-call]
             posterior: Any = process.denoiser(noisy[part], process.times[0], ())

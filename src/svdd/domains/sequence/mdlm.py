@@ -197,7 +197,7 @@ def _noise_conditioned(network: Any, length: int, timed: bool) -> Network:
 
     @torch.no_grad()
     def call(x: Tensor, t: Tensor, cond: Tree) -> Tensor:
-        sigma = -survival(t).log() if timed else torch.zeros((), device="cpu")
+        sigma = -survival(t).log() if timed else torch.zeros((), device="cpu", dtype=torch.float32)
         level = sigma.to(where, torch.float32)
         return in_full_batches(lambda part: network(part, level), rows)(x.to(where)).to(x.device)
 

@@ -52,7 +52,7 @@ class SequenceReward:
         Raises:
             ValueError: If a sequence is empty or holds a letter that is not in the alphabet.
         """
-        scores = torch.empty(len(sequences), device="cpu")
+        scores = torch.empty(len(sequences), device="cpu", dtype=torch.float32)
         if not len(sequences):
             return scores
         self.alphabet.check(sequences)

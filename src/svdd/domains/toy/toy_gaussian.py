@@ -69,7 +69,11 @@ class Quadratic:
         r"""$x \mapsto a \log E[e^{r(y)/a}]$ for $y \sim N(gx, S)$, a quadratic again."""
         d = 1 + variance * self.curvature / temperature
         constant = float(
-            self.log_mean_exp(torch.zeros((), device="cpu"), torch.tensor(variance, device="cpu").double(), temperature)
+            self.log_mean_exp(
+                torch.zeros((), device="cpu", dtype=torch.float32),
+                torch.tensor(variance, device="cpu", dtype=torch.float32).double(),
+                temperature,
+            )
         )
         return Quadratic(gain * self.slope / d, gain**2 * self.curvature / d, constant)
 
@@ -114,7 +118,10 @@ class Gaussian:
     def log_z(self, temperature: float) -> float:
         r"""$\log E[e^{r/a}]$ under the pretrained chain."""
         variance = torch.tensor(self.variance(), dtype=torch.float64, device="cpu")
-        return float(self.reward.log_mean_exp(torch.zeros((), device="cpu"), variance, temperature)) / temperature
+        return (
+            float(self.reward.log_mean_exp(torch.zeros((), device="cpu", dtype=torch.float32), variance, temperature))
+            / temperature
+        )
 
     def tilted(self, temperature: float) -> tuple[float, float]:
         """Mean and variance of the target, a normal law."""

@@ -131,7 +131,7 @@ class Lcm(_VariancePreserving):
 
     def step(self, x: Tensor, prediction: Prediction, k: int, j: int) -> tuple[Tensor, Tensor]:
         if j == len(self.timesteps):
-            return prediction.x, torch.tensor(0.0, device="cpu")
+            return prediction.x, torch.tensor(0.0, device="cpu", dtype=torch.float32)
         bar_s = self._bar(j)
         return bar_s.sqrt() * prediction.x, (1 - bar_s).sqrt()
 

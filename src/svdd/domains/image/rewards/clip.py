@@ -137,7 +137,7 @@ def from_open_clip(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights by the names that transformers has for them, from those of open_clip."""
     image = {name.removeprefix("visual."): one for name, one in weights.items() if name.startswith("visual.")}
     rest = {name: one for name, one in weights.items() if not name.startswith("visual.")}
-    made = {"logit_scale": rest.pop("logit_scale", torch.tensor(0.0, device="cpu"))}
+    made = {"logit_scale": rest.pop("logit_scale", torch.tensor(0.0, device="cpu", dtype=torch.float32))}
     for half, matrix, into in ((image, "proj", "visual_projection"), (rest, "text_projection", "text_projection")):
         if matrix in half:
             made[f"{into}.weight"] = half.pop(matrix).T.contiguous()
