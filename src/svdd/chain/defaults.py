@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 # Makers of tensors that take the default type unless told.
 _FLOATING = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.linspace, torch.logspace, torch.eye}
 _BY_CONTENT = {torch.tensor, torch.full, torch.arange, torch.as_tensor, torch.asarray, torch.scalar_tensor}
