@@ -186,7 +186,7 @@ FLOATING = {"zeros", "ones", "empty", "linspace", "eye", "rand", "randn", "logsp
 
 
 def silent(tree):
-    """Calls that make a tensor on the default device or of the default type, outside constructors of networks, which `usual_defaults` surrounds."""
+    """Calls that make a tensor on the default device or of the default type; constructors of networks are let through."""
     networks = [one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef) and one.name == "__init__"]
     inside = {id(call) for one in networks for call in ast.walk(one)}
     for call in ast.walk(tree):

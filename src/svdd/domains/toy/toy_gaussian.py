@@ -69,7 +69,6 @@ class Quadratic:
         r"""$x \mapsto a \log E[e^{r(y)/a}]$ for $y \sim N(gx, S)$, a quadratic again."""
         d = 1 + variance * self.curvature / temperature
         constant = float(
-            zero = torch.zeros((), device="cpu", dtype=torch.float32)
             self.log_mean_exp(
                 torch.zeros((), device="cpu", dtype=torch.float32),
                 torch.tensor(variance, device="cpu", dtype=torch.float32).double(),
@@ -115,7 +114,6 @@ class Gaussian:
         """Of the pretrained law, whose mean is 0; not 1, because the chain is discretised."""
         gain, rest = self.ahead[0]
         return gain**2 + rest
-zero = torch.zeros((), device="cpu", dtype=torch.float32)
 
     def log_z(self, temperature: float) -> float:
         r"""$\log E[e^{r/a}]$ under the pretrained chain."""
