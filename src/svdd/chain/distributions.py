@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from svdd.chain.defaults import as_tensor
 from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, leaves, repeat, take, tree_map
 
@@ -71,7 +72,7 @@ class Normal(_Rows):
 
     @property
     def deterministic(self) -> bool:
-        return not bool(torch.as_tensor(self.std).any())
+        return not bool(as_tensor(self.std).any())
 
     def mode(self) -> Float[Tensor, "n ..."]:
         return self.mean

@@ -239,7 +239,7 @@ class Particles:
     def propose(self, m: int) -> "Particles":
         """`m` children of every particle, siblings adjacent, each with its parent's conditioning and memory."""
         if self.process.move is not None and self.process.move_each and m > 1:
-            index = torch.arange(len(self)).repeat_interleave(m)
+            index = torch.arange(len(self), device="cpu").repeat_interleave(m)
             posterior = self.posterior  # of the parents, computed once
             return self[index].with_posterior(posterior[index]).propose(1)
         x = self.kernel.sample(m, cast(Rng, self.rng))

@@ -69,7 +69,7 @@ class Rng:
         """
         if not len(index) or n % len(self):
             return _NoStreams()
-        chain = torch.arange(n)[index.cpu()] // (n // len(self))
+        chain = torch.arange(n, device="cpu")[index.cpu()] // (n // len(self))
         chains, counts = chain.unique_consecutive(return_counts=True)
         taken = chains.tolist()
         if len({*taken}) < len(taken) or bool((counts != counts[0]).any()):

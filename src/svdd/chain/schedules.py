@@ -28,7 +28,7 @@ def time_grid(
     """
     if steps < 1 or not start > end:
         raise ValueError(f"need steps >= 1 and start > end, got steps={steps}, start={start}, end={end}")
-    return torch.linspace(start, end, steps + 1, dtype=dtype)
+    return torch.linspace(start, end, steps + 1, dtype=dtype, device="cpu")
 
 
 def vp_linear(beta_min: float = 0.1, beta_max: float = 20.0) -> Schedule:

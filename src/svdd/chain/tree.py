@@ -107,7 +107,7 @@ def row_hash(tree: Tree) -> Int64[Tensor, " r"]:
     $h = \sum_i b_i c_i \bmod 2^{64}$ with $b$ the row's bits read as integers and $c$ fixed odd constants. Different rows
     can share a hash (about $r^2 / 2^{65}$ of the time): compare the rows themselves where that matters.
     """
-    total = torch.zeros(())
+    total = torch.zeros((), device="cpu", dtype=torch.float32)
     for number, leaf in enumerate(leaves(tree)):
         bits = _spread(_bits(leaf))
         place = torch.arange(1, bits.shape[1] + 1, device=bits.device) + number * 0x9E3779B1

@@ -34,7 +34,7 @@ def picked(designs: Any, index: Sequence[int]) -> Any:
     return (
         [designs[i] for i in index]
         if isinstance(designs, list)
-        else take(designs, torch.tensor(index, dtype=torch.int64))
+        else take(designs, torch.tensor(index, dtype=torch.int64, device="cpu"))
     )
 
 
@@ -116,7 +116,7 @@ class FullBatches:
 
 def _padded(x: Tree, size: int) -> Tree:
     """`x` with its own first row again, up to `size` rows."""
-    n, row = rows(x), torch.arange(size)
+    n, row = rows(x), torch.arange(size, device="cpu")
     return x if n == size else take(x, torch.where(row < n, row, 0))
 
 

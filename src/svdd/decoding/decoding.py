@@ -201,7 +201,7 @@ class Decoding:
 
     def _steps(self, ids: range) -> Iterator[Step]:
         """The steps of a batch, from where it stopped."""
-        cond = take(self.cond, torch.tensor(ids))
+        cond = take(self.cond, torch.tensor(ids, device="cpu"))
         start = self._position.step
         rng = start.particles.rng if start is not None else None
         self._rng = rng if rng is not None else Rng(self.seed, ids)

@@ -60,9 +60,9 @@ def forecast(method: Method, options: Mapping[str, Any], process: Process, value
     """
     usage = Usage()
     denoiser = metered(lambda x, t, cond: Normal(x, 1.0), usage.network, process.rows_each)
-    reward = metered(lambda x: torch.zeros(len(x), dtype=torch.float64), usage.reward)
+    reward = metered(lambda x: torch.zeros(len(x), dtype=torch.float64, device="cpu"), usage.reward)
     rehearsal = Process(
-        prior=lambda n, rng: torch.zeros(n, 1),
+        prior=lambda n, rng: torch.zeros(n, 1, device="cpu", dtype=torch.float32),
         denoiser=denoiser,
         transition=lambda x, posterior, t, s: Normal(x, 1.0),
         times=process.times,

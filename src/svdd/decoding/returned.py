@@ -32,7 +32,7 @@ def returned(step: Step, method: Method, ids: range, process: Process, rng: Rng,
         further: what there is to say of designs beside their reward.
     """
     index = _chosen(step, method, rng)
-    row = (torch.arange(len(ids))[:, None] * step.value.shape[1] + index).flatten()
+    row = (torch.arange(len(ids), device="cpu")[:, None] * step.value.shape[1] + index).flatten()
     designs = process.designs(take(step.particles.x, row), take(step.particles.cond, row))
     rewards = step.value.gather(1, index).flatten()
     chain = [i for i in ids for _ in range(index.shape[1])]
@@ -42,7 +42,7 @@ def returned(step: Step, method: Method, ids: range, process: Process, rng: Rng,
 
 def _chosen(step: Step, method: Method, rng: Rng) -> Int64[Tensor, "b r"]:
     if method.returns == "all":
-        return torch.arange(step.value.shape[1]).expand(step.value.shape)
+        return torch.arange(step.value.shape[1], device="cpu").expand(step.value.shape)
     if method.returns == "top":
         return top(step.value, 1, rng).ancestor
     return multinomial(step.log_w, 1, rng).ancestor

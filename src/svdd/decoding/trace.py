@@ -43,10 +43,10 @@ class Trace:
         )
         particles = step.particles
         fixed = (
-            torch.full((b, n), float(particles.step)),
+            torch.full((b, n), float(particles.step), device="cpu", dtype=torch.float32),
             particles.t.cpu().expand(b, n),
-            torch.tensor(ids).view(b, 1).expand(b, n),
-            torch.arange(n).expand(b, n),
+            torch.tensor(ids, device="cpu").view(b, 1).expand(b, n),
+            torch.arange(n, device="cpu").expand(b, n),
             step.value,
             step.log_w,
             step.ancestor,
@@ -56,7 +56,9 @@ class Trace:
 
     def rows(self) -> Float[Tensor, "r c"]:
         """All rows so far."""
-        return torch.cat(self._parts) if self._parts else torch.zeros(0, len(_TRACED), dtype=torch.float64)
+        return (
+            torch.cat(self._parts) if self._parts else torch.zeros(0, len(_TRACED), dtype=torch.float64, device="cpu")
+        )
 
     def mean_distinct(self) -> float | None:
         """Distinct candidates of a parent on average, None where there was only one to begin with."""

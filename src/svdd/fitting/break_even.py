@@ -19,7 +19,9 @@ DESIGNS = 8
 
 def per_design(process: Process, reward: Reward, value: Any, settings: Settings) -> dict[str, float]:
     """Rows computed and seconds a design of argmax SVDD."""
-    cond = take(settings.cond, torch.arange(DESIGNS) % rows(settings.cond)) if leaves(settings.cond) else ()
+    cond = (
+        take(settings.cond, torch.arange(DESIGNS, device="cpu") % rows(settings.cond)) if leaves(settings.cond) else ()
+    )
     sizes = {"candidates": settings.candidates, "samples": DESIGNS}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)

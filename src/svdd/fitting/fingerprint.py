@@ -71,7 +71,7 @@ class Fingerprint:
             raise _differs(f"states of shape {fitted}", f"states of shape {given}")
         answers = asked(process, reward, self.x, self.step - first, self.finished)
         for name, told in self.answers.items():
-            known = self.step >= first if name != "reward" else torch.ones(len(told), dtype=torch.bool)
+            known = self.step >= first if name != "reward" else torch.ones(len(told), dtype=torch.bool, device="cpu")
             if not _close(told[known], answers[name][known]):
                 raise _differs(f"another {name}", f"answers that differ at {int(known.sum())} probes")
 
@@ -128,7 +128,7 @@ def asked(process: Process, reward: Reward, x: Tree, step: Int64[Tensor, " p"], 
     """The answers to the probes; a state from before the grid of the process is asked about at its beginning."""
     posteriors, kernels, moves, still = [], [], [], replace(process, move=None)  # a move draws random numbers
     for row, number in enumerate(step.tolist()):
-        here = take(x, torch.tensor([row]))
+        here = take(x, torch.tensor([row], device="cpu"))
         particles = Particles(still, max(number, 0), here)
         posteriors.append(_flat(particles.posterior))
         kernels.append(_flat(particles.kernel))

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from svdd.chain.defaults import as_tensor
 from svdd.chain.process import Process
 from svdd.chain.rng import NOISE, TRAINING, Rng
 from svdd.chain.tree import leaves, take
@@ -241,8 +242,8 @@ def _measured(
 def _probes(process: Process, reward: Reward, rollouts: Rollouts) -> Fingerprint:
     """A fingerprint at some of the kept states, spread over time, and at the first designs that differ."""
     order = rollouts.step.argsort(stable=True)
-    index = order[torch.linspace(0, len(order) - 1, _PROBES).long()]
-    finished = take(rollouts.finished, torch.arange(min(_PROBES, len(rollouts.reward))))
+    index = order[torch.linspace(0, len(order) - 1, _PROBES, device="cpu", dtype=torch.float32).long()]
+    finished = take(rollouts.finished, torch.arange(min(_PROBES, len(rollouts.reward)), device="cpu"))
     return take_fingerprint(process, reward, take(rollouts.x, index), rollouts.step[index], finished)
 
 
@@ -268,4 +269,4 @@ def counted(rewards: Float[Tensor, " n"], settings: Settings) -> Float[Tensor, "
 
 def counting(reward: Reward, settings: Settings) -> Reward:
     """An asked reward of which `counted` is all that is seen."""
-    return lambda designs: counted(torch.as_tensor(reward(designs)), settings)
+    return lambda designs: counted(as_tensor(reward(designs)), settings)

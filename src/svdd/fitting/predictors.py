@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from svdd.chain.defaults import as_tensor
 from svdd.chain.process import Process
 from svdd.chain.tree import Tree, leaves, tree_map
 from svdd.cost.batches import FullBatches
@@ -70,7 +71,7 @@ def of_regressor(model: Any, features: Features, best: float, temperature: float
         return lambda x, t, cond: predicted(model, features, x, t, cond)
 
     def predictor(x: Tree, t: Tensor, cond: Tree) -> Float[Tensor, " n"]:
-        weight = torch.as_tensor(predicted(model, features, x, t, cond)).double()
+        weight = as_tensor(predicted(model, features, x, t, cond)).double()
         return best + temperature * weight.clamp(min=_FLOOR).log()
 
     assert math.isfinite(best), "a roll-out was valid"

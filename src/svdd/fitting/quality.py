@@ -46,7 +46,9 @@ def measured(process: Process, reward: Reward, value: Learned, settings: Setting
     tables = {"roll_outs": by_time(held, process, said, held.label, None)}
     states, k = settings.nested
     if states and k > 1:
-        some = held.step.argsort(stable=True)[torch.linspace(0, len(held) - 1, min(states, len(held))).long()]
+        some = held.step.argsort(stable=True)[
+            torch.linspace(0, len(held) - 1, min(states, len(held)), device="cpu", dtype=torch.float32).long()
+        ]
         few = subset(held, some)
         truth, error = continued(process, reward, few, k, settings, tell)
         tables["continuations"] = by_time(few, process, {name: v[some] for name, v in said.items()}, truth, error)

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from svdd.chain.defaults import usual_defaults
 from svdd.chain.tree import Tree
 from svdd.networks.attention import TransformerRegressor
 from svdd.networks.regressors import ConvolutionalRegressor, PooledRegressor
@@ -51,7 +52,8 @@ class Reader:
                 "module of (x, t) or a regressor with fit and predict"
             )
         try:
-            return self.network(timed=True, **{**self.shape(x, symbols), **self.sizes, **options})
+            with usual_defaults():
+                return self.network(timed=True, **{**self.shape(x, symbols), **self.sizes, **options})
         except TypeError as error:
             raise ValueError(f"the {self.name} network cannot be made with {dict(options)}: {error}") from None
 

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int64
 from torch import Generator, Tensor
 from torch.nn import Module
 
+from svdd.chain.defaults import as_tensor, usual_defaults
 from svdd.chain.process import Particles, Process
 from svdd.chain.tree import Tree, leaves, take
 from svdd.fitting.losses import level, linex, soft_backup, squared
@@ -77,7 +78,8 @@ def fit_network(
     """
     lesson = Lesson(rollouts, process.times[rollouts.step].float(), unit, settings)
     if not {"scale", "shift"} <= dict(network.named_buffers()).keys():
-        network = Standardised(network)
+        with usual_defaults():
+            network = Standardised(network)
     network.to(leaves(rollouts.x)[0].device)
     network.scale.fill_(unit)  # type: ignore[operator, union-attr]
     network.shift.fill_(level(rollouts.reward, settings.soft))  # type: ignore[operator, union-attr]
@@ -102,7 +104,7 @@ def _drawn(lesson: Lesson, target: Target) -> Callable[[Module, Generator], Tens
     training, _ = lesson.split
 
     def loss_of(network: Module, generator: Generator) -> Tensor:
-        index = training[torch.randint(len(training), (lesson.settings.batch,), generator=generator)]
+        index = training[torch.randint(len(training), (lesson.settings.batch,), generator=generator, device="cpu")]
         return lesson.loss(network, index, target(index, network))
 
     return loss_of
@@ -146,7 +148,7 @@ def _backups(lesson: Lesson, process: Process, reward: Reward) -> Target:
         if calls % every == 0:
             frozen = copy.deepcopy(network).eval()
         calls += 1
-        row = (index[:, None] * k + torch.arange(k)).flatten()
+        row = (index[:, None] * k + torch.arange(k, device="cpu")).flatten()
         ahead = frozen(readable(take(rollouts.children, row)), after[index].repeat_interleave(k))[:, 0].double()
         ahead = torch.where(ends[row].isnan(), ahead, ends[row])
         assert settings.soft is not None, "soft-q has a temperature"
@@ -160,7 +162,7 @@ def _rewards_of_children(rollouts: Rollouts, process: Process, reward: Reward, k
     """The reward of children that are finished designs, NaN of the others."""
     step = rollouts.step.repeat_interleave(k)
     final = (step == process.steps - 1).nonzero().flatten()
-    rewards = torch.full((len(step),), torch.nan, dtype=torch.float64)
+    rewards = torch.full((len(step),), torch.nan, dtype=torch.float64, device="cpu")
     if len(final):
         x = take(rollouts.children, final)
         rewards[final] = evaluate(reward, Particles(process, process.steps, x), x)
@@ -186,7 +188,7 @@ def fit_regressor(
             "soft-q moves its targets while it trains, so it needs a network; regressors fit mean and soft"
         )
     t = process.times[rollouts.step]
-    table = torch.as_tensor(features(rollouts.x, t, rollouts.cond)).cpu().numpy()
+    table = as_tensor(features(rollouts.x, t, rollouts.cond)).cpu().numpy()
     label = rollouts.label
     best, soft = float(rollouts.reward.max()), settings.soft
     if soft is not None:

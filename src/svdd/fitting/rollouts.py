@@ -85,7 +85,7 @@ def roll_out(
     """
     parts = []
     for first in range(0, chains, AT_ONCE):
-        ids = torch.arange(first, min(first + AT_ONCE, chains))
+        ids = torch.arange(first, min(first + AT_ONCE, chains), device="cpu")
         rng = Rng(seed, (stream + ids).tolist())
         kept = rng.uniform((len(ids), process.steps)).argsort(1).argsort(1) < states
         start = process.start(len(ids), take(cond, ids % rows(cond)) if leaves(cond) else (), rng)

@@ -48,6 +48,6 @@ def path_divergence(step: Step, temperature: float) -> Float[Tensor, " b"]:
     value = _chosen_from(step).value
     b, _, m = value.shape
     if temperature == 0:
-        return torch.full((b,), math.log(m), dtype=value.dtype)
+        return torch.full((b,), math.log(m), dtype=value.dtype, device="cpu")
     log_p = (value[:, 0] / temperature).log_softmax(-1)
     return math.log(m) + log_p.gather(1, step.ancestor[:, :1])[:, 0]

@@ -67,9 +67,9 @@ def begin(process: Process, *, chains: int, particles: int, cond: Tree, rng: Rng
         raise ValueError(f"got {len(rng)} random streams for {chains} chains; make Rng(seed, chains)")
     if leaves(cond) and rows(cond) != chains:
         raise ValueError(f"conditioning has {rows(cond)} rows, but needs one for each of {chains} chains")
-    zeros = torch.zeros(chains, particles, dtype=torch.float64)
+    zeros = torch.zeros(chains, particles, dtype=torch.float64, device="cpu")
     start = process.start(chains * particles, repeat(cond, particles), rng)
-    return Step(start, zeros, zeros, torch.arange(particles).expand(chains, particles))
+    return Step(start, zeros, zeros, torch.arange(particles, device="cpu").expand(chains, particles))
 
 
 def choose(
@@ -103,14 +103,14 @@ def choose(
         v = torch.where(hopeless & v.isneginf(), parent.value.amax(1, keepdim=True), v)
         log_w = torch.where(hopeless, log_mean(parent.log_w)[:, None], log_w)
     distinct = _distinct(pool.x, chains, parents, children)
-    index = torch.arange(chains)[:, None] * (parents * children) + ancestor
+    index = torch.arange(chains, device="cpu")[:, None] * (parents * children) + ancestor
     return Step(pool[index.flatten()], v, log_w, ancestor, Candidates(v_pool, parent.value, distinct))
 
 
 def _distinct(x: Tree, chains: int, parents: int, children: int) -> Float[Tensor, "b n"]:
     """How many different children every parent has."""
     if children == 1:
-        return torch.ones(chains, parents)
+        return torch.ones(chains, parents, device="cpu", dtype=torch.float32)
     order = row_hash(x).view(chains, parents, children).sort(-1).values
     return (1.0 + (order.diff(dim=-1) != 0).sum(-1)).cpu()
 

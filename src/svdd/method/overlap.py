@@ -51,7 +51,7 @@ def _parts(particles: Particles, most: int) -> list[Int64[Tensor, " r"]]:
     """At most so many parts, each with all rows of a state."""
     first, group = _groups(particles)
     known: Any = getattr(particles.process.denoiser, "known", None)
-    fresh = torch.ones(len(first), dtype=torch.bool)
+    fresh = torch.ones(len(first), dtype=torch.bool, device="cpu")
     if known is not None and not particles.has_posterior:
         fresh = ~known(take(particles.x, first), take(particles.cond, first)).cpu()
     batch = (fresh.cumsum(0) - 1).clamp(min=0) // particles.process.rows_at_once
@@ -63,7 +63,7 @@ def _parts(particles: Particles, most: int) -> list[Int64[Tensor, " r"]]:
 def _groups(particles: Particles) -> tuple[Int64[Tensor, " u"], Int64[Tensor, " n"]]:
     """Equal states, as `distinct_rows` tells them; of floats equal ones are too rare to look for."""
     if any(leaf.is_floating_point() for leaf in leaves(particles.x)):
-        everything = torch.arange(len(particles))
+        everything = torch.arange(len(particles), device="cpu")
         return everything, everything
     first, group = distinct_rows((particles.x, particles.cond))
     return first.cpu(), group.cpu()

@@ -57,7 +57,7 @@ def _resampled(ancestor: Int64[Tensor, "b n"], log_w: Float[Tensor, "b k"]) -> S
 
 def keep(log_w: Float[Tensor, "b k"], n: int, rng: Rng) -> Selection:
     """The first n candidates, weights untouched."""
-    return Selection(torch.arange(n).expand(len(log_w), n), log_w[:, :n])
+    return Selection(torch.arange(n, device="cpu").expand(len(log_w), n), log_w[:, :n])
 
 
 def top(log_w: Float[Tensor, "b k"], n: int, rng: Rng) -> Selection:
@@ -77,13 +77,13 @@ def multinomial(log_w: Float[Tensor, "b k"], n: int, rng: Rng) -> Selection:
 
 def stratified(log_w: Float[Tensor, "b k"], n: int, rng: Rng) -> Selection:
     r"""One draw in each of n equal strata: $u_j = (j + U_j)/n$ through the inverse cdf."""
-    u = (torch.arange(n) + rng.uniform((len(log_w), n), dtype=torch.float64)) / n
+    u = (torch.arange(n, device="cpu") + rng.uniform((len(log_w), n), dtype=torch.float64)) / n
     return _resampled(_inverted(_weights(log_w), u), log_w)
 
 
 def systematic(log_w: Float[Tensor, "b k"], n: int, rng: Rng) -> Selection:
     r"""Strata with one shared fresh offset a chain: $u_j = (j + U)/n$; every count is $nW$ rounded up or down."""
-    u = (torch.arange(n) + rng.uniform((len(log_w), 1), dtype=torch.float64)) / n
+    u = (torch.arange(n, device="cpu") + rng.uniform((len(log_w), 1), dtype=torch.float64)) / n
     return _resampled(_inverted(_weights(log_w), u), log_w)
 
 
@@ -91,7 +91,7 @@ def residual(log_w: Float[Tensor, "b k"], n: int, rng: Rng) -> Selection:
     r"""$\lfloor nW_i \rfloor$ copies for certain, the rest drawn from what remains."""
     expected = n * _weights(log_w)
     copies = (expected + 1e-12).floor()
-    slot = torch.arange(n, dtype=expected.dtype).expand(len(log_w), n).contiguous()
+    slot = torch.arange(n, dtype=expected.dtype, device="cpu").expand(len(log_w), n).contiguous()
     certain = torch.searchsorted(copies.cumsum(-1), slot, right=True)
     rest = (expected - copies).clamp(min=0)
     rest = torch.where(rest.sum(-1, keepdim=True) > 0, rest, expected)
@@ -115,7 +115,7 @@ def ssp(log_w: Float[Tensor, "b k"], n: int, rng: Rng) -> Selection:
     part = (expected - counts).clamp(0, 1)
     b, k = part.shape
     u = rng.uniform((b, k), dtype=torch.float64)
-    chain, i = torch.arange(b), torch.zeros(b, dtype=torch.int64)
+    chain, i = torch.arange(b, device="cpu"), torch.zeros(b, dtype=torch.int64, device="cpu")
     for j in range(1, k):
         pi, pj = part[chain, i], part[:, j].clone()
         up, down = torch.minimum(pj, 1 - pi), torch.minimum(pi, 1 - pj)
@@ -125,7 +125,7 @@ def ssp(log_w: Float[Tensor, "b k"], n: int, rng: Rng) -> Selection:
         whole_i = torch.where(gain, 1 - pi <= pj, pi <= 1 - pj)  # i became 1 or 0: go on with j
         i = torch.where(whole_i, j, i)
     counts = counts + part.round()
-    slots = torch.arange(n, dtype=counts.dtype).expand(b, n).contiguous()
+    slots = torch.arange(n, dtype=counts.dtype, device="cpu").expand(b, n).contiguous()
     ancestor = torch.searchsorted(counts.cumsum(-1), slots, right=True).clamp(max=k - 1)
     return _resampled(ancestor, log_w)
 
@@ -158,7 +158,7 @@ def _local(log_w: Float[Tensor, "b k"], n: int, pick: Selector, rng: Rng) -> Sel
         raise ValueError(f"{k} candidates are not shared out evenly among {n} parents")
     _weights(log_w)  # refuses NaN, by the number of the chain
     chosen, level = pick(log_w.reshape(b * n, k // n), 1, rng)
-    return Selection(chosen.view(b, n) + torch.arange(n) * (k // n), level.view(b, n))
+    return Selection(chosen.view(b, n) + torch.arange(n, device="cpu") * (k // n), level.view(b, n))
 
 
 def nested(outer: Selector, pick: Selector = multinomial) -> Selector:
@@ -200,7 +200,7 @@ def twice_tilted(pick: Selector, replace: float | None = None) -> Selector:
         lost = lowest(values, rng)
         pool = values if replace is None else torch.where(lost, -torch.inf, values)
         drawn = multinomial(pool, n, rng).ancestor
-        ancestor = local.gather(-1, torch.where(lost, drawn, torch.arange(n).expand_as(drawn)))
+        ancestor = local.gather(-1, torch.where(lost, drawn, torch.arange(n, device="cpu").expand_as(drawn)))
         return Selection(ancestor, log_w.gather(-1, ancestor))
 
     return select

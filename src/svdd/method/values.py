@@ -40,7 +40,9 @@ def true_at_the_end(value: Value, reward: Reward) -> Value:
 
 def zero(reward: Reward) -> Value:
     """No look-ahead at all: 0 until the end, then the reward (best-of-N, plain importance sampling)."""
-    return true_at_the_end(lambda particles: torch.zeros(len(particles), dtype=torch.float64), as_scorer(reward))
+    return true_at_the_end(
+        lambda particles: torch.zeros(len(particles), dtype=torch.float64, device="cpu"), as_scorer(reward)
+    )
 
 
 def posterior_mean(reward: Reward) -> Value:
@@ -129,7 +131,11 @@ def rollout(reward: Reward, steps: int = 4, samples: int = 1, temperature: float
 
     def value(particles: Particles) -> Float[Tensor, " n"]:
         left = particles.process.times[particles.step :]
-        jumps = torch.linspace(0, len(left) - 1, min(steps, len(left) - 1) + 1).round().long()
+        jumps = (
+            torch.linspace(0, len(left) - 1, min(steps, len(left) - 1) + 1, device="cpu", dtype=torch.float32)
+            .round()
+            .long()
+        )
         ahead = replace(particles, process=replace(particles.process, times=left[jumps]), step=0, memory={})
         ahead = ahead.with_posterior(particles.posterior).propose(samples)
         while not ahead.final:

@@ -62,6 +62,8 @@ def make_value(value: str | Value, reward: Reward, temperature: float) -> Value:
 def rehearsed(value: str | Value, options: Mapping[str, Any]) -> Callable[[Reward], Value]:
     """The value as far as its cost goes: a learned one asks nothing, one of your own is taken for the posterior mean."""
     if isinstance(value, Learned):
-        return lambda reward: Learned(lambda x, t, cond: torch.zeros(rows(x)), reward)
+        return lambda reward: Learned(
+            lambda x, t, cond: torch.zeros(rows(x), device="cpu", dtype=torch.float32), reward
+        )
     name = value if isinstance(value, str) else "posterior-mean"
     return lambda reward: make_value(name, reward, float(options.get("temperature", 0.0)))

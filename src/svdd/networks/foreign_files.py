@@ -1,252 +1,210 @@
-"""Weight files of other projects, read as data: nothing that a file names is imported, called or run.
+"""Weight files of other projects: which files there are, of what format, and what is in them.
 
-A `.ckpt`, `.pt`, `.pth` or `.bin` file of torch 1.6 or later is a zip archive of raw numbers and a pickle. A pickle is a
-program: it may name any function there is and have it called. Here every name is answered by an inert placeholder, but for
-those of tensors, which are answered by this module's own functions. So the weights of a training run can be read without
-the classes of its configuration or tokenizer, and without trusting it.
+The format is told by the first bytes, not by the suffix. A file that is cut short, one of several shards, or of a format that
+holds no weights to be read here is said to be that.
 """
 
 import json
-import math
-import pickle
-import struct
-import zipfile
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+import re
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from torch import Tensor
 
+from svdd.first_bytes import check_content, content
 from svdd.messages import check
+from svdd.networks.foreign_pickles import OLD, unpickled, unpickled_of_old
 from svdd.user_files import text_of_file
 
 SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
-_STORAGES = {
-    "DoubleStorage": torch.float64,
-    "FloatStorage": torch.float32,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
+_OTHER = {
+    ".msgpack": "Flax",
+    ".h5": "TensorFlow or Keras",
+    ".keras": "Keras",
+    ".pb": "TensorFlow",
+    ".tflite": "TensorFlow",
+    ".onnx": "ONNX",
+    ".gguf": "GGUF, whose weights are quantised",
+    ".distcp": "torch.distributed.checkpoint",
 }
+# What trainers leave beside weights.
+_BESIDE = re.compile(r"(training_args|optimizer|scheduler|scaler|rng_state.*|random_states.*)\.(bin|pt|pth)")
+_SHARD = re.compile(r"(?P<stem>.+?)-(?P<number>\d+)-of-(?P<count>\d+)(?P<suffix>(\.\w+)+)")
+_INDEX = ".index.json"
+_CONFIGURATIONS = ("config.json", "config.yaml", ".hydra/config.yaml")
+_LONGEST_HEADER = 100_000_000  # of safetensors, as its own library has it
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """What a weight file holds.
-
-    Args:
-        path: the file.
-        weights: tensors by name.
-        average: the moving average of the trained parameters in their own order, None where there is none.
-        settings: what the file or the config.json beside it says of the training run; see `setting`.
-    """
-
-    path: Path
-    weights: dict[str, Tensor]
-    average: list[Tensor] | None = None
-    settings: Any = field(default_factory=dict)
-
-    def setting(self, *names: str) -> Any:
-        """The first plain value found under names such as `model.length`, None if there is none."""
-        for name in names:
-            found = self.settings
-            for part in name.split("."):
-                found = _opened(found)
-                found = found.get(part) if isinstance(found, dict) else None
-            found = _opened(found)
-            if isinstance(found, bool | int | float | str):
-                return found
-        return None
-
-
-def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Reads a weight file, or the only one of a folder, with the config.json beside it.
+def weight_files(path: str | Path) -> list[Path]:
+    """The files that hold the weights: one, or all shards of one set.
 
     Args:
-        path: a safetensors file or one that torch.save wrote: a dictionary of tensors, or a Lightning checkpoint with
-            `state_dict`, perhaps `ema` and `hyper_parameters`.
+        path: a file, one shard of several, the index of shards, or a folder.
 
     Raises:
-        ValueError: for a missing, unreadable or foreign file, or a folder with none or several.
+        ValueError: if there is no such file, a shard is missing, or a folder has none or several sets.
     """
-    file = _only_file(Path(path).expanduser())
-    settings = _configuration(file.parent / "config.json")
-    if file.suffix == ".safetensors":
-        return Checkpoint(file, _safetensors(file), settings=settings)
-    found = _unpickled(file)
-    check(isinstance(found, dict), f"{file} holds no dictionary of tensors, so no weights can be read from it")
-    state, average = _opened(found.get("state_dict", found)), _opened(found.get("ema"))
-    check(isinstance(state, dict), f"{file} has a state_dict that is no dictionary of tensors")
-    shadow = average.get("shadow_params") if isinstance(average, dict) else None
-    configuration = _opened(_opened(found.get("hyper_parameters")))
-    settings = configuration.get("config", settings) if isinstance(configuration, dict) else settings
-    weights = {k: v for k, v in state.items() if isinstance(k, str) and isinstance(v, Tensor)}
-    return Checkpoint(file, weights, shadow if isinstance(shadow, list) else None, settings)
-
-
-def _only_file(path: Path) -> Path:
-    if path.is_file():
-        return path
-    check(path.is_dir(), f"there is no weight file or folder {str(path)!r}")
-    files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
-    names = ", ".join(file.name for file in files) or "none"
+    given = Path(path).expanduser()
+    if given.is_file():
+        return _of_index(given) if given.name.endswith(_INDEX) else _shards(given)
+    check(given.is_dir(), f"there is no weight file or folder {str(path)!r}")
+    inside = sorted(file for file in given.iterdir() if file.is_file())
+    files = [file for file in inside if file.suffix.lower() in SUFFIXES and not _BESIDE.fullmatch(file.name)]
+    sets = {tuple(_shards(file)) for file in files}
+    others = [f"{file.name} is of {_OTHER[file.suffix.lower()]}" for file in inside if file.suffix.lower() in _OTHER]
+    names = ", ".join(file.name for file in files) or "; ".join(["none", *others[:2]])
     check(
-        len(files) == 1,
-        f"{path} must hold one weight file ({', '.join(SUFFIXES)}), but has {names}; name the file itself",
+        len(sets) == 1,
+        f"{given} must hold one weight file ({', '.join(SUFFIXES)}), but has {names}; name the file itself",
     )
-    return files[0]
+    return list(*sets)
 
 
-def _configuration(file: Path) -> Any:
+def _shards(file: Path) -> list[Path]:
+    """The file, or it and its kin if it is one of several."""
+    found = _SHARD.fullmatch(file.name)
+    if found is None:
+        return [file]
+    stem, suffix, digits = found["stem"], found["suffix"], len(found["number"])
+    whole = [file.with_name(f"{stem}-{i:0{digits}}-of-{found['count']}{suffix}") for i in _numbers(found)]
+    missing = [one.name for one in whole if not one.is_file()]
+    check(
+        not missing, f"{file} is one of {len(whole)} shards, and {few(missing)} are missing beside it; get all of them"
+    )
+    return whole or [file]
+
+
+def _numbers(shard: re.Match[str]) -> range:
+    """Of the shards of a set, which some writers count from 0."""
+    count, number = int(shard["count"]), int(shard["number"])
+    first = 0 if number == 0 else 1
+    return range(first, first + count) if first <= number < first + count else range(0)
+
+
+def _of_index(file: Path) -> list[Path]:
+    table = _json(file).get("weight_map")
+    check(isinstance(table, dict) and table, f"{file} lists no shards under weight_map")
+    names = sorted({Path(str(name)).name for name in table.values()})
+    missing = [name for name in names if not (file.parent / name).is_file()]
+    check(not missing, f"{file} lists {len(names)} shards, and {few(missing)} are missing beside it; get all of them")
+    return [file.parent / name for name in names]
+
+
+def configuration_beside(file: Path) -> Any:
+    """What the configuration in the folder of a weight file says; nothing if there is none."""
+    found = [file.parent / name for name in _CONFIGURATIONS if (file.parent / name).is_file()]
+    if not found:
+        return {}
+    if found[0].suffix == ".json":
+        return _json(found[0])
     try:
-        return json.loads(text_of_file(file)) if file.is_file() else {}
+        return yaml.safe_load(text_of_file(found[0])) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"{found[0]} is not valid YAML: {error}") from error
+
+
+def _json(file: Path) -> Any:
+    check_content(file)
+    try:
+        return json.loads(text_of_file(file))
     except ValueError as error:
         raise ValueError(f"{file} is not valid JSON: {error}") from error
 
 
-def _safetensors(file: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{file} is not a readable safetensors file: {error}") from error
-
-
-def read_strictly(file: Path, mappings: Collection[str] = ()) -> Any:
-    """What torch.save wrote, if it holds nothing but tensors, plain values and dictionaries.
+def read_content(files: Collection[Path], mappings: Collection[str] | None = None) -> dict[Any, Any]:
+    """What is in a weight file, or in all shards together.
 
     Args:
-        file: a zip archive.
-        mappings: classes, such as `easydict.EasyDict`, to read as plain dictionaries.
+        files: of one set.
+        mappings: as in `unpickled`.
 
     Raises:
-        ValueError: for a file that cannot be read, or that names any other class or function.
+        ValueError: for what cannot be read, holds no dictionary, or names a tensor twice.
     """
-    return _unpickled(file, mappings)
+    whole: dict[Any, Any] = {}
+    for file in files:
+        part = _read(file, mappings)
+        kind = type(part).__name__
+        check(isinstance(part, dict), f"{file} holds a {kind}, not named tensors; it holds no dictionary of tensors")
+        twice = [str(name) for name in part if name in whole and name != METADATA]
+        check(not twice, f"{file} holds {few(twice)} again, which another shard has too")
+        whole |= part
+    return whole
 
 
-def _unpickled(file: Path, mappings: Collection[str] | None = None) -> Any:
-    try:
-        with zipfile.ZipFile(file) as archive:
-            (program,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
-            with archive.open(program) as stream:
-                return _TensorUnpickler(stream, archive, program.removesuffix("data.pkl"), mappings).load()
-    except zipfile.BadZipFile:
+METADATA = "__metadata__"
+"""The key of what a safetensors file says in its header."""
+
+
+def _read(file: Path, mappings: Collection[str] | None) -> Any:
+    suffix = file.suffix.lower()
+    if suffix in _OTHER:
+        check_content(file, accepted=["hdf5", "zip"])
         raise ValueError(
-            f"{file} is not a zip archive of torch.save; if you trust it, load it with the torch that wrote it and save it "
-            "again with torch.save or safetensors"
-        ) from None
-    # what pickle raises for a damaged or hostile program
-    except (pickle.UnpicklingError, ValueError, TypeError, AttributeError, KeyError, IndexError, EOFError, RuntimeError,
-            ImportError, UnicodeDecodeError, struct.error, OverflowError) as error:  # fmt: skip
-        raise ValueError(f"{file} cannot be read as weights: {error}") from error
+            f"{file} is a file of {_OTHER[suffix]}; get the weights as safetensors, or as torch.save writes them"
+        )
+    check_content(file, accepted=["zip"])
+    with open(file, "rb") as opened:
+        start = opened.read(len(OLD))
+    if content(file).kind == "zip":
+        return unpickled(file, mappings)
+    if start == OLD:
+        return unpickled_of_old(file)
+    if suffix == ".safetensors" or start[8:9] == b"{":
+        tensors, metadata = read_safetensors(file)
+        return {METADATA: metadata, **tensors} if metadata else tensors
+    raise ValueError(
+        f"{file} is not a zip archive of torch.save; if you trust it, load it with the torch that wrote it and save it "
+        "again with torch.save or safetensors"
+    )
 
 
-class Foreign:
-    """Stands for an object, class or function that a file names; keeps what the file says of it and can do nothing."""
+def read_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a file, and what its header says beside them.
 
-    state: Any
-    items: dict[Any, Any]
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> "Foreign":
-        made = super().__new__(cls)
-        made.state, made.items = None, {}
-        return made
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Takes anything."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> "Foreign":
-        return Foreign()
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self.items[key] = value
-
-    def append(self, item: Any) -> None:
-        """Drops it."""
-
-    extend = add = append
-
-
-def _opened(value: Any) -> Any:
-    """What a placeholder holds: the content of a configuration node, the items of a dictionary, or the state."""
-    if not isinstance(value, Foreign):
-        return value
-    if isinstance(value.state, dict):
-        return value.state.get("_content", value.state.get("_val", value.items or value.state))
-    return value.items or value.state
-
-
-class _Dictionary(dict[Any, Any]):
-    """Of tensors by name; attributes that come with it are dropped."""
-
-    def __setstate__(self, state: Any) -> None:
-        """Takes anything."""
-
-
-def _tensor(storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *rest: Any) -> Any:
-    """A view of numbers that were read; a storage of unknown kind stays a placeholder."""
-    if not isinstance(storage, Tensor):
-        return Foreign()
-    if math.prod(size) > len(storage):
-        raise ValueError(f"a tensor of shape {tuple(size)} is larger than its {len(storage)} numbers")
-    return torch.as_strided(storage, size, stride, offset)
-
-
-def _parameter(data: Any, *rest: Any) -> Any:
-    return data
-
-
-_KNOWN: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): _Dictionary,
-    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-    ("torch._utils", "_rebuild_parameter"): _parameter,
-    **{("torch", name): dtype for name, dtype in _STORAGES.items()},
-}
-
-
-class _TensorUnpickler(pickle.Unpickler):
-    """Rebuilds tensors, plain values and dictionaries; the rest become placeholders, or are refused.
-
-    Args:
-        stream: the pickle.
-        archive: where the numbers are.
-        folder: of the pickle in it.
-        mappings: classes to read as plain dictionaries, every other class then being refused; None for placeholders.
+    Raises:
+        ValueError: for a file that is not there, not whole, or none of safetensors.
     """
+    from safetensors import SafetensorError, safe_open
 
-    def __init__(self, stream: Any, archive: zipfile.ZipFile, folder: str, mappings: Collection[str] | None) -> None:
-        super().__init__(stream)
-        self.archive, self.folder, self.storages = archive, folder, dict[str, Tensor]()
-        self.mappings = mappings
+    check_content(file, accepted=["zip"])
+    check(
+        content(file).kind != "zip",
+        f"{file} is not a readable safetensors file: it is a zip archive, as torch.save writes; give it the suffix .pt",
+    )
+    _check_length(file)
+    try:
+        with safe_open(str(file), framework="pt") as opened, torch.device("cpu"):
+            # The copy releases the file, which tensors would otherwise stay mapped to.
+            tensors = {name: opened.get_tensor(name).clone() for name in opened.keys()}  # noqa: SIM118
+            return tensors, opened.metadata() or {}
+    except (SafetensorError, OSError, KeyError, RuntimeError) as error:
+        raise ValueError(
+            f"{file} is not a readable safetensors file, so its weights cannot be read: {error}"
+        ) from error
 
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _KNOWN or self.mappings is None:
-            return _KNOWN.get((module, name), Foreign)
-        if f"{module}.{name}" not in self.mappings:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which no such checkpoint needs, so it was refused")
-        return _Dictionary
 
-    def persistent_load(self, pid: Any) -> Any:
-        kind, dtype, key, _, count = pid
-        if kind != "storage" or not isinstance(dtype, torch.dtype):
-            return Foreign()
-        if key not in self.storages:
-            raw = bytearray(self.archive.read(f"{self.folder}data/{key}"))
-            self.storages[key] = torch.frombuffer(raw, dtype=dtype) if count else torch.empty(0, dtype=dtype)
-        return self.storages[key]
+def _check_length(file: Path) -> None:
+    """Looks whether a file goes on to where its header says that it ends.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    size = file.stat().st_size
+    with open(file, "rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        header = opened.read(length) if length <= _LONGEST_HEADER else b""
+    if not header.startswith(b"{"):
+        return  # the library says what is wrong
+    try:
+        ends = [one["data_offsets"][1] for name, one in json.loads(header).items() if name != METADATA]
+        whole = 8 + length + max(ends, default=0)
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError):
+        whole = 8 + length
+    check(size >= whole, f"{file} is cut short: it has {size:,} of {whole:,} bytes; get the file again")
 
 
 def few(names: Iterable[str]) -> str:
@@ -255,10 +213,22 @@ def few(names: Iterable[str]) -> str:
     return ", ".join(first[:3]) + (f" and {len(first) - 3} more" if len(first) > 3 else "") or "none"
 
 
-def check_names(file: Path, kind: str, wanted: Collection[str], weights: Collection[str]) -> None:
-    """Raise if a file lacks weights of a network, or has others."""
-    missing, unknown = [n for n in wanted if n not in weights], [n for n in weights if n not in wanted]
-    if missing or unknown:
-        raise ValueError(
-            f"{file} is not quite a {kind}: missing weights: {few(missing)}; unknown weights: {few(unknown)}"
+def check_downloaded(folder: str | Path) -> None:
+    """Looks whether what a folder of a model holds was really fetched, once it could not be loaded.
+
+    Raises:
+        ValueError: for the pointer of a large file, a web page, or an empty file in the place of weights or settings.
+    """
+    for file in _of_model(Path(folder)) if Path(folder).is_dir() else ():
+        found = content(file)
+        check(
+            found.kind not in ("empty", "pointer", "page", "refusal"),
+            f"{file} {found.words}: {found.remedy}",
         )
+        if file.suffix.lower() == ".safetensors":
+            _check_length(file)
+
+
+def _of_model(folder: Path) -> Iterator[Path]:
+    kinds = (*SUFFIXES, ".json")
+    return (file for file in sorted(folder.rglob("*")) if file.suffix.lower() in kinds and file.is_file())

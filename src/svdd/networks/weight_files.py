@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
 from svdd.networks.attention import TransformerRegressor
+from svdd.networks.foreign_files import read_safetensors
 from svdd.networks.regressors import ConvolutionalRegressor, PooledRegressor
 from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
 from svdd.networks.timed import TimedSequenceDenoiser
@@ -57,13 +57,7 @@ def load_network(path: str | Path) -> nn.Module:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no network file at {path}")
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            # The copy releases the file, which tensors would otherwise stay mapped to.
-            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is not a readable safetensors file: {error}") from error
+    tensors, metadata = read_safetensors(path)
     network = _rebuild(metadata, path)
     try:
         network.load_state_dict(tensors, assign=True)

@@ -80,7 +80,9 @@ def _result(path: Path, written: dict[str, Any], kit: Kit) -> Result:
         usage = Usage.from_dict(written["usage"])
         samples = kind.read(frame, path)
         known = (*COLUMNS[:3], *kind.further)
-        columns = {name: torch.tensor(frame[name].to_numpy(float)) for name in frame.columns if name not in known}
+        columns = {
+            name: torch.tensor(frame[name].to_numpy(float), device="cpu") for name in frame.columns if name not in known
+        }
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the samples of {path} are damaged, or not designs of its model ({error})") from None
     rewards, _ = columns.pop("reward"), columns.pop("valid")
@@ -92,7 +94,7 @@ def _result(path: Path, written: dict[str, Any], kit: Kit) -> Result:
 def _trace(path: Path) -> Trace:
     """The steps of a run, none where the file is not there."""
     file, trace = path / "steps.parquet", Trace()
-    return trace.resume(torch.tensor(pd.read_parquet(file).to_numpy(float))) if file.is_file() else trace
+    return trace.resume(torch.tensor(pd.read_parquet(file).to_numpy(float), device="cpu")) if file.is_file() else trace
 
 
 def _breakdown(written: dict[str, Any]) -> Breakdown:

@@ -23,7 +23,7 @@ class BestDesigns:
     def __init__(self, size: int, size_of_lists: int | None = None, key: Key | None = None) -> None:
         self.sizes, self.key = (size, size if size_of_lists is None else size_of_lists), key
         self.designs: Any = None
-        self.rewards = torch.zeros(0, dtype=torch.float64)
+        self.rewards = torch.zeros(0, dtype=torch.float64, device="cpu")
 
     def add(self, designs: Any, rewards: Float[Tensor, " n"]) -> None:
         """Takes in designs that were scored; invalid ones never count."""

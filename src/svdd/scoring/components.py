@@ -70,4 +70,6 @@ def _table(components: Mapping[str, Reward], designs: Any) -> dict[str, list[Any
 
 
 def _numbers(values: list[Any]) -> Tensor:
-    return torch.tensor([math.nan if isinstance(one, Failure) else float(one) for one in values], dtype=torch.float64)
+    return torch.tensor(
+        [math.nan if isinstance(one, Failure) else float(one) for one in values], dtype=torch.float64, device="cpu"
+    )

@@ -67,7 +67,7 @@ class Judge:
             Exception: what the reward raised, where the policy stops at it, and where memory ran out.
         """
         n, retries = count(designs), self.policy.retries
-        numbers, failures = torch.zeros(n, dtype=torch.float64), dict[int, Failure]()
+        numbers, failures = torch.zeros(n, dtype=torch.float64, device="cpu"), dict[int, Failure]()
         calls = deque[tuple[list[int], Pending | None]]([(list(range(n)), answer)])
         while calls:
             rows, pending = calls.popleft()

@@ -27,7 +27,7 @@ def as_numbers(numbers: Any, n: int, source: str = "reward") -> Float[Tensor, " 
         RewardError: for a wrong type, length or shape.
     """
     try:
-        tensor = numbers.detach() if isinstance(numbers, Tensor) else torch.as_tensor(np.array(numbers))
+        tensor = numbers.detach() if isinstance(numbers, Tensor) else torch.as_tensor(np.array(numbers), device="cpu")
         if tensor.is_complex():
             raise TypeError
         tensor = tensor.to("cpu", torch.float64, copy=True)  # a reward may write into the same array again

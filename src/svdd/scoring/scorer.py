@@ -121,7 +121,10 @@ class Scorer:
         self.known |= {key: self.from_store(one) for key, one in stored.items()}
         self.count_again(picked(designs, [keys.index(key) for key in lost]), [stored[key] for key in lost])
         there = [i for i in rows if keys[i] in stored]
-        self.observe(picked(designs, there), torch.tensor([self.known[keys[i]] for i in there], dtype=torch.float64))
+        self.observe(
+            picked(designs, there),
+            torch.tensor([self.known[keys[i]] for i in there], dtype=torch.float64, device="cpu"),
+        )
         return [i for i in rows if keys[i] not in stored]
 
     def from_store(self, stored: Stored) -> float:
@@ -194,7 +197,7 @@ class Scorer:
 
     def answer(self, values: list[Any]) -> Any:
         """What the caller gets: float64 on the CPU."""
-        return torch.tensor(values, dtype=torch.float64)
+        return torch.tensor(values, dtype=torch.float64, device="cpu")
 
 
 class ComponentScorer(Scorer):

@@ -557,3 +557,57 @@ def test_the_page_about_pipelines_runs(tmp_path, monkeypatch, capsys):
     exec(compile(code, "diffusers.md", "exec"), {})
     assert "svdd-0003.png" in capsys.readouterr().out
     assert (tmp_path / "runs" / "red" / "svdd-0000.png").is_file()
+
+
+# --- folders and files that are something else ---------------------------------------------------------------------
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:00ff\nsize 123456\n"
+UNET = "unet/diffusion_pytorch_model.safetensors"
+
+
+def _cut(folder):
+    (folder / UNET).write_bytes((folder / UNET).read_bytes()[:-100])
+
+
+def _as_bin(folder):
+    (folder / UNET).rename(folder / "unet" / "diffusion_pytorch_model.bin")
+
+
+BROKEN = {
+    "a pointer": (lambda f: (f / UNET).write_text(POINTER), r"safetensors is a Git LFS pointer of 123,456 bytes"),
+    "cut short": (_cut, r"safetensors is cut short: it has [\d,]+ of [\d,]+ bytes; get the file again"),
+    "a page": (lambda f: (f / "model_index.json").write_text("<html>"), r"model_index\.json is a web page"),
+    "an empty file": (lambda f: (f / "unet" / "config.json").write_text(""), r"config\.json is empty"),
+    "no safetensors": (_as_bin, r"from_pretrained\(\.\.\.\)\.save_pretrained\(FOLDER\) writes safetensors"),
+    "weights of another": (
+        lambda f: shutil.copy(f / "vae" / "diffusion_pytorch_model.safetensors", f / UNET),
+        "the unet of .* lacks weights, conv_in.weight",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("spoil", "said"), BROKEN.values(), ids=BROKEN)
+def test_a_folder_that_was_not_fetched_whole(tmp_path, spoil, said):
+    folder = shutil.copytree(path("sd15"), tmp_path / "pipe")
+    spoil(folder)
+    with pytest.raises(ValueError, match=said):
+        svdd.load(f"diffusers:{folder}", prompt="a cat", scheduler="DDIMScheduler")
+
+
+def test_files_and_folders_that_are_no_pipeline(tmp_path):
+    from safetensors.torch import save_file
+
+    one, lora = tmp_path / "sd.safetensors", tmp_path / "lora"
+    lora.mkdir()
+    save_file({"model.diffusion_model.out.0.weight": torch.zeros(1)}, one)
+    save_file({"unet.lora_A.weight": torch.zeros(1)}, lora / "pytorch_lora_weights.safetensors")
+    with pytest.raises(ValueError, match=r"is one file, .*from_single_file\(FILE\)\.save_pretrained\(FOLDER\)"):
+        svdd.load(f"diffusers:{one}", prompt="a cat")
+    with pytest.raises(ValueError, match=r"no diffusers pipeline but a LoRA: .*fuse_lora"):
+        svdd.load(f"diffusers:{lora}", prompt="a cat")
+    with pytest.raises(ValueError, match=r"but one part of it, .* name the folder that holds model_index\.json"):
+        svdd.load(f"diffusers:{path('sd15')}/unet", prompt="a cat")
+    one.write_text(POINTER)
+    with pytest.raises(ValueError, match=r"sd\.safetensors is a Git LFS pointer"):
+        svdd.load(f"diffusers:{one}", prompt="a cat")

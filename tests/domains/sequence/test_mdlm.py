@@ -15,7 +15,8 @@ from torch.nn import functional
 
 import svdd
 from support.places import DOCS
-from svdd.networks.foreign_files import Foreign, read_checkpoint
+from svdd.networks.foreign_files import read_content, weight_files
+from svdd.networks.foreign_pickles import Foreign
 from svdd.registry import load
 
 LENGTH, SYMBOLS, MASK = 70, 5, 4  # longer than the widest dilation
@@ -308,7 +309,7 @@ def test_nothing_in_a_file_is_run(tmp_path):
     assert process.about["weights"] == "last"
     torch.save(Payload(marker), path)
     with pytest.raises(ValueError, match="holds no dictionary of tensors"):
-        read_checkpoint(path)
+        read_content([path])
     assert not marker.exists()
     torch.load(path, weights_only=False)
     assert marker.exists(), "the payload is one"
@@ -337,10 +338,10 @@ def test_a_tensor_cannot_reach_beyond_its_numbers(tmp_path):
     for size, stride in (((2**40,), (0,)), ((2,), (1000,)), ((1,), (-1,))):
         torch.save({"w": Claim(torch.zeros(4), size, stride)}, tmp_path / "w.pt")
         with pytest.raises(ValueError, match=r"w\.pt cannot be read as weights"):
-            read_checkpoint(tmp_path / "w.pt")
+            read_content([tmp_path / "w.pt"])
 
 
-@pytest.mark.parametrize("content", [b"", b"not weights", b"\x80\x02}q\x00."])
+@pytest.mark.parametrize("content", [b"not weights", b"\x80\x02}q\x00."])
 def test_files_that_are_no_archives(tmp_path, content):
     path = tmp_path / "w.ckpt"
     path.write_bytes(content)
@@ -362,7 +363,7 @@ def test_all_number_formats_are_read(tmp_path):
     tensors = {str(kind): torch.arange(6).reshape(2, 3).to(kind).t() for kind in kinds}
     tensors |= {"none": torch.zeros(0, 3), "one": torch.tensor(2.5), "parameter": torch.nn.Parameter(torch.ones(2))}
     torch.save(tensors, tmp_path / "w.pt")
-    found = read_checkpoint(tmp_path / "w.pt").weights
+    found = read_content(weight_files(tmp_path / "w.pt"))
     assert found.keys() == tensors.keys()
     for name, tensor in tensors.items():
         assert found[name].dtype == tensor.dtype

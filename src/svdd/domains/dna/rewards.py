@@ -63,7 +63,7 @@ def motif_count(motif: str) -> Callable[[Sequence[str]], Tensor]:
     def reward(sequences: Sequence[str]) -> Tensor:
         DNA.check(sequences)
         counts = [sum(1 for _ in pattern.finditer(text.upper())) for text in sequences]
-        return torch.tensor(counts, dtype=torch.float32)
+        return torch.tensor(counts, dtype=torch.float32, device="cpu")
 
     return reward
 

@@ -8,12 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
+from svdd.first_bytes import check_content
 from svdd.messages import check, check_known, module_of
+from svdd.networks.foreign_files import check_downloaded, few
 from svdd.networks.precision import warn_if_layers_are_slower
 
 PIXELS, LATENTS = ("DDPMPipeline", "DDIMPipeline"), ("StableDiffusionPipeline",)
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+# What diffusers, transformers and safetensors raise for files that are missing, damaged or of another network.
+_FAILURES = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
+_FROM_SINGLE_FILE = (
+    "if {} holds a whole Stable Diffusion, diffusers.StableDiffusionPipeline.from_single_file(FILE).save_pretrained(FOLDER) "
+    "makes the folder"
+)
 _LIBRARIES = ("diffusers", "transformers", "stable_diffusion")
 _ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _UNUSED = {"safety_checker": None, "feature_extractor": None, "image_encoder": None, "requires_safety_checker": False}
@@ -42,8 +51,12 @@ def load_pipeline(
         with _quiet(library):
             made = getattr(library, name)
             pipe = made.from_pretrained(path, use_safetensors=True, local_files_only=local, **how)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be loaded as a {name} with safetensors: {error}") from error
+    except _FAILURES as error:
+        check_downloaded(path)
+        other = any(Path(path).rglob("*.bin")) if local else False
+        remedy = f"; diffusers.{name}.from_pretrained(...).save_pretrained(FOLDER) writes safetensors" if other else ""
+        raise ValueError(f"{path} cannot be loaded as a {name} with safetensors: {error}{remedy}") from error
+    _check_whole(path, pipe)
     for module in pipe.components.values():
         if isinstance(module, torch.nn.Module):
             module.eval().requires_grad_(False)
@@ -78,8 +91,11 @@ def _is_local(path: str) -> bool:
     """Whether a folder is meant.
 
     Raises:
-        ValueError: for a folder that is not there.
+        ValueError: for a folder that is not there, and for a file.
     """
+    if Path(path).is_file():
+        check_content(path, accepted=["zip", "gguf"])
+        raise ValueError(f"{path} is one file, not a folder in diffusers' format; {_FROM_SINGLE_FILE.format(path)}")
     local = Path(path).exists()
     check(local or _ID.fullmatch(path), f"there is no folder {path}, and the id of a repository is OWNER/NAME")
     return local
@@ -90,8 +106,36 @@ def _index(library: Any, path: str, local: bool) -> Mapping[str, Any]:
     try:
         return library.DiffusionPipeline.load_config(path, local_files_only=local)  # type: ignore[no-any-return]
     except OSError as error:
-        where = "holds no diffusers pipeline" if local else "is no folder here, and no pipeline that the hub gave"
+        check_downloaded(path)
+        where = (
+            f"holds no diffusers pipeline{_hint(path)}"
+            if local
+            else "is no folder here, and no pipeline that the hub gave"
+        )
         raise ValueError(f"{path} {where}: {error}") from error
+
+
+def _hint(path: str) -> str:
+    """What a folder without the index of a pipeline is, where its files say it."""
+    names = [file.name for file in Path(path).iterdir()]
+    if any("lora" in name.lower() for name in names):
+        return " but a LoRA: load it into its pipeline with load_lora_weights, then fuse_lora, then save_pretrained(FOLDER)"
+    if "config.json" in names:
+        return " but one part of it, or another model: name the folder that holds model_index.json"
+    whole = next((name for name in names if name.lower().endswith((".safetensors", ".ckpt"))), None)
+    return f"; {_FROM_SINGLE_FILE.format(whole)}" if whole else ""
+
+
+def _check_whole(path: str, pipe: Any) -> None:
+    """Looks whether every part of a pipeline got all its weights.
+
+    Raises:
+        ValueError: if one did not; it names the weights.
+    """
+    for part, module in pipe.components.items():
+        if isinstance(module, torch.nn.Module):
+            lacking = [name for name, one in module.named_parameters() if one.is_meta]
+            check(not lacking, f"the {part} of {path} lacks weights, {few(lacking)}: its file is of another network")
 
 
 def _class_name(path: str, index: Mapping[str, Any]) -> str:

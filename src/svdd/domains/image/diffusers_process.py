@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from svdd.chain.defaults import as_usual
 from svdd.chain.distributions import Dirac, Product
 from svdd.chain.process import Process
 from svdd.chain.rng import Rng
@@ -35,6 +36,7 @@ from svdd.registry import HubPath
 _ON_CPU, _ON_ACCELERATOR = (2**14, 2**18, 8), (2**17, 2**20, 64)
 
 
+@as_usual
 def diffusers_process(
     path: HubPath,
     steps: int = 50,
@@ -173,6 +175,7 @@ class _Denoiser:
 
         self.answers: Callable[..., Tensor] = FullBatches(forward, at_once) if at_once else forward
 
+    @as_usual
     @torch.no_grad()
     def __call__(self, x: Tree, t: Tensor, cond: Tree) -> Any:
         k, (latents, row) = self.kernel.index(t), _apart(x)
@@ -190,6 +193,7 @@ def _transition(kernel: Kernel, conditioned: bool) -> Any:
     return product({"latents": kernel.transition, "condition": lambda x, posterior, t, s: posterior})  # type: ignore[dict-item]
 
 
+@as_usual
 @torch.no_grad()
 def _decode(decoder: Callable[[Tensor], Tensor], device: torch.device, texts: Tensor | None, x: Tree) -> Any:
     """Images of clean states, with their prompts where the model has text."""

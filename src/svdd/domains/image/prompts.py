@@ -27,7 +27,11 @@ def encode_prompts(prompts: Sequence[Any]) -> UInt8[Tensor, "n letters"]:
     texts = [prompt.encode() for prompt in prompts]
     length = max([1, *map(len, texts)])
     filled = bytearray(b"".join(text.ljust(length, b"\0") for text in texts))
-    return torch.frombuffer(filled, dtype=torch.uint8).view(-1, length) if texts else torch.zeros(0, 1).byte()
+    return (
+        torch.frombuffer(filled, dtype=torch.uint8).view(-1, length)
+        if texts
+        else torch.zeros(0, 1, device="cpu", dtype=torch.float32).byte()
+    )
 
 
 def decode_prompts(rows: UInt8[Tensor, "n letters"]) -> list[str]:

@@ -89,7 +89,11 @@ class GraphRegressor(Scaled):
             raise ValueError(f"the network reads {self.features} features, got {tuple(graphs['x'].shape)}")
         check_time(t, self.timed)
         real = graphs["flags"].to(self.stem.weight)
-        pairs = real[:, :, None] * real[:, None] * (1 - torch.eye(real.shape[1]).to(real))
+        pairs = (
+            real[:, :, None]
+            * real[:, None]
+            * (1 - torch.eye(real.shape[1], device="cpu", dtype=torch.float32).to(real))
+        )
         hidden = self.stem(graphs["x"].to(real))
         hidden = functional.gelu(with_time(hidden, self.clock, t, of_axis=2))
         for one in self.rounds:

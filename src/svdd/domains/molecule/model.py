@@ -46,7 +46,7 @@ class Lengths:
     counts: tuple[int, ...]
 
     def __call__(self, n: int, rng: Rng) -> Int64[Tensor, "n L"]:
-        return torch.where(torch.arange(LONGEST) < _drawn(self.counts, n, rng)[:, None], MASK, PAD)
+        return torch.where(torch.arange(LONGEST, device="cpu") < _drawn(self.counts, n, rng)[:, None], MASK, PAD)
 
     @property
     def span(self) -> list[int]:
@@ -138,7 +138,7 @@ def training_lengths(weights: str | Path | None = None) -> Lengths:
 
 
 def _drawn(counts: Sequence[int], n: int, rng: Rng) -> Int64[Tensor, " n"]:
-    return draw_sizes(torch.tensor(counts, dtype=torch.float64), n, rng)
+    return draw_sizes(torch.tensor(counts, dtype=torch.float64, device="cpu"), n, rng)
 
 
 def with_fragment(process: Process, fragment: str, free: Sequence[int] | None = None) -> Process:
@@ -171,14 +171,14 @@ def with_fragment(process: Process, fragment: str, free: Sequence[int] | None = 
         )
     counts = _free_counts(process.prior.counts, made, fragment, free)
     width = len(counts) - made.slots  # sites of a slot: all but one a slot of the others
-    slots = torch.tensor(made.places(width))
+    slots = torch.tensor(made.places(width), device="cpu")
     slots = torch.nn.functional.pad(slots, (0, max(0, LONGEST - len(slots))), value=-1)
     first = (slots >= 0) & (slots != slots.roll(1))
 
     def prior(n: int, rng: Rng) -> Int64[Tensor, "n L"]:
         shares = split(_drawn(counts, n, rng), made.slots, rng)
         rows = [made.tokens(tuple(share), width) for share in shares.tolist()]
-        return torch.nn.functional.pad(torch.tensor(rows), (0, len(slots) - len(rows[0])), value=PAD)
+        return torch.nn.functional.pad(torch.tensor(rows, device="cpu"), (0, len(slots) - len(rows[0])), value=PAD)
 
     def decode(x: Tensor) -> list[str]:
         parts = [x[:, slots == slot].tolist() for slot in range(made.slots)]
@@ -208,7 +208,7 @@ def _free_counts(lengths: Sequence[int], made: Template, fragment: str, free: Se
 
 def split(total: Int64[Tensor, " n"], parts: int, rng: Rng) -> Int64[Tensor, "n k"]:
     """Splits whole numbers into parts of at least 1, every way of doing so as likely as any other."""
-    cuts = torch.arange(1, LONGEST)
+    cuts = torch.arange(1, LONGEST, device="cpu")
     order = rng.uniform((len(total), len(cuts))).masked_fill(cuts >= total[:, None], 1.0)
     chosen = cuts[order.argsort(1)[:, : parts - 1]].sort(1).values
     ends = torch.cat([torch.zeros_like(total)[:, None], chosen, total[:, None]], 1)
@@ -217,7 +217,7 @@ def split(total: Int64[Tensor, " n"], parts: int, rng: Rng) -> Int64[Tensor, "n 
 
 def _within(denoiser: Denoiser, first: Bool[Tensor, " S"]) -> Denoiser:
     """The denoiser for rows with padding between their symbols, which it is given without; a slot begins with an atom."""
-    sized = torch.tensor([symbol[-4:-2] in ("ng", "ch") for symbol in SYMBOLS] + [False])
+    sized = torch.tensor([symbol[-4:-2] in ("ng", "ch") for symbol in SYMBOLS] + [False], device="cpu")
 
     def answered(x: Int64[Tensor, "n S"], t: Tensor, cond: Tree) -> Categorical:
         used = x != PAD
@@ -225,7 +225,7 @@ def _within(denoiser: Denoiser, first: Bool[Tensor, " S"]) -> Denoiser:
         posterior: Any = denoiser(x.gather(1, front), t, cond)
         place = (used.cumsum(1) - 1).clamp(0, LONGEST - 1)
         log_p = posterior.log_p.gather(1, place[..., None].expand(-1, -1, VOCABULARY))
-        log_p[~used] = torch.where(torch.arange(VOCABULARY) == PAD, 0.0, -torch.inf).to(log_p)
+        log_p[~used] = torch.where(torch.arange(VOCABULARY, device="cpu") == PAD, 0.0, -torch.inf).to(log_p)
         begun = (x == MASK) & first.to(x.device)
         return Categorical(log_p.masked_fill(begun[..., None] & sized.to(x.device), -torch.inf))
 
@@ -255,7 +255,7 @@ def elbo_per_symbol(
     """
     if not isinstance(process.prior, Lengths):
         raise ValueError("the bound is that of the model of molecules itself: give the process without a fragment")
-    found, tokens = torch.full((len(molecules),), torch.nan), dict[int, Tensor]()
+    found, tokens = torch.full((len(molecules),), torch.nan, device="cpu", dtype=torch.float32), dict[int, Tensor]()
     for row, smiles in enumerate(molecules):
         try:
             tokens[row] = encode([smiles])

@@ -51,7 +51,7 @@ class RibosomeLoad:
             ValueError: If a sequence has another length than the network's, or a foreign letter.
         """
         if not len(sequences):
-            return torch.empty(0)
+            return torch.empty(0, device="cpu", dtype=torch.float32)
         RNA.check(sequences)
         for row, text in enumerate(sequences):
             if len(text) != self.network.length:
@@ -214,7 +214,7 @@ def _partners(structure: str) -> numpy.ndarray:
 
 
 def _scores(values: Sequence[float] | numpy.ndarray) -> Tensor:
-    return torch.as_tensor(numpy.asarray(values, dtype=numpy.float32))
+    return torch.from_numpy(numpy.array(values, dtype=numpy.float32))
 
 
 def _bundled(file: str, name: str, device: torch.device | str | None) -> RibosomeLoad:

@@ -51,7 +51,7 @@ def masked_sequences(
     check(length >= 1, f"length must be at least 1, got {length}")
     survival = survival or masked_log_linear()
     return Process(
-        prior=lambda n, rng: torch.full((n, length), len(alphabet)),
+        prior=lambda n, rng: torch.full((n, length), len(alphabet), device="cpu"),
         denoiser=from_logits(network, len(alphabet)),
         transition=transition or masked_ancestral(survival),
         times=time_grid(steps),
@@ -82,7 +82,7 @@ def _templates(process: Process, sequences: Sequence[str], masked: bool) -> Int6
 
 def _of_chains(tokens: Int64[Tensor, "k L"], n: int, rng: Rng) -> Int64[Tensor, "n L"]:
     """A sequence for each of n particles: chain i has sequence i, counted round."""
-    chains = torch.tensor(rng.ids) % len(tokens)
+    chains = torch.tensor(rng.ids, device="cpu") % len(tokens)
     return tokens[chains].repeat_interleave(n // len(rng), 0)
 
 
@@ -196,15 +196,15 @@ def bound_per_site(
         )
     n, count = len(x_0), free.sum(1, keepdim=True)
     rng = Rng(seed, range(LIKELIHOOD_BOUND, LIKELIHOOD_BOUND + n))
-    t = (torch.arange(samples) + rng.uniform((n, 1))) / samples
+    t = (torch.arange(samples, device="cpu") + rng.uniform((n, 1))) / samples
     # at least one mask in expectation: below that the estimator's variance explodes and its mean hardly changes
     t = t.maximum(1 / count).flatten()[:, None]
     clean, may = x_0.repeat_interleave(samples, 0), free.repeat_interleave(samples, 0)
     masked = (rng.uniform(clean.shape) < t) & may
     noisy = clean.masked_fill(masked, mask)
-    total = torch.empty(len(clean))
+    total = torch.empty(len(clean), device="cpu", dtype=torch.float32)
     with torch.no_grad():
-        for part in torch.arange(len(clean)).split(rows):  # type: ignore[no-untyped-call]
+        for part in torch.arange(len(clean), device="cpu").split(rows):  # type: ignore[no-untyped-call]
             posterior: Any = process.denoiser(noisy[part], process.times[0], ())
             log_p = posterior.log_p.gather(-1, clean[part][..., None])[..., 0]
             total[part] = (log_p.masked_fill(~masked[part], 0).sum(1) / t[part, 0]).float()

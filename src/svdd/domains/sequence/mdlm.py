@@ -5,11 +5,14 @@ networks, which are told apart by the names of their weights: the dilated convol
 transformer of the language models.
 """
 
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from svdd.chain.denoisers import Network, from_logits
 from svdd.chain.process import Process
@@ -20,7 +23,10 @@ from svdd.cost.batches import FullBatches, rows_at_once
 from svdd.domains.sequence.alphabets import DNA, RNA, Alphabet
 from svdd.domains.sequence.masked import masked_sequences
 from svdd.domains.sequence.mdlm_networks import DiffusionTransformer, DilatedDenoiser
-from svdd.networks.foreign_files import Checkpoint, check_names, few, read_checkpoint
+from svdd.domains.sequence.mdlm_settings import HEADS, LENGTHS, MASKS, TIMED, Told, check_settings, said, setting
+from svdd.networks.foreign_files import configuration_beside, few, read_content, weight_files
+from svdd.networks.foreign_layouts import Layout, by_name, check_names, layout, single
+from svdd.networks.foreign_settings import settings_of
 
 # A weight that only this network has.
 _NETWORKS: dict[str, Any] = {"convs.0.weight": DilatedDenoiser, "vocab_embed.embedding": DiffusionTransformer}
@@ -62,15 +68,23 @@ def mdlm(
     References:
         Sahoo et al., Simple and effective masked diffusion language models, arXiv 2406.07524.
     """
-    checkpoint = read_checkpoint(path)
-    timed = _timed(checkpoint, time_conditioning)
-    length = length or checkpoint.setting("model.length", "model_length")
-    if not isinstance(length, int):
-        raise ValueError(f"{checkpoint.path} does not say how long its designs are; give length=200, say")
-    network, averaged = _network(checkpoint, ema, heads)
-    symbols = network.symbols
-    call = _renumbered(_noise_conditioned(network.to(device), length, timed), mask_index, symbols)
-    about = {"name": f"mdlm:{checkpoint.path.name}", "weights": "average" if averaged else "last"}
+    checkpoint = _read(path)
+    said_timed = setting(checkpoint.settings, TIMED, bool) if time_conditioning is None else time_conditioning
+    length = length or setting(checkpoint.settings, LENGTHS, int)
+    told = Told(checkpoint.settings, steps, bool(said_timed), length)
+    check_settings(
+        checkpoint.file, told
+    )  # first, because what follows asks for options, which another model does not need
+    timed = _timed(checkpoint.file, said_timed)
+    if length is None:
+        raise ValueError(f"{checkpoint.file} does not say how long its designs are; give length=200, say")
+    network, notes = _network(checkpoint, ema, heads)
+    symbols, mask = network.symbols, _mask(checkpoint, mask_index, network.symbols)
+    unknown = check_settings(checkpoint.file, replace(told, symbols=symbols, layers=network.layers))
+    _say(checkpoint.file, unknown, notes)
+    call = _renumbered(_noise_conditioned(network.to(device), length, timed), mask, symbols)
+    about = {"name": f"mdlm:{checkpoint.file.name}"} | notes
+    about |= {"settings_not_known": said(unknown)} if unknown else {}
     letters = _alphabet(alphabet, symbols - 1)
     survival = masked_log_linear(_SMALLEST)
     if letters is not None:
@@ -78,7 +92,7 @@ def mdlm(
             call, letters, length=length, steps=steps, survival=survival, time_independent=not timed, about=about,
         )  # fmt: skip
     return Process(
-        prior=lambda n, rng: torch.full((n, length), symbols - 1),
+        prior=lambda n, rng: torch.full((n, length), symbols - 1, device="cpu"),
         denoiser=from_logits(call, symbols - 1),
         transition=masked_ancestral(survival),
         times=time_grid(steps),
@@ -87,73 +101,82 @@ def mdlm(
     )
 
 
-def _timed(checkpoint: Checkpoint, given: bool | None) -> bool:
-    """Whether the network is told the noise level; refuses other kinds of training."""
-    kind = checkpoint.setting("parameterization")
-    if kind not in (None, "subs"):
-        raise ValueError(f"{checkpoint.path} was trained with the {kind!r} parameterisation; only 'subs' can be loaded")
-    timed = checkpoint.setting("time_conditioning") if given is None else given
-    if not isinstance(timed, bool):
+class UnreadWarning(UserWarning):
+    """A checkpoint holds something that is not known here, and is not used."""
+
+
+@dataclass(frozen=True)
+class _Checkpoint:
+    """A file, where the network is in it, and what it says of its training."""
+
+    file: Path
+    found: Layout
+    settings: dict[str, Any]
+
+
+def _read(path: str | Path) -> _Checkpoint:
+    files = weight_files(path)
+    content = read_content(files)
+    found = layout(files[0], content, _NETWORKS, "network that can be read")
+    return _Checkpoint(files[0], found, settings_of(content, configuration_beside(files[0])))
+
+
+def _timed(file: Path, timed: bool | None) -> bool:
+    if timed is None:
         raise ValueError(
-            f"{checkpoint.path} does not say whether its network was trained with time; give time_conditioning=False, as "
+            f"{file} does not say whether its network was trained with time; give time_conditioning=False, as "
             "the released MDLM, DNA and RNA models were, or True"
         )
-    noise = checkpoint.setting("noise.type")
-    if timed and noise not in (None, "loglinear"):
-        raise ValueError(f"{checkpoint.path} was trained with time and {noise!r} noise; only 'loglinear' can be loaded")
     return timed
 
 
-def _network(checkpoint: Checkpoint, ema: bool, heads: int | None) -> tuple[Any, bool]:
-    """The network with its weights, and whether they are the moving average."""
-    kind, weights = _of_network(checkpoint)
-    told = checkpoint.setting("model.n_heads", "n_heads")
-    if heads is None and isinstance(told, int):
-        heads = told
+def _mask(checkpoint: _Checkpoint, given: int | None, symbols: int) -> int:
+    """The mask's number: as given, as the file says, or the last."""
+    mask = setting(checkpoint.settings, MASKS, int) if given is None else given
+    mask = symbols - 1 if mask is None else mask
+    if not 0 <= mask < symbols:
+        raise ValueError(f"mask_index must be one of the network's {symbols} symbols, 0 to {symbols - 1}, got {mask}")
+    return mask
+
+
+def _network(checkpoint: _Checkpoint, ema: bool, heads: int | None) -> tuple[Any, dict[str, Any]]:
+    """The network with its weights, and which they are."""
+    part, file = checkpoint.found.part, checkpoint.file
+    heads = setting(checkpoint.settings, HEADS, int) if heads is None else heads
     try:
         with torch.device("meta"):  # no initial weights, which would draw global random numbers
-            network = kind.shaped(weights, heads)
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"{checkpoint.path}: {error}") from error
-    weights = {name: value.float() for name, value in weights.items() if name not in _RECOMPUTED}
-    if ema and checkpoint.average is not None:
-        weights |= _averaged(network, checkpoint)
-    check_names(checkpoint.path, type(network).__name__, network.state_dict(), weights)
+            network = _NETWORKS[part.sign].shaped(part.weights, heads)
+    except (KeyError, ValueError, IndexError) as error:
+        lacks = (
+            f"it has no {error}, so it is cut short, or one of several shards" if isinstance(error, KeyError) else error
+        )
+        raise ValueError(f"{file}: {lacks}") from error
+    weights, stored = single({name: one for name, one in part.weights.items() if name not in _RECOMPUTED}, file)
+    average = by_name(checkpoint.found, dict(network.named_parameters())) if ema else {}
+    weights |= single(average, file)[0]
+    check_names(file, type(network).__name__, network.state_dict(), weights)
     try:
         network.load_state_dict(weights, assign=True)
     except RuntimeError as error:
-        raise ValueError(f"the weights of {checkpoint.path} do not fit one another: {error}") from error
-    return network.eval().requires_grad_(False), ema and checkpoint.average is not None
+        raise ValueError(f"the weights of {file} do not fit one another: {error}") from error
+    notes = {"weights": "average" if average or checkpoint.found.averaged else "last"}
+    notes |= {"stored_as": stored} if stored else {}
+    notes |= {"not_read": few(checkpoint.found.unread)} if checkpoint.found.unread and ema else {}
+    return network.eval().requires_grad_(False), notes
 
 
-def _of_network(checkpoint: Checkpoint) -> tuple[Any, dict[str, Tensor]]:
-    """The kind of network, and its own weights without the prefix they have in the file."""
-    found = {
-        name.removesuffix(sign): kind
-        for sign, kind in _NETWORKS.items()
-        for name in checkpoint.weights
-        if name == sign or name.endswith(f".{sign}")
-    }
-    prefix = next((p for p in ("backbone.", "", *found) if p in found), None)
-    if prefix is None:
-        raise ValueError(
-            f"{checkpoint.path} has none of {few(_NETWORKS)}, so it is neither network that can be read; it has "
-            f"{few(checkpoint.weights)}"
-        )
-    own = {k.removeprefix(prefix): v for k, v in checkpoint.weights.items() if k.startswith(prefix)}
-    return found[prefix], own
-
-
-def _averaged(network: nn.Module, checkpoint: Checkpoint) -> dict[str, Tensor]:
-    """The moving average by name: the file lists it in the order of the trained parameters."""
-    own, average = dict(network.named_parameters()), checkpoint.average or []
-    shapes = [tuple(value.shape) if isinstance(value, Tensor) else None for value in average]
-    if shapes != [tuple(parameter.shape) for parameter in own.values()]:
-        raise ValueError(
-            f"the moving average in {checkpoint.path} ({len(average)} tensors) does not fit the network's {len(own)} "
-            "parameters; give ema=False to use the last weights"
-        )
-    return {name: value.float() for name, value in zip(own, average, strict=True)}
+def _say(file: Path, unknown: Mapping[str, Any], notes: Mapping[str, Any]) -> None:
+    """Tells the user what is in a file and was not understood."""
+    if "not_read" in notes:
+        warnings.warn(
+            f"{file} holds what may be a moving average ({notes['not_read']}), in a form that is not known; the "
+            f"{notes['weights']} weights are used", UnreadWarning, stacklevel=3,
+        )  # fmt: skip
+    if unknown:
+        warnings.warn(
+            f"{file} says {said(unknown)}, which is not known here and was not used; look whether it is masked diffusion of "
+            "the kind that docs/checkpoints.md describes", UnreadWarning, stacklevel=3,
+        )  # fmt: skip
 
 
 def _alphabet(letters: str | None, vocabulary: int) -> Alphabet | None:
@@ -173,20 +196,16 @@ def _noise_conditioned(network: Any, length: int, timed: bool) -> Network:
 
     @torch.no_grad()
     def call(x: Tensor, t: Tensor, cond: Tree) -> Tensor:
-        sigma = -survival(t).log() if timed else torch.zeros(())
+        sigma = -survival(t).log() if timed else torch.zeros((), device="cpu", dtype=torch.float32)
         level = sigma.to(where, torch.float32)
         return batches(x.to(where), level).to(x.device)
 
     return call
 
 
-def _renumbered(call: Network, mask_index: int | None, symbols: int) -> Network:
+def _renumbered(call: Network, mask: int, symbols: int) -> Network:
     """The same network for tokens that are numbered with the mask last."""
-    if mask_index is None or mask_index == symbols - 1:
+    if mask == symbols - 1:
         return call
-    if not 0 <= mask_index < symbols:
-        raise ValueError(
-            f"mask_index must be one of the network's {symbols} symbols, 0 to {symbols - 1}, got {mask_index}"
-        )
-    theirs = torch.tensor([*range(mask_index), *range(mask_index + 1, symbols), mask_index])
-    return lambda x, t, cond: call(theirs[x], t, cond)[..., theirs]
+    theirs = torch.tensor([*range(mask), *range(mask + 1, symbols), mask], device="cpu")
+    return lambda x, t, cond: call(theirs.to(x.device)[x], t, cond)[..., theirs.to(x.device)]

@@ -60,7 +60,7 @@ class DilatedDenoiser(nn.Module):
 
     def __init__(self, symbols: int, width: int, kernel: int, stacks: int) -> None:
         super().__init__()
-        self.symbols = symbols
+        self.symbols, self.layers = symbols, len(_DILATIONS) * stacks
         dilations = [dilation for dilation in _DILATIONS for _ in range(stacks)]
 
         def convolution(channels: int, dilation: int = 1) -> nn.Conv1d:
@@ -162,7 +162,7 @@ class DiffusionTransformer(nn.Module):
         self, symbols: int, width: int, conditioning: int, heads: int, blocks: int, frequencies: int, ratio: int
     ) -> None:
         super().__init__()
-        self.symbols, self.frequencies = symbols, frequencies
+        self.symbols, self.frequencies, self.layers = symbols, frequencies, blocks
         self.vocab_embed = nn.ParameterDict({"embedding": torch.empty(symbols, width)})
         embedding = (nn.Linear(frequencies, conditioning), nn.SiLU(), nn.Linear(conditioning, conditioning))
         self.sigma_map = nn.ModuleDict({"mlp": nn.Sequential(*embedding)})

@@ -54,7 +54,7 @@ class SequenceReward:
         Raises:
             ValueError: If a sequence is empty or holds a letter that is not in the alphabet.
         """
-        scores = torch.empty(len(sequences))
+        scores = torch.empty(len(sequences), device="cpu", dtype=torch.float32)
         if not len(sequences):
             return scores
         self.alphabet.check(sequences)
@@ -89,6 +89,6 @@ def gc_content(target: float = 0.5) -> Callable[[Sequence[str]], Tensor]:
     def reward(sequences: Sequence[str]) -> Tensor:
         _NUCLEOTIDES.check(sequences)
         shares = [sum(text.upper().count(letter) for letter in "GC") / len(text) for text in sequences]
-        return -(torch.tensor(shares, dtype=torch.float32) - target).abs()
+        return -(torch.tensor(shares, dtype=torch.float32, device="cpu") - target).abs()
 
     return reward

@@ -95,9 +95,9 @@ def uniform_elbo_per_site(
     assert isinstance(process.kind, SequenceKind), "a uniform model makes sequences"
     clean = process.kind.alphabet.encode(sequences)
     rng = Rng(seed, range(LIKELIHOOD_BOUND, LIKELIHOOD_BOUND + len(clean)))
-    draws = (torch.arange(samples) + rng.uniform((len(clean), 1))) / samples
+    draws = (torch.arange(samples, device="cpu") + rng.uniform((len(clean), 1))) / samples
     steps = (draws * process.steps).long().clamp(max=process.steps - 1)
-    total = torch.zeros(len(clean), dtype=torch.float64)
+    total = torch.zeros(len(clean), dtype=torch.float64, device="cpu")
     noise = rng.uniform((len(clean), samples, 2, clean.shape[1]))
     for k in steps.unique().tolist():
         row, draw = (steps == k).nonzero().T

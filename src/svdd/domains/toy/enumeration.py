@@ -25,20 +25,20 @@ _SPACING = 0.25  # of the quadrature in log u; the integrands are analytic, so t
 
 def all_strings(length: int, symbols: int) -> Int64[Tensor, "S L"]:
     """All strings of `length` symbols in lexicographic order, first site slowest."""
-    axes = [torch.arange(symbols)] * length
+    axes = [torch.arange(symbols, device="cpu")] * length
     return torch.stack([axis.flatten() for axis in torch.meshgrid(*axes, indexing="ij")], 1)
 
 
 def place(x: Int64[Tensor, "n L"], symbols: int) -> Int64[Tensor, " n"]:
     """Where the rows of `x` stand among `all_strings`."""
-    weights = symbols ** torch.arange(x.shape[1] - 1, -1, -1)
+    weights = symbols ** torch.arange(x.shape[1] - 1, -1, -1, device="cpu")
     return (x * weights).sum(1)
 
 
 def _joint(sites: Categorical) -> Float[Tensor, "n Y"]:
     """The law of whole strings under independent sites."""
     p = sites.log_p.softmax(-1)
-    joint = torch.ones(len(p), 1, dtype=torch.float64)
+    joint = torch.ones(len(p), 1, dtype=torch.float64, device="cpu")
     for i in range(p.shape[1]):
         joint = (joint[:, :, None] * p[:, i, None, :]).flatten(1)
     return joint
@@ -51,7 +51,7 @@ def _floored_exp(exponent: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 
 def _softmax_choice(kernel: Float[Tensor, "S Y"], log_w: Float[Tensor, " Y"], candidates: int) -> Float[Tensor, "S Y"]:
     lowest = float(log_w[log_w > -torch.inf].min())
-    log_u = torch.arange(-40.0, 16.0 - lowest, _SPACING, dtype=torch.float64)
+    log_u = torch.arange(-40.0, 16.0 - lowest, _SPACING, dtype=torch.float64, device="cpu")
     scaled = (log_w[:, None] + log_u).exp()
     laplace = kernel @ _floored_exp(-scaled)
     nobody = _floored_exp((candidates - 1) * laplace.log())
@@ -62,7 +62,7 @@ def _argmax_choice(
     kernel: Float[Tensor, "S Y"], value: Float[Tensor, " Y"], candidates: int | float
 ) -> Float[Tensor, "S Y"]:
     _, level = torch.unique(value, return_inverse=True)
-    mass = torch.zeros(len(kernel), int(level.max()) + 1, dtype=torch.float64).index_add(1, level, kernel)
+    mass = torch.zeros(len(kernel), int(level.max()) + 1, dtype=torch.float64, device="cpu").index_add(1, level, kernel)
     below = torch.nn.functional.pad(mass.cumsum(1), (1, 0))
     won = (below / below[:, -1:]).pow(candidates).diff(dim=1)
     share = torch.where(mass > 0, won / mass.clamp(min=1e-300), 0.0)
@@ -180,7 +180,9 @@ class Enumerable:
     def soft_values(self, temperature: float) -> list[Tensor]:
         r"""Tables of $v_k = a \log E[e^{r/a} | x_k]$ by the soft Bellman recursion; $E[r | x_k]$ at infinite temperature."""
         # Masked states cannot be final: any finite number does for them.
-        tables = [torch.zeros(len(self.states), dtype=torch.float64).index_copy(0, self._finished, self.rewards)]
+        tables = [
+            torch.zeros(len(self.states), dtype=torch.float64, device="cpu").index_copy(0, self._finished, self.rewards)
+        ]
         for step in reversed(range(self.process.steps)):
             tables.append(_log_mean_exp(self.kernel(step), tables[-1], temperature))
         return tables[::-1]

@@ -50,13 +50,13 @@ def masked(
     """
 
     def prior(n: int, rng: Rng) -> Tree:
-        return torch.full((n, length), vocabulary)
+        return torch.full((n, length), vocabulary, device="cpu")
 
     denoiser = _masked_denoiser(data, length, vocabulary)
     transition = masked_ancestral(masked_log_linear())
     about = {"name": "toy-masked"}
     process = Process(prior, denoiser, transition, time_grid(steps), time_independent=True, kind=TOKENS, about=about)
-    start = torch.zeros((vocabulary + 1) ** length, dtype=torch.float64)
+    start = torch.zeros((vocabulary + 1) ** length, dtype=torch.float64, device="cpu")
     start[-1] = 1.0
     return Enumerable(process, length, vocabulary, vocabulary + 1, start, data, rewards)
 
@@ -91,8 +91,10 @@ def uniform(steps: int = 6) -> Enumerable:
 
 def one_step() -> Enumerable:
     """One choice among three tokens, small enough for paper: p = (.5, .3, .2), reward log (1, 2, 4)."""
-    p = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
-    return masked(p, torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64).log(), length=1, vocabulary=3, steps=1)
+    p = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64, device="cpu")
+    return masked(
+        p, torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64, device="cpu").log(), length=1, vocabulary=3, steps=1
+    )
 
 
 def enumerable_a(steps: int = 8) -> Enumerable:
@@ -134,8 +136,8 @@ def independent_tokens(steps: int = 10) -> Enumerable:
     """Five independent sites of four tokens: the factorised posterior is exact, and so is `mean_field_value`."""
     length, vocabulary = 5, 4
     generator = torch.Generator().manual_seed(3)
-    log_p = torch.randn(length, vocabulary, generator=generator, dtype=torch.float64).log_softmax(-1)
+    log_p = torch.randn(length, vocabulary, generator=generator, dtype=torch.float64, device="cpu").log_softmax(-1)
     x = all_strings(length, vocabulary)
-    data = log_p[torch.arange(length), x].sum(1).exp()
+    data = log_p[torch.arange(length, device="cpu"), x].sum(1).exp()
     rewards = ((x[:, :-1] == 0) & (x[:, 1:] == 1)).sum(1) + (x[:, 0] == x[:, -1])
     return masked(data, rewards.double(), length, vocabulary, steps)

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from svdd.chain import transitions
+from svdd.chain.defaults import as_tensor
 from svdd.chain.denoisers import substituted
 from svdd.chain.designs import TensorKind
 from svdd.chain.distributions import Categorical, Normal, Product
@@ -67,7 +68,13 @@ class Quadratic:
     def before(self, gain: float, variance: float, temperature: float) -> "Quadratic":
         r"""$x \mapsto a \log E[e^{r(y)/a}]$ for $y \sim N(gx, S)$, a quadratic again."""
         d = 1 + variance * self.curvature / temperature
-        constant = float(self.log_mean_exp(torch.zeros(()), torch.tensor(variance).double(), temperature))
+        constant = float(
+            self.log_mean_exp(
+                torch.zeros((), device="cpu", dtype=torch.float32),
+                torch.tensor(variance, device="cpu", dtype=torch.float32).double(),
+                temperature,
+            )
+        )
         return Quadratic(gain * self.slope / d, gain**2 * self.curvature / d, constant)
 
 
@@ -90,9 +97,9 @@ class Gaussian:
     @cached_property
     def gains(self) -> list[tuple[float, float]]:
         """Gain and noise variance of every step: $x_s = g x_t + N(0, S)$."""
-        one = torch.ones(1, 1, dtype=torch.float64)
+        one = torch.ones(1, 1, dtype=torch.float64, device="cpu")
         kernels = [cast(Normal, Particles(self.process, k, one).kernel) for k in range(self.process.steps)]
-        return [(float(kernel.mean), float(torch.as_tensor(kernel.std)) ** 2) for kernel in kernels]
+        return [(float(kernel.mean), float(as_tensor(kernel.std)) ** 2) for kernel in kernels]
 
     @cached_property
     def ahead(self) -> list[tuple[float, float]]:
@@ -110,8 +117,11 @@ class Gaussian:
 
     def log_z(self, temperature: float) -> float:
         r"""$\log E[e^{r/a}]$ under the pretrained chain."""
-        variance = torch.tensor(self.variance(), dtype=torch.float64)
-        return float(self.reward.log_mean_exp(torch.zeros(()), variance, temperature)) / temperature
+        variance = torch.tensor(self.variance(), dtype=torch.float64, device="cpu")
+        return (
+            float(self.reward.log_mean_exp(torch.zeros((), device="cpu", dtype=torch.float32), variance, temperature))
+            / temperature
+        )
 
     def tilted(self, temperature: float) -> tuple[float, float]:
         """Mean and variance of the target, a normal law."""
@@ -124,7 +134,7 @@ class Gaussian:
 
     def posterior_mean_values(self) -> list[Quadratic]:
         """The reward of the denoiser's mean after each number of steps: `posterior_mean`."""
-        one = torch.ones(1, 1, dtype=torch.float64)
+        one = torch.ones(1, 1, dtype=torch.float64, device="cpu")
         guesses = [float(self.process.denoiser(one, t, ()).mode()) for t in self.process.times[:-1]]
         return [self.reward.before(guess, 0.0, 1.0) for guess in (*guesses, 1.0)]
 
@@ -140,7 +150,7 @@ class Gaussian:
             values: what it believes the values to be, after each number of steps.
             temperature: a, above 0.
         """
-        mean, variance = (torch.tensor(v, dtype=torch.float64) for v in (0.0, 1.0))
+        mean, variance = (torch.tensor(v, dtype=torch.float64, device="cpu") for v in (0.0, 1.0))
         mean, variance = values[0].tilted(mean, variance, temperature)
         for (gain, noise), value in zip(self.gains, values[1:], strict=True):
             d = 1 + noise * value.curvature / temperature
@@ -158,7 +168,7 @@ class Gaussian:
         """
         if self.reward.curvature:
             raise ValueError("the picks of different steps are independent only for a linear reward")
-        z = torch.linspace(-9, 9, 721, dtype=torch.float64)
+        z = torch.linspace(-9, 9, 721, dtype=torch.float64, device="cpu")
         base = (-(z**2) / 2).softmax(0)[None]
         mean, variance = 0.0, self.ahead[0][0] ** 2
         for (_, noise), (to_end, _) in zip(self.gains, self.ahead[1:], strict=True):
@@ -297,9 +307,11 @@ def mixture(steps: int = 20, reward: Quadratic | None = None) -> Mixture:
         steps: T.
         reward: r(x) = x unless given.
     """
-    w, mean, std = (torch.tensor([row], dtype=torch.float64) for row in ([0.3, 0.7], [-2.0, 1.5], [0.5, 0.8]))
+    w, mean, std = (
+        torch.tensor([row], dtype=torch.float64, device="cpu") for row in ([0.3, 0.7], [-2.0, 1.5], [0.5, 0.8])
+    )
     data, schedule = NormalMixture(w.log(), mean, std), vp_cosine()
-    alpha, sigma = schedule(torch.ones((), dtype=torch.float64))
+    alpha, sigma = schedule(torch.ones((), dtype=torch.float64, device="cpu"))
     noised = NormalMixture(data.log_w, alpha * mean, (alpha**2 * std**2 + sigma**2).sqrt())
 
     def prior(n: int, rng: Rng) -> Tree:
@@ -351,10 +363,10 @@ class NodesAndEdges:
 def product(steps: int = 20) -> NodesAndEdges:
     """A node as in `gaussian_linear`, and two independent edges of three tokens each."""
     nodes, mask = gaussian_linear(steps), 3
-    p = torch.tensor([[0.3, 0.5, 0.2], [0.6, 0.1, 0.3]], dtype=torch.float64)
+    p = torch.tensor([[0.3, 0.5, 0.2], [0.6, 0.1, 0.3]], dtype=torch.float64, device="cpu")
 
     def prior(n: int, rng: Rng) -> Tree:
-        return {"nodes": _standard(n, rng), "edges": torch.full((n, 2), mask)}
+        return {"nodes": _standard(n, rng), "edges": torch.full((n, 2), mask, device="cpu")}
 
     def denoiser(x: Tree, t: Tensor, cond: Tree) -> Product:
         edges = substituted(p.log().expand(len(x["edges"]), 2, 3), x["edges"], mask)

@@ -135,3 +135,85 @@ def test_the_stand_in_is_a_dictionary_with_attributes():
     made = easydict().EasyDict({"a": {"b": 1}})
     assert made.a.b == 1
     assert json.dumps(made) == '{"a": {"b": 1}}'
+
+
+# --- what trainers do to weights -----------------------------------------------------------------------------------
+
+
+def averaged(content, as_names=False):
+    """The content with averages that are half of the weights, as the project or as another one keeps them."""
+    states = {part: content[f"{part}_state_dict"] for part in ("x", "adj")}
+    if as_names:
+        return content | {
+            f"ema_{part}": {f"module.{k}": v * 0.5 for k, v in state.items()} for part, state in states.items()
+        }
+    lists = {part: [value * 0.5 for value in state.values()] for part, state in states.items()}
+    return content | {f"ema_{part}": {"decay": 0.999, "num_updates": 3, "shadow_params": lists[part]} for part in lists}
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "module._orig_mod."])
+def test_prefixes_of_trainers_are_taken_off(tmp_path, prefix):
+    content = checkpoint()
+    named = {
+        f"{part}_state_dict": {f"{prefix}{k}": v for k, v in content[f"{part}_state_dict"].items()}
+        for part in ("x", "adj")
+    }
+    torch.save(content | named, tmp_path / "a.pth")
+    files = [tmp_path / "a.pth", write_safetensors(tmp_path / "b.safetensors", content=content | named)]
+    for made in map(read_graph_checkpoint, files):
+        assert made.x.keys() == content["x_state_dict"].keys()
+        assert all(torch.equal(made.adj[name], one) for name, one in content["adj_state_dict"].items())
+
+
+@pytest.mark.parametrize("as_names", [False, True])
+def test_averages_are_taken_where_they_are_wanted(tmp_path, as_names):
+    content = checkpoint()
+    torch.save(averaged(content, as_names), tmp_path / "a.pth")
+    half = read_graph_checkpoint(tmp_path / "a.pth", ema=True)
+    last = read_graph_checkpoint(tmp_path / "a.pth", ema=False)
+    assert (half.weights, last.weights) == ("average", "last")
+    for name, one in content["x_state_dict"].items():
+        assert torch.equal(half.x[name], one * 0.5)
+        assert torch.equal(last.x[name], one)
+    assert gdss(str(tmp_path / "a.pth"), ema=True).about["weights"] == "average"
+    assert gdss(str(tmp_path / "a.pth"), ema=False).about["weights"] == "last"
+
+
+def test_an_average_that_nobody_asked_for_is_said(tmp_path):
+    torch.save(averaged(checkpoint()), tmp_path / "a.pth")
+    with pytest.warns(UserWarning, match=r"holds moving averages .*the last weights are used.* ema=True or ema=False"):
+        assert gdss(str(tmp_path / "a.pth")).about["weights"] == "last"
+
+
+def test_the_checkpoint_says_what_it_is_sampled_with(tmp_path):
+    content = checkpoint()
+    content["model_config"]["sample"] = {"use_ema": True}
+    torch.save(averaged(content), tmp_path / "a.pth")
+    assert gdss(str(tmp_path / "a.pth")).about["weights"] == "average"
+
+
+def test_averages_that_are_not_there_or_do_not_fit(tmp_path):
+    torch.save(checkpoint(), tmp_path / "a.pth")
+    with pytest.raises(ValueError, match=r"has no moving average ema_x, ema_adj; leave out ema for the last weights"):
+        gdss(str(tmp_path / "a.pth"), ema=True)
+    content = averaged(checkpoint())
+    content["ema_adj"]["shadow_params"].pop()
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(
+        ValueError, match=r"the moving average .* does not fit the network's \d+ parameters; give ema=False"
+    ):
+        gdss(str(tmp_path / "a.pth"), ema=True)
+
+
+def test_weights_in_half_precision_are_said_to_be(tmp_path):
+    content = checkpoint()
+    for part in ("x", "adj"):
+        content[f"{part}_state_dict"] = {name: one.half() for name, one in content[f"{part}_state_dict"].items()}
+    torch.save(content, tmp_path / "a.pth")
+    assert gdss(str(tmp_path / "a.pth")).about["stored_as"] == "float16"
+
+
+def test_a_pointer_is_no_checkpoint(tmp_path):
+    (tmp_path / "a.pth").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00ff\nsize 123456\n")
+    with pytest.raises(ValueError, match=r"a\.pth is a Git LFS pointer of 123,456 bytes"):
+        read_graph_checkpoint(tmp_path / "a.pth")

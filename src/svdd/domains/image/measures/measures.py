@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
+from svdd.chain.defaults import as_tensor
 from svdd.decoding.result import Result
 from svdd.domains.image.measures import distances as images
 from svdd.domains.image.measures.distances import ImageFeatures, ImageReference
@@ -156,7 +157,7 @@ def _look(name: str, pixels: Any, notes: list[str]) -> Float[ndarray, " n"]:
     found = optional(lambda: load_reward(name), notes)
     if found is None:
         return numpy.full(len(pixels), numpy.nan)
-    return torch.as_tensor(found(pixels)).double().cpu().numpy()  # type: ignore[no-any-return]
+    return as_tensor(found(pixels)).double().cpu().numpy()  # type: ignore[no-any-return]
 
 
 def _groups(result: Result) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from svdd.chain.defaults import as_tensor
 from svdd.chain.distributions import Dirac, Distribution, Normal
 from svdd.chain.tree import take
 
@@ -60,7 +61,7 @@ class Kernel:
     def grid(self) -> Float[Tensor, " T1"]:
         """The times, from noise to 0."""
         inside = (self.timesteps.double() + 1) / self.config.num_train_timesteps
-        return torch.cat([inside, torch.zeros(1, dtype=torch.float64)])
+        return torch.cat([inside, torch.zeros(1, dtype=torch.float64, device="cpu")])
 
     def index(self, t: Float[Tensor, ""]) -> int:
         """The place of a time in the grid.
@@ -93,7 +94,7 @@ class Kernel:
         """p(x_s | x_t) for two times of the grid; a `svdd.chain.Transition`."""
         assert isinstance(prediction, Prediction), "a kernel steps from its own predictions"
         mean, std = self.step(wide(x), prediction, self.index(t), self.index(s))
-        return Normal(mean, torch.where(torch.as_tensor(std) > _NO_NOISE, std, 0.0).to(mean))
+        return Normal(mean, torch.where(as_tensor(std) > _NO_NOISE, std, 0.0).to(mean))
 
     def x0_of(self, output: Tensor, k: int, x: Tensor) -> Tensor:
         """The look-ahead at step k."""

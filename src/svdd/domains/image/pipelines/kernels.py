@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from svdd.chain.defaults import as_tensor
 from svdd.chain.distributions import Normal
 from svdd.chain.flows import Velocity, cps
 from svdd.domains.image.pipelines.kernel import Kernel, Prediction, wide
@@ -43,7 +44,7 @@ class _VariancePreserving(Kernel):
         check_known("prediction_type", self.config.prediction_type, _X0_OF)
         self._table: Tensor = scheduler.alphas_cumprod.cpu()
         self._stride = self.config.num_train_timesteps // (scheduler.num_inference_steps or len(self.timesteps))
-        self._last: Tensor = getattr(scheduler, "final_alpha_cumprod", torch.tensor(1.0)).cpu()
+        self._last: Tensor = getattr(scheduler, "final_alpha_cumprod", torch.tensor(1.0, device="cpu")).cpu()
 
     def _bar(self, k: int) -> Tensor:
         return self._table[int(self.timesteps[k])] if k < len(self.timesteps) else self._last
@@ -87,7 +88,7 @@ class Ddpm(_VariancePreserving):
 
     def __init__(self, scheduler: Any, eta: int | float | None = None) -> None:
         super().__init__(scheduler, eta)
-        self._last = torch.tensor(1.0)
+        self._last = torch.tensor(1.0, device="cpu")
         if self.config.variance_type == "fixed_large_log":
             raise ValueError('variance_type="fixed_large_log" has no standard deviation; use "fixed_large"')
 
@@ -130,7 +131,7 @@ class Lcm(_VariancePreserving):
 
     def step(self, x: Tensor, prediction: Prediction, k: int, j: int) -> tuple[Tensor, Tensor]:
         if j == len(self.timesteps):
-            return prediction.x, torch.tensor(0.0)
+            return prediction.x, torch.tensor(0.0, device="cpu", dtype=torch.float32)
         bar_s = self._bar(j)
         return bar_s.sqrt() * prediction.x, (1 - bar_s).sqrt()
 
@@ -181,7 +182,7 @@ class FlowMatchEuler(Kernel):
         velocity: Any = Velocity(prediction.x, wide(prediction.output))
         step = cps(self.eta)(x, velocity, self._sigmas[k], self._sigmas[j])
         assert isinstance(step, Normal)
-        return step.mean, torch.as_tensor(step.std)
+        return step.mean, as_tensor(step.std)
 
 
 KERNELS: dict[str, Callable[..., Kernel]] = {

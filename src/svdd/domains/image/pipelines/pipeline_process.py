@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from svdd.chain.defaults import as_tensor
 from svdd.chain.distributions import Dirac, Distribution, Normal, Product
 from svdd.chain.process import Process
 from svdd.chain.rng import Rng
@@ -152,7 +153,7 @@ def _place(kernel: Kernel, question: Question) -> int:
     for name in _UNKNOWN_OPTIONS:
         if question.options.get(name) not in (None, False):
             raise ValueError(f"the pipeline steps with {name}, which cannot be steered; leave it out")
-    timestep = torch.as_tensor(question.timestep).cpu()
+    timestep = as_tensor(question.timestep).cpu()
     place = (kernel.timesteps == timestep).nonzero().flatten().tolist() if timestep.numel() == 1 else []
     if len(place) > 1:
         raise ValueError(

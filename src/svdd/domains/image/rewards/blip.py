@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from svdd.chain.defaults import as_usual
 from svdd.domains.image.pixels import Images
 from svdd.domains.image.rewards import weights as checkpoints
 from svdd.domains.image.rewards.clip import MEAN, STD
@@ -28,6 +29,9 @@ _RULES: checkpoints.Rules = [
 ]
 
 
+_SIGNS = ["blip.visual_encoder.pos_embed"]
+
+
 class Blip:
     """BLIP's networks of images and texts and a head, from one published file.
 
@@ -43,6 +47,7 @@ class Blip:
         ValueError: for what cannot be loaded or does not fit.
     """
 
+    @as_usual
     def __init__(
         self, path: str, weights: str, device: str | None = None, dtype: str | torch.dtype = "float32", batch: int = 16
     ) -> None:
@@ -54,7 +59,7 @@ class Blip:
             raise ValueError(
                 "image-reward needs weights=, the file ImageReward.pt: path gives sizes and tokenizer alone"
             )
-        blip, head = _parts(checkpoints.read_weights(weights))
+        blip, head = _parts(checkpoints.read_weights(weights, _SIGNS, "ImageReward"))
         size = _size(blip, config.vision_config.patch_size, weights)
         config.vision_config.image_size = size
         unused = ("vision_proj.", "text_proj.", "itm_head.")
@@ -66,6 +71,7 @@ class Blip:
         self.inputs = ImageInputs(size, (size, size), MEAN, STD)
         self.device, self.batch = device, batch
 
+    @as_usual
     def __call__(self, images: Images, prompts: Sequence[str]) -> Float[Tensor, " n"]:
         """The normalised answer of the head for each image with its prompt."""
         images = images if self.device is None else images.to(self.device)

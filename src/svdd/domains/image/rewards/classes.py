@@ -80,7 +80,7 @@ def _fixed(images: Images, *, logits: Callable[[Images], Tensor], number: int) -
 def _prompted(
     images: Images, prompts: Sequence[str], *, logits: Callable[[Images], Tensor], classes: Sequence[str]
 ) -> Float[Tensor, " n"]:
-    numbers = torch.tensor([_class_of(prompt, classes) for prompt in prompts])
+    numbers = torch.tensor([_class_of(prompt, classes) for prompt in prompts], device="cpu")
     found = logits(images).log_softmax(1)
     return found.gather(1, numbers.to(found.device)[:, None])[:, 0]
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from svdd.chain.defaults import as_usual
 from svdd.domains.image.pixels import Images
 from svdd.domains.image.rewards import weights as checkpoints
 from svdd.domains.image.rewards.inputs import ImageInputs
@@ -28,6 +29,7 @@ _IMAGE: checkpoints.Rules = [
     (r"^ln_post\.", "post_layernorm."),
     *_BLOCK,
 ]
+_SIGNS = ["visual.conv1.weight"]
 _TEXT: checkpoints.Rules = [
     (r"^positional_embedding$", "embeddings.position_embedding.weight"),
     (r"^token_embedding\.", "embeddings.token_embedding."),
@@ -53,6 +55,7 @@ class Clip:
         ValueError: for what cannot be loaded, and for what is no CLIP model.
     """
 
+    @as_usual
     def __init__(
         self,
         path: str,
@@ -70,7 +73,7 @@ class Clip:
         if weights is None:
             self.model = checkpoints.loaded(library.CLIPModel.from_pretrained, path, "a CLIP model")
         else:
-            renamed = from_open_clip(checkpoints.read_weights(weights))
+            renamed = from_open_clip(checkpoints.read_weights(weights, _SIGNS, "CLIP by open_clip's names"))
             self.model = checkpoints.filled(library.CLIPModel, config, renamed, weights)
         self.model = self.model.eval().requires_grad_(False).to(checkpoints.named_type(dtype))
         self.inputs = clip_inputs(home, config.vision_config.image_size)
@@ -84,6 +87,7 @@ class Clip:
         """What the model multiplies cosines by."""
         return float(self.model.logit_scale.float().exp())
 
+    @as_usual
     def images(self, images: Images) -> Float[Tensor, "n d"]:
         """A unit vector of every image."""
         images = images if self.device is None else images.to(self.device)
@@ -92,6 +96,7 @@ class Clip:
         parts = [_vectors(model.get_image_features(pixel_values=pixels)) for pixels in inputs]
         return functional.normalize(torch.cat(parts), dim=-1)
 
+    @as_usual
     def texts(self, texts: Sequence[str]) -> Float[Tensor, "n d"]:
         """A unit vector of every text, where the images were last; equal texts are read once."""
         unique = list(dict.fromkeys(texts))
@@ -130,10 +135,9 @@ def clip_inputs(home: str, size: int) -> ImageInputs:
 
 def from_open_clip(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights by the names that transformers has for them, from those of open_clip."""
-    plain = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
-    image = {name.removeprefix("visual."): one for name, one in plain.items() if name.startswith("visual.")}
-    rest = {name: one for name, one in plain.items() if not name.startswith("visual.")}
-    made = {"logit_scale": rest.pop("logit_scale", torch.tensor(0.0))}
+    image = {name.removeprefix("visual."): one for name, one in weights.items() if name.startswith("visual.")}
+    rest = {name: one for name, one in weights.items() if not name.startswith("visual.")}
+    made = {"logit_scale": rest.pop("logit_scale", torch.tensor(0.0, device="cpu", dtype=torch.float32))}
     for half, matrix, into in ((image, "proj", "visual_projection"), (rest, "text_projection", "text_projection")):
         if matrix in half:
             made[f"{into}.weight"] = half.pop(matrix).T.contiguous()

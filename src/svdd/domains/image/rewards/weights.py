@@ -1,15 +1,21 @@
 """Networks of image rewards: found in a folder, a file or a hub that the user names, and never anywhere else."""
 
 import re
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Collection, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from svdd.chain.defaults import as_usual
+from svdd.first_bytes import check_content
 from svdd.messages import module_of
+from svdd.networks.foreign_files import check_downloaded, read_content, weight_files
+from svdd.networks.foreign_layouts import check_precise, layout
 
 Rules = list[tuple[str, str]]
 _BUFFERS = ("position_ids", "attn_mask")  # endings of names of what is no weight, but is in some files
@@ -34,11 +40,18 @@ def loaded(load: Callable[..., Any], path: str, what: str, **options: Any) -> An
         **options: of `load`.
 
     Raises:
-        ValueError: if there is no such thing.
+        ValueError: if there is no such thing, or its files were not fetched.
     """
     try:
         return load(path, **options)
-    except (OSError, ValueError, KeyError) as error:  # what transformers and the hub raise
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        RuntimeError,
+        SafetensorError,
+    ) as error:  # what transformers and the hub raise
+        check_downloaded(path)
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ValueError(f"{what} cannot be loaded from {path}: {lines[0]}") from error
 
@@ -76,32 +89,36 @@ def loaded_tokenizer(path: str, size: int, what: str) -> Any:
     return found
 
 
-def read_weights(path: str) -> dict[str, Tensor]:
-    """The tensors of a file, as data only: nothing in it is run.
+def read_weights(path: str, signs: Collection[str] = (), kind: str = "") -> dict[str, Tensor]:
+    """The tensors of a network in a file, as data only: nothing in it is run.
 
     Args:
-        path: a `.safetensors` file or one of torch (`.pt`, `.pth`, `.bin`), local, or in a hub as `owner/repository/file`. A
-            dictionary inside under `state_dict` or `model` is taken for the weights.
+        path: a `.safetensors` file or one of torch (`.pt`, `.pth`, `.bin`), one shard of several or their index, local, or in
+            a hub as `owner/repository/file`. Dictionaries inside (`state_dict`, `model`) and prefixes are looked through.
+        signs: names of weights, of which the network has one; none to take all tensors of the file.
+        kind: of network, for messages.
 
     Raises:
         ValueError: if there is no such file, or it holds something else.
     """
-    file = Path(path) if Path(path).is_file() else Path(_from_hub(path))
+    file = Path(path).expanduser()
+    file = file if file.is_file() else Path(_from_hub(path))
+    check_content(file, accepted=["zip", "hdf5"])
     try:
-        if file.suffix == ".safetensors":
-            from safetensors.torch import load_file
+        files = weight_files(file)
+        content = read_content(files)
+    except ValueError as error:
+        raise ValueError(f"{path} holds no weights that can be read without running code: {error}") from error
+    if not content:
+        return {}
+    found = layout(files[0], content, signs, kind)
+    if found.averages or found.unread:
+        warnings.warn(f"{path} holds a moving average of its weights too, which is not used", UserWarning, stacklevel=3)
+    check_precise(found.part.weights, files[0])
+    return found.part.weights
 
-            return load_file(file)
-        found = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # damage shows as any of several errors of pickle, zip, safetensors and torch
-        raise ValueError(f"{path} holds no weights that can be read without running code: {error!r:.160}") from error
-    for key in ("state_dict", "model"):
-        found = found[key] if isinstance(found, Mapping) and isinstance(found.get(key), Mapping) else found
-    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise ValueError(f"{path} holds a {type(found).__name__}, not named tensors")
-    return dict(found)
 
-
+@as_usual
 def linear_head(weights: Mapping[str, Tensor], path: str) -> nn.Sequential:
     """A stack of linear layers without activations, of whatever sizes the weights have.
 

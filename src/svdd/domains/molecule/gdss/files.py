@@ -17,11 +17,15 @@ from torch import Tensor
 from svdd.domains.molecule.gdss.networks import HEADS, WIDTH, ScoreNetworkA, ScoreNetworkX, ScoreNetworkX_GMH
 from svdd.domains.molecule.gdss.steps import VE, VP, Noise
 from svdd.messages import check
-from svdd.networks.foreign_files import check_names, few, read_strictly
+from svdd.networks.foreign_files import METADATA, few, read_content, weight_files
+from svdd.networks.foreign_layouts import by_name, check_names, layout, single
 from svdd.user_files import text_of_file
 
 NETWORKS: dict[str, Any] = {one.__name__: one for one in (ScoreNetworkA, ScoreNetworkX, ScoreNetworkX_GMH)}
 _SETTINGS = ("model_config", "params_x", "params_adj")
+# Beginnings of names in a safetensors file, and what they are in a .pth.
+_PLACES = {"x": "x_state_dict", "adj": "adj_state_dict", "ema_x": "ema_x", "ema_adj": "ema_adj"}
+_SIGN = "final.linears.0.weight"
 # Settings that all published checkpoints share, and that the networks here do not vary.
 _FIXED = {"nhid": WIDTH, "adim": WIDTH, "num_heads": HEADS, "conv": "GCN", "c_init": 2, "depth": 2}
 
@@ -40,6 +44,9 @@ class GraphCheckpoint:
         adj: those of the network of bonds.
         noise_x: of node features, with the steps of the sampler.
         noise_adj: of bonds.
+        weights: which they are, `last` or `average`.
+        unused: whether the file has an average that is not used.
+        stored: how the numbers are stored, where not in single precision.
     """
 
     path: Path
@@ -51,47 +58,53 @@ class GraphCheckpoint:
     adj: dict[str, Tensor]
     noise_x: Noise
     noise_adj: Noise
+    weights: str = "last"
+    unused: bool = False
+    stored: str = ""
 
 
-def read_graph_checkpoint(path: str | Path) -> GraphCheckpoint:
+def read_graph_checkpoint(path: str | Path, ema: bool | None = None) -> GraphCheckpoint:
     """Reads a checkpoint of GDSS.
+
+    Args:
+        path: of the file.
+        ema: take the moving averages of the weights, or do not; as `sample.use_ema` of the checkpoint says unless given.
 
     Raises:
         ValueError: for a file that is missing, unreadable or of another kind, and for tensors that are missing, unknown or
-            of another shape than the settings say.
+            of another shape than the settings say; for averages that are not there.
     """
     file = Path(path).expanduser()
     check(file.is_file(), f"there is no checkpoint file {str(path)!r}")
-    found = _safetensors(file) if file.suffix == ".safetensors" else read_strictly(file, ["easydict.EasyDict"])
+    found = _of_safetensors(file, read_content(weight_files(file), ["easydict.EasyDict"]))
     parts = (*_SETTINGS, "x_state_dict", "adj_state_dict")
-    missing = [name for name in parts if not isinstance(found, dict) or not isinstance(found.get(name), dict)]
-    check(not missing, f"{file} is no checkpoint of GDSS: it has no {few(missing)}")
+    missing = [name for name in parts if not isinstance(found.get(name), dict)]
+    has = few(str(name) for name in found)
+    check(not missing, f"{file} is no checkpoint of GDSS: it has no {few(missing)}; it has {has}")
     try:
-        return _checked(file, found)
+        return _checked(file, found, ema)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{file} is no checkpoint of GDSS, its settings lack something: {error}") from error
 
 
-def _safetensors(file: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError, safe_open
-    from safetensors.torch import load_file
-
+def _of_safetensors(file: Path, found: dict[str, Any]) -> dict[str, Any]:
+    """What a safetensors file and the settings beside it hold, in the layout of a .pth, which is left as it is."""
+    tensors = {name: value for name, value in found.items() if isinstance(value, Tensor)}
+    if not tensors:
+        return found
+    beside, header = file.with_suffix(".json"), found.get(METADATA, {})
     try:
-        with safe_open(str(file), framework="pt") as opened:
-            header = opened.metadata() or {}
-        tensors = load_file(file)
-        beside = file.with_suffix(".json")
         settings = json.loads(text_of_file(beside)) if beside.is_file() else {}
         settings |= {name: json.loads(header[name]) for name in _SETTINGS if name in header}
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise ValueError(f"{file} and the settings beside it cannot be read: {error}") from error
-    for part in ("x", "adj"):
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"the settings of {file} cannot be read: {error}") from error
+    for part, place in _PLACES.items():
         own = {key.removeprefix(f"{part}."): value for key, value in tensors.items() if key.startswith(f"{part}.")}
-        settings[f"{part}_state_dict"] = own
+        settings |= {place: own} if own else {}
     return settings
 
 
-def _checked(file: Path, found: Mapping[str, Any]) -> GraphCheckpoint:
+def _checked(file: Path, found: Mapping[str, Any], ema: bool | None) -> GraphCheckpoint:
     config, params = found["model_config"], {"x": found["params_x"], "adj": found["params_adj"]}
     kinds = {part: params[part]["model_type"] for part in params}
     if kinds["x"] not in ("ScoreNetworkX", "ScoreNetworkX_GMH") or kinds["adj"] != "ScoreNetworkA":
@@ -99,20 +112,37 @@ def _checked(file: Path, found: Mapping[str, Any]) -> GraphCheckpoint:
             f"{file} has networks {kinds['x']!r} and {kinds['adj']!r}; only ScoreNetworkX or ScoreNetworkX_GMH with "
             "ScoreNetworkA can be loaded"
         )
-    features, tensors = params["x"]["max_feat_num"], {}
+    features, tensors = params["x"]["max_feat_num"], dict[str, _Tensors]()
+    wanted_average = bool(config.get("sample", {}).get("use_ema", False)) if ema is None else ema
     if not 1 <= features <= WIDTH or params["adj"]["max_feat_num"] != features:
         raise ValueError(f"{file} has {features!r} node features; both networks must have the same, {WIDTH} at most")
     for part, kind in kinds.items():
         for name, wanted in _FIXED.items():
             if params[part].get(name, wanted) != wanted:
                 raise ValueError(f"{file} has {kind} with {name}={params[part][name]!r}; only {wanted!r} can be loaded")
-        tensors[part] = _fitting(file, kind, shapes(params[part]), found[f"{part}_state_dict"])
+        inside = {name: found[name] for name in (f"{part}_state_dict", f"ema_{part}") if name in found}
+        tensors[part] = _tensors(file, kind, shapes(params[part]), inside, wanted_average)
+    there = all(one.has_average for one in tensors.values())
+    if wanted_average and not there:
+        lacks = few(f"ema_{part}" for part, one in tensors.items() if not one.has_average)
+        raise ValueError(f"{file} has no moving average {lacks}; leave out ema for the last weights")
     noise = {part: _noising(file, config["sde"][part]) for part in params}
     nodes = config["data"]["max_node_num"]
     data = str(config["data"]["data"])
+    stored = ", ".join(sorted({one.stored for one in tensors.values()} - {""}))
     return GraphCheckpoint(
-        file, data, nodes, features, kinds["x"], tensors["x"], tensors["adj"], noise["x"], noise["adj"]
-    )
+        file, data, nodes, features, kinds["x"], tensors["x"].weights, tensors["adj"].weights, noise["x"], noise["adj"],
+        "average" if wanted_average else "last", unused=there and ema is None and not wanted_average, stored=stored,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Tensors:
+    """Of one network, how they were stored, and whether an average of them is there."""
+
+    weights: dict[str, Tensor]
+    stored: str
+    has_average: bool
 
 
 def _noising(file: Path, settings: Mapping[str, Any]) -> Noise:
@@ -122,18 +152,21 @@ def _noising(file: Path, settings: Mapping[str, Any]) -> Noise:
     return kind(float(settings["beta_min"]), float(settings["beta_max"]), int(settings["num_scales"]))
 
 
-def _fitting(
-    file: Path, kind: str, wanted: Mapping[str, tuple[int, ...]], state: Mapping[str, Any]
-) -> dict[str, Tensor]:
+def _tensors(
+    file: Path, kind: str, wanted: Mapping[str, tuple[int, ...]], found: Mapping[str, Any], ema: bool
+) -> _Tensors:
     """The tensors, once their names and shapes are known to be those of the network."""
+    where = layout(file, found, [_SIGN], kind)
+    state = dict(where.part.weights)
     check_names(file, kind, wanted, state)
+    state |= by_name(where, {name: state[name] for name in wanted}) if ema else {}
     for name, shape in wanted.items():
-        found = state[name]
-        told = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-        if told != shape or not found.is_floating_point():
+        told = tuple(state[name].shape)
+        if told != shape or not state[name].is_floating_point():
             raise ValueError(f"{file} is not quite a {kind}: {name} is {told}, not numbers of shape {shape}")
-        check(bool(torch.isfinite(found).all()), f"{file} is damaged: {name} has numbers that are not finite")
-    return {name: state[name].float() for name in wanted}
+        check(bool(torch.isfinite(state[name]).all()), f"{file} is damaged: {name} has numbers that are not finite")
+    weights, stored = single({name: state[name] for name in wanted}, file)
+    return _Tensors(weights, stored, where.average is not None)
 
 
 def shapes(params: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:

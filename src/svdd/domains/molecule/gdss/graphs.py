@@ -146,7 +146,7 @@ def valid_without_correction(state: Graphs) -> Bool[Tensor, " n"]:
 
     Several fragments, strained rings and even no atom at all count as valid.
     """
-    return torch.tensor([made.valid for made in graphs_as_bonded(state)], dtype=torch.bool)
+    return torch.tensor([made.valid for made in graphs_as_bonded(state)], dtype=torch.bool, device="cpu")
 
 
 def encode_graphs(smiles: Sequence[str], nodes: int, features: int, dtype: torch.dtype = torch.float32) -> Graphs:
@@ -163,9 +163,9 @@ def encode_graphs(smiles: Sequence[str], nodes: int, features: int, dtype: torch
     """
     chemistry, elements = chem(), ELEMENTS[features]
     state = {
-        "x": torch.zeros(len(smiles), nodes, features, dtype=dtype),
-        "adj": torch.zeros(len(smiles), nodes, nodes, dtype=dtype),
-        "flags": torch.zeros(len(smiles), nodes, dtype=dtype),
+        "x": torch.zeros(len(smiles), nodes, features, dtype=dtype, device="cpu"),
+        "adj": torch.zeros(len(smiles), nodes, nodes, dtype=dtype, device="cpu"),
+        "flags": torch.zeros(len(smiles), nodes, dtype=dtype, device="cpu"),
     }
     for row, text in enumerate(smiles):
         molecule = read(text)

@@ -4,6 +4,7 @@ One step is a Langevin corrector, which is the process's move, and a Gaussian pr
 parent's corrected graph, or make a corrector step each (`corrector="each"`).
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -46,6 +47,7 @@ def gdss(
     eps: float | int | None = None,
     precision: str = "float32",
     device: torch.device | str | None = None,
+    ema: bool | None = None,
 ) -> Process:
     r"""A GDSS checkpoint of ZINC250k or QM9; designs are SMILES of the largest fragment.
 
@@ -63,6 +65,8 @@ def gdss(
         eps: the time of the last step, 1e-4.
         precision: of states and networks, float32 or float64.
         device: where the networks run.
+        ema: take the moving averages of the weights (`ema_x`, `ema_adj`) in place of the last ones. Unless given, as
+            `sample.use_ema` of the checkpoint says, and otherwise the last weights, with which GDSS samples molecules.
 
     Raises:
         ImportError: without the extra `molecules`.
@@ -80,7 +84,12 @@ def gdss(
     _one_of("precision", precision, PRECISIONS)
     _one_of("langevin", langevin, ("graph", "batch"))
     _one_of("corrector", corrector, (True, False, "each"))
-    checkpoint = read_graph_checkpoint(path)
+    checkpoint = read_graph_checkpoint(path, ema)
+    if checkpoint.unused:
+        warnings.warn(
+            f"{path} holds moving averages of its weights too; the last weights are used, as GDSS samples molecules; say "
+            "which with ema=True or ema=False", UserWarning, stacklevel=2,
+        )  # fmt: skip
     count = checkpoint.features
     check(count in ELEMENTS, f"{path} has {count} elements; known are those of {sorted(ELEMENTS)} elements")
     diffusion = _diffusion(checkpoint, steps, eps)
@@ -100,10 +109,12 @@ def gdss(
         about={
             "name": f"gdss:{checkpoint.path.name}",
             "data": checkpoint.data,
+            "weights": checkpoint.weights,
             "precision": precision,
             "langevin": langevin if corrector else "none",
             "valency_correction": valency_correction,
-        },
+        }
+        | ({"stored_as": checkpoint.stored} if checkpoint.stored else {}),
     )
 
 
@@ -143,7 +154,7 @@ def _prior(law: Float[Tensor, " S"], checkpoint: GraphCheckpoint, dtype: torch.d
 
 def graphs_of_sizes(sizes: Int64[Tensor, " n"], nodes: int, features: int, dtype: torch.dtype, rng: Rng) -> Graphs:
     """x_T, standard normal whatever the noise at t = 1 is, as published."""
-    flags = (torch.arange(nodes) < sizes[:, None]).to(dtype)
+    flags = (torch.arange(nodes, device="cpu") < sizes[:, None]).to(dtype)
     return graph_noise(flags, features, rng) | {"flags": flags}
 
 
@@ -164,7 +175,7 @@ class ScoreNetworks:
     @torch.no_grad()
     def __call__(self, state: Graphs) -> Graphs:
         outputs = {part: torch.zeros_like(state[part]) for part in self.networks}
-        places = torch.arange(1, state["flags"].shape[1] + 1)
+        places = torch.arange(1, state["flags"].shape[1] + 1, device="cpu")
         sizes = -(-(state["flags"].cpu() * places).amax(1).long() // MULTIPLE) * MULTIPLE
         for size in sizes[sizes > 0].unique().tolist():
             rows = (sizes == size).nonzero().flatten()

@@ -36,7 +36,7 @@ def size_law(atoms: int | str | None, data: str, most: int) -> Float[Tensor, " S
     if isinstance(atoms, bool | float):
         raise ValueError(f"atoms is a whole number, or a JSON file of counts, got {atoms!r}")
     counts: Sequence[float] = COUNTS[data] if atoms is None else _counts(atoms, most)
-    weights = torch.tensor(counts, dtype=torch.float64)
+    weights = torch.tensor(counts, dtype=torch.float64, device="cpu")
     if not bool((weights >= 0).all()) or not float(weights[1 : most + 1].sum()) > 0 or weights[most + 1 :].any():
         raise ValueError(f"molecules have 1 to {most} atoms in this model, got atoms={atoms!r}")
     weights[0] = 0

@@ -71,7 +71,7 @@ class VP(_Noise):
 
     @cached_property
     def _logs(self) -> Float[Tensor, " K"]:
-        betas = torch.linspace(self.smallest, self.largest, self.steps, dtype=torch.float64) / self.steps
+        betas = torch.linspace(self.smallest, self.largest, self.steps, dtype=torch.float64, device="cpu") / self.steps
         return (-betas).log1p()
 
 
@@ -195,8 +195,8 @@ class GraphDiffusion:
     @cached_property
     def times(self) -> Float[Tensor, " T1"]:
         """K evenly spaced times, and 0."""
-        grid = torch.linspace(1, self.smallest, self.steps, dtype=torch.float64)
-        return torch.cat([grid, torch.zeros(1, dtype=torch.float64)])
+        grid = torch.linspace(1, self.smallest, self.steps, dtype=torch.float64, device="cpu")
+        return torch.cat([grid, torch.zeros(1, dtype=torch.float64, device="cpu")])
 
     def number(self, t: Tensor) -> int:
         """K of a time of the grid: K - 1 at t = 1, 0 at the last step, -1 at the end."""
