@@ -16,8 +16,8 @@ from svdd.decoding.decoding import Decoding
 from svdd.decoding.result import Result
 from svdd.domains.image.designs import image_reward
 from svdd.domains.image.pipelines.arguments import Arguments, call_signature
-from svdd.domains.image.pipelines.families import image_decoder
 from svdd.domains.image.pipelines.kernels import check_scheduler
+from svdd.domains.image.pipelines.made_images import MadeImages
 from svdd.domains.image.pipelines.outputs import joined_outputs, with_result
 from svdd.domains.image.pipelines.pipeline_process import PipelineProcess
 from svdd.domains.image.pipelines.running import PipelineFailed, Running, greenlet_module
@@ -226,16 +226,14 @@ class _Call:
         self.seed = arguments.seed(steered.run["seed"])
         steps = arguments.given.get("num_inference_steps") or STEPS
         self.slots = slots_of(make_method(steered.method, options), options, steps)
+        self.made = MadeImages(steered.pipe, arguments.given)
         decode, look_ahead = steered.decoders
         full = self._decoder(decode)
         self.process = PipelineProcess(self.slots, eta, full, full if look_ahead is None else self._decoder(look_ahead))
         self.network = Cost()
 
     def _decoder(self, decode: Decoder | None) -> Callable[[Tensor], Any]:
-        given = self.arguments.given
-        if decode is None or hasattr(decode, "decode"):
-            return image_decoder(self.steered.pipe, given.get("height"), given.get("width"), decode)
-        return decode
+        return self.made.decoder(decode) if decode is None or hasattr(decode, "decode") else decode
 
     def run(self) -> tuple[Any, Result]:
         """The pipeline's output and the run's result."""
@@ -245,7 +243,7 @@ class _Call:
         batches = [range(i, min(i + size, chains)) for i in range(0, chains, size)]
         outputs, decoding = [], None
         for number, batch in enumerate(batches):
-            with self._together(batch) as running:
+            with self.made.observed(), self._together(batch) as running:
                 self.process.take(running, len(batch))
                 decoding = decoding or self._decoding(size)
                 for _ in decoding.through(number):
