@@ -181,7 +181,8 @@ def _multiplies(given: dict[str, Any], entries: Entries) -> str | None:
     """
     pictures = [name for name, value in given.items() if is_picture(name) and entries.of_prompts(name, value)]
     embedded = any(is_rows(name) and value is not None for name, value in given.items())
-    repeated = embedded or (pictures and (entries.prompts > 1 or "strength" in entries.parameters))
+    masked = "prompt_attention_mask" in entries.parameters and not entries.listed  # which some repeat in another order
+    repeated = embedded or masked or (pictures and (entries.prompts > 1 or "strength" in entries.parameters))
     own = next((name for name in (_IMAGES, "batch_size") if name in entries.parameters), None)
     return None if own == _IMAGES and repeated else own
 

@@ -18,7 +18,7 @@ _ROWS = re.compile(r"(negative_)?(pooled_)?(prompt|image)_(embeds|embeddings|att
 _OF_IMAGES = re.compile(r"(negative_)?image_(embeds|embeddings)")
 _LABELS = "class_labels"
 _MAPS = "depth_map"  # pictures without channels
-_PICTURE = re.compile(r"(\w+_)?(image|mask)(_latents|_latent)?|depth_map")
+_PICTURE = re.compile(r"(\w+_)?(image|mask)(_latents|_latent)?|depth_map|hint")
 _NO_PICTURE = re.compile(r"(negative_)?ip_adapter_\w+|\w*attention_mask|\w*embeds_mask|gligen_\w+")  # not of prompts
 
 

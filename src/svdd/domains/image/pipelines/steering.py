@@ -21,7 +21,8 @@ from svdd.domains.image.pipelines.made_images import MadeImages
 from svdd.domains.image.pipelines.outputs import joined_outputs, with_result
 from svdd.domains.image.pipelines.pipeline_process import PipelineProcess
 from svdd.domains.image.pipelines.running import PipelineFailed, Running, greenlet_module
-from svdd.domains.image.pipelines.sizes import STEPS, Sizes, most_of, slots_of
+from svdd.domains.image.pipelines.sizes import STEPS, Sizes, check_numbers, most_of, slots_of
+from svdd.domains.image.pipelines.supported import check_supported
 from svdd.domains.image.pipelines.together import Together
 from svdd.domains.image.prompts import encode_prompts
 from svdd.method.learned_values import Learned, Predictor
@@ -56,6 +57,7 @@ def steer(
     chunks: Mapping[str, int] | None = None,
     return_all: bool = False,
     reward_options: Mapping[str, Any] | None = None,
+    experimental: bool = False,
     **options: Any,
 ) -> "Steered":
     r"""A diffusers pipeline that is called as before, and whose images are decoded towards a reward.
@@ -65,7 +67,7 @@ def steer(
     at the last step it judges the finished images.
 
     Args:
-        pipe: a pipeline with a DDIM, DDPM, EulerAncestralDiscrete, LCM or FlowMatchEulerDiscrete scheduler.
+        pipe: a pipeline of `svdd.domains.image.pipelines.supported`, with a DDIM, DDPM, EulerAncestralDiscrete, LCM or FlowMatchEulerDiscrete scheduler.
         reward: images, or images and prompts, to one number each, higher is better; or a reward's name. A plain function gets
             a list of PIL images; `svdd.domains.image.rewards.pixels` tells how it gets tensors.
         method: a name of `METHODS`.
@@ -85,6 +87,7 @@ def steer(
             each.
         return_all: returns all particles of an image, where the method has several, instead of one.
         reward_options: of a reward given by name.
+        experimental: lets pipelines through that were not tested.
         **options: the method's own (`temperature`, `particles`, `every`, `window`, ...), and `scores`, `on_failure` and
             `share` of `svdd.decode`.
 
@@ -95,7 +98,8 @@ def steer(
         steers the same pipeline waits.
 
     Raises:
-        ValueError: for a scheduler that cannot be steered, and for unknown methods and options; with the remedy.
+        ValueError: for a pipeline that was not tested, a scheduler that cannot be steered, and for unknown methods and
+            options; with the remedy.
         TypeError: for a `decode` that is neither a function nor an autoencoder.
         ImportError: without greenlet.
 
@@ -107,7 +111,7 @@ def steer(
     for name in _NOT_HERE:
         if name in options:
             raise ValueError(f'steer has no {name}; svdd.load("diffusers:...") makes a process for runs that have')
-    _check_numbers(seed, batch, chunks or {})
+    check_numbers(seed, batch, chunks or {})
     for decoder in (decode, look_ahead_decode):
         if not (decoder is None or callable(decoder) or hasattr(decoder, "decode")):
             raise TypeError(f"decode is a function of latents to images, or an autoencoder, got {decoder!r:.60}")
@@ -116,6 +120,7 @@ def steer(
     if candidates is not None or "candidates" in make_method(method, {}).options:
         options["candidates"] = _CANDIDATES if candidates is None else candidates
     make_method(method, options)
+    listed = check_supported(pipe, experimental)
     check_scheduler(pipe, eta)
     greenlet_module()
     guide = find_reward(reward, reward_options)
@@ -124,17 +129,8 @@ def steer(
     sizes = Sizes(batch, bounds.pop("network", None))
     run |= {"value": _of_latents(value), "chunks": bounds, "seed": seed, "scores": scores}
     return Steered(
-        pipe, image_reward(guide()), method, options, run, eta, (decode, look_ahead_decode), sizes, return_all
+        pipe, image_reward(guide()), method, options, run, eta, (decode, look_ahead_decode), sizes, return_all, listed
     )
-
-
-def _check_numbers(seed: int, batch: int | None, chunks: Mapping[str, int]) -> None:
-    if seed < 0:
-        raise ValueError(f"seed is a whole number of at least 0, got {seed}")
-    if batch is not None and batch < 1:
-        raise ValueError(f"batch is at least 1 prompt at once, got {batch}")
-    if chunks.get("network", 1) < 1:
-        raise ValueError(f"chunks of the network are at least 1 row at once, got {chunks['network']}")
 
 
 def _of_latents(value: str | Value) -> str | Value:
@@ -165,6 +161,7 @@ class Steered:
     decoders: tuple[Decoder | None, Decoder | None]
     sizes: Sizes
     return_all: bool
+    listed: bool
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         """The pipeline's own output, decoded towards the reward.
@@ -186,7 +183,7 @@ class Steered:
     def _output(self, *args: Any, eta: int | float | None = None, **named: Any) -> Any:
         eta = self.eta if eta is None else eta
         check_scheduler(self.pipe, eta)
-        arguments = Arguments.of(self.pipe, args, named)
+        arguments = Arguments.of(self.pipe, args, named, self.listed)
         self._check(arguments, eta)
         call = _Call(self, arguments, self._own_options(arguments), eta)
         return with_result(*call.run())
