@@ -557,3 +557,42 @@ def test_the_page_about_pipelines_runs(tmp_path, monkeypatch, capsys):
     exec(compile(code, "diffusers.md", "exec"), {})
     assert "svdd-0003.png" in capsys.readouterr().out
     assert (tmp_path / "runs" / "red" / "svdd-0000.png").is_file()
+
+
+@pytest.mark.slow
+def test_negative_prompts_of_a_model_are_one_text_or_one_per_prompt():
+    def rewards(negative):
+        made = load("sd15", prompt=PROMPTS[:2], negative_prompt=negative)
+        return svdd.decode(made, redness, samples=2, candidates=2).rewards
+
+    each, dark, red = (rewards(negative) for negative in (["dark", "red"], "dark", "red"))
+    torch.testing.assert_close(each, torch.stack([dark[0], red[1]]), rtol=0, atol=1e-6)
+    assert not torch.allclose(dark, red, rtol=0, atol=1e-6)
+    assert load("sd15", negative_prompt=["dark", "red", "dark"]).about["negative_prompt"] == ["dark", "red", "dark"]
+    assert load("sd15", negative_prompt="dark").about["negative_prompt"] == "dark"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        (
+            "sd15",
+            {"negative_prompt": ["a", "b"]},
+            "negative_prompt has 2 texts for 3 prompts; give one text for all, or one",
+        ),
+        ("sd15", {"negative_prompt": ["dark"]}, "negative_prompt has 1 texts for 3 prompts"),
+        ("sd15", {"negative_prompt": []}, "negative_prompt has 0 texts for 3 prompts"),
+        ("sd15", {"prompt": "a cat", "negative_prompt": ["a", "b"]}, "negative_prompt has 2 texts for 1 prompts"),
+        ("sd15", {"negative_prompt": [1, 2, 3]}, r"negative_prompt is one text or a list of text, got \[1, 2, 3\]"),
+        ("sd15", {"prompt": ["a", None]}, r"prompt is one text or a list of text, got \['a', None\]"),
+        ("ddpm", {"negative_prompt": "dark"}, "makes images without text; leave out negative_prompt"),
+        ("classes", {"class_label": [0.5]}, r"has classes 0 to 4, got class_label=\[0.5\]"),
+    ],
+)
+def test_options_that_are_text_or_classes_are_checked_and_counted(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        load(name, **options)
+
+
+def test_a_class_may_be_a_number_of_numpys():
+    assert load("classes", class_label=np.int64(2)).about["classes"] == [2]

@@ -136,7 +136,9 @@ def _texts(option: str, given: str | Sequence[str], count: int | None = None) ->
     texts = [given] * (count or 1) if isinstance(given, str) else list(given)
     check(all(isinstance(text, str) for text in texts), f"{option} is one text or a list of text, got {given!r:.80}")
     if count is not None and len(texts) != count:
-        raise ValueError(f"{option} has {len(texts)} texts for {count} prompts; give one text for all, or one per prompt")
+        raise ValueError(
+            f"{option} has {len(texts)} texts for {count} prompts; give one text for all, or one per prompt"
+        )
     return texts
 
 

@@ -126,7 +126,8 @@ class Arguments:
 
     def _rows(self, name: str, value: Any, first: int, last: int, each: int) -> Any:
         """Of an argument with one entry per prompt, those of some prompts, each so many times."""
-        if each > 1 and isinstance(value, str) and is_text(name):
+        several = each > 1 or isinstance(self.given.get("prompt"), list)
+        if several and isinstance(value, str) and is_text(name):
             value = [value] * self.prompts
         if last - first == self.prompts and each == 1:
             return value

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from jaxtyping import Float
 from torch import Tensor
 
 from svdd.domains.image.pipelines.arguments import call_signature
@@ -77,7 +78,7 @@ class MadeImages:
         height, width = (asked or own for asked in self._asked())
         return self.pipe.image_processor.resize_and_crop_tensor(x, width, height)  # type: ignore[no-any-return]
 
-    def _pasted(self, images: Images) -> Images:
+    def _pasted(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 H W"]:
         """The part that was painted, in the whole picture, as the pipeline returns it."""
         mask, picture, height, width = self.given["mask_image"], self.given["image"], *images.shape[2:]
         edges = self.pipe.mask_processor.get_crop_region(mask, width, height, pad=self.given["padding_mask_crop"])

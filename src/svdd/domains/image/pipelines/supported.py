@@ -30,12 +30,20 @@ _ROWS: list[tuple[str, str, str]] = [
     (_LATENTS, "classes", "DiTPipeline"),
     (_SD, _TEXT, "StableDiffusionPipeline StableDiffusionPAGPipeline LatentConsistencyModelPipeline"),
     (_SD, _TEXT, "StableDiffusionSAGPipeline"),
-    (_SD, _START, "StableDiffusionImg2ImgPipeline StableDiffusionPAGImg2ImgPipeline LatentConsistencyModelImg2ImgPipeline"),
+    (
+        _SD,
+        _START,
+        "StableDiffusionImg2ImgPipeline StableDiffusionPAGImg2ImgPipeline LatentConsistencyModelImg2ImgPipeline",
+    ),
     (_SD, _MASK, "StableDiffusionInpaintPipeline StableDiffusionPAGInpaintPipeline"),
     (_SD, "text, a picture to change", "StableDiffusionInstructPix2PixPipeline"),
     (_SD, "text, a picture to enlarge", "StableDiffusionUpscalePipeline"),
     (_SD, "pictures", "StableDiffusionImageVariationPipeline"),
-    (_SD, _CONTROL, "StableDiffusionControlNetPipeline StableDiffusionControlNetPAGPipeline StableDiffusionAdapterPipeline"),
+    (
+        _SD,
+        _CONTROL,
+        "StableDiffusionControlNetPipeline StableDiffusionControlNetPAGPipeline StableDiffusionAdapterPipeline",
+    ),
     (_SD, _BOTH, "StableDiffusionControlNetImg2ImgPipeline"),
     (_SD, _ALL, "StableDiffusionControlNetInpaintPipeline StableDiffusionControlNetPAGInpaintPipeline"),
     (_SDXL, _TEXT, "StableDiffusionXLPipeline StableDiffusionXLPAGPipeline"),
@@ -87,8 +95,14 @@ def check_supported(pipe: Any, experimental: bool = False) -> bool:
     listed = own and owner.__name__ in SUPPORTED
     if listed or experimental:
         return listed
-    what = "is not among the tested pipelines" if own else f"has a call of its own ({owner.__module__}), which was not tested"
-    raise ValueError(f"{name} {what}; {_PAGE}. To try it all the same, give steer experimental=True and look at its images")
+    what = (
+        "is not among the tested pipelines"
+        if own
+        else f"has a call of its own ({owner.__module__}), which was not tested"
+    )
+    raise ValueError(
+        f"{name} {what}; {_PAGE}. To try it all the same, give steer experimental=True and look at its images"
+    )
 
 
 def check_blocks(blocks: Any, experimental: bool = False) -> None:

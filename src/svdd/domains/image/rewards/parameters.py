@@ -88,4 +88,6 @@ def _shown(own: list[inspect.Parameter]) -> str:
 
 def _shown_call(arguments: str, images: inspect.Parameter | None, prompts: inspect.Parameter | None) -> str:
     assert images is not None, "what needs more has a parameter for images"
-    return ", ".join(f"{one.name}={text}" for one, text in zip((images, prompts), arguments.split(", "), strict=False) if one)
+    return ", ".join(
+        f"{one.name}={text}" for one, text in zip((images, prompts), arguments.split(", "), strict=False) if one
+    )
