@@ -1,6 +1,6 @@
 """The networks of diffusers pipelines, told their condition: a class, or a prompt under guidance."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any, TypeAlias
@@ -36,7 +36,7 @@ class ConditionedNetwork:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def pixel_network(pipe: Any, path: str, prompt: Any, label: int | Sequence[int] | None) -> ConditionedNetwork:
+def pixel_network(pipe: Any, path: str, prompt: Any, label: Any) -> ConditionedNetwork:
     """Of a pipeline of pixels, with its table of classes if it has one.
 
     Args:
@@ -61,7 +61,7 @@ def pixel_network(pipe: Any, path: str, prompt: Any, label: int | Sequence[int] 
     return ConditionedNetwork(call, len(labels), facts={"classes": labels} if labels else {})
 
 
-def _labels(path: str, number: int | None, label: int | Sequence[int] | None) -> list[int]:
+def _labels(path: str, number: int | None, label: Any) -> list[int]:
     if label is not None and not number:
         raise ValueError(f"{path} has no table of classes; leave out class_label")
     labels = list(range(number or 0)) if label is None else [label] if isinstance(label, Integral) else list(label)
@@ -70,14 +70,7 @@ def _labels(path: str, number: int | None, label: int | Sequence[int] | None) ->
     return [int(one) for one in labels]
 
 
-def latent_network(
-    pipe: Any,
-    path: str,
-    prompt: str | Sequence[str] | None,
-    label: Any,
-    scale: float,
-    negative: str | Sequence[str] | None,
-) -> ConditionedNetwork:
+def latent_network(pipe: Any, path: str, prompt: Any, label: Any, scale: float, negative: Any) -> ConditionedNetwork:
     """Of a pipeline of Stable Diffusion's kind, under guidance; the embeddings of all prompts are computed once.
 
     The text encoder is not kept.
@@ -115,7 +108,7 @@ def latent_network(
     return ConditionedNetwork(call, len(prompts), 2 if guided else 1, encode_prompts(prompts), facts)
 
 
-def _prompts(pipe: Any, path: str, prompt: str | Sequence[str] | None, label: Any) -> list[str]:
+def _prompts(pipe: Any, path: str, prompt: Any, label: Any) -> list[str]:
     if label is not None:
         raise ValueError(f"{path} makes images from text; give prompt in place of class_label")
     prompts = _texts("prompt", prompt or [])
@@ -127,7 +120,7 @@ def _prompts(pipe: Any, path: str, prompt: str | Sequence[str] | None, label: An
     return prompts
 
 
-def _texts(option: str, given: str | Sequence[str], count: int | None = None) -> list[str]:
+def _texts(option: str, given: Any, count: int | None = None) -> list[str]:
     """An option that is one text or several; one is that of all.
 
     Raises:

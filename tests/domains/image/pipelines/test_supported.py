@@ -83,7 +83,7 @@ def test_blocks_that_were_not_tested_are_refused_by_their_name():
         pytest.skip("this diffusers has no FluxAutoBlocks")
     mine = type("MyBlocks", (diffusers.FluxAutoBlocks,), {})
     with pytest.raises(
-        ValueError, match="MyBlocks is not among the tested blocks, StableDiffusionXLAutoBlocks, .* expe"
+        ValueError, match=r"MyBlocks is not among the tested blocks, StableDiffusionXLAutoBlocks, .* expe"
     ):
         steered_blocks(mine(), brightness)
     assert "denoise" in steered_blocks(mine(), brightness, experimental=True).sub_blocks

@@ -159,7 +159,7 @@ def _prompts(given: dict[str, Any]) -> tuple[int, list[str] | None]:
         texts = _told(prompt, 1)
         return len(texts), texts
     for name in _COUNTED:
-        value = given.get(name)
+        value: Any = given.get(name)
         several = pictures_in(name, value) if is_picture(name) else len(value) if hasattr(value, "__len__") else None
         if several is not None:
             return several, None

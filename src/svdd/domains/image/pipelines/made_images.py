@@ -1,4 +1,4 @@
-"""Made images: what a pipeline makes of its latents besides decoding them, seen from what it does and not from what it is asked.
+"""Made images: what a pipeline makes of its latents besides decoding them, as it does and not as it is asked.
 
 Some change the height and width of the call; some resize what they decoded, or paste it into the picture that they were given.
 The reward judges what is returned.

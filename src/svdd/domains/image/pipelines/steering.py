@@ -67,7 +67,8 @@ def steer(
     at the last step it judges the finished images.
 
     Args:
-        pipe: a pipeline of `svdd.domains.image.pipelines.supported`, with a DDIM, DDPM, EulerAncestralDiscrete, LCM or FlowMatchEulerDiscrete scheduler.
+        pipe: a pipeline of `svdd.domains.image.pipelines.supported`, with a DDIM, DDPM, EulerAncestralDiscrete, LCM or
+            FlowMatchEulerDiscrete scheduler.
         reward: images, or images and prompts, to one number each, higher is better; or a reward's name. A plain function gets
             a list of PIL images; `svdd.domains.image.rewards.pixels` tells how it gets tensors.
         method: a name of `METHODS`.

@@ -74,8 +74,8 @@ def _placed(
     own: list[inspect.Parameter], images: inspect.Parameter | None, prompts: inspect.Parameter | None
 ) -> Parameters:
     """By position where images come first, else by name."""
-    first = images is None or own[0] is images and images.kind in _ALONE
-    by_name = None if first or (images and images.kind is images.POSITIONAL_ONLY) else images and images.name
+    ahead = images is None or images.kind is images.POSITIONAL_ONLY or (own[0] is images and images.kind in _ALONE)
+    by_name = None if ahead or images is None else images.name
     if prompts is None:
         return Parameters(by_name)
     place = own.index(prompts) if prompts.kind is prompts.POSITIONAL_ONLY else None
