@@ -65,7 +65,7 @@ def _labels(path: str, number: int | None, label: Any) -> list[int]:
     if label is not None and not number:
         raise ValueError(f"{path} has no table of classes; leave out class_label")
     labels = list(range(number or 0)) if label is None else [label] if isinstance(label, Integral) else list(label)
-    if number and not (labels and all(isinstance(one, Integral) and 0 <= one < number for one in labels)):
+    if number and not (labels and all(isinstance(one, Integral) and 0 <= int(one) < number for one in labels)):
         raise ValueError(f"{path} has classes 0 to {number - 1}, got class_label={label}")
     return [int(one) for one in labels]
 
