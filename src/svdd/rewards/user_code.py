@@ -24,9 +24,9 @@ def guarded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     import torch
 
     @wraps(function, updated=())
-    def wrapper(designs: Any, **further: Any) -> Any:
+    def wrapper(*given: Any, **further: Any) -> Any:  # as its signature says, which is the function's
         try:
-            return function(designs, **further)
+            return function(*given, **further)
         except (MemoryError, torch.OutOfMemoryError):
             raise
         except Exception as error:

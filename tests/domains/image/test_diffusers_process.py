@@ -21,6 +21,8 @@ from svdd.chain.rng import Rng
 from svdd.chain.tree import leaves
 from svdd.decoding.decoding import Decoding
 from svdd.domains.image.designs import image_reward
+from svdd.domains.image.diffusers_files import load_pipeline
+from svdd.domains.image.diffusers_networks import latent_network, pixel_network
 from svdd.domains.image.prompts import images_of, prompts_of
 from svdd.domains.image.rewards.image_reward import ImageReward
 from svdd.fitting.rollouts import unguided
@@ -611,3 +613,46 @@ def test_files_and_folders_that_are_no_pipeline(tmp_path):
     one.write_text(POINTER)
     with pytest.raises(ValueError, match=r"sd\.safetensors is a Git LFS pointer"):
         svdd.load(f"diffusers:{one}", prompt="a cat")
+
+
+@pytest.mark.slow
+def test_negative_prompts_of_a_model_are_one_text_or_one_per_prompt():
+    def rewards(negative):
+        made = load("sd15", prompt=PROMPTS[:2], negative_prompt=negative)
+        return svdd.decode(made, redness, samples=2, candidates=2).rewards
+
+    each, dark, red = (rewards(negative) for negative in (["dark", "red"], "dark", "red"))
+    torch.testing.assert_close(each, torch.stack([dark[0], red[1]]), rtol=0, atol=1e-6)
+    assert not torch.allclose(dark, red, rtol=0, atol=1e-6)
+    assert load("sd15", negative_prompt=["dark", "red", "dark"]).about["negative_prompt"] == ["dark", "red", "dark"]
+    assert load("sd15", negative_prompt="dark").about["negative_prompt"] == "dark"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        (
+            "sd15",
+            {"negative_prompt": ["a", "b"]},
+            "negative_prompt has 2 texts for 3 prompts; give one text for all, or one",
+        ),
+        ("sd15", {"negative_prompt": ["dark"]}, "negative_prompt has 1 texts for 3 prompts"),
+        ("sd15", {"negative_prompt": []}, "negative_prompt has 0 texts for 3 prompts"),
+        ("sd15", {"prompt": "a cat", "negative_prompt": ["a", "b"]}, "negative_prompt has 2 texts for 1 prompts"),
+        ("ddpm", {"negative_prompt": "dark"}, "makes images without text; leave out negative_prompt"),
+    ],
+)
+def test_options_that_are_text_or_classes_are_checked_and_counted(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        load(name, **options)
+
+
+def test_options_are_text_and_classes_whole_numbers_also_of_numpys():
+    pixels, latents = load_pipeline(path("classes")), load_pipeline(path("sd15"))
+    assert pixel_network(pixels, "P", None, np.int64(2)).facts["classes"] == [2]
+    with pytest.raises(ValueError, match=r"P has classes 0 to 4, got class_label=\[0.5\]"):
+        pixel_network(pixels, "P", None, [0.5])
+    with pytest.raises(ValueError, match=r"negative_prompt is one text or a list of text, got \[1\]"):
+        latent_network(latents, "P", "a cat", None, 2.0, [1])
+    with pytest.raises(ValueError, match=r"prompt is one text or a list of text, got \['a', None\]"):
+        latent_network(latents, "P", ["a", None], None, 2.0, "")

@@ -146,7 +146,9 @@ def _class_name(path: str, index: Mapping[str, Any]) -> str:
     """
     name, known = index.get("_class_name"), (*PIXELS, *LATENTS)
     if name not in known:
-        raise ValueError(f"{path} is a {name}; known here are {', '.join(known)}; svdd.steer takes any other pipeline")
+        raise ValueError(
+            f"{path} is a {name}; known here are {', '.join(known)}; svdd.steer takes more (docs/pipelines.md)"
+        )
     for part, told in index.items():
         if isinstance(told, list | tuple) and len(told) == 2 and told[0] not in (*_LIBRARIES, None):
             raise ValueError(

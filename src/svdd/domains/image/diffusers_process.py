@@ -29,7 +29,7 @@ from svdd.domains.image.pipelines.kernel import Kernel
 from svdd.domains.image.pipelines.kernels import KERNELS, owner_of_step, scheduler_kernel
 from svdd.domains.image.pipelines.refusals import REASONS
 from svdd.domains.image.prompts import captioned
-from svdd.messages import check_known
+from svdd.messages import check, check_known
 from svdd.registry import HubPath
 
 # numbers of states, pixels of images, and rows, at once: larger batches are hardly faster, and more of them is filled up
@@ -44,7 +44,7 @@ def diffusers_process(
     prompt: str | Sequence[str] | None = None,
     class_label: int | Sequence[int] | None = None,
     guidance_scale: float | int = 7.5,
-    negative_prompt: str = "",
+    negative_prompt: str | Sequence[str] = "",
     height: int | None = None,
     width: int | None = None,
     scheduler: str | None = None,
@@ -66,7 +66,7 @@ def diffusers_process(
         prompt: one or several, of a text model.
         class_label: one or several, of a model of classes; all classes in turn unless given.
         guidance_scale: at most 1 for none.
-        negative_prompt: what guidance leads away from.
+        negative_prompt: what guidance leads away from, one text for all prompts or one per prompt.
         height: of the images in pixels; the model's own unless given.
         width: likewise.
         scheduler: a diffusers class to use in place of the folder's, such as `DDIMScheduler`.
@@ -94,6 +94,7 @@ def diffusers_process(
     pipe = load_pipeline(path, precision, device, variant)
     kernel = _kernel(pipe, steps, eta, scheduler)
     if type(pipe).__name__ in PIXELS:
+        check(not negative_prompt, f"{path} makes images without text; leave out negative_prompt")
         network = pixel_network(pipe, path, prompt, class_label)
     else:
         network = latent_network(pipe, path, prompt, class_label, float(guidance_scale), negative_prompt)

@@ -150,7 +150,8 @@ def test_a_pipeline_without_steps_is_refused():
             return None
 
     pipe = Idle(**tiny.ddpm().components)
-    refused(pipe, "Idle returned without a step of its scheduler, so there is nothing to steer", arguments("ddpm"))
+    told = "Idle returned without a step of its scheduler, so there is nothing to steer"
+    refused(pipe, told, arguments("ddpm"), experimental=True)
 
 
 def test_a_pipeline_that_steps_other_rows_is_refused():
@@ -160,7 +161,8 @@ def test_a_pipeline_that_steps_other_rows_is_refused():
 
     pipe = Doubled(**tiny.ddpm().components)
     pipe.set_progress_bar_config(disable=True)
-    refused(pipe, "steps 8 rows, but 2 images with 2 candidates each were asked for", arguments("ddpm"))
+    told = "steps 8 rows, but 2 images with 2 candidates each were asked for"
+    refused(pipe, told, arguments("ddpm"), experimental=True)
 
 
 def test_a_step_with_options_that_no_kernel_has_is_refused():

@@ -95,7 +95,7 @@ def test_a_sleeping_pipeline_cleans_up_when_the_reward_fails():
         raise Told("no")
 
     with pytest.raises(Told, match="no"):
-        svdd.steer(pipe, reward, candidates=2)(**arguments("ddpm"))
+        svdd.steer(pipe, reward, candidates=2, experimental=True)(**arguments("ddpm"))
     assert done == [False]
     assert torch.is_grad_enabled()
 
@@ -135,7 +135,7 @@ def test_a_pipeline_that_wants_gradients_keeps_them_to_itself():
         return [0.0] * len(images)
 
     with torch.inference_mode():
-        svdd.steer(pipe, reward, candidates=2)(**arguments("ddpm"), output_type="pt")
+        svdd.steer(pipe, reward, candidates=2, experimental=True)(**arguments("ddpm"), output_type="pt")
     assert torch.is_grad_enabled()
     assert seen == {"network": {True}, "reward": {False}}
 

@@ -6,16 +6,18 @@ the order in which pipelines multiply their prompts; where they would not, promp
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-_OF_A_PROMPT = ("prompt", "image", "mask", "class_labels")
+from svdd.domains.image.pipelines.entries import Entries, is_picture, is_rows, is_text, pictures_in
+
 _UNNAMED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _IMAGES = "num_images_per_prompt"
+_COUNTED = ("prompt_embeds", "class_labels", "image_embeds", "image_embeddings", "image", "example_image")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Arguments:
         images: of each prompt.
         texts: of the prompts, where they are known.
         multiplies: the argument by which the pipeline makes several images, if it has one that keeps their order.
+        entries: which arguments have one entry per prompt.
     """
 
     given: dict[str, Any]
@@ -35,24 +38,36 @@ class Arguments:
     images: int
     texts: list[str] | None
     multiplies: str | None
+    entries: Entries
 
     @classmethod
-    def of(cls, pipe: Any, args: Sequence[Any], named: dict[str, Any]) -> "Arguments":
+    def of(cls, pipe: Any, args: Sequence[Any], named: dict[str, Any], listed: bool = True) -> "Arguments":
         """The arguments of `pipe(*args, **named)`, and `prompts=`, the texts that a reward is told.
+
+        Args:
+            pipe: the pipeline.
+            args: of its call.
+            named: likewise.
+            listed: whether the pipeline is one of those that were tested.
 
         Raises:
             TypeError: for an argument that the pipeline does not have.
-            ValueError: for another number of `prompts` than there are, and for several generators.
+            ValueError: for an argument with another number of entries than there are prompts, and for several generators.
         """
         signature = call_signature(pipe)
         own = {name: value for name, value in named.items() if name != "prompts" or name in signature.parameters}
         given = signature.bind_partial(*args, **own).arguments
         for parameter in signature.parameters.values():
             given |= given.pop(parameter.name, {}) if parameter.kind is parameter.VAR_KEYWORD else {}
+        entries = Entries(pipe, tuple(signature.parameters), 0, listed)
+        given = {name: entries.one_batch(name, value) for name, value in given.items()}
         count, texts = _prompts(given)
         if count < 1:
             raise ValueError("the pipeline is given no prompt, prompt=[]; give it one at least")
-        if "strength" in signature.parameters:
+        entries = replace(entries, prompts=count)
+        for name, value in given.items():
+            entries.check(name, value)
+        if "strength" in signature.parameters and given.get("padding_mask_crop") is None:
             given = {name: _one_each(name, value, count) for name, value in given.items()}
         texts = _told(named["prompts"], count) if named.get("prompts") is not None else texts
         if texts is not None and len(texts) != count:
@@ -62,7 +77,7 @@ class Arguments:
             raise ValueError(
                 "give one generator, or leave it out and give steer a seed: every chain has its own stream"
             )
-        return cls(given, count, images, texts, _multiplies(given, count, signature.parameters))
+        return cls(given, count, images, texts, _multiplies(given, entries), entries)
 
     @property
     def chains(self) -> int:
@@ -110,14 +125,13 @@ class Arguments:
         return given | {"generator": [_generator(seed, chain, slot) for chain in chains for slot in some]}
 
     def _rows(self, name: str, value: Any, first: int, last: int, each: int) -> Any:
-        """Of an argument with one entry a prompt, those of some prompts, each so many times."""
-        if each > 1 and isinstance(value, str) and "prompt" in name:
+        """Of an argument with one entry per prompt, those of some prompts, each so many times."""
+        several = each > 1 or isinstance(self.given.get("prompt"), list)
+        if several and isinstance(value, str) and is_text(name):
             value = [value] * self.prompts
-        if not _is_of_prompts(name, value, self.prompts) or (last - first == self.prompts and each == 1):
+        if last - first == self.prompts and each == 1:
             return value
-        some = value[first:last]
-        repeated = isinstance(value, Tensor)
-        return some.repeat_interleave(each, 0) if repeated else [entry for entry in some for _ in range(each)]
+        return self.entries.at(name, value, [place for place in range(first, last) for _ in range(each)])
 
     def _latents(self, latents: Tensor, slots: int) -> Tensor:
         """The user's latents by chain and slot."""
@@ -139,13 +153,17 @@ def call_signature(pipe: Any) -> inspect.Signature:
 
 
 def _prompts(given: dict[str, Any]) -> tuple[int, list[str] | None]:
-    """How many prompts there are, and their texts."""
+    """How many prompts there are, and their texts; where images or classes take their place, how many of these."""
     prompt = given.get("prompt")
     if isinstance(prompt, str | list | tuple):
         texts = _told(prompt, 1)
         return len(texts), texts
-    counts = [len(given[name]) for name in ("prompt_embeds", "class_labels") if given.get(name) is not None]
-    return next(iter(counts), given.get("batch_size") or 1), None
+    for name in _COUNTED:
+        value: Any = given.get(name)
+        several = pictures_in(name, value) if is_picture(name) else len(value) if hasattr(value, "__len__") else None
+        if several is not None:
+            return several, None
+    return given.get("batch_size") or 1, None
 
 
 def _told(texts: str | Sequence[str], count: int) -> list[str]:
@@ -157,33 +175,22 @@ def _drawn(generator: torch.Generator) -> int:
     return int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
 
 
-def _is_of_prompts(name: str, value: Any, prompts: int) -> bool:
-    """Whether an argument has one entry a prompt."""
-    if name.startswith("ip_adapter") or not any(part in name for part in _OF_A_PROMPT):
-        return False
-    whole = isinstance(value, list) or getattr(value, "ndim", 0) >= (4 if _is_picture(name) else 1)
-    return whole and len(value) == prompts
-
-
-def _is_picture(name: str) -> bool:
-    return "prompt" not in name and ("image" in name or "mask" in name)
-
-
-def _multiplies(given: dict[str, Any], prompts: int, parameters: Any) -> str | None:
+def _multiplies(given: dict[str, Any], entries: Entries) -> str | None:
     """The argument that makes several images of a prompt.
 
     Pipelines differ in how they multiply embeddings and images that they are given, and some do not: those are repeated here.
     """
-    pictures = [name for name, value in given.items() if _is_picture(name) and _is_of_prompts(name, value, prompts)]
-    embedded = any(name.endswith("prompt_embeds") and value is not None for name, value in given.items())
-    repeated = embedded or (pictures and (prompts > 1 or "strength" in parameters))
-    own = next((name for name in (_IMAGES, "batch_size") if name in parameters), None)
+    pictures = [name for name, value in given.items() if is_picture(name) and entries.of_prompts(name, value)]
+    embedded = any(is_rows(name) and value is not None for name, value in given.items())
+    masked = "prompt_attention_mask" in entries.parameters and not entries.listed  # which some repeat in another order
+    repeated = embedded or masked or (pictures and (entries.prompts > 1 or "strength" in entries.parameters))
+    own = next((name for name in (_IMAGES, "batch_size") if name in entries.parameters), None)
     return None if own == _IMAGES and repeated else own
 
 
 def _one_each(name: str, value: Any, prompts: int) -> Any:
     """The one image that all prompts start from, for each of them; anything else as it is."""
-    if not _is_picture(name) or name.startswith("ip_adapter"):
+    if not is_picture(name):
         return value
     if isinstance(value, Tensor) and value.ndim == 4 and len(value) == 1:
         return value.expand(prompts, -1, -1, -1)

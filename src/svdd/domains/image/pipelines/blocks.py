@@ -14,6 +14,7 @@ from torch import Tensor
 
 from svdd.domains.image.pipelines.steered_scheduler import with_attributes
 from svdd.domains.image.pipelines.steering import steer
+from svdd.domains.image.pipelines.supported import check_blocks
 
 _OF_THE_STAGE = ("num_images_per_prompt", "num_inference_steps", "height", "width", "generator", "latents")
 
@@ -22,15 +23,16 @@ def steered_blocks(blocks: Any, reward: Callable[..., Any] | str, stage: str = "
     """The same blocks, their denoising stage steered; its state has `rewards` and `result` too.
 
     Args:
-        blocks: of a text-to-image pipeline, such as `diffusers.StableDiffusionXLAutoBlocks()`; they are changed.
+        blocks: of a text-to-image pipeline, one of `svdd.domains.image.pipelines.supported.BLOCKS`; they are changed.
         reward: as for `steer`.
         stage: the name of the block that makes latents of embeddings, the multiplying of rows included.
         **settings: as for `steer`, but for `batch`.
 
     Raises:
-        ValueError: for blocks without that stage, and for `batch`.
+        ValueError: for blocks that were not tested, unless `experimental`, or are without that stage, and for `batch`.
         ImportError: without a diffusers that has modular pipelines.
     """
+    check_blocks(blocks, settings.pop("experimental", False))
     if stage not in blocks.sub_blocks:
         raise ValueError(f"these blocks have no stage {stage!r}; they have {', '.join(blocks.sub_blocks)}")
     if settings.get("batch") is not None:
@@ -38,7 +40,7 @@ def steered_blocks(blocks: Any, reward: Callable[..., Any] | str, stage: str = "
 
     def steered(pipe: Any) -> Any:
         # a function is the same in copies of the blocks, which pipelines make: a reward's networks must not be copied
-        return steer(pipe, reward, **settings)
+        return steer(pipe, reward, experimental=True, **settings)
 
     blocks.sub_blocks[stage] = _steered_stage()(blocks.sub_blocks[stage], steered)
     return blocks

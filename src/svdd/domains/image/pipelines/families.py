@@ -14,11 +14,21 @@ from torch import Tensor
 
 from svdd.domains.image.pixels import Images, checked_images
 
+_BARE = "movq"  # Kandinsky's, whose latents are neither scaled nor quantised
 Decoder = Callable[[Tensor], Images]
+_AUTOENCODERS = ("vae", "vqvae", _BARE)
+
+
+def _as_it_is(x: Tensor) -> Tensor:
+    return x
 
 
 def image_decoder(
-    pipe: Any, height: int | None = None, width: int | None = None, autoencoder: Any | None = None
+    pipe: Any,
+    height: int | None = None,
+    width: int | None = None,
+    autoencoder: Any | None = None,
+    resized: Callable[[Tensor], Tensor] = _as_it_is,
 ) -> Decoder:
     """Clean latents to images, as the pipeline itself makes them.
 
@@ -27,6 +37,7 @@ def image_decoder(
         height: of the images in pixels, where latents are packed; the pipeline's default unless given.
         width: likewise.
         autoencoder: another than the pipeline's own, such as `diffusers.AutoencoderTiny`, for the same latents.
+        resized: what the pipeline does to what it decoded.
 
     Returns:
         `(n, ...)` latents to (n, 3, H, W) images from 0 to 1 (`svdd.domains.image.pixels`).
@@ -34,7 +45,8 @@ def image_decoder(
     Raises:
         ValueError: when latents of another form are decoded, or images are NaN.
     """
-    autoencoder = autoencoder or getattr(pipe, "vae", None) or getattr(pipe, "vqvae", None)
+    own = (getattr(pipe, name, None) for name in _AUTOENCODERS)
+    autoencoder = autoencoder or next((one for one in own if one is not None), None)
 
     def decode(latents: Float[Tensor, "n ..."]) -> Images:
         x = latents if latents.ndim != 3 else _unpacked(pipe, latents, height, width)
@@ -43,7 +55,7 @@ def image_decoder(
                 f"{type(pipe).__name__} has latents of shape {tuple(latents.shape)}, which are not images of a known "
                 "family; give decode=, a function of latents to images (n, 3, H, W) from 0 to 1"
             )
-        return images_of_model(x if autoencoder is None else _decoded(autoencoder, x, _upcasts(pipe)))
+        return images_of_model(resized(x if autoencoder is None else _decoded(pipe, autoencoder, x)))
 
     return decode
 
@@ -58,18 +70,23 @@ def images_of_model(x: Float[Tensor, "n channels h w"]) -> Images:
     return checked_images(images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images)
 
 
-def _decoded(autoencoder: Any, latents: Float[Tensor, "n channels h w"], upcasts: bool) -> Float[Tensor, "n rgb H W"]:
+def _decoded(pipe: Any, autoencoder: Any, latents: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n rgb H W"]:
     """The autoencoder's images of scaled latents."""
-    config = autoencoder.config
+    bare = hasattr(pipe, _BARE)
+    x = latents if bare else _unscaled(autoencoder.config, latents)
+    how = {"force_not_quantize": True} if bare and autoencoder is getattr(pipe, _BARE) else {}
+    hooked = any(hasattr(autoencoder, hook) for hook in ("_hf_hook", "_diffusers_hook"))  # which move it themselves
+    with _precise(autoencoder, _upcasts(pipe)):
+        x = x.to(x.device if hooked else autoencoder.device, autoencoder.dtype)
+        return autoencoder.decode(x, return_dict=False, **how)[0].to(latents.device)
+
+
+def _unscaled(config: Any, latents: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n channels h w"]:
     statistics = [getattr(config, name, None) for name in ("latents_mean", "latents_std")]
     mean, std = statistics if None not in statistics else ([0.0], [1.0])
     x = latents * latents.new_tensor(std).view(1, -1, 1, 1)
     x = x / (getattr(config, "scaling_factor", None) or 1.0) + (getattr(config, "shift_factor", None) or 0.0)
-    x = x + x.new_tensor(mean).view(1, -1, 1, 1)
-    hooked = any(hasattr(autoencoder, hook) for hook in ("_hf_hook", "_diffusers_hook"))  # which move it themselves
-    with _precise(autoencoder, upcasts):
-        x = x.to(x.device if hooked else autoencoder.device, autoencoder.dtype)
-        return autoencoder.decode(x, return_dict=False)[0].to(latents.device)
+    return x + x.new_tensor(mean).view(1, -1, 1, 1)
 
 
 def _upcasts(pipe: Any) -> bool:

@@ -19,6 +19,20 @@ def most_of(name: str, count: Count, steps: int = STEPS) -> int:
     return most
 
 
+def check_numbers(seed: int, batch: int | None, chunks: Mapping[str, int]) -> None:
+    """Looks at the numbers of a run: its seed, prompts at once, and rows at once.
+
+    Raises:
+        ValueError: for one that is too small.
+    """
+    if seed < 0:
+        raise ValueError(f"seed is a whole number of at least 0, got {seed}")
+    if batch is not None and batch < 1:
+        raise ValueError(f"batch is at least 1 prompt at once, got {batch}")
+    if chunks.get("network", 1) < 1:
+        raise ValueError(f"chunks of the network are at least 1 row at once, got {chunks['network']}")
+
+
 def slots_of(method: Method, options: Mapping[str, Any], steps: int) -> int:
     """The most rows that a method with these options asks for, of one chain at one time."""
 

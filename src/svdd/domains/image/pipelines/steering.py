@@ -16,12 +16,13 @@ from svdd.decoding.decoding import Decoding
 from svdd.decoding.result import Result
 from svdd.domains.image.designs import image_reward
 from svdd.domains.image.pipelines.arguments import Arguments, call_signature
-from svdd.domains.image.pipelines.families import image_decoder
 from svdd.domains.image.pipelines.kernels import check_scheduler
+from svdd.domains.image.pipelines.made_images import MadeImages
 from svdd.domains.image.pipelines.outputs import joined_outputs, with_result
 from svdd.domains.image.pipelines.pipeline_process import PipelineProcess
 from svdd.domains.image.pipelines.running import PipelineFailed, Running, greenlet_module
-from svdd.domains.image.pipelines.sizes import STEPS, Sizes, most_of, slots_of
+from svdd.domains.image.pipelines.sizes import STEPS, Sizes, check_numbers, most_of, slots_of
+from svdd.domains.image.pipelines.supported import check_supported
 from svdd.domains.image.pipelines.together import Together
 from svdd.domains.image.prompts import encode_prompts
 from svdd.method.learned_values import Learned, Predictor
@@ -56,6 +57,7 @@ def steer(
     chunks: Mapping[str, int] | None = None,
     return_all: bool = False,
     reward_options: Mapping[str, Any] | None = None,
+    experimental: bool = False,
     **options: Any,
 ) -> "Steered":
     r"""A diffusers pipeline that is called as before, and whose images are decoded towards a reward.
@@ -65,7 +67,8 @@ def steer(
     at the last step it judges the finished images.
 
     Args:
-        pipe: a pipeline with a DDIM, DDPM, EulerAncestralDiscrete, LCM or FlowMatchEulerDiscrete scheduler.
+        pipe: a pipeline of `svdd.domains.image.pipelines.supported`, with a DDIM, DDPM, EulerAncestralDiscrete, LCM or
+            FlowMatchEulerDiscrete scheduler.
         reward: images, or images and prompts, to one number each, higher is better; or a reward's name. A plain function gets
             a list of PIL images; `svdd.domains.image.rewards.pixels` tells how it gets tensors.
         method: a name of `METHODS`.
@@ -85,6 +88,7 @@ def steer(
             each.
         return_all: returns all particles of an image, where the method has several, instead of one.
         reward_options: of a reward given by name.
+        experimental: lets pipelines through that were not tested.
         **options: the method's own (`temperature`, `particles`, `every`, `window`, ...), and `scores`, `on_failure` and
             `share` of `svdd.decode`.
 
@@ -95,7 +99,8 @@ def steer(
         steers the same pipeline waits.
 
     Raises:
-        ValueError: for a scheduler that cannot be steered, and for unknown methods and options; with the remedy.
+        ValueError: for a pipeline that was not tested, a scheduler that cannot be steered, and for unknown methods and
+            options; with the remedy.
         TypeError: for a `decode` that is neither a function nor an autoencoder.
         ImportError: without greenlet.
 
@@ -107,7 +112,7 @@ def steer(
     for name in _NOT_HERE:
         if name in options:
             raise ValueError(f'steer has no {name}; svdd.load("diffusers:...") makes a process for runs that have')
-    _check_numbers(seed, batch, chunks or {})
+    check_numbers(seed, batch, chunks or {})
     for decoder in (decode, look_ahead_decode):
         if not (decoder is None or callable(decoder) or hasattr(decoder, "decode")):
             raise TypeError(f"decode is a function of latents to images, or an autoencoder, got {decoder!r:.60}")
@@ -116,6 +121,7 @@ def steer(
     if candidates is not None or "candidates" in make_method(method, {}).options:
         options["candidates"] = _CANDIDATES if candidates is None else candidates
     make_method(method, options)
+    listed = check_supported(pipe, experimental)
     check_scheduler(pipe, eta)
     greenlet_module()
     guide = find_reward(reward, reward_options)
@@ -124,17 +130,8 @@ def steer(
     sizes = Sizes(batch, bounds.pop("network", None))
     run |= {"value": _of_latents(value), "chunks": bounds, "seed": seed, "scores": scores}
     return Steered(
-        pipe, image_reward(guide()), method, options, run, eta, (decode, look_ahead_decode), sizes, return_all
+        pipe, image_reward(guide()), method, options, run, eta, (decode, look_ahead_decode), sizes, return_all, listed
     )
-
-
-def _check_numbers(seed: int, batch: int | None, chunks: Mapping[str, int]) -> None:
-    if seed < 0:
-        raise ValueError(f"seed is a whole number of at least 0, got {seed}")
-    if batch is not None and batch < 1:
-        raise ValueError(f"batch is at least 1 prompt at once, got {batch}")
-    if chunks.get("network", 1) < 1:
-        raise ValueError(f"chunks of the network are at least 1 row at once, got {chunks['network']}")
 
 
 def _of_latents(value: str | Value) -> str | Value:
@@ -165,6 +162,7 @@ class Steered:
     decoders: tuple[Decoder | None, Decoder | None]
     sizes: Sizes
     return_all: bool
+    listed: bool
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         """The pipeline's own output, decoded towards the reward.
@@ -186,7 +184,7 @@ class Steered:
     def _output(self, *args: Any, eta: int | float | None = None, **named: Any) -> Any:
         eta = self.eta if eta is None else eta
         check_scheduler(self.pipe, eta)
-        arguments = Arguments.of(self.pipe, args, named)
+        arguments = Arguments.of(self.pipe, args, named, self.listed)
         self._check(arguments, eta)
         call = _Call(self, arguments, self._own_options(arguments), eta)
         return with_result(*call.run())
@@ -226,16 +224,14 @@ class _Call:
         self.seed = arguments.seed(steered.run["seed"])
         steps = arguments.given.get("num_inference_steps") or STEPS
         self.slots = slots_of(make_method(steered.method, options), options, steps)
+        self.made = MadeImages(steered.pipe, arguments.given)
         decode, look_ahead = steered.decoders
         full = self._decoder(decode)
         self.process = PipelineProcess(self.slots, eta, full, full if look_ahead is None else self._decoder(look_ahead))
         self.network = Cost()
 
     def _decoder(self, decode: Decoder | None) -> Callable[[Tensor], Any]:
-        given = self.arguments.given
-        if decode is None or hasattr(decode, "decode"):
-            return image_decoder(self.steered.pipe, given.get("height"), given.get("width"), decode)
-        return decode
+        return self.made.decoder(decode) if decode is None or hasattr(decode, "decode") else decode
 
     def run(self) -> tuple[Any, Result]:
         """The pipeline's output and the run's result."""
@@ -245,7 +241,7 @@ class _Call:
         batches = [range(i, min(i + size, chains)) for i in range(0, chains, size)]
         outputs, decoding = [], None
         for number, batch in enumerate(batches):
-            with self._together(batch) as running:
+            with self.made.observed(), self._together(batch) as running:
                 self.process.take(running, len(batch))
                 decoding = decoding or self._decoding(size)
                 for _ in decoding.through(number):

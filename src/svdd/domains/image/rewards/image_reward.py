@@ -1,6 +1,5 @@
 """Any function of images as a reward: it gets its images in the form it takes, and the prompts if it asks for them."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,6 +7,8 @@ from typing import Any
 from svdd.domains.image.outside import ImagesOutside
 from svdd.domains.image.pixels import Images, from_any, to_pil, to_uint8
 from svdd.domains.image.prompts import images_of, prompts_of
+from svdd.domains.image.rewards.forms import wants_another_form
+from svdd.domains.image.rewards.parameters import parameters_of
 from svdd.messages import check_known
 from svdd.registry import origin
 from svdd.scoring.identity import reward_identity
@@ -20,7 +21,6 @@ TAKES: dict[str, Callable[[Images], Any]] = {
 }
 """The forms in which a function can take images: a list of PIL images in RGB, an array (n, H, W, 3) of bytes, or the tensor
 (n, 3, H, W) from 0 to 1, on the device where the images were made."""
-_PROMPTS = ("prompts", "prompt")
 
 
 class ImageReward:
@@ -34,6 +34,7 @@ class ImageReward:
 
     Raises:
         ValueError: for another form, and for prompts that are not one text.
+        TypeError: for a function that takes something else, with how to wrap it.
     """
 
     def __init__(
@@ -51,9 +52,8 @@ class ImageReward:
             )
         traits = traits_of(function)
         self.function, self.takes, self.prompts = function, takes, prompts
-        parameter = _prompt_parameter(function)
-        self.asks = None if parameter is None else parameter.name
-        self.needs_prompts = parameter is not None and parameter.default is parameter.empty
+        self.parameters = parameters_of(function)
+        self.needs_prompts = self.parameters.needs_prompts
         self.__qualname__ = getattr(function, "__qualname__", type(function).__name__)
         components = {name: as_reward(part, prompts, takes) for name, part in traits.components.items()}
         self.traits = replace(traits, takes=takes, components=components, in_background=False)
@@ -70,15 +70,15 @@ class ImageReward:
 
         Raises:
             ValueError: for what is no image, for missing prompts, and for another number of prompts.
-            TypeError: what the function raised, AttributeErrors too, with what it was given.
+            TypeError: for a function that wants images in another form; whatever else it raised, unchanged.
         """
         images = from_any(images_of(designs))
-        texts = self._prompts(designs, prompts, len(images)) if self.asks else None
-        given = {} if texts is None else {str(self.asks): texts}
+        texts = self._prompts(designs, prompts, len(images)) if self.parameters.prompts else None
+        given = TAKES[self.takes](images)
         try:
-            return self.function(TAKES[self.takes](images), **given)
+            return self.parameters.call(self.function, given, texts)
         except Exception as error:
-            if isinstance(error.__cause__ or error, AttributeError | TypeError):
+            if wants_another_form(error, given):
                 raise TypeError(
                     f"{self!r} was given images as {self.takes!r} and raised {type(error).__name__}: {error}; if it takes "
                     f"them in another form, set its attribute takes to one of {', '.join(TAKES)}"
@@ -119,7 +119,8 @@ def as_reward(function: Any, prompts: Any = None, takes: str | None = None) -> C
 
     Args:
         function: `(images)` or `(images, prompts)` to one number an image. It is given prompts if it has a parameter `prompts`
-            or `prompt`, or a second one without a default; where there are none, a parameter with a default keeps it.
+            or `prompt`, wherever it stands, or a second one without a default; where there are none, a parameter with a
+            default keeps it.
         prompts: the prompt of all images, where the designs carry none.
         takes: `pil` (a list of PIL images), `uint8` (an array (n, H, W, 3)) or `tensor` ((n, 3, H, W), float32, 0 to 1); the
             function's own attribute `takes` unless given, or else `pil`.
@@ -129,7 +130,7 @@ def as_reward(function: Any, prompts: Any = None, takes: str | None = None) -> C
         given PNGs.
 
     Raises:
-        TypeError: for what cannot be called.
+        TypeError: for what cannot be called, or only with more than images and prompts.
         ValueError: for another form, and for prompts that are not one text.
     """
     if not callable(function):
@@ -141,14 +142,3 @@ def as_reward(function: Any, prompts: Any = None, takes: str | None = None) -> C
     if hasattr(function, "sent_as"):
         return function.sent_as(ImagesOutside())
     return ImageReward(function, takes or traits_of(function).takes or "pil", prompts)
-
-
-def _prompt_parameter(function: Callable[..., Any]) -> inspect.Parameter | None:
-    """The parameter that prompts are for."""
-    try:
-        parameters = list(inspect.signature(getattr(function, "forward", function)).parameters.values())
-    except (TypeError, ValueError):  # some built-in functions tell nothing
-        return None
-    named = [one for one in parameters if one.name in _PROMPTS]
-    second = [one for one in parameters[1:2] if one.kind is one.POSITIONAL_OR_KEYWORD and one.default is one.empty]
-    return next(iter([*named, *second]), None)
