@@ -33,6 +33,8 @@ pytestmark = pytest.mark.usefixtures("quick_report")
         ({"chunk": "network=0"}, "chunks.network should be greater than 0, got 0"),
         ({"model_option": "lenght=3"}, "'lenght'; did you mean length?"),
         ({"window": "0.2,0.9"}, "window"),
+        ({"ray-workers": 2}, "ray_workers: the job has no engine that takes it; add engine: ray, or leave it out"),
+        ({"ray-resources": "num_cpus=2"}, "ray_resources: the job has no engine"),
         ({"method": "smc", "particles": 3, "temperature": 0}, "smc weighs particles"),
         (
             {"method": "smc", "particles": 3, "potential": "min"},
