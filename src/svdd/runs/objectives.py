@@ -106,9 +106,10 @@ def read_objective(path: str | Path) -> dict[str, Any]:
         ValueError: if it is not YAML, or no objective.
     """
     read = yaml_of_file(path)
-    if not isinstance(read, dict):
+    found = read.get(NAME, read) if isinstance(read, dict) else None
+    if not isinstance(found, dict):
         raise ValueError(f"{path} must hold an objective: lines such as 'combine: geometric-mean' and 'parts:'")
-    return read.get(NAME, read)
+    return found
 
 
 def sentence(error: Mapping[str, Any]) -> str:
