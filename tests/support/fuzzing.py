@@ -18,7 +18,7 @@ from svdd.scoring.reward import RewardError
 
 HERE = Path(svdd.__file__).parent
 TIMES = int(os.environ.get("SVDD_FUZZ", "1"))
-SECONDS = 20
+SECONDS = 60
 _KINDS = (ValueError, RewardError, OSError, ImportError)
 
 
@@ -83,8 +83,8 @@ def limited(seconds):
 
 AWKWARD = st.sampled_from(
     ["", " ", "\t", "\n", "\r", "\x00", "\ufeff", "\u200b", "\u2028", "é", "ѕ", "-", ":", "=", ",", "'", '"', "#", "*", "&",
-     "!", "%", "@", "[", "]", "{", "}", "~", "no", "null", "nan", "inf", "-1", "0", "1e400", "012", "1:30", "9" * 400, "["
-     * 60, "../..", "/", "$HOME", "\\", "\ud7ff", "x" * 3000]
+     "!", "%", "@", "[", "]", "{", "}", "~", "no", "null", "nan", "inf", "-1", "0", "1e400", "012", "1:30", "1e5", "!!bool x", "!!int x", "<<", "9" * 400, "["
+     * 60, "../..", "/", "$HOME", "\\", "\ud7ff", "x" * 300]
 )  # fmt: skip
 """Pieces of text that readers trip over."""
 

@@ -77,7 +77,7 @@ def _window(text: str) -> list[float]:
     try:
         first, second = (float(part) for part in text.split(","))
     except ValueError:
-        raise ValueError(f"--window takes two times, such as 0.8,0.2, got {text!r}") from None
+        raise ValueError(f"--window takes two times, such as 0.8,0.2, got {text!r:.80}") from None
     return [first, second]
 
 

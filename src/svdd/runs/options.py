@@ -102,7 +102,7 @@ def _read(text: str, parameter: inspect.Parameter | None, called: str) -> Any:
             return str(read) if isinstance(read, PurePath) else read
         except ValidationError as error:
             refused[value is text] = error
-    raise ValueError(f"{called} {_said(refused[True])}, got {text!r}")
+    raise ValueError(f"{called} {_said(refused[True])}, got {text!r:.80}")
 
 
 def _readings(text: str) -> Iterator[tuple[Any, bool]]:

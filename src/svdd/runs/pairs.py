@@ -14,7 +14,7 @@ def pair(flag: str, text: str) -> tuple[str, str]:
     """
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise ValueError(f"--{flag.replace('_', '-')} takes NAME=VALUE, got {text!r}")
+        raise ValueError(f"--{flag.replace('_', '-')} takes NAME=VALUE, got {text!r:.80}")
     return name, value
 
 
