@@ -53,6 +53,7 @@ def test_job_files_of_bytes(file, content):
 
 @fuzz(150)
 @given(given=changed(BASE))
+@example(given=BASE | {"out": "1e5"})
 def test_jobs_as_mappings(given):
     with sentences():
         job = make_job(given)

@@ -57,6 +57,15 @@ def test_other_files_are_receptors_or_a_sentence(tmp_path, content, ending, cent
 
 
 @fuzz(60)
+@given(receptors(), st.tuples(*[st.floats(-60, 60)] * 3), st.tuples(*[st.floats(0.1, 60)] * 3))
+def test_boxes_of_a_right_file_hold_an_atom_or_are_refused(tmp_path, text, center, size):
+    path = tmp_path / "given.pdbqt"
+    path.write_text(text)
+    with sentences():
+        check(find_receptor(path, center, size))
+
+
+@fuzz(60)
 @given(name=AWKWARD | st.text(max_size=8), center=st.none() | POINTS, size=st.none() | SIZES)
 def test_names(name, center, size):
     with sentences():

@@ -53,6 +53,9 @@ def test_other_answers_are_numbers_or_a_sentence(process, answer, policy):
     with sentences():
         result = decoded(process, lambda designs: answer, on_failure=policy)
         assert len(result) == N
+        answers = answer if isinstance(answer, list) else result.rewards.tolist()
+        for one, reward in zip(answers, result.rewards.tolist(), strict=True):
+            assert not (isinstance(one, float) and math.isfinite(one)) or reward == pytest.approx(one)
         assert not any(math.isnan(one) or one == math.inf for one in result.rewards.tolist())
 
 

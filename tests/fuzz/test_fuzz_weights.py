@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 import svdd
-from support.fuzz_weights import CONFIGS, files, headers, safetensors, tensors
+from support.fuzz_weights import CONFIGS, CONTENTS, files, headers, safetensors, saved, tensors
 from support.fuzzing import VALUES, fuzz, sentences
 from support.gdss_checkpoints import random_weights
 from support.gdss_checkpoints import settings as gdss_settings
@@ -51,6 +51,14 @@ def test_files_are_weights_or_a_sentence(written, file):
 @given(file=files())
 def test_files_of_no_network_are_refused_by_every_reader(written, file):
     path = written(*file)
+    assert refused(svdd.load, f"mdlm:{path}")
+    assert refused(svdd.load, f"gdss:{path}")
+
+
+@fuzz(60)
+@given(content=CONTENTS, ending=st.sampled_from([".ckpt", ".pth"]))
+def test_right_files_of_other_contents_are_refused_by_every_reader(written, content, ending):
+    path = written(saved(content), ending)
     assert refused(svdd.load, f"mdlm:{path}")
     assert refused(svdd.load, f"gdss:{path}")
 
