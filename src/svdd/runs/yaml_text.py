@@ -200,7 +200,9 @@ def _said(error: yaml.YAMLError) -> str:
         return (
             f"it is not valid YAML: the character {chr(error.character)!a} at position {error.position + 1} is no text"
         )
-    mark, problem = error.problem_mark or error.context_mark, error.problem or error.context
+    assert isinstance(error, yaml.MarkedYAMLError), "all others say where they are"
+    mark, problem = error.problem_mark or error.context_mark, error.problem or ""
+    assert mark is not None, "and they have a line"
     found = ((re.search(rule, problem), remedy) for rule, remedy in _REMEDIES.items())
     remedies = [remedy.format(*match.groups()) for match, remedy in found if match]
     said = remedies[0] if remedies else " ".join(filter(None, [error.context, problem]))
