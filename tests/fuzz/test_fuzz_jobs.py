@@ -31,7 +31,11 @@ def file(tmp_path):
 
 
 def read_back(job):
-    return make_job(read_yaml(job.written()))
+    """The job again; a sentence about what was written by us is a fault."""
+    try:
+        return make_job(read_yaml(job.written()))
+    except ValueError as error:
+        raise AssertionError(job.written()) from error
 
 
 @fuzz(250)
