@@ -38,7 +38,7 @@ def read_back(job):
         raise AssertionError(job.written()) from error
 
 
-@fuzz(250)
+@fuzz(150)
 @given(text=texts_of(BASE))
 @example(text="model: toy-masked\nreward: gc-content\nout: 1e5\n")
 def test_job_files(file, text):
@@ -74,7 +74,7 @@ def test_objectives(file, text):
         assert job.guides()
 
 
-@fuzz(120)
+@fuzz(80)
 @given(text=texts_of(COMPARISON))
 def test_comparisons(file, text):
     with sentences():

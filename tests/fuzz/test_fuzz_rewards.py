@@ -45,7 +45,7 @@ def test_right_answers_are_returned_as_they_are(process, numbers, form):
     assert all(len(design) == 8 and set(design) <= set("ACGT") for design in result.samples)
 
 
-@fuzz(150)
+@fuzz(100)
 @given(
     answer=ANSWERS, policy=st.sampled_from([{}, {"nan": "invalid", "error": "invalid"}, {"nan": 0.0, "error": -1.0}])
 )
