@@ -6,13 +6,21 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
+_SHOWN, _MOST = 200, 50
+"""Letters of a name, and known names, that messages repeat."""
+
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """`unknown KIND 'NAME'`, the nearest known names, or all of them if none is near."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    remedy = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(names) or 'none'}"
-    return f"unknown {kind} {name!r}; {remedy}"
+    near = difflib.get_close_matches(name[:_SHOWN], names, n=3, cutoff=0.5)
+    remedy = f"did you mean {' or '.join(near)}?" if near else f"known are {_listed(names)}"
+    return f"unknown {kind} {name[:_SHOWN]!r}; {remedy}"
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return (", ".join(names[:_MOST]) or "none") + more
 
 
 def check(condition: Any, sentence: str) -> None:

@@ -30,9 +30,11 @@ pytestmark = pytest.mark.usefixtures("quick_report")
         ({"temperature": -1}, "temperature should be greater than or equal to 0, got -1"),
         ({"seed": -1}, "seed should be greater than or equal to 0, got -1"),
         ({"chunk": "netwrk=3"}, "unknown component to chunk 'netwrk'; did you mean network?"),
-        ({"chunk": "network=0"}, "chunks should be greater than 0, got 0"),
+        ({"chunk": "network=0"}, "chunks.network should be greater than 0, got 0"),
         ({"model_option": "lenght=3"}, "'lenght'; did you mean length?"),
         ({"window": "0.2,0.9"}, "window"),
+        ({"ray-workers": 2}, "ray_workers: the job has no engine that takes it; add engine: ray, or leave it out"),
+        ({"ray-resources": "num_cpus=2"}, "ray_resources: the job has no engine"),
         ({"method": "smc", "particles": 3, "temperature": 0}, "smc weighs particles"),
         (
             {"method": "smc", "particles": 3, "potential": "min"},
@@ -144,7 +146,7 @@ def test_noise_outside_its_range(run, refused, tmp_path):
         ("modle: x\n", "unknown setting 'modle'; did you mean model"),
         ("model: [\n", "is not valid YAML"),
         ("- model\n", "must hold settings"),
-        ("\x00", "is not valid YAML"),
+        ("\x00", "holds nothing but blanks"),
     ],
 )
 def test_bad_job_files(call, refused, tmp_path, text, said):

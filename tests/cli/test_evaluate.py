@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import svdd
 from svdd.domains.sequence.measures import ELBO_SAMPLES
 from svdd.runs import evaluation as evaluating
 from svdd.runs import guided
 from svdd.runs.job import Job
 from svdd.runs.labels import labels
 from svdd.runs.trust import UntrustedCodeError
+from svdd.user_files import module_of_file
 
 JOB = {"model": "m", "reward": "r", "out": "o"}
 
@@ -181,6 +183,55 @@ def test_another_model_takes_the_likelihood(run, evaluate, table, model, tmp_pat
     run(out="a")
     assert evaluate("a").status == evaluate("a", model=f"{other}:model", out="second").status == 0
     assert table()["elbo_per_base"][0] != table("second")["elbo_per_base"][0]
+
+
+OTHER = """
+
+SEEN = []
+
+
+def pale(steps: int = 6, length: int = 12, weights: str = "its own", shade: float = 0.5):
+    SEEN.append((steps, length, weights, shade))
+    return model(steps, length)
+
+
+def bare(shade: float = 0.5):
+    SEEN.append(shade)
+    return model()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick_report")
+def test_options_of_the_runs_belong_to_their_model(run, call, evaluate, table, refused, model, tmp_path):
+    other = tmp_path / "other.py"
+    other.write_text(model.read_text() + OTHER)
+    model.write_text(
+        model.read_text().replace("length: int = 12):", 'length: int = 12, weights: str = "", dye: str = ""):')
+    )
+    assert run("--model-option", "weights=mine", "--model-option", "dye=red", steps=4).status == 0
+    assert evaluate("out").status == 0
+    assert evaluate("out", model=f"{other}:pale", out="pale").status == 0
+    assert evaluate("out", model=f"{other}:bare", out="bare").status == 0
+    given = {"model": f"{other}:pale", "model-option": "shade=0.25"}
+    assert evaluate("out", **given, out="given").status == 0
+    seen = module_of_file(other).SEEN
+    assert seen == [(4, 12, "its own", 0.5), 0.5, (4, 12, "its own", 0.25)]
+    python = svdd.evaluate(tmp_path / "out", model=f"{other}:pale", model_options={"steps": 3})
+    assert seen[-1] == (3, 12, "its own", 0.5)
+    assert python.table["elbo_per_base"][0] == pytest.approx(table("pale")["elbo_per_base"][0])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick_report")
+def test_options_of_a_model_that_is_not_named_or_does_not_take_them(run, evaluate, refused, model):
+    assert run().status == 0
+    unnamed = evaluate("out", **{"model-option": "steps=3"})
+    assert "model_options are of the model that the likelihood is taken under: name it with --model" in refused(unnamed)
+    misspelt = evaluate("out", **{"model": "dna-enhancer", "model-option": "stepps=3"})
+    assert "unknown option of dna-enhancer 'stepps'; did you mean steps" in refused(misspelt)
+    wrong = evaluate("out", **{"model": "dna-enhancer", "model-option": "steps=many"})
+    assert "steps of dna-enhancer should be a valid integer" in refused(wrong)
 
 
 @pytest.mark.slow

@@ -196,7 +196,7 @@ def test_what_is_wrong_with_the_mapping_of_a_reward_is_one_sentence(reward, said
         ({"title": "x"}, "scores needs name"),
         ({"name": "qed", "option": {}}, "scores: unknown setting 'option'; did you mean options"),
         ("gc-content,target=high", "target of gc-content should be a valid number"),
-        ({"name": "qed", "workers": 0}, "scores should be greater than 0, got 0"),
+        ({"name": "qed", "workers": 0}, "scores.workers should be greater than 0, got 0"),
     ],
 )
 def test_what_is_wrong_with_a_score_is_one_sentence(score, said):

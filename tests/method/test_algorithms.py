@@ -164,7 +164,7 @@ def test_other_senseless_settings_are_refused():
         svdd(gaussian(), VALUE, candidates=2, prior_candidates=0, **common)
     with pytest.raises(ValueError, match="length must be at least 1 step"):
         blocks(gaussian(), VALUE, candidates=2, block_length=0, **common)
-    with pytest.raises(ValueError, match="is none of them"):
+    with pytest.raises(ValueError, match=r"is none of them; give replace=0.25 or more, 10 particles or more"):
         svdd_r(gaussian(), VALUE, particles=4, candidates=2, replace=0.1, **common)
     with pytest.raises(ValueError, match="potential must be one of"):
         inspect.unwrap(smc)(

@@ -67,7 +67,7 @@ def users(tmp_path):
         ("table", "{a: 1}", {"a": 1}),
         ("any", "no", False),
         ("free", "[1, no]", [1, False]),
-        ("unknown", "1:30", 90),
+        ("unknown", "1:30", "1:30"),
     ],
 )
 def test_text_is_read_as_the_annotation_says(users, option, text, value):

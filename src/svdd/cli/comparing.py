@@ -63,7 +63,7 @@ def numbers(text: str) -> list[float]:
     try:
         return [float(word) for word in text.split(",") if word.strip()]
     except ValueError:
-        raise ValueError(f"--temperatures takes numbers with commas, such as 0,0.25,1, got {text!r}") from None
+        raise ValueError(f"--temperatures takes numbers with commas, such as 0,0.25,1, got {text!r:.80}") from None
 
 
 def method_options(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -77,6 +77,6 @@ def method_options(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
         whole, value = pair("option", text)
         method, dot, name = whole.partition(".")
         if not dot:
-            raise ValueError(f"--option takes METHOD.NAME=VALUE, such as smc.ess=0.8, got {text!r}")
+            raise ValueError(f"--option takes METHOD.NAME=VALUE, such as smc.ess=0.8, got {text!r:.80}")
         options.setdefault(method, {})[name] = as_yaml(value)
     return options

@@ -13,6 +13,7 @@ from svdd.runs.guided import flat
 from svdd.runs.objectives import read_objective
 from svdd.runs.options import read_options
 from svdd.runs.pairs import as_yaml, pairs
+from svdd.runs.replacing import left_of
 from svdd.runs.settings import Setting, settings_of
 
 _OPTIONS = {"model_options": "model", "reward_options": "reward"}
@@ -56,7 +57,8 @@ def settings(model: type[BaseModel], flags: Mapping[str, Any], file: Mapping[str
     """
     fields = {said.flag or name: name for name, said in settings_of(model).items()}
     given = {fields[flag]: value for flag, value in flags.items() if value not in (None, [])}
-    made = {**flat(file), **{name: _READ.get(name, _plain)(value) for name, value in given.items()}}
+    read = {name: _READ.get(name, _plain)(value) for name, value in given.items()}
+    made = {**left_of(flat(file), read), **read}
     for name, kind in _OPTIONS.items():
         if name in given:
             made[name] = read_options(kind, str(made.get(kind)), pairs(f"{kind}-option", given[name]))
@@ -75,7 +77,7 @@ def _window(text: str) -> list[float]:
     try:
         first, second = (float(part) for part in text.split(","))
     except ValueError:
-        raise ValueError(f"--window takes two times, such as 0.8,0.2, got {text!r}") from None
+        raise ValueError(f"--window takes two times, such as 0.8,0.2, got {text!r:.80}") from None
     return [first, second]
 
 

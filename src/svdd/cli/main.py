@@ -108,6 +108,7 @@ def evaluate(
     ) = None,
     judge: flag(str, None, "A reward that did not guide; the guide's held-out twin unless given.") = None,
     model: flag(str, None, "What the likelihood is taken under; the runs' own model unless given.") = None,
+    model_option: flag(list[str], None, "An option of that --model, NAME=VALUE; repeat for more.") = None,
     out: Annotated[Path, Option(help="The folder to write.")] = Path("runs/evaluation"),
     trust: Annotated[bool, Option("--trust", help="Import the model's code that the folders name.")] = False,
     force: Annotated[bool, Option("--force", help="Replace an earlier evaluation in the folder.")] = False,
@@ -117,8 +118,11 @@ def evaluate(
     from svdd.cli.evaluating import show_evaluation
     from svdd.cli.watching import Terminal
     from svdd.runs.evaluation import evaluate as measure
+    from svdd.runs.options import read_options
+    from svdd.runs.pairs import pairs
 
-    given = {"reference": reference, "judge": judge, "model": model}
+    options = read_options("model", model or "", pairs("model-option", model_option or []))
+    given = {"reference": reference, "judge": judge, "model": model, "model_options": options}
     show_evaluation(measure(runs, out, **given, force=force, trust=trust, watch=Terminal(quiet=False)), json)
 
 

@@ -7,6 +7,7 @@ within `window`; the last step always values the finished design. Network rows a
 `Process.move` adds one a particle and step, or one a candidate where every child makes its own move.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
@@ -155,6 +156,11 @@ def _tilted(
     return kwargs | {"start": tilt(start, value, select, candidates=noises, temperature=temperature)}
 
 
+def _at_least_one(share: float) -> str:
+    """How many particles a share needs to be one of them, as a part of a sentence; nothing for a share of none."""
+    return f"{math.ceil(1 / share)} particles or more, " if share > 0 else ""
+
+
 def svdd_r(
     process: Process,
     value: Value,
@@ -179,7 +185,8 @@ def svdd_r(
     """
     if replace is not None and share(replace, particles) < 1:
         raise SizesDoNotFit(
-            f"replace={replace} of {particles} particles is none of them; raise either, or use replace=None"
+            f"replace={replace} of {particles} particles is none of them; give replace={math.ceil(1e4 / particles) / 1e4:g} or "
+            f"more, {_at_least_one(replace)}or replace all of them (--replace all, replace=None in Python)"
         )
     warnings.warn(
         "SVDD-R tilts towards the reward twice and does not sample p exp(reward / temperature); "

@@ -40,7 +40,7 @@ def read_value(text: str) -> tuple[str, dict[str, int]]:
         option, _, number = (part.strip() for part in one.partition("="))
         check_known(f"option of {name}", option, known)
         if not number.isdecimal() or option in options:
-            raise ValueError(f"value {text!r}: {option} is one whole number, such as {name},{option}=8")
+            raise ValueError(f"value {text!r:.80}: {option} is one whole number, such as {name},{option}=8")
         options[option] = int(number)
     return name, options
 

@@ -62,7 +62,8 @@ def load_network(path: str | Path) -> nn.Module:
     try:
         network.load_state_dict(tensors, assign=True)
     except RuntimeError as error:
-        raise ValueError(f"the weights in {path} do not fit its own config: {error}") from error
+        said = " ".join(str(error).split())
+        raise ValueError(f"the weights in {path} do not fit its own config: {said:.300}") from error
     return network.eval().requires_grad_(False)
 
 

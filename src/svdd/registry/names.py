@@ -68,7 +68,7 @@ def locate(kind: str, name: str, cards: Mapping[str, Card]) -> Any:
     """
     target = cards[name].target if name in cards else name
     home, colon, attribute = target.rpartition(":")
-    if not colon:
+    if not home or not colon:
         raise ValueError(f"{unknown(kind, name, cards)} (or give module:function or file.py:function)")
     module = _module(home)
     if not hasattr(module, attribute):

@@ -142,11 +142,12 @@ def steps_told(decoding: "Decoding", tell: Tell, title: str = "decoding") -> OnS
 
 
 def best_and_median(step: "Step") -> str:
-    """The values of the survivors in a few words; nothing before the first choice."""
+    """The values of all survivors, not of designs alone, in a few words; nothing before the first choice."""
     value = step.value[~step.value.isneginf()]
     if step.candidates is None or not len(value):
         return ""
-    return f"best {number(float(value.max()))}, median {number(float(value.median()))}"
+    of = "particles: " if step.value.shape[1] > 1 else ""
+    return f"{of}best {number(float(value.max()))}, median {number(float(value.median()))}"
 
 
 class _Paid:

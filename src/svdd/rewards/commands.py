@@ -125,7 +125,7 @@ def command(text: str, timeout: float | int | None = None, folder: str | Path = 
     try:
         words = shlex.split(text.removeprefix("cmd:"))
     except ValueError as error:
-        raise ValueError(f"the command {text!r} cannot be split into words: {error}") from None
+        raise ValueError(f"the command {text!r:.80} cannot be split into words: {error}") from None
     check(words, "cmd: needs a command, such as 'cmd:./score.sh {input} {output}'")
     check(timeout is None or timeout > 0, f"timeout must be positive, got {timeout} s")
     return Command(tuple(words), timeout, folder=str(folder))

@@ -19,13 +19,19 @@ _NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+")
 _REMEDY = "headers={'Authorization': 'Bearer $NAME'}, with the key in the environment variable NAME"
 
 
+_NO_HOST = "the address of a reward has no host that can be read; it is written as http://host/score"
+
+
 def check_address(address: str) -> None:
     """Looks whether an address can be written into files.
 
     Raises:
         ValueError: for one with a user's name or password, which is not repeated, and for one without a host.
     """
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # an opening bracket without its end; the text is not repeated, since it may hold a password
+        raise ValueError(_NO_HOST) from None
     check(
         "@" not in parts.netloc,
         f"an address is written into files and reports, so it holds no user name, password or token: give "
@@ -35,7 +41,7 @@ def check_address(address: str) -> None:
         host = parts.port != 0 and parts.hostname
     except ValueError:  # what is read as the port may be the beginning of a password
         host = None
-    check(host, "the address of a reward has no host that can be read; it is written as http://host/score")
+    check(host, _NO_HOST)
 
 
 def check_addresses(named: Any) -> None:

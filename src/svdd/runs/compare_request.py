@@ -7,6 +7,7 @@ from typing import Any
 
 from svdd.messages import check, check_known
 from svdd.method.table import METHODS
+from svdd.runs.compare_form import check_form, check_own
 from svdd.runs.job import Job, make_job, read_settings
 from svdd.runs.matches import MATCHES
 from svdd.runs.reward_spec import ScoreSpec
@@ -83,22 +84,27 @@ class Request:
         return [self._entry(label, dict(settings or {})) for label, settings in named.items()]
 
     def _entry(self, label: str, own: dict[str, Any]) -> Entry:
+        check_form(own, f"{label}: ")
         method = own.pop("method", label)
         check_known("method", method, METHODS)
         sizes, temperatures = own.pop("sizes", self.sizes), own.pop("temperatures", self.temperatures)
         fit, options = own.pop("fit", None), {**self.options.get(method, {}), **own}
+        check_own(label, options)
         return Entry(method, "" if label == method else label, options, sizes, temperatures, fit)
 
     def check(self) -> None:
         """Looks at the names and numbers before anything is loaded.
 
         Raises:
-            ValueError: for one that is unknown or impossible.
+            ValueError: for one that is unknown or impossible, and for options of a method that is not compared.
         """
-        for name in self.options:
-            check_known("method", name, METHODS)
+        check_form(vars(self))
         check_known("cost to match", self.match, MATCHES)
         entries = self.entries()
+        compared = {entry.method for entry in entries}
+        for name in self.options:
+            check_known("method", name, METHODS)
+            check(name in compared, f"there are options for {name}, which is not compared; add it to the methods")
         heats = [temperature for entry in entries for temperature in entry.temperatures]
         if self.seeds < 1 or not entries or any(not 0 <= heat < float("inf") for heat in heats):
             raise ValueError("a comparison needs at least 1 method, 1 seed, and temperatures of 0 or larger")
@@ -146,14 +152,26 @@ def request_of(given: Path | Mapping[str, Any], out: Path, variant: str = "", **
         ValueError: for a file that is neither, and for an unknown setting or variant.
     """
     read = dict(given) if isinstance(given, Mapping) else read_settings(given)
+    check_form({VARIANTS: read.get(VARIANTS, {}), "options": read.get("options", {})})
     settings: dict[str, Any] = read if "job" in read else {"job": given}
     variants: dict[str, Any] = {"": {}, **settings.pop(VARIANTS, {})}
     check_known("variant", variant, variants)
-    settings = {**_merged(settings, variants[variant]), **flags}
+    settings = _merged(settings, variants[variant] or {})
+    settings = {**settings, **flags, "options": _options(settings, flags)}
     for name in settings:
         check_known("setting of a comparison", name, [one.name for one in fields(Request)])
+    check_form(settings)
+    if isinstance(settings.get("methods"), Mapping):
+        settings["methods"] = {str(label): own for label, own in settings["methods"].items()}
     job = settings.pop("job")
     return Request(Path(job) if isinstance(job, str) else job, out, **settings)
+
+
+def _options(settings: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of methods: those of flags win by name, those of methods that flags leave out go with them."""
+    named = flags.get("methods")
+    kept = {name: own for name, own in settings.get("options", {}).items() if named is None or name in named}
+    return _merged(kept, flags.get("options", {}))
 
 
 def _merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -155,6 +155,7 @@ def evaluate(
     reference: str | Path | None = None,
     judge: str | None = None,
     model: str | None = None,
+    model_options: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> Measured:
     """Measures finished runs of one model and reward beside each other, as `svdd evaluate` does.
@@ -165,6 +166,7 @@ def evaluate(
         reference: FASTA of natural sequences, a file of SMILES or a folder of images; what came with the model unless given.
         judge: a reward that did not guide; the held-out twin of the guide unless given.
         model: what the likelihood bound is taken under; the runs' own model unless given.
+        model_options: of that model; the runs' own options stay with their own model.
         force: replaces an earlier evaluation in the folder.
 
     Raises:
@@ -176,7 +178,8 @@ def evaluate(
     given = [Path(folder) for folder in ([folders] if isinstance(folders, str | Path) else folders)]
     place = None if reference is None else Path(reference)
     with _place(out) as folder:
-        made = measure(given, Path(folder), reference=place, judge=judge, model=model, force=force)
+        asked: dict[str, Any] = {"judge": judge, "model": model, "model_options": model_options}
+        made = measure(given, Path(folder), reference=place, **asked, force=force)
         return Measured(made.table, [], made.notes, _page(folder), made.kit.all_columns)
 
 

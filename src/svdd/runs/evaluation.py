@@ -11,7 +11,7 @@ import pandas as pd
 from svdd.chain.designs import DesignKind
 from svdd.chain.process import Process
 from svdd.decoding.result import Result
-from svdd.messages import described
+from svdd.messages import check, described
 from svdd.metrics.kit import Kit, Reference, kit_of
 from svdd.metrics.measures import Designs, Evaluation, held_out_reward
 from svdd.runs.folder import write_or_warn
@@ -20,6 +20,8 @@ from svdd.runs.json_text import as_json
 from svdd.runs.labels import labels
 from svdd.runs.make import make_process, make_reward
 from svdd.runs.marks import Mark, holds_table
+from svdd.runs.options import takes
+from svdd.runs.paths import whole_name
 from svdd.runs.reading import FinishedRun, grouped
 from svdd.runs.trust import tell_code
 from svdd.runs.watching import NOBODY, RunWarning, Watch
@@ -145,8 +147,9 @@ def check_out(out: Path, force: bool) -> None:
 
 
 def protocol_of(
-    runs: Sequence[FinishedRun], reference: Path | None = None, judge: str | None = None, model: str | None = None
-) -> Protocol:
+    runs: Sequence[FinishedRun], reference: Path | None = None, judge: str | None = None, model: str | None = None,
+    model_options: Mapping[str, Any] | None = None,
+) -> Protocol:  # fmt: skip
     """What runs are measured with; arguments as `evaluate`.
 
     Raises:
@@ -155,7 +158,7 @@ def protocol_of(
     first = runs[0].job
     if judge in first.guides():
         raise ValueError(f"{judge} guided these runs, so it cannot judge them; give --judge another reward")
-    process = make_process(first.model_copy(update=BEGUN | ({"model": model} if model else {})))
+    process = make_process(_job_of(first, model, model_options or {}))
     process, run = process if model else of_the_kind(process, runs[0].result), runs[0]
     kit = kit_of_process(process)
     kind = process.kind or DesignKind()
@@ -166,6 +169,22 @@ def protocol_of(
     own = first.judges()
     judge, *twins = own if own and judge in (None, own[0]) else [judge or ""]
     return Protocol(process, judge, compared, first.chunks, twins)
+
+
+def _job_of(job: Job, model: str | None, options: Mapping[str, Any]) -> Job:
+    """A run's job, of the model that measures; another model than the run's has its own options.
+
+    Steps and length are what models of one kind have in common: another one has the run's, where it takes them.
+    """
+    check(
+        model or not options, "model_options are of the model that the likelihood is taken under: name it with --model"
+    )
+    alone = job.model_copy(update=BEGUN)
+    if model is None or whole_name("model", model) == job.model:
+        return alone.model_copy(update={"model_options": {**job.model_options, **options}})
+    shared = {name: getattr(job, name) or job.model_options.get(name) for name in ("steps", "length")}
+    fits = {name: None if name in options or not takes("model", model, name) else shared[name] for name in shared}
+    return alone.model_copy(update={"model": model, "model_options": dict(options), **fits})
 
 
 @dataclass(frozen=True)
@@ -187,7 +206,8 @@ class Evaluated:
 
 def evaluate(
     folders: Sequence[Path], out: Path, *, reference: Path | None = None, judge: str | None = None,
-    model: str | None = None, force: bool = False, trust: bool = True, watch: Watch = NOBODY,
+    model: str | None = None, model_options: Mapping[str, Any] | None = None, force: bool = False, trust: bool = True,
+    watch: Watch = NOBODY,
 ) -> Evaluated:  # fmt: skip
     """Measures finished runs of one model and reward beside each other, and writes the table with a report.
 
@@ -198,6 +218,7 @@ def evaluate(
             with the model.
         judge: a reward that did not guide; without it, the held-out twin of the guide if there is one.
         model: what the likelihood bound is taken under, if not the runs' own model.
+        model_options: of that model; those of the runs belong to the runs' model.
         force: replaces an earlier evaluation.
         trust: whether code that the folders name may run: a model in a user's own file or module.
         watch: is told which code runs.
@@ -211,7 +232,7 @@ def evaluate(
     runs = [FinishedRun.read(folder) for folder in folders]
     groups = grouped(runs)
     tell_code(runs, model, judge, trust, watch)
-    protocol = protocol_of(runs, reference, judge, model)
+    protocol = protocol_of(runs, reference, judge, model, model_options)
     named = list(zip(labels([group[0].job for group in groups]), groups, strict=True))
     rows = [(label, [run.result for run in group]) for label, group in named]
     found, notes, _ = table(rows, protocol)

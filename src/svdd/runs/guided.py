@@ -17,6 +17,8 @@ from svdd.runs.objectives import sentence as objective_sentence
 from svdd.runs.paths import whole_name
 from svdd.runs.reward_spec import STRICT, RewardSpec, ScoreSpec
 from svdd.runs.settings import Setting
+from svdd.runs.wrong_values import check_truths, placed, wrong
+from svdd.runs.yaml_text import APART
 
 REWARD_SETTINGS = {
     "name": "reward", "options": "reward_options", "workers": "workers", "timeout": "reward_timeout",
@@ -33,7 +35,8 @@ class _OrMapping:
 
 
 def _or_objective(schema: dict[str, Any]) -> None:
-    """An objective stands in the place of a reward."""
+    """An objective stands in the place of a reward; files may have keys of their own, for anchors."""
+    schema["patternProperties"] = {f"^{APART}": {}}
     schema["required"].remove("reward")
     schema["anyOf"] = [{"required": ["reward"]}, {"required": ["objective"]}]
 
@@ -97,6 +100,7 @@ class Guided(BaseModel):
         if not isinstance(given, Mapping):
             return given
         given = flat(given)
+        check_truths(given, cls.model_fields)
         if given.get(OBJECTIVE) is None:
             return given
         if given.get("reward", OBJECTIVE) != OBJECTIVE:
@@ -202,6 +206,8 @@ def made_of(kind: type[Kind], given: Mapping[str, Any]) -> Kind:
     Raises:
         ValueError: for an unknown, missing or impossible setting, in one sentence; an unknown name goes before what is missing.
     """
+    odd = [name for name in given if not isinstance(name, str)]
+    check(not odd, f"settings have names such as model, not {', '.join(map(repr, odd))}")
     check_addresses([given.get(name) for name in ("reward", "scores", "objective")])  # messages repeat names
     try:
         return kind(**given)
@@ -222,7 +228,7 @@ Said = Callable[[Mapping[str, Any], type[Guided], Mapping[str, Any]], str]
 
 
 def _wrong(first: Mapping[str, Any], kind: type[Guided], given: Mapping[str, Any]) -> str:
-    return f"{first['loc'][0]} {first['msg'].replace('Input should', 'should')}, got {first['input']!r}"
+    return f"{placed(first['loc'])} {wrong(first)}"
 
 
 def _said_by_us(first: Mapping[str, Any], kind: type[Guided], given: Mapping[str, Any]) -> str:

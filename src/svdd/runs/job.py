@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, create_model
 from pydantic.types import NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -19,7 +18,7 @@ from svdd.runs.paths import whole, whole_name, whole_options
 from svdd.runs.reward_spec import ScoreSpec, Short
 from svdd.runs.schema import without_schema
 from svdd.runs.settings import Setting, settings_of
-from svdd.user_files import text_of_file
+from svdd.runs.yaml_text import as_yaml_text, yaml_of_file
 
 SETTINGS = tuple(dict.fromkeys(option for row in METHODS.values() for option in row.options))
 """The options of all methods."""
@@ -190,7 +189,7 @@ class Job(_Started):
 
     def written(self) -> str:
         """The job as YAML."""
-        return yaml.safe_dump(self.record(), sort_keys=False)
+        return as_yaml_text(self.record())
 
 
 def _check_starts() -> None:
@@ -216,17 +215,14 @@ def make_job(given: Mapping[str, Any]) -> Job:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The settings of a YAML job file, unchecked.
+    """The settings of a YAML job file, unchecked, without those whose names begin with `x-`.
 
     Raises:
         OSError: if there is no such file.
         OtherVersionError: if another version of this package wrote it.
         ValueError: if it is not YAML, or not lines of `name: value`.
     """
-    try:
-        read = yaml.safe_load(text_of_file(path))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not valid YAML: {error}") from None
+    read = yaml_of_file(path)
     if not isinstance(read, dict) or not all(isinstance(key, str) for key in read):
         raise ValueError(f"{path} must hold settings such as 'model: dna-enhancer', one a line")
     return without_schema(read, path)

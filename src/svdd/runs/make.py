@@ -10,7 +10,7 @@ from typing import Any
 from svdd.chain.process import Process
 from svdd.decoding.decoding import Decoding
 from svdd.decoding.result import COLUMNS, ColumnTakenError
-from svdd.messages import unknown
+from svdd.messages import check, unknown
 from svdd.method.values import Value
 from svdd.method.values_by_name import VALUES, names_value, read_value
 from svdd.registry import REWARD_SCHEMES, REWARDS, load, load_reward, locate
@@ -169,6 +169,15 @@ def make_process(job: Guided) -> Process:
     return begun(process, {name: getattr(job, name, None) for name in BEGUN})
 
 
+def _check_engine(job: Job) -> None:
+    """Tells of settings of an engine where there is none."""
+    idle = [name for name in ("ray_workers", "ray_resources", "reward_resources") if getattr(job, name)]
+    check(
+        job.engine or not idle,
+        f"{', '.join(idle)}: the job has no engine that takes it; add engine: ray, or leave it out",
+    )
+
+
 def _check_value(job: Job) -> None:
     """Tells of an unknown value before the model is loaded."""
     if names_value(job.value):
@@ -219,6 +228,7 @@ def make_decoding(job: Job, journal: Journal | None = None, reward: Reward | Non
     check_titles(job.scores)
     options = job.options()
     _check_value(job)
+    _check_engine(job)
     process, reward = make_process(job), reward or job_reward(job)
     value, budget = _value(job, process, reward), job.budget or None
     scores = {score.title: score_reward(score.started_in(job.command_folder), job.placed()) for score in job.scores}

@@ -5,13 +5,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AliasChoices, BaseModel, Field, PlainSerializer, model_validator
 
 from svdd.messages import unknown
 from svdd.rewards.desirability import AtLeast, AtMost, Interval, Ramp, Shape, Sigmoid
 from svdd.runs.reward_spec import STRICT, RewardSpec, Short
-from svdd.user_files import text_of_file
+from svdd.runs.wrong_values import wrong
+from svdd.runs.yaml_text import yaml_of_file
 
 NAME = "objective"
 """What the reward of a job is called that has an objective."""
@@ -105,13 +105,11 @@ def read_objective(path: str | Path) -> dict[str, Any]:
         OSError: if there is no such file.
         ValueError: if it is not YAML, or no objective.
     """
-    try:
-        read = yaml.safe_load(text_of_file(path))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(read, dict):
+    read = yaml_of_file(path)
+    found = read.get(NAME, read) if isinstance(read, dict) else None
+    if not isinstance(found, dict):
         raise ValueError(f"{path} must hold an objective: lines such as 'combine: geometric-mean' and 'parts:'")
-    return read.get(NAME, read)
+    return found
 
 
 def sentence(error: Mapping[str, Any]) -> str:
@@ -129,7 +127,7 @@ def sentence(error: Mapping[str, Any]) -> str:
     whole = ".".join(place)
     if error["type"] == "value_error":
         return f"{whole}: {error['ctx']['error']}"
-    return f"{whole} {error['msg'].replace('Input should', 'should')}, got {error['input']!r:.80}"
+    return f"{whole} {wrong(error)}"
 
 
 def _settings(place: list[str]) -> list[str]:

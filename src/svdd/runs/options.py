@@ -15,6 +15,8 @@ from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from svdd.registry import MODELS, REWARD_SCHEMES, REWARDS, SCHEMES, locate
 from svdd.runs.pairs import as_yaml
+from svdd.runs.wrong_values import wrong
+from svdd.runs.yaml_text import YamlError, read_yaml
 
 _BUNDLED: dict[str, Mapping[str, Any]] = {"model": MODELS, "reward": REWARDS}
 _SCHEMES: dict[str, Mapping[str, Any]] = {"model": SCHEMES, "reward": REWARD_SCHEMES}
@@ -54,6 +56,16 @@ def check_options(kind: str, name: str, options: Mapping[str, Any]) -> None:
         _check(options[option], known[option], f"{option} of {name}")
 
 
+def takes(kind: str, name: str, option: str) -> bool:
+    """Whether the function behind the name of a model or a reward has an option.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    known = _parameters(kind, name)
+    return option in known or any(one.kind is one.VAR_KEYWORD for one in known.values())
+
+
 def _parameters(kind: str, name: str) -> Parameters:
     """The parameters of the function behind a name; none of a reward that is itself a function of designs."""
     scheme, colon, _ = name.partition(":")
@@ -90,7 +102,7 @@ def _read(text: str, parameter: inspect.Parameter | None, called: str) -> Any:
             return str(read) if isinstance(read, PurePath) else read
         except ValidationError as error:
             refused[value is text] = error
-    raise ValueError(f"{called} {_said(refused[True])}, got {text!r}")
+    raise ValueError(f"{called} {_said(refused[True])}, got {text!r:.80}")
 
 
 def _readings(text: str) -> Iterator[tuple[Any, bool]]:
@@ -110,9 +122,10 @@ def _readings(text: str) -> Iterator[tuple[Any, bool]]:
 def _listed(text: str) -> Any:
     """A list or a mapping of YAML, all its elements as text; an empty list for other text."""
     try:
-        read = yaml.load(text, Loader=yaml.BaseLoader)  # it makes nothing but text, lists and mappings
-    except yaml.YAMLError:
+        read_yaml(text)
+    except YamlError:
         return []
+    read = yaml.load(text, Loader=yaml.BaseLoader)  # it makes nothing but text, lists and mappings
     return read if isinstance(read, list | dict) else []
 
 
@@ -124,7 +137,7 @@ def _check(value: Any, parameter: inspect.Parameter, called: str) -> None:
         adapter.validate_python(value, strict=True)
     except ValidationError as refused:
         if not _is_written_so(adapter, value):
-            raise ValueError(f"{called} {_said(refused)}, got {value!r:.80}") from None
+            raise ValueError(f"{called} {wrong(refused.errors()[0])}") from None
 
 
 def _is_written_so(adapter: Any, value: Any) -> bool:

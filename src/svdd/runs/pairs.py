@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-import yaml
+from svdd.runs.yaml_text import YamlError, read_yaml
 
 
 def pair(flag: str, text: str) -> tuple[str, str]:
@@ -14,7 +14,7 @@ def pair(flag: str, text: str) -> tuple[str, str]:
     """
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise ValueError(f"--{flag.replace('_', '-')} takes NAME=VALUE, got {text!r}")
+        raise ValueError(f"--{flag.replace('_', '-')} takes NAME=VALUE, got {text!r:.80}")
     return name, value
 
 
@@ -30,6 +30,6 @@ def pairs(flag: str, texts: Iterable[str]) -> dict[str, str]:
 def as_yaml(text: str) -> Any:
     """A value as YAML reads it, text where it cannot."""
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return read_yaml(text)
+    except YamlError:
         return text

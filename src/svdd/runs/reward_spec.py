@@ -103,9 +103,10 @@ class ScoreSpec(RewardSpec):
         said = {name: getattr(self, name) for name in RewardSpec.model_fields}
         further = {name: value for name, value in said.items() if value not in (None, {}) and name != "name"}
         named = {} if self.title == self._own() else {"title": self.title}
-        if further or "," in self.name:
-            return {**named, "name": self.name, **further}
-        return f"{self.title}={self.name}" if named or "=" in self.name else self.name
+        short = f"{self.title}={self.name}" if named or "=" in self.name else self.name
+        titled = _TITLE.fullmatch(short)
+        reads_back = titled is None if short == self.name else titled and titled.groups() == (self.title, self.name)
+        return short if reads_back and not further and "," not in self.name else {**named, "name": self.name, **further}
 
     def __str__(self) -> str:
         return str(self.record())
