@@ -16,6 +16,7 @@ from svdd.chain.process import Process
 from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree
 from svdd.domains.image.designs import ImageKind
+from svdd.domains.image.pipelines.callbacks import same
 from svdd.domains.image.pipelines.kernel import Kernel, wide
 from svdd.domains.image.pipelines.kernels import scheduler_kernel
 from svdd.domains.image.pipelines.steered_scheduler import Question
@@ -106,7 +107,7 @@ class PipelineProcess:
         slot = torch.arange(self.slots, device=latents.device) % n
         index = (torch.arange(self._chains, device=latents.device)[:, None] * n + slot).flatten()
         sent = self.to_pipeline(latents[index])
-        question = self._running.answer(sent)
+        question = self._running.answer(sent.clone())  # which the pipeline may change in place
         if question is None:
             done, steps = self._step + 1 - self._first, len(self._kernel.timesteps) - self._first
             raise ValueError(
@@ -114,7 +115,7 @@ class PipelineProcess:
                 "(no denoising_end, no interrupt)"
             )
         self._question, self._step = question, self._step + 1
-        if _place(self._kernel, question) != self._step or not torch.equal(question.latents, sent):
+        if _place(self._kernel, question) != self._step or not same(question.latents, sent):
             raise ValueError(
                 "the pipeline changed its latents or skipped a step between two steps of its scheduler; leave out the mask of "
                 "an inpainting pipeline that pastes the known part in at every step"

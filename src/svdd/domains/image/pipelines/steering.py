@@ -16,8 +16,11 @@ from svdd.decoding.decoding import Decoding
 from svdd.decoding.result import Result
 from svdd.domains.image.designs import image_reward
 from svdd.domains.image.pipelines.arguments import Arguments, call_signature
+from svdd.domains.image.pipelines.callbacks import watched
 from svdd.domains.image.pipelines.families import image_decoder
+from svdd.domains.image.pipelines.judged import Judged
 from svdd.domains.image.pipelines.kernels import check_scheduler
+from svdd.domains.image.pipelines.networks import check_caches
 from svdd.domains.image.pipelines.outputs import joined_outputs, with_result
 from svdd.domains.image.pipelines.pipeline_process import PipelineProcess
 from svdd.domains.image.pipelines.running import PipelineFailed, Running, greenlet_module
@@ -186,6 +189,7 @@ class Steered:
     def _output(self, *args: Any, eta: int | float | None = None, **named: Any) -> Any:
         eta = self.eta if eta is None else eta
         check_scheduler(self.pipe, eta)
+        check_caches(self.pipe)
         arguments = Arguments.of(self.pipe, args, named)
         self._check(arguments, eta)
         call = _Call(self, arguments, self._own_options(arguments), eta)
@@ -251,7 +255,7 @@ class _Call:
                 for _ in decoding.through(number):
                     pass
                 result = decoding.result()
-                outputs.append(running.finish(self._winners(result, batch)))
+                outputs.append(self._finished(running, result, batch))
                 self._bill(running)
         vars(result.usage.network).update(vars(self.network))
         result.usage.seconds = time.perf_counter() - started
@@ -261,6 +265,7 @@ class _Call:
         """The pipeline's calls for a batch, the first with its progress bar."""
         parts = self.steered.sizes.parts(self.slots, len(batch))
         given = [self.arguments.part(batch, self.slots, self.seed, part) for part in parts]
+        given = [watched(one, len(batch), len(part)) for one, part in zip(given, parts, strict=True)]
         runnings = [Running(self.steered.pipe, arguments, silent=i > 0) for i, arguments in enumerate(given)]
         return Together(runnings, len(batch), [len(part) for part in parts])
 
@@ -277,10 +282,14 @@ class _Call:
         settings |= {"batch": batch, "returns": method.returns}
         return Decoding(process, steered.reward, cond=cond, **settings, **self.options)
 
-    def _winners(self, result: Result, batch: range) -> Tensor:
-        """The latents of a batch's designs, as the pipeline holds them."""
+    def _finished(self, running: Together, result: Result, batch: range) -> Any:
+        """The pipeline's output for a batch's designs, which is what was judged."""
         rows = [row for row, chain in enumerate(result.chain) if chain in batch]
-        return self.process.to_pipeline(result.samples["latents"][rows])
+        latents, images = (result.samples[name][rows] for name in ("latents", "images"))
+        steered, sent = self.steered, self.process.to_pipeline(latents)
+        output = running.finish(sent.clone())  # which the pipeline may change in place
+        Judged(steered.pipe, self.arguments.given, steered.decoders[0], sent, images).check(output)
+        return output
 
     def _bill(self, together: Together) -> None:
         """What the pipeline computed, rows that only filled its slots too."""
