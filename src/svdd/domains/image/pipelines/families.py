@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from svdd.domains.image.pipelines.not_numbers import check_decoded, check_latents, in_float16
 from svdd.domains.image.pixels import Images, checked_images
 
 Decoder = Callable[[Tensor], Images]
@@ -34,7 +35,8 @@ def image_decoder(
     Raises:
         ValueError: when latents of another form are decoded, or images are NaN.
     """
-    autoencoder = autoencoder or getattr(pipe, "vae", None) or getattr(pipe, "vqvae", None)
+    named = (getattr(pipe, name, None) for name in ("vae", "vqvae", "movq"))
+    autoencoder = autoencoder or next((one for one in named if one is not None), None)
 
     def decode(latents: Float[Tensor, "n ..."]) -> Images:
         x = latents if latents.ndim != 3 else _unpacked(pipe, latents, height, width)
@@ -43,7 +45,13 @@ def image_decoder(
                 f"{type(pipe).__name__} has latents of shape {tuple(latents.shape)}, which are not images of a known "
                 "family; give decode=, a function of latents to images (n, 3, H, W) from 0 to 1"
             )
-        return images_of_model(x if autoencoder is None else _decoded(autoencoder, x, _upcasts(pipe)))
+        check_latents(latents)
+        if autoencoder is None:
+            return images_of_model(_pixels(pipe, x))
+        made = _decoded(autoencoder, x, _upcasts(pipe), autoencoder is getattr(pipe, "movq", None))
+        half = in_float16(autoencoder.dtype, made.device.type) and not _is_upcast(autoencoder, _upcasts(pipe))
+        check_decoded(made, half)
+        return images_of_model(made)
 
     return decode
 
@@ -58,8 +66,27 @@ def images_of_model(x: Float[Tensor, "n channels h w"]) -> Images:
     return checked_images(images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images)
 
 
-def _decoded(autoencoder: Any, latents: Float[Tensor, "n channels h w"], upcasts: bool) -> Float[Tensor, "n rgb H W"]:
-    """The autoencoder's images of scaled latents."""
+def _pixels(pipe: Any, x: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n channels h w"]:
+    """What a pipeline without a known autoencoder holds, if it is images.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if x.shape[1] not in (1, 3):
+        raise ValueError(
+            f"{type(pipe).__name__} has latents of {x.shape[1]} channels and no autoencoder that svdd knows (vae, vqvae, "
+            "movq); give decode=, a function of latents to images (n, 3, H, W) from 0 to 1"
+        )
+    return x
+
+
+def _decoded(
+    autoencoder: Any, latents: Float[Tensor, "n channels h w"], upcasts: bool, movq: bool
+) -> Float[Tensor, "n rgb H W"]:
+    """The autoencoder's images of scaled latents; Kandinsky neither scales nor quantises them."""
+    if movq:
+        x = latents.to(autoencoder.device, autoencoder.dtype)
+        return autoencoder.decode(x, force_not_quantize=True, return_dict=False)[0].to(latents.device)  # type: ignore[no-any-return]
     config = autoencoder.config
     statistics = [getattr(config, name, None) for name in ("latents_mean", "latents_std")]
     mean, std = statistics if None not in statistics else ([0.0], [1.0])
@@ -80,7 +107,7 @@ def _upcasts(pipe: Any) -> bool:
 @contextmanager
 def _precise(autoencoder: Any, upcasts: bool) -> Iterator[None]:
     """An autoencoder that overflows in float16 decodes in float32 where its family does so, and is as it was afterwards."""
-    if autoencoder.dtype != torch.float16 or not (upcasts and getattr(autoencoder.config, "force_upcast", False)):
+    if not _is_upcast(autoencoder, upcasts):
         yield
         return
     torch.nn.Module.to(autoencoder, torch.float32)  # its own `to` warns every time
@@ -88,6 +115,10 @@ def _precise(autoencoder: Any, upcasts: bool) -> Iterator[None]:
         yield
     finally:
         torch.nn.Module.to(autoencoder, torch.float16)
+
+
+def _is_upcast(autoencoder: Any, upcasts: bool) -> bool:
+    return autoencoder.dtype == torch.float16 and upcasts and getattr(autoencoder.config, "force_upcast", False)
 
 
 def _unpacked(

@@ -74,8 +74,8 @@ class Judged:
             raise error
         if _shape(returned) != self.latents.shape and _read(returned) is None:
             warnings.warn(
-                f"{type(self.pipe).__name__} returned {type(returned).__name__}, which svdd cannot read as images, so they were "
-                "not compared with the judged ones",
+                f"{type(self.pipe).__name__} returned {type(returned).__name__}, which svdd cannot read as images, so they "
+                "were not compared with the judged ones",
                 UncheckedWarning,
                 stacklevel=5,
             )
@@ -91,9 +91,7 @@ class Judged:
             return None
         images, bytes_ = read
         if images.shape != self.images.shape:
-            return (
-                f"{_sized(images)}, but judged were {_sized(self.images)}: {self._cause('resizes, crops or pastes them')}"
-            )
+            return f"{_sized(images)}, but judged were {_sized(self.images)}: {self._cause('resizes, crops or pastes them')}"
         images = images.to(self.images.device)
         differs = self._difference(images, self.images, bytes_)
         # a checker's images are warned of by its flags; some checkers blank more than they flag

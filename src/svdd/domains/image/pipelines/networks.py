@@ -68,7 +68,7 @@ def _equal(now: Any, then: Any) -> bool:
 
 def _set(module: Module, name: str, value: Any) -> None:
     if name == "processor" and hasattr(module, "set_processor"):
-        module.set_processor(value)
+        module.set_processor(value)  # type: ignore[operator]
     else:
         setattr(module, name, value.copy() if type(value) in (list, dict) else value)
 
@@ -84,7 +84,7 @@ def check_caches(pipe: Any) -> None:
         own = next((hook for module in part.modules() for hook in _hooks(module) if hook._is_stateful), None)
         if own is not None or config is not None:
             kind = type(own if config is None else config).__name__
-            raise ValueError(_REFUSED.format(name, kind, f"pipe.{name}.disable_cache()"))
+            raise ValueError(_REFUSED.format(name, kind, f"take it off by pipe.{name}.disable_cache()"))
         patch = next((patch for module in part.modules() for patch in _patches(module)), None)
         if patch is not None:
             raise ValueError(_REFUSED.format(name, patch, "take it off, or load the pipeline without it"))

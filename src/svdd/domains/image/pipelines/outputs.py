@@ -12,7 +12,6 @@ from torch import Tensor
 
 from svdd.decoding.result import Result
 
-
 _FLAGS = ("nsfw_content_detected", "nsfw_detected")
 
 

@@ -19,6 +19,7 @@ from svdd.domains.image.designs import ImageKind
 from svdd.domains.image.pipelines.callbacks import same
 from svdd.domains.image.pipelines.kernel import Kernel, wide
 from svdd.domains.image.pipelines.kernels import scheduler_kernel
+from svdd.domains.image.pipelines.not_numbers import check_decoded, check_latents
 from svdd.domains.image.pipelines.steered_scheduler import Question
 from svdd.domains.image.pipelines.together import Together
 from svdd.domains.image.pixels import checked_images
@@ -49,8 +50,9 @@ class PipelineProcess:
             ValueError: for another number of rows than there are slots, and for steps without a known kernel.
         """
         self._running, self._chains, self._question = running, chains, running.start()
-        self._kernel = scheduler_kernel(running.scheduler, self.eta)
+        self._kernel = scheduler_kernel(running.scheduler, self.eta, first=None)
         self._first = self._step = _place(self._kernel, self._question)
+        self._kernel.check_first(self._first)
         self._noise, self._answered = wide(self._question.latents), False
         times = self._kernel.times[self._first :]
         assert self._times is None or torch.equal(times, self._times), "batches share their times"
@@ -138,7 +140,10 @@ class PipelineProcess:
         """Images with the latents they were decoded from."""
         latents, n = x["latents"], len(x["latents"])
         decode = self._decoders[bool(x["finished"].all())]
-        images = checked_images(decode(self.to_pipeline(latents)))
+        check_latents(latents)
+        images = decode(self.to_pipeline(latents))
+        check_decoded(images, None)  # those of an autoencoder were looked at where it is known
+        images = checked_images(images)
         if len(images) != n:
             raise ValueError(f"decode was given {n} latents and must return as many images, not {len(images)}")
         return {"images": images, "latents": latents}

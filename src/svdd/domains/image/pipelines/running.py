@@ -7,7 +7,9 @@ next step, or returns the pipeline's output. The pipeline notices nothing of it:
 
 import contextvars
 import inspect
+import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +23,8 @@ from svdd.domains.image.pipelines.steered_scheduler import Question, steered_sch
 from svdd.messages import module_of
 
 _NETWORKS = ("unet", "transformer")
+_LOCKS: weakref.WeakKeyDictionary[Any, threading.RLock] = weakref.WeakKeyDictionary()
+_LOCKS_LOCK = threading.Lock()
 _NOT_OF_A_CALL = "_interrupt"  # which others set while the pipeline sleeps
 
 
@@ -39,6 +43,12 @@ def greenlet_module() -> Any:
         ImportError: without it; it names the extra.
     """
     return module_of("images", "greenlet", "steering a pipeline needs greenlet")
+
+
+def lock_of(pipe: Any) -> threading.RLock:
+    """Of a pipeline: its call notes things in itself. A reward may steer the pipeline that it is asked by."""
+    with _LOCKS_LOCK:
+        return _LOCKS.setdefault(pipe, threading.RLock())
 
 
 class Running:

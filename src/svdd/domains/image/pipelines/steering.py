@@ -1,8 +1,6 @@
 """Steering: a diffusers pipeline as it is, decoded towards a reward."""
 
-import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,12 +16,13 @@ from svdd.domains.image.designs import image_reward
 from svdd.domains.image.pipelines.arguments import Arguments, call_signature
 from svdd.domains.image.pipelines.callbacks import watched
 from svdd.domains.image.pipelines.families import image_decoder
+from svdd.domains.image.pipelines.frames import check_frames
 from svdd.domains.image.pipelines.judged import Judged
-from svdd.domains.image.pipelines.kernels import check_scheduler
+from svdd.domains.image.pipelines.kernels import check_first_step, check_scheduler
 from svdd.domains.image.pipelines.networks import check_caches
 from svdd.domains.image.pipelines.outputs import joined_outputs, with_result
 from svdd.domains.image.pipelines.pipeline_process import PipelineProcess
-from svdd.domains.image.pipelines.running import PipelineFailed, Running, greenlet_module
+from svdd.domains.image.pipelines.running import PipelineFailed, Running, greenlet_module, lock_of
 from svdd.domains.image.pipelines.sizes import STEPS, Sizes, most_of, slots_of
 from svdd.domains.image.pipelines.together import Together
 from svdd.domains.image.prompts import encode_prompts
@@ -40,8 +39,6 @@ Decoder: TypeAlias = Any
 _CANDIDATES = 20
 _NOT_HERE = ("budget", "cache", "journal", "key", "cond", "samples")
 _OF_A_RUN = ("scores", "on_failure", "share")
-_LOCKS: weakref.WeakKeyDictionary[Any, threading.RLock] = weakref.WeakKeyDictionary()
-_LOCKS_LOCK = threading.Lock()
 
 
 def steer(
@@ -149,12 +146,6 @@ def _on_latents(predictor: Predictor, x: Any, t: Tensor, cond: Any) -> Any:
     return predictor(x["latents"], t, cond)
 
 
-def _lock(pipe: Any) -> threading.RLock:
-    """Of a pipeline: its call notes things in itself. A reward may steer the pipeline that it is asked by."""
-    with _LOCKS_LOCK:
-        return _LOCKS.setdefault(pipe, threading.RLock())
-
-
 @dataclass(eq=False, repr=False)
 class Steered:
     """A pipeline with a reward; `steer` makes it."""
@@ -177,7 +168,7 @@ class Steered:
                 left as it was.
         """
         try:
-            with _lock(self.pipe):
+            with lock_of(self.pipe):
                 return self._output(*args, **named)
         except PipelineFailed as error:
             failed = error.original
@@ -190,6 +181,7 @@ class Steered:
         eta = self.eta if eta is None else eta
         check_scheduler(self.pipe, eta)
         check_caches(self.pipe)
+        check_frames(self.pipe, self.decoders[0])
         arguments = Arguments.of(self.pipe, args, named)
         self._check(arguments, eta)
         call = _Call(self, arguments, self._own_options(arguments), eta)
@@ -201,6 +193,7 @@ class Steered:
             raise ValueError(
                 "the reward asks for prompts, and the pipeline is given none as text; give the call prompts=[...]"
             )
+        check_first_step(self.pipe.scheduler, call_signature(self.pipe).parameters, arguments.given)
         sizes = make_method(self.method, self.options).sizes_of("children")
         most = max([1, *(most_of(name, self.options[name]) for name in sizes if name in self.options)])
         if eta == 0 and most > 1:
