@@ -20,6 +20,7 @@ from svdd.domains.image.pixels import Images, to_pil
 _BYTE = 0.5 / 255  # how far an image is from its own bytes
 _EXACT = 1e-4  # rounding of single precision, on average, where an autoencoder amplifies it
 _OF_AVERAGE = 16  # how much larger rounding may be at one pixel than on average
+_AFTER = "changes latents after its last step, or images after it decodes them (its image_processor, a checker, a mask)"
 _TF32 = 2**-10  # what accelerators multiply single precision with
 
 
@@ -91,7 +92,7 @@ class Judged:
             return None
         images, bytes_ = read
         if images.shape != self.images.shape:
-            return f"{_sized(images)}, but judged were {_sized(self.images)}: {self._cause('resizes, crops or pastes them')}"
+            return f"{_sized(images)}, but judged were {_sized(self.images)}: {self._cause('resizes, crops or pastes images')}"
         images = images.to(self.images.device)
         differs = self._difference(images, self.images, bytes_)
         # a checker's images are warned of by its flags; some checkers blank more than they flag
@@ -102,7 +103,7 @@ class Judged:
         row = rows[0]
         return (
             f"another image than the one that was judged, number {row} (pixels differ by {float(differs.mean[row]):.2g} on "
-            f"average and up to {float(differs.most[row]):.2g}, of 1): {self._cause('changes latents after its last step')}"
+            f"average and up to {float(differs.most[row]):.2g}, of 1): {self._cause(_AFTER)}"
         )
 
     def _difference(self, images: Images, judged: Images, bytes_: bool) -> "_Difference":
@@ -135,6 +136,8 @@ class Judged:
         """What can have made the difference, and the remedy."""
         if self.given.get("padding_mask_crop") is not None:
             return "padding_mask_crop pastes them into the original; leave it out"
+        if self.given.get("mask_image") is not None and self.decode is None:
+            return "mask_image pastes the known part of the image in at its end; leave it out"
         if hasattr(self.decode, "decode"):
             return (
                 "decode= is not the autoencoder that the pipeline decodes with; leave it out, or give the pipeline that "
@@ -142,10 +145,7 @@ class Judged:
             )
         if self.decode is not None:
             return "decode= makes other images than the pipeline does; make it do what the pipeline does at its end"
-        return (
-            f"the pipeline {otherwise}, or images after they are decoded; leave that out (its image_processor, a checker, an "
-            "upscaler), or give steer a decode= that does the same"
-        )
+        return f"the pipeline itself {otherwise}, and no reward sees it; leave that out, or give steer a decode= that does the same"
 
 
 @dataclass(frozen=True)
