@@ -63,7 +63,7 @@ class Judged:
             OtherImagesError: where it differs by more than rounding; it says what can have done it.
         """
         returned = returned_images(output)
-        if same(returned, self.latents):
+        if same(returned, self.latents) or _repacked(returned, self.latents):
             return
         if self.given.get("output_type") == "latent":
             sentence = None if _shape(returned) != self.latents.shape else self._other_latents(returned)
@@ -145,7 +145,7 @@ class Judged:
             )
         if self.decode is not None:
             return "decode= makes other images than the pipeline does; make it do what the pipeline does at its end"
-        return f"the pipeline itself {otherwise}, and no reward sees it; leave that out, or give steer a decode= that does the same"
+        return f"the pipeline itself {otherwise}, unseen by the reward; leave that out, or give steer a decode= that does the same"
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,15 @@ def _mean(gap: Tensor) -> Tensor:
 
 def _most(gap: Tensor) -> Tensor:
     return gap.amax(1)
+
+
+def _repacked(returned: Any, latents: Tensor) -> bool:
+    """Whether these are the latents in another shape: tokens of Flux back on their grid."""
+    known = isinstance(returned, Tensor) and len(returned) == len(latents) and returned.numel() == latents.numel()
+    if not known or returned.shape == latents.shape:
+        return False
+    sorted_ = [x.to(latents).flatten(1).sort(1).values for x in (returned, latents)]
+    return same(*sorted_)
 
 
 def _shape(images: Any) -> Any:

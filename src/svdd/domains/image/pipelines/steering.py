@@ -75,8 +75,8 @@ def steer(
         seed: of the run; a `generator` in the call takes its place.
         eta: how much of each step's noise is fresh, from 0 to 1: of DDIM 1, of flows 0.5 unless given; a call's own `eta` takes
             its place. 0 leaves nothing to choose from.
-        decode: a function of clean latents to images (n, 3, H, W) from 0 to 1, for pipelines of unknown families; or another
-            autoencoder for the same latents.
+        decode: a function of clean latents to images (n, 3, H, W) from 0 to 1, for pipelines of unknown families: it does what
+            the pipeline does at its end. Any, also an autoencoder, where the call's `output_type` is "latent".
         look_ahead_decode: the same for look-aheads only, such as a `diffusers.AutoencoderTiny`; finished images are judged as
             `decode` makes them.
         batch: prompts at once (images, where there are no prompts); all unless given, or as many as `chunks` has room for.
@@ -164,8 +164,8 @@ class Steered:
         """The pipeline's own output, decoded towards the reward.
 
         Raises:
-            ValueError: for what cannot be steered, and whatever the pipeline and the reward raise, unchanged; the pipeline is
-                left as it was.
+            ValueError: for what cannot be steered, for images other than the judged ones, and whatever the pipeline and the
+                reward raise, unchanged; the pipeline is left as it was.
         """
         try:
             with lock_of(self.pipe):
@@ -278,10 +278,9 @@ class _Call:
     def _finished(self, running: Together, result: Result, batch: range) -> Any:
         """The pipeline's output for a batch's designs, which is what was judged."""
         rows = [row for row, chain in enumerate(result.chain) if chain in batch]
-        latents, images = (result.samples[name][rows] for name in ("latents", "images"))
-        steered, sent = self.steered, self.process.to_pipeline(latents)
+        images, sent = result.samples["images"][rows], self.process.to_pipeline(result.samples["latents"][rows])
         output = running.finish(sent.clone())  # which the pipeline may change in place
-        Judged(steered.pipe, self.arguments.given, steered.decoders[0], sent, images).check(output)
+        Judged(self.steered.pipe, self.arguments.given, self.steered.decoders[0], sent, images).check(output)
         return output
 
     def _bill(self, together: Together) -> None:
