@@ -79,6 +79,10 @@ def test_caches_of_others_are_refused_by_name(monkeypatch):
     pipe.unet.enable_teacache = True
     with pytest.raises(ValueError, match=r"unet has a step cache \(enable_teacache\)"):
         check_caches(pipe)
+    pipe = tiny.sd15()
+    monkeypatch.setattr(type(pipe.unet), "previous_residual", None, raising=False)
+    with pytest.raises(ValueError, match=r"unet has a step cache \(previous_residual\)"):
+        check_caches(pipe)
 
 
 @pytest.mark.slow

@@ -145,7 +145,7 @@ class Judged:
             )
         if self.decode is not None:
             return "decode= makes other images than the pipeline does; make it do what the pipeline does at its end"
-        return f"the pipeline itself {otherwise}, unseen by the reward; leave that out, or give steer a decode= that does the same"
+        return f"the pipeline itself {otherwise}, unseen by the reward; leave that out, or give a decode= that does the same"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from torch.nn import Module
 _STEPPED = ("unet", "transformer", "transformer_2", "prior", "decoder", "controlnet")
 _PARTS = (*_STEPPED, "text_encoder", "text_encoder_2", "text_encoder_3")
 _SETTINGS = {"scale", "scaling", "_active_adapter", "_disable_adapters", "s1", "s2", "b1", "b2"}
-_PATCHES, _MARKS = ("cache", "tgate"), ("teacache", "deepcache")
+_PATCHES = ("cache", "tgate")
+_MARKS = ("teacache", "deepcache", "previous_residual", "previous_modulated_input")
 _OURS = ("torch", "diffusers", "transformers", "accelerate", "peft")
 
 
@@ -54,7 +55,7 @@ def _settings(module: Module) -> Iterator[tuple[str, Any]]:
     for name in vars(module).keys() & _SETTINGS:
         value = vars(module)[name]
         yield name, value.copy() if type(value) in (list, dict) else value
-    if "processor" in vars(module) or "processor" in module._modules:
+    if hasattr(module, "processor"):  # which may be a module itself
         yield "processor", module.processor
 
 
@@ -81,7 +82,9 @@ def check_caches(pipe: Any) -> None:
     """
     for name, part in parts_of(pipe).items():
         config = getattr(part, "_cache_config", None)
-        own = next((hook for module in part.modules() for hook in _hooks(module) if hook._is_stateful), None)
+        own = next(
+            (hook for module in part.modules() for hook in _hooks(module) if getattr(hook, "_is_stateful", False)), None
+        )
         if own is not None or config is not None:
             kind = type(own if config is None else config).__name__
             raise ValueError(_REFUSED.format(name, kind, f"take it off by pipe.{name}.disable_cache()"))
@@ -110,4 +113,4 @@ def _patches(module: Module) -> Iterator[str]:
         native = package in _OURS or name == f"{kind.__qualname__}.forward"
         if not native and any(word in f"{package}.{name}".lower() for word in _PATCHES):
             yield name
-    yield from (name for name in vars(module) if any(word in name.lower() for word in _MARKS))
+    yield from (name for name in (*vars(module), *vars(kind)) if any(word in name.lower() for word in _MARKS))
