@@ -10,6 +10,7 @@ from support import tiny_pipelines as tiny
 from support.pipeline_calls import arguments, brightness
 from svdd.domains.image.pipelines.families import image_decoder
 from svdd.domains.image.pipelines.judged import OtherImagesError, UncheckedWarning, WatermarkWarning
+from svdd.domains.image.pipelines.outputs import SafetyCheckerWarning
 from svdd.domains.image.pixels import from_any
 
 pytestmark = pytest.mark.slow
@@ -176,6 +177,34 @@ def test_a_watermark_is_warned_of():
     with pytest.warns(WatermarkWarning, match="rewards are those of images without it; load .* add_watermarker=False"):
         output = steered(pipe, "sdxl", output_type="pt")
     assert float(output.images[:, :, :2].min()) == 1.0
+
+
+class Checker(torch.nn.Module):
+    """Blanks the first image, as StableDiffusionSafetyChecker does, and says so or not."""
+
+    device, dtype = torch.device("cpu"), torch.float32
+
+    def __init__(self, says):
+        super().__init__()
+        self.says = says
+
+    def forward(self, images, clip_input):
+        images = torch.as_tensor(images).clone()
+        images[0] = 0
+        return images, [self.says] + [False] * (len(images) - 1)
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_a_checker_that_blanks_images_is_warned_of_if_it_says_so(says):
+    from transformers import CLIPImageProcessor
+
+    pipe = tiny.sd15()
+    pipe.safety_checker, pipe.feature_extractor = Checker(says), CLIPImageProcessor()
+    if says:
+        with pytest.warns(SafetyCheckerWarning, match="blanked 1 of 2 images, whose rewards are those of what it hid"):
+            assert len(steered(pipe, return_dict=False)) == 3
+    else:
+        refused(pipe, "another image than the one that was judged, number 0 .*, a checker, a mask")
 
 
 def test_what_cannot_be_read_is_warned_of():

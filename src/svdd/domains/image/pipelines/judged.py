@@ -96,7 +96,8 @@ class Judged:
         images = images.to(self.images.device)
         differs = self._difference(images, self.images, bytes_)
         # a checker's images are warned of by its flags; some checkers blank more than they flag
-        seen = [not flag and float(one.std()) > 0 for flag, one in zip(blanks, images, strict=False)]
+        flagged = zip(blanks, images, strict=False) if any(blanks) else ()
+        seen = [not flag and float(one.std()) > 0 for flag, one in flagged]
         rows = [row for row in differs.any_beyond.nonzero().flatten().tolist() if not seen or seen[row]]
         if not rows or self._only_marked(images[rows], rows, bytes_):
             return None
