@@ -293,3 +293,95 @@ def flux(**options):
     from diffusers import FluxPipeline
 
     return _loaded(_flux, FluxPipeline, **options)
+
+
+def _kandinsky():
+    from diffusers import DDPMScheduler, KandinskyV22Pipeline, UNet2DConditionModel, VQModel
+
+    movq = VQModel(
+        block_out_channels=(32, 64),
+        down_block_types=("DownEncoderBlock2D", "AttnDownEncoderBlock2D"),
+        up_block_types=("AttnUpDecoderBlock2D", "UpDecoderBlock2D"),
+        latent_channels=4,
+        num_vq_embeddings=16,
+        norm_type="spatial",
+        vq_embed_dim=4,
+    )
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        in_channels=4,
+        out_channels=8,
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        norm_num_groups=4,
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        attention_head_dim=4,
+        cross_attention_dim=16,
+        encoder_hid_dim=16,
+        encoder_hid_dim_type="image_proj",
+        addition_embed_type="image",
+        resnet_time_scale_shift="scale_shift",
+    )
+    scheduler = DDPMScheduler(
+        beta_schedule="linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        clip_sample_range=2.0,
+        variance_type="learned_range",
+    )
+    return KandinskyV22Pipeline(unet=unet, scheduler=scheduler, movq=movq)
+
+
+def kandinsky():
+    """Kandinsky 2.2: an autoencoder that quantises unless it is told not to; embeddings of images in place of prompts."""
+    from diffusers import KandinskyV22Pipeline
+
+    return _loaded(_kandinsky, KandinskyV22Pipeline)
+
+
+def _text_to_video():
+    from diffusers import TextToVideoSDPipeline, UNet3DConditionModel
+
+    unet = UNet3DConditionModel(
+        sample_size=8,
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        norm_num_groups=4,
+        cross_attention_dim=16,
+        down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
+        up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
+        attention_head_dim=4,
+    )
+    base = sd15()
+    parts = {name: getattr(base, name) for name in ("vae", "text_encoder", "tokenizer", "scheduler")}
+    return TextToVideoSDPipeline(unet=unet, **parts)
+
+
+def text_to_video():
+    """Text to video: a row of its scheduler is a frame."""
+    from diffusers import TextToVideoSDPipeline
+
+    return _loaded(_text_to_video, TextToVideoSDPipeline)
+
+
+def _animatediff():
+    from diffusers import AnimateDiffPipeline, MotionAdapter
+
+    adapter = MotionAdapter(
+        block_out_channels=(8, 16),
+        motion_layers_per_block=1,
+        motion_norm_num_groups=4,
+        motion_num_attention_heads=2,
+        use_motion_mid_block=False,
+    )
+    parts = {name: getattr(sd15(), name) for name in ("vae", "text_encoder", "tokenizer", "unet", "scheduler")}
+    return AnimateDiffPipeline(**parts, motion_adapter=adapter)
+
+
+def animatediff():
+    """AnimateDiff: Stable Diffusion 1.5 with motion between frames; a row of its scheduler holds all frames."""
+    pipe = _seeded(_animatediff)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe

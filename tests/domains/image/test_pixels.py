@@ -116,10 +116,10 @@ def test_what_is_no_image_is_told_with_shape_type_and_range(given, said):
 
 
 @pytest.mark.parametrize("use", [checked_images, to_uint8, from_any, to_pil])
-def test_nan_is_told_with_its_row_and_the_remedy(use):
+def test_nan_is_told_with_its_row(use):
     images = noise(n=11)
     images[9, 1, 2, 3] = float("nan")
-    with pytest.raises(ValueError, match=r"NaN at row 9: a VAE in float16 overflows; load the pipeline in bfloat16"):
+    with pytest.raises(ValueError, match="NaN at row 9, which is no pixel"):
         use(images)
 
 

@@ -22,10 +22,7 @@ SLACK = 1e-3
 """How far beyond 0 and 1 a number may lie, by rounding, and still be a pixel."""
 _AT_ONCE = 8  # images that are rounded at a time: few enough to stay in a processor's caches
 _NO_IMAGE = "an image is a PIL image, an array (H, W, 3) or a tensor (3, H, W), alone or several, got "
-NAN = (
-    "the images have NaN at row {row}: a VAE in float16 overflows; load the pipeline in bfloat16 or float32, or give it a VAE "
-    "that was made for float16, such as madebyollin/sdxl-vae-fp16-fix"
-)
+NAN = "the images have NaN at row {row}, which is no pixel"
 
 
 def pil() -> Any:

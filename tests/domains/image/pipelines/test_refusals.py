@@ -97,12 +97,6 @@ def test_a_decoder_that_makes_no_images_is_refused():
     refused(tiny.sd15(), r"pixels go from 0 to 1, got .*", decode=lambda latents: 100 * latents[:, :3])
 
 
-def test_nan_images_name_the_autoencoder():
-    pipe = tiny.sd15()
-    pipe.vae.decoder.register_forward_hook(lambda module, args, output: output * torch.nan)
-    refused(pipe, r"NaN at row 0: a VAE in float16 overflows; load the pipeline in bfloat16")
-
-
 @pytest.mark.slow
 def test_a_reward_that_wants_another_form_is_told_so():
     def wants_tensors(images):

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from svdd.domains.image.pipelines.not_numbers import check_decoded, check_latents, in_float16
 from svdd.domains.image.pixels import Images, checked_images
 
 _BARE = "movq"  # Kandinsky's, whose latents are neither scaled nor quantised
@@ -55,7 +56,13 @@ def image_decoder(
                 f"{type(pipe).__name__} has latents of shape {tuple(latents.shape)}, which are not images of a known "
                 "family; give decode=, a function of latents to images (n, 3, H, W) from 0 to 1"
             )
-        return images_of_model(resized(x if autoencoder is None else _decoded(pipe, autoencoder, x)))
+        check_latents(latents)
+        if autoencoder is None:
+            return images_of_model(resized(_pixels(pipe, x)))
+        made = _decoded(pipe, autoencoder, x)
+        half = in_float16(autoencoder.dtype, made.device.type) and not _is_upcast(autoencoder, _upcasts(pipe))
+        check_decoded(made, half)
+        return images_of_model(resized(made))
 
     return decode
 
@@ -68,6 +75,20 @@ def images_of_model(x: Float[Tensor, "n channels h w"]) -> Images:
     """
     images = (x.float() / 2 + 0.5).clamp(0, 1)  # NaN stays NaN
     return checked_images(images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images)
+
+
+def _pixels(pipe: Any, x: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n channels h w"]:
+    """What a pipeline without a known autoencoder holds, if it is images.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if x.shape[1] not in (1, 3):
+        raise ValueError(
+            f"{type(pipe).__name__} has latents of {x.shape[1]} channels and no autoencoder that svdd knows (vae, vqvae, "
+            "movq); give decode=, a function of latents to images (n, 3, H, W) from 0 to 1"
+        )
+    return x
 
 
 def _decoded(pipe: Any, autoencoder: Any, latents: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n rgb H W"]:
@@ -97,7 +118,7 @@ def _upcasts(pipe: Any) -> bool:
 @contextmanager
 def _precise(autoencoder: Any, upcasts: bool) -> Iterator[None]:
     """An autoencoder that overflows in float16 decodes in float32 where its family does so, and is as it was afterwards."""
-    if autoencoder.dtype != torch.float16 or not (upcasts and getattr(autoencoder.config, "force_upcast", False)):
+    if not _is_upcast(autoencoder, upcasts):
         yield
         return
     torch.nn.Module.to(autoencoder, torch.float32)  # its own `to` warns every time
@@ -105,6 +126,10 @@ def _precise(autoencoder: Any, upcasts: bool) -> Iterator[None]:
         yield
     finally:
         torch.nn.Module.to(autoencoder, torch.float16)
+
+
+def _is_upcast(autoencoder: Any, upcasts: bool) -> bool:
+    return autoencoder.dtype == torch.float16 and upcasts and getattr(autoencoder.config, "force_upcast", False)
 
 
 def _unpacked(

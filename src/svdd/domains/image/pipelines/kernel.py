@@ -10,6 +10,7 @@ from torch import Tensor
 from svdd.chain.defaults import as_tensor
 from svdd.chain.distributions import Dirac, Distribution, Normal
 from svdd.chain.tree import take
+from svdd.domains.image.pipelines.not_numbers import check_answer, check_step
 
 _NO_NOISE = 1e-9  # a standard deviation below it is a scheduler's guard against log(0), and no noise
 
@@ -85,8 +86,15 @@ class Kernel:
             output: its answer to `x`, guidance applied.
             k: the number of the step, from 0.
             x: x_t, not scaled.
+
+        Raises:
+            ValueError: for NaN and infinity; it says where they came from.
         """
-        return Prediction(self.x0_of(wide(output), k, wide(x)), output)
+        place = f"in step {k + 1} of {len(self.timesteps)}"
+        check_answer(output, x, place)
+        x0 = self.x0_of(wide(output), k, wide(x))
+        check_step(x0, self.name, place)
+        return Prediction(x0, output)
 
     def transition(
         self, x: Float[Tensor, "n ..."], prediction: Distribution, t: Float[Tensor, ""], s: Float[Tensor, ""]
@@ -95,6 +103,13 @@ class Kernel:
         assert isinstance(prediction, Prediction), "a kernel steps from its own predictions"
         mean, std = self.step(wide(x), prediction, self.index(t), self.index(s))
         return Normal(mean, torch.where(as_tensor(std) > _NO_NOISE, std, 0.0).to(mean))
+
+    def check_first(self, first: int) -> None:
+        """Looks whether the steps from `first` on can be taken.
+
+        Raises:
+            ValueError: where one divides by 0.
+        """
 
     def x0_of(self, output: Tensor, k: int, x: Tensor) -> Tensor:
         """The look-ahead at step k."""

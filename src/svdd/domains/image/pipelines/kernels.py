@@ -6,7 +6,8 @@ kernels here compute the same mean and standard deviation from the same tables, 
 Times run from 1 (noise) to 0 (data): (timestep + 1) / training steps, and for flows the noise level itself.
 """
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -45,6 +46,15 @@ class _VariancePreserving(Kernel):
         self._table: Tensor = scheduler.alphas_cumprod.cpu()
         self._stride = self.config.num_train_timesteps // (scheduler.num_inference_steps or len(self.timesteps))
         self._last: Tensor = getattr(scheduler, "final_alpha_cumprod", torch.tensor(1.0, device="cpu")).cpu()
+
+    def check_first(self, first: int) -> None:
+        taken = self._table[self.timesteps[first:].long()]
+        if self.config.prediction_type == "epsilon" and bool((taken == 0).any()):
+            raise ValueError(
+                f"{self.name}'s first step divides by 0: where no signal is left (rescale_betas_zero_snr=True), the noise says "
+                'nothing of the image; a network that was trained so needs prediction_type="v_prediction", any other '
+                "rescale_betas_zero_snr=False"
+            )
 
     def _bar(self, k: int) -> Tensor:
         return self._table[int(self.timesteps[k])] if k < len(self.timesteps) else self._last
@@ -202,21 +212,25 @@ def owner_of_step(scheduler: Any) -> type:
     return next(cls for cls in type(scheduler).__mro__ if "step" in vars(cls))
 
 
-def scheduler_kernel(scheduler: Any, eta: int | float | None = None) -> Kernel:
+def scheduler_kernel(scheduler: Any, eta: int | float | None = None, first: int | None = 0) -> Kernel:
     """The Gaussian step of a diffusers scheduler.
 
     Args:
         scheduler: after `set_timesteps`; it is only read.
         eta: how much of the noise of a step is fresh, from 0 (none) to 1, for DDIM (1 unless given) and flows (0.5).
+        first: the step that is taken first; None where that is not known.
 
     Raises:
         ValueError: for a scheduler whose step is not one Gaussian of one network call, or has no such eta; it names one that
-            works.
+            works. For a first step that divides by 0.
     """
     name = owner_of_step(scheduler).__name__
     if name not in KERNELS:
         raise ValueError(refusal(name, scheduler.config))
-    return KERNELS[name](scheduler, eta)
+    kernel = KERNELS[name](scheduler, eta)
+    if first is not None:
+        kernel.check_first(first)
+    return kernel
 
 
 def check_scheduler(pipe: Any, eta: int | float | None = None) -> None:
@@ -224,4 +238,22 @@ def check_scheduler(pipe: Any, eta: int | float | None = None) -> None:
     scheduler = getattr(pipe, "scheduler", None)
     if scheduler is None:
         raise ValueError(f"steer needs a diffusers pipeline with a scheduler, got a {type(pipe).__name__}")
-    scheduler_kernel(scheduler, eta)
+    scheduler_kernel(scheduler, eta, first=None)
+
+
+def check_first_step(scheduler: Any, parameters: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuses a first step that divides by 0, before anything is computed; raises as `scheduler_kernel`.
+
+    Args:
+        scheduler: of a pipeline; it is not changed.
+        parameters: of the pipeline's call.
+        given: its arguments.
+    """
+    table = getattr(scheduler, "alphas_cumprod", None)
+    own_grid = any(given.get(name) is not None for name in ("timesteps", "sigmas", "denoising_start"))
+    if table is None or bool((table > 0).all()) or own_grid or "strength" in parameters:
+        return  # what starts later is looked at when it starts
+    own = parameters.get("num_inference_steps")
+    made = copy.deepcopy(scheduler)
+    made.set_timesteps(given.get("num_inference_steps") or getattr(own, "default", None) or 50)
+    scheduler_kernel(made)

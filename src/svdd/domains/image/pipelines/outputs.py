@@ -12,6 +12,8 @@ from torch import Tensor
 
 from svdd.decoding.result import Result
 
+_FLAGS = ("nsfw_content_detected", "nsfw_detected")
+
 
 class SafetyCheckerWarning(UserWarning):
     """The pipeline's safety checker blanked some of the images that were chosen."""
@@ -40,6 +42,20 @@ def _joined(parts: Sequence[Any]) -> Any:
     return join(parts)
 
 
+def returned_images(output: Any) -> Any:
+    """What a pipeline returned as images, None if there is nothing of the kind."""
+    return output[0] if isinstance(output, tuple) else getattr(output, "images", None)
+
+
+def blanked(output: Any) -> list[bool]:
+    """Which images a safety checker blanked; empty where there is none."""
+    if isinstance(output, tuple):
+        flags = next((entry for entry in output[1:] if isinstance(entry, list)), None)
+    else:
+        flags = next((getattr(output, name) for name in _FLAGS if getattr(output, name, None) is not None), None)
+    return [bool(flag) for flag in flags] if flags and all(isinstance(flag, bool | np.bool_) for flag in flags) else []
+
+
 def with_result(output: Any, result: Result) -> Any:
     """The pipeline's output with `rewards`, `usage`, `trace` and `result` beside its images.
 
@@ -48,20 +64,19 @@ def with_result(output: Any, result: Result) -> Any:
     designs = dict(result.samples)
     del designs["latents"]
     result = replace(result, samples=designs if "prompt" in designs else designs["images"])
+    _warn_of_blanked(blanked(output))
     if isinstance(output, tuple):
         return (*output, result)
     for name in ("rewards", "usage", "trace"):
         setattr(output, name, getattr(result, name))
     output.result = result
-    _warn_of_blanked(getattr(output, "nsfw_content_detected", None))
     return output
 
 
-def _warn_of_blanked(flags: Sequence[bool] | None) -> None:
-    blanked = sum(map(bool, flags or ()))
-    if blanked:
+def _warn_of_blanked(flags: Sequence[bool]) -> None:
+    if any(flags):
         warnings.warn(
-            f"the safety checker blanked {blanked} of {len(flags or ())} images, whose rewards are those of what it hid; a "
+            f"the safety checker blanked {sum(flags)} of {len(flags)} images, whose rewards are those of what it hid; a "
             "pipeline loaded with safety_checker=None has none",
             SafetyCheckerWarning,
             stacklevel=5,

@@ -17,8 +17,10 @@ from svdd.chain.process import Process
 from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree
 from svdd.domains.image.designs import ImageKind
+from svdd.domains.image.pipelines.callbacks import same
 from svdd.domains.image.pipelines.kernel import Kernel, wide
 from svdd.domains.image.pipelines.kernels import scheduler_kernel
+from svdd.domains.image.pipelines.not_numbers import check_decoded, check_latents
 from svdd.domains.image.pipelines.steered_scheduler import Question
 from svdd.domains.image.pipelines.together import Together
 from svdd.domains.image.pixels import checked_images
@@ -49,8 +51,9 @@ class PipelineProcess:
             ValueError: for another number of rows than there are slots, and for steps without a known kernel.
         """
         self._running, self._chains, self._question = running, chains, running.start()
-        self._kernel = scheduler_kernel(running.scheduler, self.eta)
+        self._kernel = scheduler_kernel(running.scheduler, self.eta, first=None)
         self._first = self._step = _place(self._kernel, self._question)
+        self._kernel.check_first(self._first)
         self._noise, self._answered = wide(self._question.latents), False
         times = self._kernel.times[self._first :]
         assert self._times is None or torch.equal(times, self._times), "batches share their times"
@@ -107,7 +110,7 @@ class PipelineProcess:
         slot = torch.arange(self.slots, device=latents.device) % n
         index = (torch.arange(self._chains, device=latents.device)[:, None] * n + slot).flatten()
         sent = self.to_pipeline(latents[index])
-        question = self._running.answer(sent)
+        question = self._running.answer(sent.clone())  # which the pipeline may change in place
         if question is None:
             done, steps = self._step + 1 - self._first, len(self._kernel.timesteps) - self._first
             raise ValueError(
@@ -115,7 +118,7 @@ class PipelineProcess:
                 "(no denoising_end, no interrupt)"
             )
         self._question, self._step = question, self._step + 1
-        if _place(self._kernel, question) != self._step or not torch.equal(question.latents, sent):
+        if _place(self._kernel, question) != self._step or not same(question.latents, sent):
             raise ValueError(
                 "the pipeline changed its latents or skipped a step between two steps of its scheduler; leave out the mask of "
                 "an inpainting pipeline that pastes the known part in at every step"
@@ -138,7 +141,10 @@ class PipelineProcess:
         """Images with the latents they were decoded from."""
         latents, n = x["latents"], len(x["latents"])
         decode = self._decoders[bool(x["finished"].all())]
-        images = checked_images(decode(self.to_pipeline(latents)))
+        check_latents(latents)
+        images = decode(self.to_pipeline(latents))
+        check_decoded(images, None)  # those of an autoencoder were looked at where it is known
+        images = checked_images(images)
         if len(images) != n:
             raise ValueError(f"decode was given {n} latents and must return as many images, not {len(images)}")
         return {"images": images, "latents": latents}

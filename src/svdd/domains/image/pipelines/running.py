@@ -7,7 +7,9 @@ next step, or returns the pipeline's output. The pipeline notices nothing of it:
 
 import contextvars
 import inspect
+import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,10 +18,13 @@ import torch
 from torch import Tensor
 
 from svdd.cost.ledger import Cost
+from svdd.domains.image.pipelines.networks import Settings
 from svdd.domains.image.pipelines.steered_scheduler import Question, steered_scheduler, with_attributes
 from svdd.messages import module_of
 
 _NETWORKS = ("unet", "transformer")
+_LOCKS: weakref.WeakKeyDictionary[Any, threading.RLock] = weakref.WeakKeyDictionary()
+_LOCKS_LOCK = threading.Lock()
 _NOT_OF_A_CALL = "_interrupt"  # which others set while the pipeline sleeps
 
 
@@ -40,6 +45,12 @@ def greenlet_module() -> Any:
     return module_of("images", "greenlet", "steering a pipeline needs greenlet")
 
 
+def lock_of(pipe: Any) -> threading.RLock:
+    """Of a pipeline: its call notes things in itself. A reward may steer the pipeline that it is asked by."""
+    with _LOCKS_LOCK:
+        return _LOCKS.setdefault(pipe, threading.RLock())
+
+
 class Running:
     """One call of a pipeline, driven step by step.
 
@@ -57,8 +68,10 @@ class Running:
     """
 
     def __init__(self, pipe: Any, arguments: dict[str, Any], silent: bool = False) -> None:
-        self.pipe, self.arguments, self.silent, self.cost = pipe, _only_looking(arguments), silent, Cost()
+        self.pipe, self.arguments, self.silent, self.cost = pipe, arguments, silent, Cost()
         self._own: dict[str, Any] = {}
+        self._settings = Settings(pipe)
+        self._networks: list[dict[str, Any]] = []  # their settings, when it fell asleep
         self.question: Question | None = None
         self.scheduler = steered_scheduler(pipe.scheduler, self._ask)
         self._greenlet = greenlet_module().greenlet(self._call)
@@ -129,16 +142,19 @@ class Running:
     def _wake(self, switch: Any, *given: Any) -> None:
         """Switches over, each side with its own grad mode, which belongs to the thread and not to a stack.
 
-        What the pipeline noted about its call is as it left it, also if someone called it meanwhile.
+        What the pipeline noted about its call is as it left it, also if someone called it meanwhile, and so are its networks,
+        which are as they were while it sleeps and when it has ended.
         """
-        mine = torch.is_grad_enabled()
+        mine, before = torch.is_grad_enabled(), self._settings.read()
+        self._settings.write(self._networks or before)
         torch.set_grad_enabled(self._grad)
         vars(self.pipe).update(self._own)
         try:
             with with_attributes(self.pipe, scheduler=self.scheduler, **self._bar()), _counted(self.pipe, self.cost):
                 switch(*given)
         finally:
-            self._own = _of_a_call(self.pipe)
+            self._own, self._networks = _of_a_call(self.pipe), self._settings.read()
+            self._settings.write(before)
             self._grad = torch.is_grad_enabled()
             torch.set_grad_enabled(mine)
 
@@ -146,27 +162,6 @@ class Running:
         """The pipeline's settings of its progress bar, where it shall show none."""
         name = "_progress_bar_config"
         return {name: (vars(self.pipe).get(name) or {}) | {"disable": True}} if self.silent else {}
-
-
-def _only_looking(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments with a callback that cannot change latents unseen, least of all those of the last step."""
-    name = "callback_on_step_end"
-    callback = arguments.get(name)
-    if callback is None or hasattr(callback, "tensor_inputs"):  # diffusers' own kind, which change other things
-        return arguments
-
-    def looking(pipe: Any, step: int, timestep: Any, given: dict[str, Any]) -> Any:
-        latents: Tensor | None = given.get("latents")
-        before = None if latents is None else latents.clone()
-        answer = callback(pipe, step, timestep, given)
-        after: Tensor | None = (answer or {}).get("latents", latents)
-        if before is not None and not (after is not None and torch.equal(after, before)):
-            raise ValueError(
-                "the callback changed the latents, which steering chooses; leave it out, or let it only look"
-            )
-        return answer
-
-    return arguments | {name: looking}
 
 
 def _of_a_call(pipe: Any) -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """Steering: a diffusers pipeline as it is, decoded towards a reward."""
 
-import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,11 +14,15 @@ from svdd.decoding.decoding import Decoding
 from svdd.decoding.result import Result
 from svdd.domains.image.designs import image_reward
 from svdd.domains.image.pipelines.arguments import Arguments, call_signature
-from svdd.domains.image.pipelines.kernels import check_scheduler
+from svdd.domains.image.pipelines.callbacks import watched
+from svdd.domains.image.pipelines.frames import check_frames
+from svdd.domains.image.pipelines.judged import Judged
+from svdd.domains.image.pipelines.kernels import check_first_step, check_scheduler
 from svdd.domains.image.pipelines.made_images import MadeImages
+from svdd.domains.image.pipelines.networks import check_caches
 from svdd.domains.image.pipelines.outputs import joined_outputs, with_result
 from svdd.domains.image.pipelines.pipeline_process import PipelineProcess
-from svdd.domains.image.pipelines.running import PipelineFailed, Running, greenlet_module
+from svdd.domains.image.pipelines.running import PipelineFailed, Running, greenlet_module, lock_of
 from svdd.domains.image.pipelines.sizes import STEPS, Sizes, check_numbers, most_of, slots_of
 from svdd.domains.image.pipelines.supported import check_supported
 from svdd.domains.image.pipelines.together import Together
@@ -38,8 +40,6 @@ Decoder: TypeAlias = Any
 _CANDIDATES = 20
 _NOT_HERE = ("budget", "cache", "journal", "key", "cond", "samples")
 _OF_A_RUN = ("scores", "on_failure", "share")
-_LOCKS: weakref.WeakKeyDictionary[Any, threading.RLock] = weakref.WeakKeyDictionary()
-_LOCKS_LOCK = threading.Lock()
 
 
 def steer(
@@ -78,8 +78,8 @@ def steer(
         seed: of the run; a `generator` in the call takes its place.
         eta: how much of each step's noise is fresh, from 0 to 1: of DDIM 1, of flows 0.5 unless given; a call's own `eta` takes
             its place. 0 leaves nothing to choose from.
-        decode: a function of clean latents to images (n, 3, H, W) from 0 to 1, for pipelines of unknown families; or another
-            autoencoder for the same latents.
+        decode: a function of clean latents to images (n, 3, H, W) from 0 to 1, for pipelines of unknown families: it does what
+            the pipeline does at its end. Any, also an autoencoder, where the call's `output_type` is "latent".
         look_ahead_decode: the same for look-aheads only, such as a `diffusers.AutoencoderTiny`; finished images are judged as
             `decode` makes them.
         batch: prompts at once (images, where there are no prompts); all unless given, or as many as `chunks` has room for.
@@ -143,12 +143,6 @@ def _on_latents(predictor: Predictor, x: Any, t: Tensor, cond: Any) -> Any:
     return predictor(x["latents"], t, cond)
 
 
-def _lock(pipe: Any) -> threading.RLock:
-    """Of a pipeline: its call notes things in itself. A reward may steer the pipeline that it is asked by."""
-    with _LOCKS_LOCK:
-        return _LOCKS.setdefault(pipe, threading.RLock())
-
-
 @dataclass(eq=False, repr=False)
 class Steered:
     """A pipeline with a reward; `steer` makes it."""
@@ -168,11 +162,11 @@ class Steered:
         """The pipeline's own output, decoded towards the reward.
 
         Raises:
-            ValueError: for what cannot be steered, and whatever the pipeline and the reward raise, unchanged; the pipeline is
-                left as it was.
+            ValueError: for what cannot be steered, for images other than the judged ones, and whatever the pipeline and the
+                reward raise, unchanged; the pipeline is left as it was.
         """
         try:
-            with _lock(self.pipe):
+            with lock_of(self.pipe):
                 return self._output(*args, **named)
         except PipelineFailed as error:
             failed = error.original
@@ -184,6 +178,8 @@ class Steered:
     def _output(self, *args: Any, eta: int | float | None = None, **named: Any) -> Any:
         eta = self.eta if eta is None else eta
         check_scheduler(self.pipe, eta)
+        check_caches(self.pipe)
+        check_frames(self.pipe, self.decoders[0])
         arguments = Arguments.of(self.pipe, args, named, self.listed)
         self._check(arguments, eta)
         call = _Call(self, arguments, self._own_options(arguments), eta)
@@ -195,6 +191,7 @@ class Steered:
             raise ValueError(
                 "the reward asks for prompts, and the pipeline is given none as text; give the call prompts=[...]"
             )
+        check_first_step(self.pipe.scheduler, call_signature(self.pipe).parameters, arguments.given)
         sizes = make_method(self.method, self.options).sizes_of("children")
         most = max([1, *(most_of(name, self.options[name]) for name in sizes if name in self.options)])
         if eta == 0 and most > 1:
@@ -247,7 +244,7 @@ class _Call:
                 for _ in decoding.through(number):
                     pass
                 result = decoding.result()
-                outputs.append(running.finish(self._winners(result, batch)))
+                outputs.append(self._finished(running, result, batch))
                 self._bill(running)
         vars(result.usage.network).update(vars(self.network))
         result.usage.seconds = time.perf_counter() - started
@@ -257,6 +254,7 @@ class _Call:
         """The pipeline's calls for a batch, the first with its progress bar."""
         parts = self.steered.sizes.parts(self.slots, len(batch))
         given = [self.arguments.part(batch, self.slots, self.seed, part) for part in parts]
+        given = [watched(one, len(batch), len(part)) for one, part in zip(given, parts, strict=True)]
         runnings = [Running(self.steered.pipe, arguments, silent=i > 0) for i, arguments in enumerate(given)]
         return Together(runnings, len(batch), [len(part) for part in parts])
 
@@ -273,10 +271,13 @@ class _Call:
         settings |= {"batch": batch, "returns": method.returns}
         return Decoding(process, steered.reward, cond=cond, **settings, **self.options)
 
-    def _winners(self, result: Result, batch: range) -> Tensor:
-        """The latents of a batch's designs, as the pipeline holds them."""
+    def _finished(self, running: Together, result: Result, batch: range) -> Any:
+        """The pipeline's output for a batch's designs, which is what was judged."""
         rows = [row for row, chain in enumerate(result.chain) if chain in batch]
-        return self.process.to_pipeline(result.samples["latents"][rows])
+        images, sent = result.samples["images"][rows], self.process.to_pipeline(result.samples["latents"][rows])
+        output = running.finish(sent.clone())  # which the pipeline may change in place
+        Judged(self.steered.pipe, self.arguments.given, self.steered.decoders[0], sent, images).check(output)
+        return output
 
     def _bill(self, together: Together) -> None:
         """What the pipeline computed, rows that only filled its slots too."""

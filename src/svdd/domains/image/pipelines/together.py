@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from svdd.domains.image.pipelines.frames import other_rows
 from svdd.domains.image.pipelines.running import Running
 from svdd.domains.image.pipelines.steered_scheduler import Question
 
@@ -40,10 +41,8 @@ class Together(ExitStack):
         questions = [running.start() for running in self.runnings]
         for question, slots in zip(questions, self.slots, strict=True):
             if len(question.latents) != self.chains * slots:
-                raise ValueError(
-                    f"the pipeline steps {len(question.latents)} rows, but {self.chains} images with {slots} candidates each "
-                    "were asked for; where it doubles its rows for guidance, call it with guidance_scale=1"
-                )
+                pipe, given = self.runnings[0].pipe, self.runnings[0].arguments
+                raise ValueError(other_rows(pipe, given, len(question.latents), self.chains, slots))
         return self._joined(questions)
 
     def answer(self, latents: Tensor) -> Question | None:
