@@ -20,6 +20,7 @@ NAMES = {path: path.relative_to(ROOT).with_suffix("").as_posix() for path in MOD
 # from the ground up: a room may import from itself and from the rooms before it
 ROOMS = [
     "messages",
+    "exits",
     "chain",
     "cost",
     "scoring",
@@ -52,6 +53,7 @@ RESOLVED = {
 """Strings that point up the list, by module: what `registry.resolve` finds only when it is used. The registry names domains."""
 LIGHT = [
     "messages",
+    "exits",
     "first_bytes",
     "user_files",
     "registry/names",
