@@ -21,11 +21,11 @@ NAMES = {path: path.relative_to(ROOT).with_suffix("").as_posix() for path in MOD
 ROOMS = [
     "messages",
     "exits",
+    "first_bytes",
+    "user_files",
     "chain",
     "cost",
     "scoring",
-    "first_bytes",
-    "user_files",
     "registry",
     "method",
     "decoding",

@@ -140,7 +140,10 @@ def test_a_file_is_given_no_words_of_the_command_line(tmp_path, monkeypatch):
         ("import sys; sys.exit(0)", r"score\.py ended the program \(exit status 0\); put what is for its own command"),
         ("import sys; sys.exit('no licence')", r"score\.py ended the program \(exit status 1: no licence\)"),
         ("quit()", "exit status 0"),
-        (ARGUMENTS.replace("default='w.pt'", "required=True").replace('default="w.pt"', "required=True"), "exit status 2"),
+        (
+            ARGUMENTS.replace("default='w.pt'", "required=True").replace('default="w.pt"', "required=True"),
+            "exit status 2",
+        ),
         ("class Stop(BaseException): ...\nraise Stop('now')", r"loading .*score\.py raised Stop: now"),
     ],
 )
@@ -165,7 +168,7 @@ def test_a_module_whose_own_imports_fail_is_there(tmp_path, monkeypatch):
     (tmp_path / "mine_with_needs.py").write_text("import nowhere_for_test")
     with pytest.raises(ModuleNotFoundError, match="nowhere_for_test"):
         load_reward("mine_with_needs:f")
-    with pytest.raises(ValueError, match="a file is given as nowhere_for_test.sub.py:function"):
+    with pytest.raises(ValueError, match=r"a file is given as nowhere_for_test\.sub\.py:function"):
         load_reward("nowhere_for_test.sub:f")
 
 
@@ -233,7 +236,7 @@ def test_paths_are_read_as_a_shell_reads_them(tmp_path, monkeypatch):
     assert whole(Path("/a/../b")) == "/a/../b"
     assert whole("costs $5") == str(tmp_path / "costs $5")
     for name in ("$HOME/x", "${HOME}/x"):
-        with pytest.raises(ValueError, match="only a shell reads; give .*home of mine itself"):
+        with pytest.raises(ValueError, match=r"only a shell reads; give .*home of mine itself"):
             whole(name)
     with pytest.raises(ValueError, match="~nobody_of_this_name/x begins with the home of a user"):
         whole("~nobody_of_this_name/x")

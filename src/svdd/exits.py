@@ -4,7 +4,9 @@
 worker or on another machine, it runs in a block of `exits_as_errors`. Ctrl-C is a user's own wish and passes.
 """
 
-from collections.abc import Iterator
+import os
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,6 +35,22 @@ def exits_as_errors(name: str) -> Iterator[None]:
         raise
     except BaseException as error:
         raise EndedProgramError(f"{name} raised {described(error)}") from error
+
+
+def os_exit_raises() -> Callable[[int], Any]:
+    """Lets `os._exit` raise SystemExit in the main thread of this process, which is ours alone; returns the plain one.
+
+    Processes that are forked from it, and other threads, end as ever.
+    """
+    ends, ours = os._exit, os.getpid()
+
+    def ended(status: int) -> Any:
+        if os.getpid() == ours and threading.current_thread() is threading.main_thread():
+            raise SystemExit(status)
+        ends(status)
+
+    os._exit = ended  # type: ignore[assignment]
+    return ends
 
 
 def _status(code: Any) -> str:

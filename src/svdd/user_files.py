@@ -67,7 +67,9 @@ def whole(path: str | Path) -> str:
     for part in Path(text).parts:
         name = part.strip("${}")
         if part.startswith("$") and name in os.environ:
-            raise ValueError(f"{text} names the variable {part}, which only a shell reads; give {os.environ[name]} itself")
+            raise ValueError(
+                f"{text} names the variable {part}, which only a shell reads; give {os.environ[name]} itself"
+            )
     home = os.path.expanduser(text)
     if text.startswith("~") and home == text and not os.path.lexists(text):
         raise ValueError(f"{text} begins with the home of a user that is not known here; give the whole path")

@@ -75,8 +75,10 @@ def resume(folder: Path, quiet: Quiet = False, json: Json = False) -> None:
     """Go on with a run that was stopped; the designs are those of a run that was not."""
     from svdd.cli.watching import Terminal
     from svdd.runs.running import resume_job
+    from svdd.user_files import whole
 
-    _show_record(resume_job(folder, Terminal(quiet)), folder, json)
+    place = Path(whole(folder))
+    _show_record(resume_job(place, Terminal(quiet)), place, json)
 
 
 @app.command()
@@ -216,20 +218,22 @@ def _show(what: str, json: bool) -> None:
 @app.command()
 def cite(method: str, json: Json = False) -> None:
     """Print what to cite for a method."""
+    from svdd.cli.answering import answer
     from svdd.method.table import citations
     from svdd.runs.folder import as_json
 
     papers = citations(method)
-    print(as_json(papers) if json else "\n".join(papers) or f"{method} needs no citation")
+    answer(as_json(papers) if json else "\n".join(papers) or f"{method} needs no citation")
 
 
 @app.command()
 def schema() -> None:
     """Print the JSON schema of job files, with which editors complete and check them."""
+    from svdd.cli.answering import answer
     from svdd.runs.folder import as_json
     from svdd.runs.job import Job
 
-    print(as_json(Job.model_json_schema()))
+    answer(as_json(Job.model_json_schema()))
 
 
 @app.command()
@@ -245,22 +249,25 @@ def doctor(json: Json = False) -> None:
 
 
 def _show_record(record: dict[str, Any], folder: Path, json: bool) -> None:
+    from svdd.cli.answering import answer
     from svdd.cli.summary import summary
     from svdd.runs.folder import as_json
 
-    print(as_json(record | {"folder": str(folder)}) if json else summary(record, folder))
+    answer(as_json(record | {"folder": str(folder)}) if json else summary(record, folder))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point: runs a command, and turns what goes wrong into a sentence and an exit status."""
+    from svdd.cli.answering import a_process_of_ours
     from svdd.cli.sentences import notes, report, say
+    from svdd.exits import exits_as_errors
     from svdd.runs.watching import RunStopped
 
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     command = typer.main.get_command(app)
     try:
-        with notes():
+        with a_process_of_ours(sys.argv[0]), notes(), exits_as_errors("code that the command runs"):
             status = command([word for word in given if word != "--debug"], prog_name="svdd", standalone_mode=False)
         if status == 130:
             raise KeyboardInterrupt

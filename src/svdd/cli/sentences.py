@@ -4,7 +4,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from svdd.cli.extras import about_import
@@ -16,7 +16,7 @@ def say(text: str) -> None:
     """One line on stderr, as it is: no markup is read in it."""
     from svdd.report.progress import between_bars
 
-    with between_bars():
+    with suppress(OSError, ValueError), between_bars():  # a run goes on where nothing can be shown
         print(f"svdd: {' '.join(text.split())}", file=sys.stderr, flush=True)
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from svdd.exits import exits_as_errors, said
+from svdd.exits import exits_as_errors, os_exit_raises, said
 from svdd.scoring.answers import plain_numbers
 from svdd.scoring.reward import RewardError, name_of
 
@@ -30,6 +30,7 @@ class _Held:
     limit: int | None = None  # bytes
     base: int = 0  # bytes in use once the reward was loaded
     answered: int = 0
+    ends: Callable[[int], Any] = os._exit
     changed: dict[tuple[bytes, ...], Callable[[Any], Any]] = field(default_factory=dict)  # the reward, by its changes
 
 
@@ -49,6 +50,7 @@ def start(
     load: tuple[str, dict[str, Any]] | bytes, memory_mb: float | None, changes: Sequence[tuple[bytes, ...]] = ()
 ) -> None:
     """Loads the reward, a name with options or a pickled callable, and makes those of its changes that are known now."""
+    _HELD.ends = os_exit_raises()
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers are the parallelism
     threading.Thread(target=_die_with_the_parent, daemon=True).start()
     try:
@@ -141,7 +143,7 @@ def answer(designs: bytes, fresh: bool, changes: tuple[bytes, ...] = ()) -> Answ
         return Answer(unusable=f"a worker cannot load the reward ({said(error)})")
     leaking = _HELD.limit is not None and _data_bytes() - _HELD.base > _HELD.limit // 2
     if _HELD.answered and (fresh or leaking):
-        os._exit(RECYCLED)
+        _HELD.ends(RECYCLED)
     _HELD.answered += 1
     try:
         batch = pickle.loads(designs)
@@ -151,7 +153,7 @@ def answer(designs: bytes, fresh: bool, changes: tuple[bytes, ...] = ()) -> Answ
         return Answer(failed=("timeout", said(error)))
     except (Exception, KeyboardInterrupt) as error:  # Ctrl-C does not reach a worker, so this is the reward's own
         if _out_of_memory(error) and not fresh:  # it may be what earlier designs have left behind
-            os._exit(RECYCLED)
+            _HELD.ends(RECYCLED)
         return Answer(failed=("error", said(error)))
     try:
         return Answer(plain_numbers(answered, _rows(batch)))

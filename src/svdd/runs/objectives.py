@@ -11,7 +11,7 @@ from pydantic import AliasChoices, BaseModel, Field, PlainSerializer, model_vali
 from svdd.messages import unknown
 from svdd.rewards.desirability import AtLeast, AtMost, Interval, Ramp, Shape, Sigmoid
 from svdd.runs.reward_spec import STRICT, RewardSpec, Short
-from svdd.user_files import text_of_file
+from svdd.user_files import text_of_file, whole
 
 NAME = "objective"
 """What the reward of a job is called that has an objective."""
@@ -106,7 +106,7 @@ def read_objective(path: str | Path) -> dict[str, Any]:
         ValueError: if it is not YAML, or no objective.
     """
     try:
-        read = yaml.safe_load(text_of_file(path))
+        read = yaml.safe_load(text_of_file(whole(path)))
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(read, dict):
