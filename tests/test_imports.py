@@ -58,6 +58,8 @@ LIGHT = [
     "user_files",
     "registry/names",
     "scoring/reward",
+    "scoring/answers",
+    "scoring/signatures",
     "method/table",
     "rewards/in_worker",
     "runs/job",

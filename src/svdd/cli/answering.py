@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import IO, Any
+from typing import Any
 
 from svdd.cli.sentences import say
 from svdd.exits import os_exit_raises
@@ -25,7 +25,7 @@ class _Answers:
         forgives: whether what it cannot take is a note and no error.
     """
 
-    def __init__(self, stream: IO[str], forgives: bool) -> None:
+    def __init__(self, stream: Any, forgives: bool) -> None:
         self._stream, self._forgives, self._ended = stream, forgives, False
 
     def write(self, text: str) -> int:
@@ -88,7 +88,7 @@ def answers_apart(command: str) -> Iterator[None]:
 
 
 @contextmanager
-def _moved(stream: Any) -> Iterator[IO[str]]:
+def _moved(stream: Any) -> Iterator[Any]:
     """Standard output under another number; what is written under its own goes to standard error."""
     ours = os.dup(1)
     os.dup2(2, 1)

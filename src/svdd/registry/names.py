@@ -19,6 +19,7 @@ from svdd.registry.known_domains import MODELS, REWARDS, SCHEMES, Cards
 from svdd.registry.option_paths import at_home, first_parameter
 from svdd.scoring.identity import Origin, file_hash, origin_of
 from svdd.scoring.reward import Reward
+from svdd.scoring.signatures import check_callable
 from svdd.user_files import loading, module_of_file, whole
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def find_reward(given: Any, options: Mapping[str, Any] | None = None) -> Callabl
     if isinstance(given, str):
         return _reward_maker(given, dict(options or {}))
     check(not options, f"reward_options are for a reward given by name, but this is a {type(given).__name__}")
-    check(callable(given), f"a reward is a name of svdd.list_rewards() or a function of designs, got {given!r:.80}")
+    check_callable(given)
     return lambda: given
 
 
@@ -193,8 +194,7 @@ def _reward_maker(name: str, options: dict[str, Any]) -> Callable[[], Reward]:
         return partial(_bundled_reward, _maker(found, name, options), name, options)
     if options:
         raise ValueError(f"{name} is the reward itself and takes no options, got {', '.join(options)}")
-    if not callable(found):
-        raise ValueError(f"{name} is a {type(found).__name__}, not a function of designs")
+    check_callable(found)
     return lambda: _with_origin(found, name)
 
 

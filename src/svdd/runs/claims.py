@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from svdd.runs.marks import CLAIM
 from svdd.runs.watching import RunWarning
@@ -56,7 +56,7 @@ def claimed(folder: Path) -> Iterator[None]:
                 one.rmdir()
 
 
-def _locked(folder: Path, path: Path) -> IO[str]:
+def _locked(folder: Path, path: Path) -> Any:
     """The file of a claim, locked: another process may have removed the one that was opened, so it is looked at again."""
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def _locked(folder: Path, path: Path) -> IO[str]:
         file.close()
 
 
-def _lock(file: IO[str], folder: Path) -> None:
+def _lock(file: Any, folder: Path) -> None:
     try:
         import fcntl
     except ImportError:  # Windows
