@@ -70,8 +70,9 @@ def run(job: JobLike, out: str | Path | None = None, *, progress: bool = True, f
 
     made = _job(job, out)
     if made.out:
+        place = made.folder()  # before code of users, which may change the current folder
         run_in_folder(made, force, Shown(progress))
-        return read(made.folder())
+        return read(place)
     made.check_names()
     check(made.engine is None, "a run on an engine keeps its batches in a folder: give out='runs/NAME'")
     with made_decoding(made) as decoding, Shown(progress).steps(decoding) as on_step:
