@@ -16,7 +16,7 @@ from torch import Tensor
 from svdd.cost.batches import count, out_of_memory, picked
 from svdd.cost.clock import BudgetSpent
 from svdd.cost.ledger import Breakdown, Outcomes
-from svdd.exits import exits_as_errors
+from svdd.exits import EndedProgramError, exits_as_errors, noted
 from svdd.scoring.numbers import checked, read_answer, shown
 from svdd.scoring.policy import WORDS, Policy, RewardFailureWarning
 from svdd.scoring.reward import Failure, Pending, Reward, RewardError, failure, hand_over, name_of, traits_of
@@ -83,6 +83,8 @@ class Judge:
                 raise
             except Exception as error:
                 if out_of_memory(error) or (not self.policy.retries and self.policy.stops(failure(error).kind)):
+                    if not isinstance(error, EndedProgramError):
+                        noted(error, f"raised by {self.name}")
                     raise
                 if len(rows) > 1 and not self.groupwise:
                     calls.extendleft(([row], None) for row in reversed(rows))
