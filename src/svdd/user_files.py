@@ -197,10 +197,15 @@ def _stubs() -> Path:
     if given:
         return Path(given[0])
     folder, mine = tempfile.mkdtemp(prefix=_STUBS), os.getpid()
-    # a fork that ends in the usual way leaves it alone
-    atexit.register(lambda: os.getpid() == mine and shutil.rmtree(folder, ignore_errors=True))
+    atexit.register(_removed, folder, mine)
     sys.path.append(folder)
     return Path(folder)
+
+
+def _removed(folder: str, process: int) -> None:
+    """Takes a folder away at the end of the process that made it; a fork that ends leaves it alone."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Pickler(pickle.Pickler):

@@ -1,4 +1,4 @@
-"""What a call of `decode` was given, looked at before anything is made of it: a wrong type is a sentence, not an error inside."""
+"""What `decode` was given, looked at before anything is made of it: a wrong type is a sentence, not an error inside."""
 
 import inspect
 from collections.abc import Mapping
