@@ -67,6 +67,7 @@ def run(
     from svdd.runs.running import run_in_folder
 
     made = make_job(settings(Job, flags, read_settings(job) if job else {}))
+    made.check_names()
     place = made.folder()  # before code of users, which may change the current folder
     _show_record(run_in_folder(made, force, Terminal(quiet)), place, json)
 

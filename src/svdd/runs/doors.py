@@ -70,6 +70,7 @@ def run(job: JobLike, out: str | Path | None = None, *, progress: bool = True, f
 
     made = _job(job, out)
     if made.out:
+        made.check_names()
         place = made.folder()  # before code of users, which may change the current folder
         run_in_folder(made, force, Shown(progress))
         return read(place)
