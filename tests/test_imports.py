@@ -20,11 +20,12 @@ NAMES = {path: path.relative_to(ROOT).with_suffix("").as_posix() for path in MOD
 # from the ground up: a room may import from itself and from the rooms before it
 ROOMS = [
     "messages",
+    "exits",
+    "first_bytes",
+    "user_files",
     "chain",
     "cost",
     "scoring",
-    "first_bytes",
-    "user_files",
     "registry",
     "method",
     "decoding",
@@ -52,10 +53,13 @@ RESOLVED = {
 """Strings that point up the list, by module: what `registry.resolve` finds only when it is used. The registry names domains."""
 LIGHT = [
     "messages",
+    "exits",
     "first_bytes",
     "user_files",
     "registry/names",
     "scoring/reward",
+    "scoring/answers",
+    "scoring/signatures",
     "method/table",
     "rewards/in_worker",
     "runs/job",

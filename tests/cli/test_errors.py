@@ -71,7 +71,7 @@ def test_two_fixed_parts_may_not_overlap(run, refused):
         ("broken", "broken raised ZeroDivisionError: division by zero; add --debug for the traceback"),
         ("tagged", "tagged raised KeyError: '[red]no such [/thing]'; add --debug"),
         ("scroe", "has no 'scroe': unknown name 'scroe'; did you mean score"),
-        ("number", "is a int, not a function of designs"),
+        ("number", "cannot be called"),
     ],
 )
 def test_bad_rewards(run, refused, tmp_path, reward, said):

@@ -288,17 +288,26 @@ def test_a_wrong_length_is_refused(n):
         checked([0.0] * n, "abc", 3)
 
 
-@pytest.mark.parametrize("numbers", [torch.zeros(3, 1), np.zeros((1, 3)), [[1.0], [2.0], [3.0]], 1.0])
+@pytest.mark.parametrize("numbers", [torch.zeros(3, 1), np.zeros((1, 3)), [[1.0], [2.0], [3.0]], np.float64(1)])
 def test_a_wrong_shape_is_refused(numbers):
     with pytest.raises(RewardError, match="numbers of shape"):
         checked(numbers, "abc", 3)
 
 
 @pytest.mark.parametrize(
-    "numbers", [None, "abc", ["a", "b", "c"], [1.0, None, 2.0], {"a": 1}, [[1.0], [2.0, 3.0], [4.0]]]
+    ("numbers", "said"),
+    [
+        (None, "must return 3 numbers, one a design, but returned None"),
+        ("abc", "must return 3 numbers, one a design, but returned a str"),
+        (1.0, "must return 3 numbers, one a design, but returned a float"),
+        ({"a": 1}, "must return 3 numbers, one a design, but returned a dict"),
+        (["a", "b", "c"], "returned text, 'a', at row 0 of 3"),
+        ([1.0, None, 2.0], "returned None at row 1 of 3, where a number was due; return -inf"),
+        ([[1.0], [2.0, 3.0], [4.0]], r"returned \[1.0\] at row 0 of 3"),
+    ],
 )
-def test_a_wrong_type_is_refused(numbers):
-    with pytest.raises(RewardError, match="must return 3 numbers, one a design, but returned a"):
+def test_a_wrong_type_is_refused(numbers, said):
+    with pytest.raises(RewardError, match=said):
         checked(numbers, "abc", 3)
 
 

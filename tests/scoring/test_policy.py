@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from svdd.cost.ledger import Breakdown, Outcomes
-from svdd.rewards.in_worker import _counted
+from svdd.scoring.answers import plain_numbers
 from svdd.scoring.policy import IN_WORKERS, Policy, RewardFailureWarning, told
 from svdd.scoring.reward import Failure, Invalid, RewardError, groupwise
 from svdd.scoring.score_file import ScoreCache
@@ -131,7 +131,7 @@ def test_reasons_are_counted_with_the_invalid_and_survive_retries_and_processes(
     assert outcomes == Outcomes(invalid=3, retries=1)
     assert breakdown.invalid == {"no start codon": 2}
     assert [kept[design][2] for design in "abcd"] == ["", "invalid: no start codon", "invalid: no start codon", ""]
-    (copy,) = pickle.loads(pickle.dumps(_counted([Invalid("late")], ["a"]))).numbers
+    (copy,) = pickle.loads(pickle.dumps(plain_numbers([Invalid("late")], 1)))
     assert (copy, copy.why, repr(copy)) == (-math.inf, "late", "Invalid('late')")
     assert told({"invalid": 3}, breakdown.invalid)[1] == "invalid: 2 no start codon"
 

@@ -94,6 +94,10 @@ class Process:
         if self.bound is not None and self.bound[0] is self.kind and self.bound[1] is not self.decode:
             object.__setattr__(self, "kind", None)
         object.__setattr__(self, "bound", (self.kind, self.decode))
+        if self.kind is not None and not isinstance(self.kind, DesignKind):
+            raise ValueError(
+                f"kind is an object that says what designs are, such as svdd.chain.designs.TextKind(), got {self.kind!r:.80}"
+            )
         if self.kind is None and _IN_ABOUT & self.about.keys():
             raise MovedSettingError(
                 f"about={{{', '.join(f'{name!r}: ...' for name in sorted(_IN_ABOUT & self.about.keys()))}}} does not say what "

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from svdd.cli.answering import answer
 from svdd.cli.listing import show
 from svdd.cli.sentences import say
 from svdd.runs.json_text import as_json
 from svdd.scoring.score_file import ScoreCache
+from svdd.user_files import whole
 
 
 def show_cache(path: Path, prune: float | int | None, reward: str | None, json: bool) -> None:
@@ -20,6 +22,7 @@ def show_cache(path: Path, prune: float | int | None, reward: str | None, json: 
     Raises:
         ValueError: if there is no such file, or it holds something else, or no scores of the reward.
     """
+    path = Path(whole(path))
     if not path.is_file():
         raise ValueError(f"there is no file of scores {path}")
     with ScoreCache(path) as cache:
@@ -29,7 +32,7 @@ def show_cache(path: Path, prune: float | int | None, reward: str | None, json: 
             say(f"forgot {cache.prune(prune, reward):,} scores")
         rows = cache.contents()
         if json:
-            print(as_json({"path": str(path), "bytes": cache.bytes(), "rewards": rows}))
+            answer(as_json({"path": str(path), "bytes": cache.bytes(), "rewards": rows}))
         else:
             show(rows, False)
-            print(f"{sum(row['scores'] for row in rows):,} scores in {cache.bytes():,} bytes")
+            answer(f"{sum(row['scores'] for row in rows):,} scores in {cache.bytes():,} bytes")

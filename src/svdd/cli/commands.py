@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from copy import copy
 from typing import Any, TypeVar
 
 import typer
@@ -35,7 +36,24 @@ class Commands(TyperGroup):
         name, command, rest = super().resolve_command(ctx, args)
         callback: Any = getattr(command, "callback", None)
         model = getattr(callback, "options_of", None)
-        return name, command if model is None else _whole(callback.__wrapped__, model()), rest
+        whole = command if model is None else _whole(callback.__wrapped__, model())
+        return name, _apart(whole, name), rest
+
+
+def _apart(command: Any, name: str | None) -> Any:
+    """The command with standard output for what it answers alone; help and versions are shown before it is called."""
+    from svdd.cli.answering import answers_apart
+
+    made = copy(command)
+    callback = getattr(command, "callback", None)
+    if callback is not None:
+
+        def called(**given: Any) -> Any:
+            with answers_apart(name or ""):
+                return callback(**given)
+
+        made.callback = called
+    return made
 
 
 def _whole(function: Callable[..., Any], model: Any) -> Any:

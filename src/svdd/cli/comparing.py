@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from svdd.cli.answering import answer
 from svdd.cli.evaluating import show_table
 from svdd.cli.listing import show
 from svdd.cli.watching import Terminal
+from svdd.runs.claims import claimed
 from svdd.runs.compare_request import Request
 from svdd.runs.comparison import FILES, make_plan, run_plan
 from svdd.runs.json_text import as_json
@@ -27,18 +29,20 @@ def compare(request: Request, *, force: bool, quiet: bool, json: bool) -> None:
         FileExistsError: if the folder, or that of a run, holds something else.
         RunStopped: after Ctrl-C.
     """
-    plan, match = make_plan(request, force), MATCHES[request.match]
-    if not json:
-        show(plan.table, json=False, title=f"{request.seeds} runs of each, {match.title}")
-        print(f"sizes: {match.rule}")
-    made = run_plan(plan, force, Terminal(quiet))
+    match = MATCHES[request.match]
+    with claimed(request.out):
+        plan = make_plan(request, force)
+        if not json:
+            show(plan.table, json=False, title=f"{request.seeds} runs of each, {match.title}")
+            answer(f"sizes: {match.rule}")
+        made = run_plan(plan, force, Terminal(quiet))
     if json:
         facts = {"plan": plan.table, "comparison": made.table.to_dict("records"), "says": made.verdicts}
-        print(as_json(facts | {"notes": made.notes, "folder": str(request.out)}))
+        answer(as_json(facts | {"notes": made.notes, "folder": str(request.out)}))
         return
     show_table(made.table, [*made.verdicts, *made.notes], made.kit)
     written = ", ".join(name for name in FILES if (request.out / name).is_file())
-    print(f"written to {request.out}: {written}, and the runs")
+    answer(f"written to {request.out}: {written}, and the runs")
 
 
 def settings(methods: str | None, temperatures: str | None, options: Sequence[str] | None) -> dict[str, Any]:

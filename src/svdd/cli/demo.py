@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from svdd.cli.answering import answer
 from svdd.cli.extras import require
 from svdd.cli.listing import show
 from svdd.cli.watching import Terminal
 from svdd.report.tables import readable
+from svdd.runs.claims import claimed
 from svdd.runs.compare_request import Request, request_of
 from svdd.runs.comparison import Comparison, make_plan, run_plan
 from svdd.runs.json_text import as_json
@@ -41,19 +43,20 @@ def run_demo(request: Request, *, force: bool, quiet: bool, json: bool) -> None:
     """
     require("sequences", "svdd demo")
     started = time.perf_counter()
-    made = run_plan(make_plan(request, force), force, Terminal(quiet))
+    with claimed(request.out):
+        made = run_plan(make_plan(request, force), force, Terminal(quiet))
     if json:
         facts = {"job": request.job, "comparison": made.table.to_dict("records"), "says": made.verdicts}
-        print(as_json(facts | {"folder": str(request.out)}))
+        answer(as_json(facts | {"folder": str(request.out)}))
         return
     _tell(made)
-    print(f"{time.perf_counter() - started:.0f} s in all; report: {request.out / 'report.html'}")
+    answer(f"{time.perf_counter() - started:.0f} s in all; report: {request.out / 'report.html'}")
 
 
 def _tell(made: Comparison) -> None:
     jobs = {row.job.method: row.job for _, row in made.plan.rows}
     job, smc = jobs["svdd"], jobs["smc"]
-    print(
+    answer(
         f"{job.model} decoded towards {job.reward}: {job.samples} designs a method, T = {job.steps} steps, "
         f"svdd with M = {job.candidates} candidates at temperature {job.temperature:g}, best-of-n and smc with "
         f"N = {smc.particles} particles (smc at temperature {smc.temperature:g}), seed {job.seed}; 95 % intervals"
@@ -61,7 +64,7 @@ def _tell(made: Comparison) -> None:
     for columns, title in ((SHOWN, "What came out"), (PAID, "What it cost")):
         titles, rows = readable(made.table[_chosen(made.table, columns)])
         show([dict(zip(titles, row, strict=True)) for row in rows], json=False, title=title)
-    print("\n".join(made.verdicts))
+    answer("\n".join(made.verdicts))
 
 
 def _chosen(found: pd.DataFrame, columns: tuple[str, ...]) -> list[str]:

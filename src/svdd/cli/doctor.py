@@ -2,11 +2,13 @@
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from svdd.cli.extras import PURPOSES, missing_packages
 from svdd.cli.sentences import sentence
+from svdd.messages import check
 
 PACKAGES = ("svdd", "torch", "numpy", "pandas", "pyarrow", "safetensors", "typer", "rich", "pydantic")
 _ENTRY = dict[str, Any]
@@ -63,6 +65,21 @@ def _of_domains() -> list[_ENTRY]:
     from svdd.registry import domains, resolve
 
     return [row for one in domains() if one.checks for row in resolve(one.checks)()]
+
+
+def examine_reward(reward: str | None, model: str | None, options: Sequence[str]) -> list[_ENTRY]:
+    """What can be said of a reward on designs of a model, one row a check.
+
+    Raises:
+        ValueError: where one of the two is missing, and for what is unknown or does not fit together.
+    """
+    from svdd.cli.flags import settings
+    from svdd.runs.job import Job, make_job
+    from svdd.runs.rehearsal import rehearsed_reward
+
+    check(reward and model, "a reward is tried on designs of a model: give both --reward and --model")
+    given = {"reward": reward, "model": model, "reward_option": list(options)}
+    return rehearsed_reward(make_job(settings(Job, given, {})))
 
 
 def examine() -> list[_ENTRY]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from svdd.cli.answering import answer
 from svdd.cli.listing import show
 from svdd.runs.evaluation import FILES, Evaluated
 from svdd.runs.json_text import as_json
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 def show_evaluation(made: Evaluated, json: bool) -> None:
     """Prints the table of an evaluation with its notes, and where it is."""
     if json:
-        print(as_json({"evaluation": made.table.to_dict("records"), "notes": made.notes, "folder": str(made.folder)}))
+        answer(as_json({"evaluation": made.table.to_dict("records"), "notes": made.notes, "folder": str(made.folder)}))
         return
     show_table(made.table, made.notes, made.kit)
-    print(f"written to {made.folder}: {', '.join(name for name in FILES if (made.folder / name).is_file())}")
+    answer(f"written to {made.folder}: {', '.join(name for name in FILES if (made.folder / name).is_file())}")
 
 
 def show_table(table: "pd.DataFrame", notes: Sequence[str], kit: "Kit") -> None:
@@ -28,4 +29,4 @@ def show_table(table: "pd.DataFrame", notes: Sequence[str], kit: "Kit") -> None:
 
     for title, titles, rows in sections(table, kit.all_columns):
         show([dict(zip(titles, row, strict=True)) for row in rows], json=False, title=title)
-    print("\n".join(notes))
+    answer("\n".join(notes))

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from svdd.cli.answering import answer
 from svdd.cli.watching import Terminal, progress
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def fit(job: "ValueJob", *, force: bool, quiet: bool, json: bool) -> None:
     from svdd.fitting.card import as_text
     from svdd.fitting.settings import make_settings
     from svdd.fitting.value import check_folder
+    from svdd.runs.claims import claimed
     from svdd.runs.json_text import as_json
     from svdd.runs.make import job_reward, make_process
     from svdd.runs.running import tell_code
@@ -31,13 +33,15 @@ def fit(job: "ValueJob", *, force: bool, quiet: bool, json: bool) -> None:
     make_settings(settings)
     check_folder(out, force)
     tell_code(job, Terminal(quiet))
-    process, scored = make_process(job), job_reward(job)
-    try:
-        with progress(quiet, keep=True) as tell:
-            fitted = fit_value(process, scored, **settings, progress=tell)
-        fitted.save(out, force)
-    finally:
-        close(scored)
-    print(as_json(fitted.card) if json else as_text(fitted.card, plotted=False))
+    with claimed(out):
+        check_folder(out, force)
+        process, scored = make_process(job), job_reward(job)
+        try:
+            with progress(quiet, keep=True) as tell:
+                fitted = fit_value(process, scored, **settings, progress=tell)
+            fitted.save(out, force)
+        finally:
+            close(scored)
+    answer(as_json(fitted.card) if json else as_text(fitted.card, plotted=False))
     if not json:
-        print(f"written to {out}; use it with: svdd run ... --value {out}")
+        answer(f"written to {out}; use it with: svdd run ... --value {out}")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from svdd.cli.answering import answer, output
 from svdd.runs.json_text import as_json
 from svdd.runs.lists import Row
 from svdd.runs.lists import methods as methods
@@ -13,15 +14,15 @@ from svdd.runs.lists import rewards as rewards
 def show(rows: Sequence[Row], json: bool, title: str = "") -> None:
     """Prints rows of equal keys, as a table or as JSON; no markup is read in them."""
     if json:
-        print(as_json(list(rows)))
+        answer(as_json(list(rows)))
         return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    console = Console(file=output())
     if not console.is_terminal:
-        console = Console(width=160)
+        console = Console(file=output(), width=160)
     table = Table(title=Text(title) if title else None, title_justify="left")
     for name in rows[0] if rows else ():
         table.add_column(Text(name.replace("_", " ")), overflow="fold")

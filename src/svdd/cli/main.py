@@ -67,7 +67,9 @@ def run(
     from svdd.runs.running import run_in_folder
 
     made = make_job(settings(Job, flags, read_settings(job) if job else {}))
-    _show_record(run_in_folder(made, force, Terminal(quiet)), made.folder(), json)
+    made.check_names()
+    place = made.folder()  # before code of users, which may change the current folder
+    _show_record(run_in_folder(made, force, Terminal(quiet)), place, json)
 
 
 @app.command()
@@ -75,8 +77,10 @@ def resume(folder: Path, quiet: Quiet = False, json: Json = False) -> None:
     """Go on with a run that was stopped; the designs are those of a run that was not."""
     from svdd.cli.watching import Terminal
     from svdd.runs.running import resume_job
+    from svdd.user_files import whole
 
-    _show_record(resume_job(folder, Terminal(quiet)), folder, json)
+    place = Path(whole(folder))
+    _show_record(resume_job(place, Terminal(quiet)), place, json)
 
 
 @app.command()
@@ -220,28 +224,38 @@ def _show(what: str, json: bool) -> None:
 @app.command()
 def cite(method: str, json: Json = False) -> None:
     """Print what to cite for a method."""
+    from svdd.cli.answering import answer
     from svdd.method.table import citations
     from svdd.runs.json_text import as_json
 
     papers = citations(method)
-    print(as_json(papers) if json else "\n".join(papers) or f"{method} needs no citation")
+    answer(as_json(papers) if json else "\n".join(papers) or f"{method} needs no citation")
 
 
 @app.command()
 def schema() -> None:
     """Print the JSON schema of job files, with which editors complete and check them."""
+    from svdd.cli.answering import answer
     from svdd.runs.job import Job
     from svdd.runs.json_text import as_json
 
-    print(as_json(Job.model_json_schema()))
+    answer(as_json(Job.model_json_schema()))
 
 
 @app.command()
-def doctor(json: Json = False) -> None:
-    """Check this installation: versions, extras, threads, devices, bundled weights."""
-    from svdd.cli.doctor import examine
+def doctor(
+    reward: flag(str, None, "A reward to ask about four designs of --model, instead: is it ready for a run?") = None,
+    reward_option: flag(list[str], None, "Options of the reward, NAME=VALUE; repeat for more.") = None,
+    model: flag(str, None, "The model whose designs the reward is asked about.") = None,
+    json: Json = False,
+) -> None:
+    """Check this installation: versions, extras, threads, devices, bundled weights; or a reward before its first run."""
+    from svdd.cli.doctor import examine, examine_reward
     from svdd.cli.listing import show
 
+    if reward or model:
+        show(examine_reward(reward, model, reward_option or []), json)
+        return
     rows = examine()
     show(rows, json)
     if not all(row["ok"] for row in rows if not row["check"].startswith("extra")):
@@ -249,22 +263,25 @@ def doctor(json: Json = False) -> None:
 
 
 def _show_record(record: dict[str, Any], folder: Path, json: bool) -> None:
+    from svdd.cli.answering import answer
     from svdd.cli.summary import summary
     from svdd.runs.json_text import as_json
 
-    print(as_json(record | {"folder": str(folder)}) if json else summary(record, folder))
+    answer(as_json(record | {"folder": str(folder)}) if json else summary(record, folder))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point: runs a command, and turns what goes wrong into a sentence and an exit status."""
+    from svdd.cli.answering import a_process_of_ours
     from svdd.cli.sentences import notes, report, say
+    from svdd.exits import exits_as_errors
     from svdd.runs.watching import RunStopped
 
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     command = typer.main.get_command(app)
     try:
-        with notes():
+        with a_process_of_ours(sys.argv[0]), notes(), exits_as_errors("code that the command runs"):
             status = command([word for word in given if word != "--debug"], prog_name="svdd", standalone_mode=False)
         if status == 130:
             raise KeyboardInterrupt

@@ -8,10 +8,11 @@ from typing import Any
 
 from svdd.clusters.actors import Actors, Resources, answer_of
 from svdd.cost.batches import between, count
+from svdd.exits import exits_as_errors
 from svdd.rewards.in_worker import changed_by
 from svdd.rewards.worker_pool import Answers
-from svdd.scoring.numbers import as_numbers
-from svdd.scoring.reward import Composite, Reward, hand_over, traits_of
+from svdd.scoring.answers import plain_numbers
+from svdd.scoring.reward import Composite, Reward, hand_over, name_of, traits_of
 from svdd.scoring.scorer import Scorer
 from svdd.user_files import pickled
 
@@ -32,8 +33,10 @@ class _Scoring:
 
     def score(self, designs: Any, component: str, changes: tuple[bytes, ...]) -> list[Any]:
         """A number for every design, or a `svdd.scoring.Failure` where the reward, or a component of it, tells of one."""
-        answer = hand_over(self._part(component, changes), designs).result()
-        return answer if isinstance(answer, list) else as_numbers(answer, count(designs)).tolist()
+        part = self._part(component, changes)
+        with exits_as_errors(f"the reward {name_of(part)}"):
+            answer = hand_over(part, designs).result()
+        return plain_numbers(answer, count(designs))
 
 
 class RemoteReward:

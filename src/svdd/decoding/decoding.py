@@ -21,6 +21,7 @@ from svdd.chain.tree import Tree, leaves, rows, take
 from svdd.cost.budget import Budget, BudgetWarning
 from svdd.cost.clock import BudgetSpent
 from svdd.cost.ledger import Usage
+from svdd.decoding.given import check_given
 from svdd.decoding.metering import accounted, accounted_value
 from svdd.decoding.planning import plan
 from svdd.decoding.result import NOT_KNOWN, Result, check_columns, join
@@ -97,6 +98,7 @@ class Decoding:
         key: Key | None = None,
         **options: Any,
     ) -> None:
+        check_given(process, method, options, samples, scores, budget)
         self.samples, self.plan, limit = samples, None, None
         named = make_method(method, options)
         self.method = named if returns is None else replace(named, returns=returns)

@@ -25,6 +25,7 @@ from svdd.registry import domains, resolve
 from svdd.scoring.best_designs import BestDesigns
 from svdd.scoring.components import names_of
 from svdd.scoring.reward import Reward
+from svdd.user_files import whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -183,7 +184,7 @@ class Result:
         Raises:
             FileExistsError: if the folder already holds a run, or a file of such a name.
         """
-        path = Path(folder)
+        path = Path(whole(folder))
         there = [name for name in WRITTEN if (path / name).exists()]
         if there:
             raise FileExistsError(

@@ -16,6 +16,7 @@ from svdd.method.learned_values import Learned
 from svdd.networks.weight_files import load_network, save_network
 from svdd.registry import find_process, find_reward
 from svdd.scoring.reward import Reward
+from svdd.user_files import whole
 
 WEIGHTS, FINGERPRINT = "value.safetensors", "fingerprint.safetensors"
 FILES = (FINGERPRINT, WEIGHTS, "card.json", "card.md", "quality.svg")
@@ -51,7 +52,7 @@ class FittedValue(Learned):
             ValueError: for a regressor or a network of another kind than the package's.
             FileExistsError: if the folder holds anything and `force` is not given, or holds something else than a value.
         """
-        folder = Path(folder)
+        folder = Path(whole(folder))
         if self.network is None or self.fingerprint is None:
             raise ValueError(
                 "only the networks of the package are saved, since others could not be read back without running code "
@@ -73,7 +74,7 @@ def check_folder(folder: Path, force: bool) -> None:
         FileExistsError: if it holds anything and `force` is not given, or holds something else than a value.
         NotADirectoryError: if it is not a folder.
     """
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.exists() or all(path.name == ".svdd" for path in folder.iterdir()):  # the claim of who writes it
         return
     if not (folder / FINGERPRINT).is_file():
         raise FileExistsError(f"{folder} holds files that are not a value; choose another folder")
@@ -112,7 +113,7 @@ def load_value(
         8 network rows, 8 decoder rows and 8 reward rows, unless forced.
     """
     model, guide = find_process(process, model_options), find_reward(reward, reward_options)
-    folder = Path(folder)
+    folder = Path(whole(folder))
     fingerprint = load_fingerprint(folder / FINGERPRINT, folder / WEIGHTS)
     process = model()
     reward = process.adapt(guide())

@@ -22,6 +22,7 @@ from .names import as_reward as as_reward
 from .names import find_process as find_process
 from .names import find_reward as find_reward
 from .names import held_out as held_out
+from .names import in_place as in_place
 from .names import load as load
 from .names import load_reward as load_reward
 from .names import locate as locate

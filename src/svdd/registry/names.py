@@ -11,14 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from svdd.exits import exits_as_errors
 from svdd.messages import check, check_known, unknown
 from svdd.registry.bundled_files import bundled
 from svdd.registry.cards import Card
 from svdd.registry.known_domains import MODELS, REWARDS, SCHEMES, Cards
-from svdd.registry.option_paths import first_parameter
+from svdd.registry.option_paths import at_home, first_parameter
 from svdd.scoring.identity import Origin, file_hash, origin_of
 from svdd.scoring.reward import Reward
-from svdd.user_files import module_of_file
+from svdd.scoring.signatures import check_callable
+from svdd.user_files import loading, module_of_file, whole
 
 if TYPE_CHECKING:
     from svdd.chain.process import Process
@@ -54,8 +56,11 @@ def _module(name: str) -> Any:
     """A module by its dotted name, or the file it is in."""
     if not name.endswith(".py"):
         try:
-            return importlib.import_module(name)
+            with loading(name):
+                return importlib.import_module(name)
         except ModuleNotFoundError as error:
+            if error.name is not None and not f"{name}.".startswith(f"{error.name}."):
+                raise  # it is there, and something that it imports is not
             raise ValueError(f"cannot import {name!r}: {error}; a file is given as {name}.py:function") from error
     return module_of_file(name)
 
@@ -75,6 +80,12 @@ def locate(kind: str, name: str, cards: Mapping[str, Card]) -> Any:
         names = [n for n in vars(module) if not n.startswith("_")]
         raise ValueError(f"{home} has no {attribute!r}: {unknown('name', attribute, names)}")
     return getattr(module, attribute)
+
+
+def in_place(name: str) -> str:
+    """A name that holds the file of a function, with its whole path: the current folder may change once code has run."""
+    file, colon, function = name.rpartition(":")
+    return f"{whole(file)}:{function}" if colon and file.endswith(".py") else name
 
 
 def find_process(given: Any, options: Mapping[str, Any] | None = None) -> "Callable[[], Process]":
@@ -115,7 +126,7 @@ def find_reward(given: Any, options: Mapping[str, Any] | None = None) -> Callabl
     if isinstance(given, str):
         return _reward_maker(given, dict(options or {}))
     check(not options, f"reward_options are for a reward given by name, but this is a {type(given).__name__}")
-    check(callable(given), f"a reward is a name of svdd.list_rewards() or a function of designs, got {given!r:.80}")
+    check_callable(given)
     return lambda: given
 
 
@@ -143,12 +154,14 @@ def _process_maker(name: str, options: dict[str, Any]) -> "Callable[[], Process]
     cards: Mapping[str, Card] = MODELS
     if colon and scheme in SCHEMES:
         name, options, cards = scheme, {"path": path} | options, SCHEMES
-    make = _maker(locate("model", name, cards), name, options)
+    found = locate("model", in_place(name), cards)
+    make = _maker(found, name, at_home(found, options))
 
     def made() -> "Process":
         from svdd.chain.process import Process
 
-        process = make()
+        with exits_as_errors(f"the model {name}"):
+            process = make()
         if not isinstance(process, Process):
             raise ValueError(f"{name} must return a svdd.Process, but returned a {type(process).__name__}")
         return process
@@ -174,13 +187,14 @@ def _reward_maker(name: str, options: dict[str, Any]) -> Callable[[], Reward]:
     if colon and scheme in REWARD_SCHEMES:
         found = locate("reward", scheme, REWARD_SCHEMES)
         return _maker(found, scheme, {first_parameter(found): name} | options)
+    name = in_place(name)
     found = locate("reward", name, REWARDS)
     if name in REWARDS:
+        options = at_home(found, options)
         return partial(_bundled_reward, _maker(found, name, options), name, options)
     if options:
         raise ValueError(f"{name} is the reward itself and takes no options, got {', '.join(options)}")
-    if not callable(found):
-        raise ValueError(f"{name} is a {type(found).__name__}, not a function of designs")
+    check_callable(found)
     return lambda: _with_origin(found, name)
 
 

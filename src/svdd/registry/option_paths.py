@@ -3,9 +3,11 @@
 import inspect
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias, get_args, get_origin
+
+from svdd.user_files import whole
 
 
 def first_parameter(function: Callable[..., Any]) -> str:
@@ -40,6 +42,14 @@ def paths_of(function: Callable[..., Any]) -> dict[str, Callable[[str], bool]]:
         parameters = inspect.signature(function).parameters
     found = {name: _path_test(parameter.annotation) for name, parameter in parameters.items()}
     return {name: test for name, test in found.items() if test is not None}
+
+
+def at_home(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a function, with `~` read as a shell reads it where they are paths."""
+    short = {name: value for name, value in options.items() if isinstance(value, str) and value.startswith("~")}
+    tests = paths_of(function) if short else {}
+    homes = {name: whole(value) for name, value in short.items() if name in tests}
+    return {**options, **{name: home for name, home in homes.items() if tests[name](home)}}
 
 
 def _path_test(annotation: Any) -> Callable[[str], bool] | None:

@@ -20,6 +20,7 @@ from svdd.method.table import citations
 from svdd.metrics.kit import Finish, Widget, kit_of
 from svdd.report.tables import measures, readable
 from svdd.scoring.policy import told
+from svdd.user_files import whole
 
 if TYPE_CHECKING:
     from svdd.metrics.measures import Evaluation
@@ -89,7 +90,8 @@ def write_page(folder: str | Path, **contents: Any) -> Path:
 
 def saved_page(path: str | Path, page: str) -> Path:
     """Saves a page as a file, or as report.html in a folder, and returns the file."""
-    file = Path(path) if Path(path).suffix == ".html" else Path(path) / "report.html"
+    place = Path(whole(path))
+    file = place if place.suffix == ".html" else place / "report.html"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(page, encoding="utf-8")
     return file

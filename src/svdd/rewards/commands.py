@@ -5,6 +5,8 @@ JSON lines, `{"id": 0, "design": "ACGT"}`; `{input.csv}` for a table with these 
 one a line. Without any of them JSON lines go to standard input. `{output}` stands for the file that the command writes, one
 score a line; without it scores are read from standard output. `-inf` is an invalid design. Designs that are no text go out as
 their domain has it: an image, say, as the path of a PNG file, which is gone after the call, with its `prompt` beside it.
+
+The rules have a number, which a program finds in its environment as `SVDD_PROTOCOL`; programs that do not look go on working.
 """
 
 import contextlib
@@ -26,6 +28,9 @@ from svdd.rewards.outside import AS_THEY_ARE, Outside, Row
 from svdd.scoring.identity import file_hash
 from svdd.scoring.reward import RewardError
 from svdd.user_files import text_of_file
+
+PROTOCOL = 1
+"""The number of the rules by which designs go out and scores come back; a rule that changes raises it."""
 
 
 class CommandError(OSError):
@@ -88,6 +93,7 @@ class Command:
                 encoding="utf-8",
                 errors="replace",
                 cwd=self.folder or None,
+                env=os.environ | {"SVDD_PROTOCOL": str(PROTOCOL)},
                 start_new_session=True,  # Ctrl-C is for the run, which stops when a step is over
             )
         except FileNotFoundError:

@@ -115,9 +115,9 @@ class Desirability:
 
     def __call__(self, designs: Any) -> list[Any]:
         from svdd.cost.batches import count  # here, since both bring torch, and jobs need only the shapes
-        from svdd.scoring.numbers import listed
+        from svdd.scoring.answers import plain_numbers
 
-        values = listed(self.reward(designs), count(designs), "reward")
+        values = plain_numbers(self.reward(designs), count(designs))
         return [self._answer(one) if isinstance(one, float) and math.isfinite(one) else one for one in values]
 
     def _answer(self, x: float) -> float:

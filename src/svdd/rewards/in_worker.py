@@ -12,7 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from svdd.scoring.reward import Invalid
+from svdd.exits import exits_as_errors, os_exit_raises, said
+from svdd.scoring.answers import plain_numbers
+from svdd.scoring.reward import RewardError, name_of
 
 RECYCLED = 84
 """The exit status of a worker that wants its batch to be given to a fresh one."""
@@ -23,10 +25,12 @@ class _Held:
     """The reward of this process, or why there is none, and what may be used up."""
 
     reward: Callable[[Any], Any] | None = None
+    name: str = "the reward"
     problem: str = "it was never loaded"
     limit: int | None = None  # bytes
     base: int = 0  # bytes in use once the reward was loaded
     answered: int = 0
+    ends: Callable[[int], Any] = os._exit
     changed: dict[tuple[bytes, ...], Callable[[Any], Any]] = field(default_factory=dict)  # the reward, by its changes
 
 
@@ -46,14 +50,17 @@ def start(
     load: tuple[str, dict[str, Any]] | bytes, memory_mb: float | None, changes: Sequence[tuple[bytes, ...]] = ()
 ) -> None:
     """Loads the reward, a name with options or a pickled callable, and makes those of its changes that are known now."""
+    _HELD.ends = os_exit_raises()
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers are the parallelism
     threading.Thread(target=_die_with_the_parent, daemon=True).start()
     try:
-        _HELD.reward = pickle.loads(load) if isinstance(load, bytes) else _named(*load)
-    except Exception as error:
-        _HELD.problem = _said(error)
+        with exits_as_errors("its code"):
+            _HELD.reward = pickle.loads(load) if isinstance(load, bytes) else _named(*load)
+        _HELD.name = f"the reward {name_of(_HELD.reward) if isinstance(load, bytes) else load[0]}"
+    except (Exception, KeyboardInterrupt) as error:
+        _HELD.problem = said(error)
     for known in ((), *changes):  # imports then count neither as a batch's time nor as its memory
-        with suppress(Exception):  # a batch that needs it says why
+        with suppress(Exception), exits_as_errors("it"):  # a batch that needs it says why
             _changed(known)
     if memory_mb is not None:
         _HELD.limit, _HELD.base = int(memory_mb * 2**20), _data_bytes()
@@ -130,42 +137,32 @@ def answer(designs: bytes, fresh: bool, changes: tuple[bytes, ...] = ()) -> Answ
     if _HELD.reward is None:
         return Answer(unusable=f"a worker cannot load the reward ({_HELD.problem})")
     try:
-        reward = _changed(changes)
-    except Exception as error:
-        return Answer(unusable=f"a worker cannot load the reward ({_said(error)})")
+        with exits_as_errors("its code"):
+            reward = _changed(changes)
+    except (Exception, KeyboardInterrupt) as error:
+        return Answer(unusable=f"a worker cannot load the reward ({said(error)})")
     leaking = _HELD.limit is not None and _data_bytes() - _HELD.base > _HELD.limit // 2
     if _HELD.answered and (fresh or leaking):
-        os._exit(RECYCLED)
+        _HELD.ends(RECYCLED)
     _HELD.answered += 1
     try:
         batch = pickle.loads(designs)
-        return _counted(reward(batch), batch)
+        with exits_as_errors(_HELD.name):
+            answered = reward(batch)
     except TimeoutError as error:
-        return Answer(failed=("timeout", _said(error)))
-    except Exception as error:
+        return Answer(failed=("timeout", said(error)))
+    except (Exception, KeyboardInterrupt) as error:  # Ctrl-C does not reach a worker, so this is the reward's own
         if _out_of_memory(error) and not fresh:  # it may be what earlier designs have left behind
-            os._exit(RECYCLED)
-        return Answer(failed=("error", _said(error)))
+            _HELD.ends(RECYCLED)
+        return Answer(failed=("error", said(error)))
+    try:
+        return Answer(plain_numbers(answered, _rows(batch)))
+    except RewardError as error:  # no design's fault
+        return Answer(unusable=str(error))
 
 
-def _out_of_memory(error: Exception) -> bool:
+def _out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or "allocate memory" in str(error) or "not enough memory" in str(error)
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".removesuffix(": ")
-
-
-def _counted(numbers: Any, batch: Any) -> Answer:
-    """Plain numbers, one a design; anything else is the reward's mistake, not a design's."""
-    plain = numbers.tolist() if hasattr(numbers, "tolist") else list(numbers) if isinstance(numbers, tuple) else numbers
-    if isinstance(plain, list):
-        plain = [one.item() if hasattr(one, "item") else one for one in plain]
-    n = _rows(batch)
-    usable = isinstance(plain, list) and len(plain) == n and all(isinstance(one, int | float) for one in plain)
-    if not usable:
-        return Answer(unusable=f"the reward must return {n} numbers, one a design, but returned {numbers!r:.80}")
-    return Answer([one if isinstance(one, Invalid) else float(one) for one in plain])
 
 
 def _rows(batch: Any) -> int:

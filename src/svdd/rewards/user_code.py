@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from svdd.exits import EndedProgramError, exits_as_errors
 from svdd.messages import described
 
 
@@ -26,8 +27,9 @@ def guarded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     @wraps(function, updated=())
     def wrapper(*given: Any, **further: Any) -> Any:  # as its signature says, which is the function's
         try:
-            return function(*given, **further)
-        except (MemoryError, torch.OutOfMemoryError):
+            with exits_as_errors(name):
+                return function(*given, **further)
+        except (MemoryError, torch.OutOfMemoryError, EndedProgramError):
             raise
         except Exception as error:
             if "not enough memory" in str(error):

@@ -19,7 +19,7 @@ from typing import Any
 
 from svdd.chain.tree import tree_map
 from svdd.cost.batches import between, count
-from svdd.registry import REWARDS, as_reward
+from svdd.registry import REWARDS, as_reward, in_place
 from svdd.rewards import in_worker
 from svdd.scoring.identity import origin_of
 from svdd.scoring.policy import IN_WORKERS, Policy
@@ -98,7 +98,7 @@ class Workers:
         self.groupwise = traits_of(loaded).groupwise
         by_name = isinstance(reward, str) and reward in REWARDS
         self.stands_for = origin_of(loaded) if by_name else loaded  # a bundled reward may be large
-        load = (reward, options) if isinstance(reward, str) else _pickled(reward, options)
+        load = (in_place(reward), options) if isinstance(reward, str) else _pickled(reward, options)
         self._processes, self._changes = _Processes(workers, load, memory_mb), tuple[bytes, ...]()
 
     @property

@@ -11,6 +11,7 @@ from svdd.runs.compare_form import check_form, check_own
 from svdd.runs.job import Job, make_job, read_settings
 from svdd.runs.matches import MATCHES
 from svdd.runs.reward_spec import ScoreSpec
+from svdd.user_files import whole
 
 COMPARED = ("pretrained", "best-of-n", "smc", "svdd")
 """The methods of a comparison that names none."""
@@ -73,6 +74,10 @@ class Request:
     sizes: Sequence[int] = ()
     pool: int = 0
     reference: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "out", Path(whole(self.out)))
+        object.__setattr__(self, "reference", whole(self.reference) if self.reference else None)
 
     def entries(self) -> list[Entry]:
         """The methods, each with all that it gets.

@@ -14,6 +14,7 @@ from svdd.report.progress import following
 from svdd.runs.job import Job, make_job, read_settings
 from svdd.runs.make import made_decoding
 from svdd.runs.watching import OnStep, Watch
+from svdd.user_files import whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,8 +70,10 @@ def run(job: JobLike, out: str | Path | None = None, *, progress: bool = True, f
 
     made = _job(job, out)
     if made.out:
+        made.check_names()
+        place = made.folder()  # before code of users, which may change the current folder
         run_in_folder(made, force, Shown(progress))
-        return read(made.out)
+        return read(place)
     made.check_names()
     check(made.engine is None, "a run on an engine keeps its batches in a folder: give out='runs/NAME'")
     with made_decoding(made) as decoding, Shown(progress).steps(decoding) as on_step:
@@ -96,7 +99,7 @@ def read(folder: str | Path) -> Result:
     """
     from svdd.runs.reading import saved_result
 
-    return saved_result(Path(folder))
+    return saved_result(Path(whole(folder)))
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -176,7 +179,7 @@ def evaluate(
     from svdd.runs.evaluation import evaluate as measure
 
     given = [Path(folder) for folder in ([folders] if isinstance(folders, str | Path) else folders)]
-    place = None if reference is None else Path(reference)
+    place = None if reference is None else Path(whole(reference))
     with _place(out) as folder:
         asked: dict[str, Any] = {"judge": judge, "model": model, "model_options": model_options}
         made = measure(given, Path(folder), reference=place, **asked, force=force)
@@ -224,19 +227,21 @@ def compare(
     Cost:
         `seeds` runs of each method, each at most that of the job in what is matched.
     """
+    from svdd.runs.claims import claimed
     from svdd.runs.compare_request import Request
     from svdd.runs.comparison import make_plan, run_plan
 
     with _place(out) as folder:
         given = methods, match, seeds, temperatures, options or {}, judge, sizes, pool, reference
         request = Request(_job(job, folder), Path(folder), *given)
-        made = run_plan(make_plan(request, force), force, Shown(progress, titled=True))
+        with claimed(request.out):
+            made = run_plan(make_plan(request, force), force, Shown(progress, titled=True))
         return Measured(made.table, made.verdicts, made.notes, _page(folder), made.kit.all_columns)
 
 
 def _place(out: str | Path | None) -> AbstractContextManager[str]:
     """The folder to write: a temporary one, which goes at the end, unless one is given."""
-    return tempfile.TemporaryDirectory(prefix="svdd-") if out is None else nullcontext(str(out))
+    return tempfile.TemporaryDirectory(prefix="svdd-") if out is None else nullcontext(whole(out))
 
 
 def _page(folder: str) -> str:

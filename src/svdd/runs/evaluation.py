@@ -14,6 +14,7 @@ from svdd.decoding.result import Result
 from svdd.messages import check, described
 from svdd.metrics.kit import Kit, Reference, kit_of
 from svdd.metrics.measures import Designs, Evaluation, held_out_reward
+from svdd.runs.claims import claimed
 from svdd.runs.folder import write_or_warn
 from svdd.runs.job import BEGUN, Job
 from svdd.runs.json_text import as_json
@@ -26,6 +27,7 @@ from svdd.runs.reading import FinishedRun, grouped
 from svdd.runs.trust import tell_code
 from svdd.runs.watching import NOBODY, RunWarning, Watch
 from svdd.scoring.reward import Reward
+from svdd.user_files import whole
 
 FILES = ("evaluation.csv", "evaluation.json", "report.html")
 
@@ -228,7 +230,10 @@ def evaluate(
         UntrustedCodeError: for a model that is a user's own code, if it is not trusted.
         FileExistsError: if the folder may not be written.
     """
+    out = Path(whole(out))
     check_out(out, force)
+    with claimed(out):  # whether it can be written is known before anything is measured
+        pass
     runs = [FinishedRun.read(folder) for folder in folders]
     groups = grouped(runs)
     tell_code(runs, model, judge, trust, watch)
@@ -239,7 +244,9 @@ def evaluate(
     notes.insert(0, resampled(groups))
     first = {label: results[0] for label, results in rows}
     paths = {label: [str(run.path) for run in group] for label, group in named}
-    _write(found, notes, paths, protocol, out, first)
+    with claimed(out):
+        check_out(out, force)
+        _write(found, notes, paths, protocol, out, first)
     return Evaluated(found, notes, out, protocol.kit)
 
 

@@ -16,6 +16,7 @@ from svdd.runs.parts import STATE, Parts
 from svdd.runs.schema import SCHEMA, check_streams, with_schema, without_schema
 from svdd.runs.watching import RunWarning
 from svdd.scoring.best_designs import BestDesigns
+from svdd.user_files import whole
 
 if TYPE_CHECKING:
     from svdd.metrics.kit import Finish
@@ -72,6 +73,7 @@ class RunFolder:
     """
 
     def __init__(self, path: Path) -> None:
+        path = Path(whole(path))
         self.path, self.parts, self.mark = path, Parts(path), Mark(path, "run")
         self.job, self.state, self.journal = path / "job.yaml", path / "state.pt", path / "rewards.sqlite"
 

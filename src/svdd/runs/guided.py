@@ -14,7 +14,7 @@ from svdd.runs.names import check_name, is_code
 from svdd.runs.objectives import NAME as OBJECTIVE
 from svdd.runs.objectives import ObjectiveForm, Written
 from svdd.runs.objectives import sentence as objective_sentence
-from svdd.runs.paths import whole_name
+from svdd.runs.paths import whole, whole_name
 from svdd.runs.reward_spec import STRICT, RewardSpec, ScoreSpec
 from svdd.runs.settings import Setting
 from svdd.runs.wrong_values import check_truths, placed, wrong
@@ -122,7 +122,7 @@ class Guided(BaseModel):
         """
         if self.out is None:
             raise ValueError(self.needs("out"))
-        return Path(self.out)
+        return Path(whole(self.out))
 
     def placed(self) -> RewardSpec:
         """The reward with its options and where it is computed."""

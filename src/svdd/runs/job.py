@@ -152,7 +152,7 @@ class Job(_Started):
         """
         from svdd.method.values_by_name import names_value  # here, since it brings torch
 
-        paths = ["cache", *(name for name, field in _start_fields().items() if field.kind == "path")]
+        paths = ["out", "cache", *(name for name, field in _start_fields().items() if field.kind == "path")]
         changed: dict[str, Any] = {name: whole(path) for name in paths if (path := getattr(self, name))}
         changed |= {"model": whole_name("model", self.model), "reward": whole_name("reward", self.reward)}
         changed |= {} if names_value(self.value) else {"value": whole(self.value)}
@@ -222,7 +222,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         OtherVersionError: if another version of this package wrote it.
         ValueError: if it is not YAML, or not lines of `name: value`.
     """
-    read = yaml_of_file(path)
+    read = yaml_of_file(whole(path))
     if not isinstance(read, dict) or not all(isinstance(key, str) for key in read):
         raise ValueError(f"{path} must hold settings such as 'model: dna-enhancer', one a line")
     return without_schema(read, path)

@@ -11,6 +11,8 @@ from svdd.messages import check_number
 SCHEMA = 1
 """The number of what a mark holds; another number is refused."""
 PLACE = Path(".svdd") / "folder.json"
+CLAIM = PLACE.with_name("claim")
+"""What a process locks that writes into the folder; it is left behind where one was killed."""
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -23,12 +25,16 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def holds_files(folder: Path) -> bool:
-    """Whether there is a folder with anything in it.
+    """Whether there is a folder with anything in it but a claim.
 
     Raises:
         NotADirectoryError: if it is not a folder.
     """
-    return folder.exists() and any(folder.iterdir())
+    return folder.exists() and any(not _only_claimed(path) for path in folder.iterdir())
+
+
+def _only_claimed(path: Path) -> bool:
+    return path.name == CLAIM.parent.name and path.is_dir() and all(one.name == CLAIM.name for one in path.iterdir())
 
 
 class ForeignFilesError(FileExistsError):

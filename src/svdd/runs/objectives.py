@@ -12,6 +12,7 @@ from svdd.rewards.desirability import AtLeast, AtMost, Interval, Ramp, Shape, Si
 from svdd.runs.reward_spec import STRICT, RewardSpec, Short
 from svdd.runs.wrong_values import wrong
 from svdd.runs.yaml_text import yaml_of_file
+from svdd.user_files import whole
 
 NAME = "objective"
 """What the reward of a job is called that has an objective."""
@@ -105,7 +106,7 @@ def read_objective(path: str | Path) -> dict[str, Any]:
         OSError: if there is no such file.
         ValueError: if it is not YAML, or no objective.
     """
-    read = yaml_of_file(path)
+    read = yaml_of_file(whole(path))
     found = read.get(NAME, read) if isinstance(read, dict) else None
     if not isinstance(found, dict):
         raise ValueError(f"{path} must hold an objective: lines such as 'combine: geometric-mean' and 'parts:'")

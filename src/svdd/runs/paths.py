@@ -4,18 +4,13 @@ Whether a text is a path is told by what the option is declared to be, never by 
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-from svdd.registry import MODELS, REWARD_SCHEMES, REWARDS, SCHEMES, Card, first_parameter, locate, paths_of
+from svdd.registry import MODELS, REWARD_SCHEMES, REWARDS, SCHEMES, Card, first_parameter, in_place, locate, paths_of
+from svdd.user_files import whole as whole
 
 _BUNDLED: dict[str, Mapping[str, Card]] = {"model": MODELS, "reward": REWARDS}
 _SCHEMES = {"model": SCHEMES, "reward": REWARD_SCHEMES}
-
-
-def whole(path: str | Path) -> str:
-    """A path from the root on."""
-    return str(Path(path).expanduser().absolute())
 
 
 def whole_name(kind: str, name: str) -> str:
@@ -33,8 +28,7 @@ def whole_name(kind: str, name: str) -> str:
         function = locate(kind, scheme, _SCHEMES[kind])
         is_path = paths_of(function).get(first_parameter(function))
         return f"{scheme}:{whole(path)}" if path and is_path is not None and is_path(path) else name
-    file, colon, function = name.rpartition(":")
-    return f"{whole(file)}:{function}" if colon and file.endswith(".py") else name
+    return in_place(name)
 
 
 def whole_options(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from svdd.cost.batches import picked
 from svdd.cost.ledger import Usage
 from svdd.decoding.decoding import Decoding
 from svdd.decoding.result import Result
+from svdd.runs.claims import claimed
 from svdd.runs.compared_runs import Source
 from svdd.runs.folder import RunFolder
 from svdd.runs.job import Job
@@ -56,7 +57,8 @@ class Pool(Source):
             raise ValueError(
                 f"{job.method} with N = {each} needs a pool of {each:,} samples or more, got {len(pool):,}"
             )
-        with made_decoding(job) as decoding:
+        with claimed(folder.path), made_decoding(job) as decoding:
+            folder.check(force)
             folder.claim(job.written())
             finish(_chosen(pool, each, blocks, decoding), decoding, folder, job, watch, designs_only=True)
 

@@ -54,7 +54,7 @@ class FinishedRun:
             known = domain in ("", *(one.name for one in domains()))
             why = "no domain knows their kind" if known else f"the domain {domain} is not installed"
             raise ValueError(f"{path} holds designs of which nothing but rewards is measured: {why}")
-        return cls(path, make_job(written["job"]), _result(path, written, kit))
+        return cls(folder.path, make_job(written["job"]), _result(folder.path, written, kit))
 
 
 def saved_result(path: Path) -> Result:

@@ -9,6 +9,7 @@ from typing import Any
 
 from svdd.decoding.decoding import Decoding
 from svdd.decoding.result import Result
+from svdd.runs.claims import claimed
 from svdd.runs.folder import Beside, RunFolder
 from svdd.runs.guided import Guided
 from svdd.runs.job import Job, make_job, read_settings
@@ -136,7 +137,7 @@ def run_job(job: Job, force: bool = False, watch: Watch = NOBODY, designs_only: 
         designs_only: leaves out the measures and the report, since others measure the run.
 
     Raises:
-        FileExistsError: if the folder may not be written.
+        FileExistsError: if the folder may not be written, or another run is writing it.
         ValueError: for anything in the job that is unknown or does not fit together.
         RunStopped: if the watch stops it.
     """
@@ -144,7 +145,10 @@ def run_job(job: Job, force: bool = False, watch: Watch = NOBODY, designs_only: 
     folder = RunFolder(job.folder())
     folder.check(force)
     tell_code(job, watch)
-    return _completed(job.anchored(), folder, watch, resumed=False, designs_only=designs_only)
+    job = job.anchored()
+    with claimed(folder.path):
+        folder.check(force)
+        return _completed(job, folder, watch, resumed=False, designs_only=designs_only)
 
 
 def resume_job(path: Path, watch: Watch = NOBODY, designs_only: bool = False) -> dict[str, Any]:
@@ -162,10 +166,13 @@ def resume_job(path: Path, watch: Watch = NOBODY, designs_only: bool = False) ->
         raise NoRunError(f"no run was started in {path}, so there is nothing to go on with{start}")
     if folder.finished():
         return folder.record()
-    folder.check_files()
-    job = make_job(read_settings(folder.job))
-    tell_code(job, watch)
-    return _completed(job, folder, watch, resumed=True, designs_only=designs_only)
+    with claimed(folder.path):
+        if folder.finished():  # meanwhile, by another run
+            return folder.record()
+        folder.check_files()
+        job = make_job(read_settings(folder.job))
+        tell_code(job, watch)
+        return _completed(job, folder, watch, resumed=True, designs_only=designs_only)
 
 
 def tell_code(job: Guided, watch: Watch) -> None:

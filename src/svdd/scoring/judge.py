@@ -16,9 +16,10 @@ from torch import Tensor
 from svdd.cost.batches import count, out_of_memory, picked
 from svdd.cost.clock import BudgetSpent
 from svdd.cost.ledger import Breakdown, Outcomes
+from svdd.exits import EndedProgramError, exits_as_errors, noted
 from svdd.scoring.numbers import checked, read_answer, shown
 from svdd.scoring.policy import WORDS, Policy, RewardFailureWarning
-from svdd.scoring.reward import Failure, Pending, Reward, RewardError, failure, hand_over, traits_of
+from svdd.scoring.reward import Failure, Pending, Reward, RewardError, failure, hand_over, name_of, traits_of
 
 _ENOUGH = 20  # designs, before a share of failures means anything
 
@@ -49,12 +50,14 @@ class Judge:
     ) -> None:
         self.reward, self.policy, self.outcomes, self.breakdown = reward, policy, outcomes, breakdown
         self.source, self.groupwise = source, traits_of(reward).groupwise
+        self.name = f"the {source} {name_of(reward)}"
         self.called, self.failed, self.warned = 0, 0, set[str]()
 
     def hand_over(self, designs: Any) -> Pending:
         """Gives the reward designs; a plain reward is called when the result is wanted."""
         try:
-            return hand_over(self.reward, designs)
+            with exits_as_errors(self.name):
+                return hand_over(self.reward, designs)
         except Exception as error:
             return _Refused(error)
 
@@ -73,11 +76,15 @@ class Judge:
             rows, pending = calls.popleft()
             try:
                 given = self.hand_over(picked(designs, rows)) if pending is None else pending
-                numbers[rows], found = read_answer(given.result(), len(rows), self.source)
+                with exits_as_errors(self.name):
+                    answered = given.result()
+                numbers[rows], found = read_answer(answered, len(rows), self.source)
             except (RewardError, BudgetSpent):
                 raise
             except Exception as error:
                 if out_of_memory(error) or (not self.policy.retries and self.policy.stops(failure(error).kind)):
+                    if not isinstance(error, EndedProgramError):
+                        noted(error, f"raised by {self.name}")
                     raise
                 if len(rows) > 1 and not self.groupwise:
                     calls.extendleft(([row], None) for row in reversed(rows))

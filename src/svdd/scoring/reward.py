@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
+from svdd.exits import said
+
 if TYPE_CHECKING:
     from svdd.scoring.policy import Policy
 
@@ -184,7 +186,7 @@ class Failure:
 def failure(error: Exception) -> Failure:
     """The failure that an exception is."""
     kind = "timeout" if isinstance(error, TimeoutError) else "error"
-    return Failure(kind, f"{type(error).__name__}: {error}".removesuffix(": "), error)
+    return Failure(kind, said(error), error)
 
 
 class RewardError(ValueError):

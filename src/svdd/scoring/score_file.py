@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from svdd.scoring.identity import SCHEME, Identity, difference
+from svdd.user_files import whole
 
 _TABLES = """
 create table if not exists rewards (id integer primary key, identity text unique not null, name text not null);
@@ -49,7 +50,7 @@ class ScoreCache:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = Path(whole(path))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._warned: set[tuple[str, str]] = set()
         with self._sentence():
