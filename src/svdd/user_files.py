@@ -10,6 +10,7 @@ import codecs
 import gzip
 import hashlib
 import io
+import json
 import os
 import pickle
 import re
@@ -97,6 +98,18 @@ def _encoding(data: bytes, place: int) -> str:
 
 def _no_text(path: str | Path, why: str) -> ValueError:
     return ValueError(f"{path} is not a text file: save it as text in UTF-8, packed with gzip or not ({why})")
+
+
+def json_of(text: str | bytes) -> Any:
+    """What JSON says.
+
+    Raises:
+        ValueError: for what is no JSON, or is nested more deeply than it can be read.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def whole(path: str | Path) -> str:

@@ -34,7 +34,6 @@ def test_other_files_are_sequences_or_a_sentence(tmp_path, content):
         assert all(sequence and not any(letter.isspace() for letter in sequence) for sequence in read)
 
 
-@pytest.mark.xfail(strict=False, reason="letters before the first record are lost without a word")
 @fuzz(60)
 @given(case=fasta(), before=st.sampled_from(["\x0c", "ACGT\n", "\u200b", "a\n", "\x0c\n", " "]))
 def test_no_record_is_lost_to_what_stands_before_it(tmp_path, case, before):

@@ -46,7 +46,6 @@ def sdf():
     return "".join(f"{Chem.MolToMolBlock(Chem.MolFromSmiles(one))}$$$$\n" for one in ("CCO", "c1ccccc1"))
 
 
-@pytest.mark.xfail(strict=False, reason="files of structures are not read")
 def test_a_right_file_of_structures_is_read(tmp_path, sdf):
     path = tmp_path / "known.sdf"
     path.write_text(sdf)
@@ -72,7 +71,6 @@ def test_texts_are_molecules_or_none(text):
             assert not one or Chem.MolFromSmiles(one) is not None
 
 
-@pytest.mark.xfail(strict=False, reason="RDKit skips letters that are not ASCII at the end of a SMILES")
 @fuzz(60)
 @given(smiles=SMILES, odd=st.characters(min_codepoint=128, codec="utf-8"), place=st.integers(0, 20))
 def test_text_that_is_not_ascii_is_no_molecule(smiles, odd, place):

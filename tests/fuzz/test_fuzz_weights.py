@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
@@ -13,7 +12,7 @@ from support.fuzz_weights import CONFIGS, CONTENTS, files, headers, safetensors,
 from support.fuzzing import VALUES, fuzz, sentences
 from support.gdss_checkpoints import random_weights
 from support.gdss_checkpoints import settings as gdss_settings
-from svdd.networks.foreign_files import read_checkpoint
+from svdd.networks.foreign_files import configuration_beside, read_content, weight_files
 from svdd.networks.weight_files import load_network
 
 pytestmark = pytest.mark.slow
@@ -38,13 +37,12 @@ def written(tmp_path):
     return write
 
 
-@pytest.mark.xfail(strict=False, reason="a zip archive with a damaged directory is an OSError without a file's name")
 @fuzz(200)
 @given(file=files())
 def test_files_are_weights_or_a_sentence(written, file):
     with sentences():
-        found = read_checkpoint(written(*file))
-        assert all(isinstance(one, torch.Tensor) for one in found.weights.values())
+        found = read_content(weight_files(written(*file)))
+        assert isinstance(found, dict)
 
 
 @fuzz(120)
@@ -69,14 +67,14 @@ def test_files_of_no_network_of_ours_are_refused(written, content):
     assert refused(load_network, written(content, ".safetensors"))
 
 
-@pytest.mark.xfail(strict=False, reason="JSON that is nested too deeply is a RecursionError")
 @fuzz(80)
 @given(text=CONFIGS)
 def test_configurations_beside_a_file(tmp_path, written, text):
     (tmp_path / "config.json").write_bytes(text.encode("utf-8", "surrogatepass"))
     path = written(safetensors(), ".safetensors")
     with sentences():
-        assert read_checkpoint(path).weights.keys() == tensors().keys()
+        assert read_content(weight_files(path)).keys() >= tensors().keys()
+        assert configuration_beside(path) is not None
     assert refused(svdd.load, f"mdlm:{path}")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from svdd.messages import number
+from svdd.user_files import json_of
 
 Card = dict[str, Any]
 _FIXED = ("from_t", "to_t", "states", "spread", "r2_ceiling")
@@ -28,7 +29,7 @@ def read_card(folder: Path) -> Card:
     """
     path = folder / "card.json"
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = json_of(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as the card of a value: {error}") from None
     if not isinstance(card, dict) or card.get("format") != FORMAT or "temperature" not in card:

@@ -4,7 +4,6 @@ The format is told by the first bytes, not by the suffix. A file that is cut sho
 holds no weights to be read here is said to be that.
 """
 
-import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from torch import Tensor
 from svdd.first_bytes import check_content, content
 from svdd.messages import check
 from svdd.networks.foreign_pickles import OLD, unpickled, unpickled_of_old
-from svdd.user_files import text_of_file
+from svdd.user_files import json_of, text_of_file
 
 SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
 _OTHER = {
@@ -109,7 +108,7 @@ def configuration_beside(file: Path) -> Any:
 def _json(file: Path) -> Any:
     check_content(file)
     try:
-        return json.loads(text_of_file(file))
+        return json_of(text_of_file(file))
     except ValueError as error:
         raise ValueError(f"{file} is not valid JSON: {error}") from error
 
@@ -200,7 +199,7 @@ def _check_length(file: Path) -> None:
     if not header.startswith(b"{"):
         return  # the library says what is wrong
     try:
-        ends = [one["data_offsets"][1] for name, one in json.loads(header).items() if name != METADATA]
+        ends = [one["data_offsets"][1] for name, one in json_of(header).items() if name != METADATA]
         whole = 8 + length + max(ends, default=0)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError):
         whole = 8 + length

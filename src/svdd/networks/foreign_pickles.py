@@ -6,6 +6,7 @@ by this module's own functions. So the weights of a training run can be read wit
 tokenizer, and without trusting it.
 """
 
+import errno
 import math
 import pickle
 import struct
@@ -53,7 +54,9 @@ def unpickled(file: Path, mappings: Collection[str] | None = None) -> Any:
             program = _program(file, archive.namelist())
             with archive.open(program) as stream:
                 return _TensorUnpickler(stream, archive, program.removesuffix("data.pkl"), mappings).load()
-    except (zipfile.BadZipFile, zlib.error):
+    except (zipfile.BadZipFile, zlib.error, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # which places before the file's start give
+            raise
         raise ValueError(
             f"{file} is cut short or damaged: it begins as an archive of torch.save and does not end as one; get the file again"
         ) from None

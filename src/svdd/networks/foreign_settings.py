@@ -1,12 +1,12 @@
 """What a weight file, or the configuration beside it, says of a training run: plain values by dotted names."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from svdd.networks.foreign_files import METADATA
 from svdd.networks.foreign_pickles import opened
+from svdd.user_files import json_of
 
 Plain = bool | int | float | str | None | list[Any]
 
@@ -60,7 +60,7 @@ def _json(value: Any) -> Any:
     if not isinstance(value, str) or not value.lstrip().startswith("{"):
         return value
     try:
-        return json.loads(value)
+        return json_of(value)
     except ValueError:
         return value
 

@@ -16,6 +16,7 @@ from svdd.networks.regressors import ConvolutionalRegressor, PooledRegressor
 from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
 from svdd.networks.timed import TimedSequenceDenoiser
 from svdd.registry import NETWORKS, resolve
+from svdd.user_files import json_of
 
 _FORMAT = "svdd-network-1"
 _SEQUENCES = (SequenceClassifier, SequenceDenoiser, TimedSequenceDenoiser)
@@ -79,6 +80,6 @@ def _rebuild(metadata: dict[str, str], path: Path) -> nn.Module:
     try:
         # The meta device skips initial weights, which would draw global random numbers.
         with torch.device("meta"):
-            return made(**json.loads(metadata["config"]))  # type: ignore[no-any-return]
+            return made(**json_of(metadata["config"]))  # type: ignore[no-any-return]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the config in {path} cannot be used: {error}") from error

@@ -18,6 +18,7 @@ from svdd.messages import check, module_of
 from svdd.rewards.headers import check_address, check_headers, filled_in, open_headers, without_keys
 from svdd.rewards.outside import AS_THEY_ARE, Outside
 from svdd.scoring.reward import RewardError
+from svdd.user_files import json_of
 
 Number = float | int
 _LATER = (429, 500, 502, 503, 504)
@@ -183,7 +184,7 @@ class Endpoint:
 
     def _scores(self, data: bytes, n: int) -> list[float]:
         try:
-            scores = json.loads(data)["scores"]
+            scores = json_of(data)["scores"]
         except (ValueError, TypeError, KeyError):
             raise RewardError(
                 f'{self.address} must answer {{"scores": [...]}}, one a design, but answered{self._beginning(data)}'

@@ -96,12 +96,20 @@ def _masked(one: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    return f"text, {value!r:.40}," if isinstance(value, str | bytes) else f"{value!r:.40}"
+    return f"text, {value!r:.40}," if isinstance(value, str | bytes) else _words(value, 40)
+
+
+def _words(value: Any, letters: int) -> str:
+    """An object as text; it is a user's, and may not be able to say what it is."""
+    try:
+        return repr(value)[:letters]
+    except Exception:
+        return f"a {type(value).__name__} that cannot be shown"
 
 
 def _not_numbers(answer: Any, n: int, source: str) -> RewardError:
     remedy = next((f"; {said}" for kind, said in _REMEDIES.items() if isinstance(answer, kind)), "")
-    told = f"a {type(answer).__name__}: {answer!r:.80}" if answer is not None else "None"
+    told = f"a {type(answer).__name__}: {_words(answer, 80)}" if answer is not None else "None"
     return RewardError(f"the {source} must return {n} numbers, one a design, but returned {told}{remedy}")
 
 

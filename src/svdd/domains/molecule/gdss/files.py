@@ -5,7 +5,6 @@ safetensors file has the same tensors, named `x.<key>` and `adj.<key>`, and the 
 `params_adj` as JSON in its header, or in a .json file of the same name beside it.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from svdd.domains.molecule.gdss.steps import VE, VP, Noise
 from svdd.messages import check
 from svdd.networks.foreign_files import METADATA, few, read_content, weight_files
 from svdd.networks.foreign_layouts import by_name, check_names, layout, single
-from svdd.user_files import text_of_file
+from svdd.user_files import json_of, text_of_file
 
 NETWORKS: dict[str, Any] = {one.__name__: one for one in (ScoreNetworkA, ScoreNetworkX, ScoreNetworkX_GMH)}
 _SETTINGS = ("model_config", "params_x", "params_adj")
@@ -94,8 +93,8 @@ def _of_safetensors(file: Path, found: dict[str, Any]) -> dict[str, Any]:
         return found
     beside, header = file.with_suffix(".json"), found.get(METADATA, {})
     try:
-        settings = json.loads(text_of_file(beside)) if beside.is_file() else {}
-        settings |= {name: json.loads(header[name]) for name in _SETTINGS if name in header}
+        settings = json_of(text_of_file(beside)) if beside.is_file() else {}
+        settings |= {name: json_of(header[name]) for name in _SETTINGS if name in header}
     except (ValueError, TypeError) as error:
         raise ValueError(f"the settings of {file} cannot be read: {error}") from error
     for part, place in _PLACES.items():

@@ -1,6 +1,5 @@
 """Sizes of molecules: how many heavy atoms to draw."""
 
-import json
 from collections.abc import Sequence
 
 import torch
@@ -8,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from svdd.chain.rng import Rng
-from svdd.user_files import text_of_file
+from svdd.user_files import json_of, text_of_file
 
 # How many molecules have 0, 1, 2, ... heavy atoms, counted in the training parts of ZINC250k (224,568) and QM9 (133,244).
 COUNTS = {
@@ -47,7 +46,7 @@ def _counts(atoms: int | str, most: int) -> list[float]:
     if isinstance(atoms, int):
         return [float(n == atoms) for n in range(most + 1)]
     try:
-        return [float(number) for number in json.loads(text_of_file(atoms))]
+        return [float(number) for number in json_of(text_of_file(atoms))]
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(
             f"atoms={str(atoms)!r} is no JSON list of the counts of 0, 1, 2, ... atoms: {error}"
