@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from support.fuzz_files import receptors, wrecked
+from support.fuzz_files import receptors, without_hydrogens, wrecked
 from support.fuzzing import AWKWARD, NUMBERS, fuzz, sentences
 from svdd.domains.molecule.docking.receptors import find_receptor
 
@@ -75,10 +75,10 @@ def test_names(name, center, size):
 
 
 @fuzz(30)
-@given(text=receptors())
+@given(text=without_hydrogens())
 def test_a_receptor_without_hydrogens_is_refused(tmp_path, text):
     path = tmp_path / "given.pdbqt"
-    path.write_text("\n".join(line for line in text.splitlines() if not line.endswith("HD")) + "\n")
+    path.write_text(text)
     with pytest.raises(ValueError, match="hydrogen"):
         find_receptor(path, (0.0, 0.0, 0.0), (70.0, 70.0, 70.0))
 

@@ -41,7 +41,8 @@ def decoded(process, reward, **more):
 @given(numbers=RIGHT, form=FORMS)
 def test_right_answers_are_returned_as_they_are(process, numbers, form):
     result = decoded(process, lambda designs: form(numbers))
-    assert result.rewards.tolist() == pytest.approx([float(one) for one in form(numbers)])
+    given_ = [one.item() if hasattr(one, "item") else float(one) for one in form(numbers)]
+    assert result.rewards.tolist() == pytest.approx(given_)
     assert all(len(design) == 8 and set(design) <= set("ACGT") for design in result.samples)
 
 

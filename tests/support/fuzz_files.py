@@ -37,8 +37,8 @@ def tables(draw):
     return molecules, draw(MARKS) + end.join(lines) + end, ending
 
 
-def _atom(number, x, y, z):
-    return f"ATOM  {number:5d}  CA  ALA A{number:4d}    {x:8.3f}{y:8.3f}{z:8.3f}  1.00  0.00     0.100 C "
+def _atom(number, x, y, z, kind="C "):
+    return f"ATOM  {number:5d}  CA  ALA A{number:4d}    {x:8.3f}{y:8.3f}{z:8.3f}  1.00  0.00     0.100 {kind}"
 
 
 @st.composite
@@ -48,6 +48,14 @@ def receptors(draw):
     atoms = [_atom(n, draw(places), draw(places), draw(places)) for n in range(1, draw(st.integers(2, 5)))]
     hydrogen = _atom(9, 0.0, 0.0, 0.0).replace(" CA ", " HN ")[:-2] + "HD"
     return "\n".join(["REMARK  a receptor", *atoms, hydrogen, draw(st.sampled_from(["TER", "END", ""]))]) + "\n"
+
+
+@st.composite
+def without_hydrogens(draw):
+    """The text of a receptor with an oxygen and enough other atoms to tell that its hydrogens are missing."""
+    places = st.floats(-20, 20)
+    kinds = ["OA", *draw(st.lists(st.sampled_from(["C ", "A ", "N ", "NA", "OA", "SA"]), min_size=8, max_size=12))]
+    return "".join(f"{_atom(n, n, draw(places), draw(places), kind)}\n" for n, kind in enumerate(kinds))
 
 
 def wrecked(whole):
