@@ -20,7 +20,7 @@ from svdd.domains.sequence.fasta import read_fasta
 from svdd.registry import load_reward
 from svdd.runs.job import read_settings
 from svdd.runs.objectives import read_objective
-from svdd.user_files import lines_of_file, text_of_file
+from svdd.user_texts import lines_of_file, text_of_file
 
 packed = partial(gzip.compress, mtime=0)  # names of tests hold what it gives
 WRITTEN = {

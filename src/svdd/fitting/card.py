@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from svdd.messages import number
-from svdd.user_files import json_of
+from svdd.user_texts import json_of
 
 Card = dict[str, Any]
 _FIXED = ("from_t", "to_t", "states", "spread", "r2_ceiling")

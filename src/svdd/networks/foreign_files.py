@@ -16,7 +16,7 @@ from torch import Tensor
 from svdd.first_bytes import check_content, content
 from svdd.messages import check
 from svdd.networks.foreign_pickles import OLD, unpickled, unpickled_of_old
-from svdd.user_files import json_of, text_of_file
+from svdd.user_texts import json_of, text_of_file
 
 SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
 _OTHER = {

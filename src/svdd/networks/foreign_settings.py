@@ -6,7 +6,7 @@ from typing import Any
 
 from svdd.networks.foreign_files import METADATA
 from svdd.networks.foreign_pickles import opened
-from svdd.user_files import json_of
+from svdd.user_texts import json_of
 
 Plain = bool | int | float | str | None | list[Any]
 

@@ -16,7 +16,7 @@ from svdd.networks.regressors import ConvolutionalRegressor, PooledRegressor
 from svdd.networks.sequences import SequenceClassifier, SequenceDenoiser
 from svdd.networks.timed import TimedSequenceDenoiser
 from svdd.registry import NETWORKS, resolve
-from svdd.user_files import json_of
+from svdd.user_texts import json_of
 
 _FORMAT = "svdd-network-1"
 _SEQUENCES = (SequenceClassifier, SequenceDenoiser, TimedSequenceDenoiser)

@@ -27,7 +27,7 @@ from svdd.messages import check
 from svdd.rewards.outside import AS_THEY_ARE, Outside, Row
 from svdd.scoring.identity import file_hash
 from svdd.scoring.reward import RewardError
-from svdd.user_files import text_of_file
+from svdd.user_texts import text_of_file
 
 PROTOCOL = 1
 """The number of the rules by which designs go out and scores come back; a rule that changes raises it."""

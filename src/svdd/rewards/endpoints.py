@@ -18,7 +18,7 @@ from svdd.messages import check, module_of
 from svdd.rewards.headers import check_address, check_headers, filled_in, open_headers, without_keys
 from svdd.rewards.outside import AS_THEY_ARE, Outside
 from svdd.scoring.reward import RewardError
-from svdd.user_files import json_of
+from svdd.user_texts import json_of
 
 Number = float | int
 _LATER = (429, 500, 502, 503, 504)

@@ -12,7 +12,7 @@ import yaml
 
 from svdd.first_bytes import check_content
 from svdd.messages import check
-from svdd.user_files import text_of_file
+from svdd.user_texts import text_of_file
 
 APART = "x-"
 """How keys at the top begin that are no settings: what stands there can be an anchor for others."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from svdd.domains.molecule.chemistry import chem
 from svdd.messages import check
-from svdd.user_files import lines_of_file
+from svdd.user_texts import lines_of_file
 
 _SDF = (".sdf", ".sd", ".mol")
 _TABLES = {".csv": ",", ".tsv": "\t", ".tab": "\t"}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from svdd.messages import check, letter_name, needs
-from svdd.user_files import lines_of_file
+from svdd.user_texts import lines_of_file
 
 _BLANKS = " \t\f\v\xa0"
 _OTHERS = {

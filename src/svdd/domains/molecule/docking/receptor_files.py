@@ -14,7 +14,7 @@ from svdd.domains.molecule.docking.boxes import Point
 from svdd.domains.molecule.docking.boxes import centre as centre
 from svdd.domains.molecule.docking.boxes import shown as shown
 from svdd.messages import check
-from svdd.user_files import lines_of_file
+from svdd.user_texts import lines_of_file
 
 ENDINGS = (".pdbqt", ".pdbqt.gz")
 _NAMES = (

@@ -14,7 +14,7 @@ from pathlib import Path
 from svdd.domains.molecule.docking.boxes import Point, check_box, point, warn_of_width
 from svdd.domains.molecule.docking.receptor_files import ENDINGS, atoms, centre, check_prepared, receptor_text, shown
 from svdd.messages import check_known, unknown
-from svdd.user_files import lines_of_file
+from svdd.user_texts import lines_of_file
 
 FOLDER_VARIABLE = "SVDD_RECEPTORS"
 PREPARED = "dockstring"

@@ -18,7 +18,7 @@ from svdd.domains.molecule.gdss.steps import VE, VP, Noise
 from svdd.messages import check
 from svdd.networks.foreign_files import METADATA, few, read_content, weight_files
 from svdd.networks.foreign_layouts import by_name, check_names, layout, single
-from svdd.user_files import json_of, text_of_file
+from svdd.user_texts import json_of, text_of_file
 
 NETWORKS: dict[str, Any] = {one.__name__: one for one in (ScoreNetworkA, ScoreNetworkX, ScoreNetworkX_GMH)}
 _SETTINGS = ("model_config", "params_x", "params_adj")

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from svdd.chain.rng import Rng
-from svdd.user_files import json_of, text_of_file
+from svdd.user_texts import json_of, text_of_file
 
 # How many molecules have 0, 1, 2, ... heavy atoms, counted in the training parts of ZINC250k (224,568) and QM9 (133,244).
 COUNTS = {
