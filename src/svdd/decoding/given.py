@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 from svdd.cost.budget import Budget
@@ -18,7 +19,7 @@ def check_given(process: Any, method: str, options: Mapping[str, Any], samples: 
     """
     named = scores is None or isinstance(scores, Mapping)
     check(named, f"scores are rewards by the name of their column, such as {{'mine': reward}}, got {scores!r:.80}")
-    whole = isinstance(samples, int) and not isinstance(samples, bool)
+    whole = isinstance(samples, Integral) and not isinstance(samples, bool)
     check(whole, f"samples is a whole number, got {samples!r}")
     parts = budget is None or isinstance(budget, Budget | Mapping)
     check(parts, f"a budget says of what, such as {{'rewards': {budget!r:.20}}}, got {budget!r:.80}")
