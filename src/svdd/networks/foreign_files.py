@@ -33,7 +33,9 @@ _OTHER = {
 _BESIDE = re.compile(r"(training_args|optimizer|scheduler|scaler|rng_state.*|random_states.*)\.(bin|pt|pth)")
 _SHARD = re.compile(r"(?P<stem>.+?)-(?P<number>\d+)-of-(?P<count>\d+)(?P<suffix>(\.\w+)+)")
 _INDEX = ".index.json"
-_CONFIGURATIONS = ("config.json", "config.yaml", ".hydra/config.yaml")
+_CONFIGURATIONS = ("config.json", "config.yaml", ".hydra/config.yaml", "hparams.yaml")
+_OF_RUNS = (".hydra/config.yaml", "hparams.yaml")
+_OF_CHECKPOINTS = re.compile(r"(checkpoint|ckpt|weight|snapshot)", re.IGNORECASE)  # folders inside that of a run
 _LONGEST_HEADER = 100_000_000  # of safetensors, as its own library has it
 
 
@@ -93,8 +95,11 @@ def _of_index(file: Path) -> list[Path]:
 
 
 def configuration_beside(file: Path) -> Any:
-    """What the configuration in the folder of a weight file says; nothing if there is none."""
-    found = [file.parent / name for name in _CONFIGURATIONS if (file.parent / name).is_file()]
+    """What the configuration in the folder of a weight file, or of the run that it is of, says; nothing if there is none."""
+    folder = file.absolute().parent
+    places = [folder / name for name in _CONFIGURATIONS]
+    places += [folder.parent / name for name in _OF_RUNS if _OF_CHECKPOINTS.match(folder.name)]
+    found = [place for place in places if place.is_file()]
     if not found:
         return {}
     if found[0].suffix == ".json":

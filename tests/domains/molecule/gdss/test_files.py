@@ -9,7 +9,7 @@ import torch
 
 from support.gdss_checkpoints import checkpoint, easydict, write_pth, write_safetensors
 from svdd.domains.molecule.gdss.files import read_graph_checkpoint
-from svdd.domains.molecule.gdss.process import gdss
+from svdd.domains.molecule.gdss.process import GraphWarning, gdss
 from svdd.domains.molecule.gdss.steps import VE, VP
 
 
@@ -80,6 +80,9 @@ def broken(content, *path, value=None):
         (["model_config", "sde"], None, "its settings lack something: 'sde'"),
         (["params_adj", "num_heads"], 8, "ScoreNetworkA with num_heads=8; only 4 can be loaded"),
         (["params_x", "max_feat_num"], 20, "20 node features"),
+        (["params_adj", "use_bn"], True, "ScoreNetworkA with use_bn=True, which is not known here"),
+        (["model_config", "data", "init"], "deg", r"whose nodes begin as 'deg'; only molecules \('atom'\)"),
+        (["model_config", "sde", "x", "num_scales"], 5, "5 steps of noise for atoms and 6 for bonds"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, monkeypatch, path, value, said):
@@ -114,11 +117,17 @@ def test_settings_beside_a_file_must_be_json(tmp_path):
         read_graph_checkpoint(file)
 
 
+@pytest.mark.filterwarnings("ignore::svdd.domains.molecule.gdss.process.GraphWarning")
 def test_what_no_file_says_has_a_default_by_kind_or_must_be_given(tmp_path):
     content = checkpoint()
     content["model_config"]["data"]["data"] = "MOSES"
     file = write_safetensors(tmp_path / "a.safetensors", content=content)
-    with pytest.raises(ValueError, match="sizes of MOSES are not known; give atoms=20"):
+    with (
+        pytest.warns(
+            GraphWarning, match="was trained on 'MOSES', and its 4 elements are taken to be those of the published"
+        ),
+        pytest.raises(ValueError, match="sizes of MOSES are not known; give atoms=20"),
+    ):
         gdss(str(file))
     with pytest.raises(ValueError, match=r"how much noise its corrector adds.*give scale_eps"):
         gdss(str(file), atoms=5)
@@ -179,10 +188,16 @@ def test_averages_are_taken_where_they_are_wanted(tmp_path, as_names):
     assert gdss(str(tmp_path / "a.pth"), ema=False).about["weights"] == "last"
 
 
-def test_an_average_that_nobody_asked_for_is_said(tmp_path):
+def test_an_average_that_nobody_asked_for_is_said_without_a_warning(tmp_path):
     torch.save(averaged(checkpoint()), tmp_path / "a.pth")
-    with pytest.warns(UserWarning, match=r"holds moving averages .*the last weights are used.* ema=True or ema=False"):
-        assert gdss(str(tmp_path / "a.pth")).about["weights"] == "last"
+    assert gdss(str(tmp_path / "a.pth")).about["weights"] == "last, an average is there (ema=True)"
+
+
+def test_settings_that_are_off_need_no_word(tmp_path):
+    content = checkpoint()
+    content["params_adj"] |= {"use_bn": False, "dropout": 0.0}
+    torch.save(content, tmp_path / "a.pth")
+    assert gdss(str(tmp_path / "a.pth")).about["weights"] == "last"
 
 
 def test_the_checkpoint_says_what_it_is_sampled_with(tmp_path):

@@ -28,6 +28,8 @@ _SIGN = "final.linears.0.weight"
 # Settings that all published checkpoints share, and that the networks here do not vary.
 _FIXED = {"nhid": WIDTH, "adim": WIDTH, "num_heads": HEADS, "conv": "GCN", "c_init": 2, "depth": 2}
 
+_VARIED = ("model_type", "max_feat_num", "max_node_num", "num_layers", "num_linears", "c_hid", "c_final")
+
 
 @dataclass(frozen=True)
 class GraphCheckpoint:
@@ -116,9 +118,7 @@ def _checked(file: Path, found: Mapping[str, Any], ema: bool | None) -> GraphChe
     if not 1 <= features <= WIDTH or params["adj"]["max_feat_num"] != features:
         raise ValueError(f"{file} has {features!r} node features; both networks must have the same, {WIDTH} at most")
     for part, kind in kinds.items():
-        for name, wanted in _FIXED.items():
-            if params[part].get(name, wanted) != wanted:
-                raise ValueError(f"{file} has {kind} with {name}={params[part][name]!r}; only {wanted!r} can be loaded")
+        _check_settings(file, kind, params[part])
         inside = {name: found[name] for name in (f"{part}_state_dict", f"ema_{part}") if name in found}
         tensors[part] = _tensors(file, kind, shapes(params[part]), inside, wanted_average)
     there = all(one.has_average for one in tensors.values())
@@ -126,13 +126,27 @@ def _checked(file: Path, found: Mapping[str, Any], ema: bool | None) -> GraphChe
         lacks = few(f"ema_{part}" for part, one in tensors.items() if not one.has_average)
         raise ValueError(f"{file} has no moving average {lacks}; leave out ema for the last weights")
     noise = {part: _noising(file, config["sde"][part]) for part in params}
-    nodes = config["data"]["max_node_num"]
+    nodes, init = config["data"]["max_node_num"], config["data"].get("init", "atom")
+    steps = {part: one.steps for part, one in noise.items()}
+    check(init == "atom", f"{file} is of graphs whose nodes begin as {init!r}; only molecules ('atom') can be loaded")
+    check(steps["x"] == steps["adj"], f"{file} has {steps['x']} steps of noise for atoms and {steps['adj']} for bonds")
     data = str(config["data"]["data"])
     stored = ", ".join(sorted({one.stored for one in tensors.values()} - {""}))
     return GraphCheckpoint(
         file, data, nodes, features, kinds["x"], tensors["x"].weights, tensors["adj"].weights, noise["x"], noise["adj"],
         "average" if wanted_average else "last", unused=there and ema is None and not wanted_average, stored=stored,
     )  # fmt: skip
+
+
+def _check_settings(file: Path, kind: str, params: Mapping[str, Any]) -> None:
+    """Looks whether a network is one of those here: the settings that vary give its shapes, others must be off."""
+    for name, value in params.items():
+        if name in _FIXED and value != _FIXED[name]:
+            raise ValueError(f"{file} has {kind} with {name}={value!r}; only {_FIXED[name]!r} can be loaded")
+        if name not in {*_FIXED, *_VARIED} and value not in (None, False, 0):
+            raise ValueError(
+                f"{file} has {kind} with {name}={value!r}, which is not known here; only without can be loaded"
+            )
 
 
 @dataclass(frozen=True)
