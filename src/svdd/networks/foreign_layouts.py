@@ -270,9 +270,11 @@ def single(weights: Rows, file: Path) -> tuple[dict[str, Tensor], str]:
     """Weights in single precision, and how they were stored where that is another.
 
     Raises:
-        ValueError: for quantised weights.
+        ValueError: for quantised weights, and for NaN and infinity.
     """
     check_precise(weights, file)
+    broken = [name for name, one in weights.items() if not torch.isfinite(one).all()]
+    check(not broken, f"{file} is damaged: {few(broken)} has numbers that are not finite")
     kinds = {str(one.dtype).removeprefix("torch.") for one in weights.values()}
     return {name: one.float() for name, one in weights.items()}, ", ".join(sorted(kinds - {"float32"}))
 

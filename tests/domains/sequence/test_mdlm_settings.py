@@ -265,3 +265,10 @@ def test_one_shard_of_a_network_is_said_to_be(tmp_path):
     save_file({name: one for name, one in WEIGHTS.items() if "blocks" not in name}, tmp_path / "m.safetensors")
     with pytest.raises(ValueError, match=r"it has no 'blocks\.0.*, so it is cut short, or one of several shards"):
         load(f"mdlm:{tmp_path / 'm.safetensors'}", length=9, time_conditioning=False)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path, number):
+    torch.save(WEIGHTS | {"blocks.0.norm1.weight": torch.full((12,), number)}, tmp_path / "m.pt")
+    with pytest.raises(ValueError, match=r"m\.pt is damaged: blocks\.0\.norm1\.weight has numbers that are not finite"):
+        load(f"mdlm:{tmp_path / 'm.pt'}", length=9, time_conditioning=False)

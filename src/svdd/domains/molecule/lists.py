@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from svdd.domains.molecule.chemistry import chem
+from svdd.domains.molecule.chemistry import chem, read
 from svdd.messages import check
 from svdd.user_texts import lines_of_file
 
@@ -39,7 +39,7 @@ _FOREIGN = {
     "InChI": re.compile(r"InChI=|[A-Z]{14}-[A-Z]{10}-[A-Z]$"),
     "SELFIES": re.compile(r"(\[[=#]?(?:Br|Cl|[BCNOPSFI]|Branch\d|Ring\d)(?:@*H\d)?\]){2,}$"),
     "FASTA": re.compile(">"),
-    "JSON": re.compile(r"[{]|\[[{\"]"),
+    "JSON": re.compile(r"[{]|\[[{\"']"),
     "MOL2": re.compile("@<TRIPOS>"),
     "PDB": re.compile("(HEADER|ATOM|HETATM|REMARK|COMPND|CRYST1)$"),
 }
@@ -121,8 +121,20 @@ def _listed(lines: Sequence[str], path: Path, separator: str, title: tuple[str, 
         names = ", ".join(_titles(lines[0], separator)) if lines else "no columns"
         raise ValueError(f"{path} needs a column smiles, got {names}; its first line must name the columns")
     if title is None:
+        _check_apart(lines, path)
         return [word for line in lines if not line.startswith("#") for word in _words(line)[:1]]
-    return list(_column(lines[1:], *title))
+    found = list(_column(lines[1:], *title))
+    of_run = _titles(lines[0], title[0])[title[1]] == "sample"  # of ours, where an empty cell is an invalid design
+    without = [f"record {number}" for number, smiles in enumerate(found, 1) if not smiles and not of_run]
+    warn_of_left_out(str(path), without, len(found), "its cell of SMILES is empty or missing")
+    return [smiles for smiles in found if smiles]
+
+
+def _check_apart(lines: Sequence[str], path: Path) -> None:
+    """Looks whether a whole list is in one line, where what follows the first molecule would be taken for its name."""
+    words = _words(lines[0]) if len(lines) == 1 else []
+    if len(words) > 2 and all(read(word) is not None for word in words):
+        raise ValueError(f"{path} has {len(words)} molecules in one line: write one per line")
 
 
 def _check_smiles(lines: Sequence[str], path: Path) -> None:
@@ -157,9 +169,11 @@ def _titles(line: str, separator: str) -> list[str]:
 
 
 def _column(lines: Sequence[str], separator: str, place: int) -> Iterator[str]:
+    """The SMILES of every row that is not blank, empty where it has none."""
     rows = map(_words, lines) if separator == " " else csv.reader(lines, delimiter=separator)
     for row in rows:
-        yield from row[place].split()[:1] if len(row) > place else []
+        if any(map(str.strip, row)):
+            yield "".join(row[place].split()[:1]) if len(row) > place else ""
 
 
 def _words(line: str) -> list[str]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from svdd.domains.molecule.gdss.networks import HEADS, WIDTH, ScoreNetworkA, ScoreNetworkX, ScoreNetworkX_GMH
@@ -177,7 +176,6 @@ def _tensors(
         told = tuple(state[name].shape)
         if told != shape or not state[name].is_floating_point():
             raise ValueError(f"{file} is not quite a {kind}: {name} is {told}, not numbers of shape {shape}")
-        check(bool(torch.isfinite(state[name]).all()), f"{file} is damaged: {name} has numbers that are not finite")
     weights, stored = single({name: state[name] for name in wanted}, file)
     return _Tensors(weights, stored, where.average is not None)
 
