@@ -308,7 +308,7 @@ def test_nothing_in_a_file_is_run(tmp_path):
     assert not marker.exists()
     assert process.about["weights"] == "last"
     torch.save(Payload(marker), path)
-    with pytest.raises(ValueError, match="holds a whole object, .*, not named tensors"):
+    with pytest.raises(ValueError, match=r"holds a whole object, .*, not named tensors"):
         read_content([path])
     assert not marker.exists()
     torch.load(path, weights_only=False)
