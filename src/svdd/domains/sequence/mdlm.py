@@ -36,8 +36,9 @@ from svdd.domains.sequence.mdlm_settings import (
     telling,
 )
 from svdd.networks.foreign_files import configuration_beside, few, read_content, weight_files
-from svdd.networks.foreign_layouts import Layout, by_name, check_names, layout, single
+from svdd.networks.foreign_layouts import Layout, by_name, layout
 from svdd.networks.foreign_settings import settings_of
+from svdd.networks.foreign_weights import check_names, single
 
 # A weight that only this network has.
 _NETWORKS: dict[str, Any] = {"convs.0.weight": DilatedDenoiser, "vocab_embed.embedding": DiffusionTransformer}

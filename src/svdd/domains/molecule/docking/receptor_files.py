@@ -179,8 +179,8 @@ def warn_of_ligand(name: str, text: str, center: Point) -> None:
     for title, places in groups.items():
         if len(places) >= _LIGAND and math.dist(centre(places), center) < _NEAR:
             warnings.warn(
-                f"the receptor {name} holds {' '.join(title.split())}, {len(places)} heavy atoms in the middle of the box: if it "
-                "is the ligand of the structure, take it out, as nothing can be docked where it is",
+                f"the receptor {name} holds {' '.join(title.split())}, {len(places)} heavy atoms in the middle of the box: "
+                "if it is the ligand of the structure, take it out, as nothing can be docked where it is",
                 ReceptorWarning,
                 stacklevel=3,
             )

@@ -16,7 +16,8 @@ from svdd.domains.molecule.gdss.networks import HEADS, WIDTH, ScoreNetworkA, Sco
 from svdd.domains.molecule.gdss.steps import VE, VP, Noise
 from svdd.messages import check
 from svdd.networks.foreign_files import METADATA, few, read_content, weight_files
-from svdd.networks.foreign_layouts import by_name, check_names, layout, single
+from svdd.networks.foreign_layouts import by_name, layout
+from svdd.networks.foreign_weights import check_names, single
 from svdd.user_texts import json_of, text_of_file
 
 NETWORKS: dict[str, Any] = {one.__name__: one for one in (ScoreNetworkA, ScoreNetworkX, ScoreNetworkX_GMH)}
