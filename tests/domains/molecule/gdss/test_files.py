@@ -80,6 +80,10 @@ def broken(content, *path, value=None):
         (["model_config", "sde"], None, "its settings lack something: 'sde'"),
         (["params_adj", "num_heads"], 8, "ScoreNetworkA with num_heads=8; only 4 can be loaded"),
         (["params_x", "max_feat_num"], 20, "20 node features"),
+        (["model_config", "data", "max_node_num"], "9", "has max_node_num='9'; it is a whole number"),
+        (["model_config", "sde", "x", "beta_min"], "abc", "noise with beta_min='abc', beta_max=1.0 and num_scales=6"),
+        (["model_config", "sde", "adj", "beta_min"], 5.0, "noise with beta_min=5.0, beta_max=1.0"),
+        (["model_config", "sde", "adj", "beta_min"], -0.1, "noise with beta_min=-0.1"),
         (["params_adj", "use_bn"], True, "ScoreNetworkA with use_bn=True, which is not known here"),
         (["model_config", "data", "init"], "deg", r"whose nodes begin as 'deg'; only molecules \('atom'\)"),
         (["model_config", "sde", "x", "num_scales"], 5, "5 steps of noise for atoms and 6 for bonds"),
@@ -100,7 +104,7 @@ def test_files_that_are_no_checkpoint(tmp_path):
         read_graph_checkpoint(text)
     tensors = tmp_path / "tensors.pth"
     torch.save({"weight": torch.zeros(2)}, tensors)
-    with pytest.raises(ValueError, match="it has no model_config, params_x, params_adj and 2 more"):
+    with pytest.raises(ValueError, match="it has no model_config, params_x, params_adj and 2 more; it has weight"):
         read_graph_checkpoint(tensors)
     text.rename(tmp_path / "text.safetensors")
     with pytest.raises(ValueError, match="cannot be read"):
@@ -232,3 +236,12 @@ def test_a_pointer_is_no_checkpoint(tmp_path):
     (tmp_path / "a.pth").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00ff\nsize 123456\n")
     with pytest.raises(ValueError, match=r"a\.pth is a Git LFS pointer of 123,456 bytes"):
         read_graph_checkpoint(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("form", ["pth", "safetensors", "json"])
+def test_a_folder_with_one_checkpoint_is_read(tmp_path, monkeypatch, form):
+    if form == "pth":
+        write_pth(tmp_path / "a.pth", monkeypatch)
+    else:
+        write_safetensors(tmp_path / "a.safetensors", header=form == "safetensors")
+    assert read_graph_checkpoint(tmp_path).data == "QM9"

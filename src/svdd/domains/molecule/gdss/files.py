@@ -75,12 +75,15 @@ def read_graph_checkpoint(path: str | Path, ema: bool | None = None) -> GraphChe
         ValueError: for a file that is missing, unreadable or of another kind, and for tensors that are missing, unknown or
             of another shape than the settings say; for averages that are not there.
     """
-    file = Path(path).expanduser()
-    check(file.is_file(), f"there is no checkpoint file {str(path)!r}")
-    found = _of_safetensors(file, read_content(weight_files(file), ["easydict.EasyDict"]))
+    given = Path(path).expanduser()
+    check(given.exists(), f"there is no checkpoint file {str(path)!r}")
+    files = weight_files(given)
+    file = given if given.is_file() else files[0]
+    content = read_content(files, ["easydict.EasyDict"])
+    found = _of_safetensors(file, content)
     parts = (*_SETTINGS, "x_state_dict", "adj_state_dict")
     missing = [name for name in parts if not isinstance(found.get(name), dict)]
-    has = few(str(name) for name in found)
+    has = few(str(name) for name in content)
     check(not missing, f"{file} is no checkpoint of GDSS: it has no {few(missing)}; it has {has}")
     try:
         return _checked(file, found, ema)
@@ -127,6 +130,7 @@ def _checked(file: Path, found: Mapping[str, Any], ema: bool | None) -> GraphChe
         raise ValueError(f"{file} has no moving average {lacks}; leave out ema for the last weights")
     noise = {part: _noising(file, config["sde"][part]) for part in params}
     nodes, init = config["data"]["max_node_num"], config["data"].get("init", "atom")
+    check(isinstance(nodes, int) and nodes > 0, f"{file} has max_node_num={nodes!r}; it is a whole number above 0")
     steps = {part: one.steps for part, one in noise.items()}
     check(init == "atom", f"{file} is of graphs whose nodes begin as {init!r}; only molecules ('atom') can be loaded")
     check(steps["x"] == steps["adj"], f"{file} has {steps['x']} steps of noise for atoms and {steps['adj']} for bonds")
@@ -162,7 +166,13 @@ def _noising(file: Path, settings: Mapping[str, Any]) -> Noise:
     if settings["type"] not in ("VP", "VE"):
         raise ValueError(f"{file} was trained with {settings['type']!r} noise; only VP and VE can be loaded")
     kind = VP if settings["type"] == "VP" else VE
-    return kind(float(settings["beta_min"]), float(settings["beta_max"]), int(settings["num_scales"]))
+    low, high, steps = (settings[name] for name in ("beta_min", "beta_max", "num_scales"))
+    right = all(isinstance(one, int | float) for one in (low, high)) and isinstance(steps, int) and steps > 0
+    if not (right and 0 <= low <= high and (low > 0 or kind is VP)):
+        raise ValueError(
+            f"{file} has noise with beta_min={low!r}, beta_max={high!r} and num_scales={steps!r}, which cannot be"
+        )
+    return kind(float(low), float(high), steps)
 
 
 def _tensors(
