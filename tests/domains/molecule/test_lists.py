@@ -162,6 +162,14 @@ def test_a_reference_says_what_it_left_out(tmp_path):
         KIT.reference_of(file, KIT.kind({}))
 
 
+@pytest.mark.parametrize("title", ["smiles_length", "n_smiles", "smiles-id", "is_smiles_valid", "SMILES_source"])
+def test_a_column_about_smiles_is_not_theirs(tmp_path, title):
+    (tmp_path / "known.csv").write_text(f"{title},smiles_std\n3,CCO\n3,CCN\n")
+    assert read_molecules(tmp_path / "known.csv") == TWO
+    (tmp_path / "known.csv").write_text("source_smiles,x\nCCO,3\nCCN,3\n")
+    assert read_molecules(tmp_path / "known.csv") == TWO
+
+
 def test_rows_without_a_molecule_are_counted(tmp_path):
     (tmp_path / "known.csv").write_text("id,smiles\n1,CCO\n2\n\n3,\n4,CCN\n")
     with pytest.warns(

@@ -31,6 +31,8 @@ _OTHERS = {
 }
 """What to do about files of other kinds, which people have molecules in too."""
 _COLUMNS = ("sample", "mol", "molecule", "structure", "smi")
+_ABOUT = re.compile(r"(?<![a-z ])(len|length|count|hash|id|valid|source|type|n|num|is)(?![a-z])")
+"""Words in the titles of columns that may say something of SMILES and not hold them: taken last."""
 _SEPARATORS = ",;\t|"
 _COMMENT = re.compile(r"^#(?![,;\t|]) *")  # a column may be titled #
 _HASHED = re.compile(r"#\s*(canonical_)?smiles(\s*[,;\t|].*|\s+\w+)?\s*$", re.IGNORECASE)
@@ -154,6 +156,7 @@ def _titled(line: str, separator: str) -> tuple[str, int] | None:
         titles = _titles(line, one)
         named = [row for row, title in enumerate(titles) if title == "smiles"]
         like = [row for row, title in enumerate(titles) if "smiles" in title]
+        like.sort(key=lambda row: bool(_ABOUT.search(titles[row])))
         others = [titles.index(name) for name in _COLUMNS if name in titles]
         places = [*named, *like, *(row for row in others if separator or not row)]
         found += [(len(titles), one, place) for place in places[:1]]
