@@ -48,8 +48,9 @@ def default(name):
 
 
 def length(designs):
-    """Of anything, one number each."""
-    return [float(str(design).count("C")) + 0.01 * len(str(design)) for design in designs]
+    """Of anything, one number each; a tensor's text has its type where that is not the default."""
+    texts = [str(design.tolist() if isinstance(design, torch.Tensor) else design) for design in designs]
+    return [float(text.count("C")) + 0.01 * len(text) for text in texts]
 
 
 def brightness(images):

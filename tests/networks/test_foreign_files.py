@@ -148,3 +148,32 @@ def test_what_is_no_safetensors_file(tmp_path):
         ValueError, match=r"is not a readable safetensors file: it is a zip archive, as torch.save writes"
     ):
         read_safetensors(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize("text", ["Entry not found", "Access denied\nask for access\n", "oid 12"])
+def test_a_text_is_said_to_be_one(tmp_path, text):
+    (tmp_path / "m.ckpt").write_text(text)
+    with pytest.raises(ValueError, match=f"m.ckpt is text, which begins with '{text[:5]}.*get the file again"):
+        read_content([tmp_path / "m.ckpt"])
+
+
+def test_a_whole_module_is_said_to_be_one(tmp_path):
+    with torch.device("meta"):  # no initial weights, which would draw global random numbers
+        module = nn.Linear(2, 2)
+    torch.save(module.to_empty(device="cpu"), tmp_path / "m.pt")
+    with pytest.raises(ValueError, match=r"holds a whole object, as torch.save\(model\) writes.*state_dict\(\), OTHER"):
+        read_content([tmp_path / "m.pt"])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("somebody/mdlm-owt", "hf download somebody/mdlm-owt --local-dir FOLDER"),
+        ("https://hub.example/m.ckpt", "download the file and name it"),
+        ("runs/m.ckpt", "'runs/m.ckpt'$"),
+        ("~/none/m.pt", "none/m.pt'$"),
+    ],
+)
+def test_what_is_no_file_may_be_elsewhere(name, said):
+    with pytest.raises(ValueError, match=f"there is no weight file or folder .*{said}"):
+        weight_files(name)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from svdd.networks.foreign_layouts import Part, by_name, check_precise, layout, single
+from svdd.networks.foreign_layouts import Part, by_name, layout
+from svdd.networks.foreign_weights import check_precise, single
 
 FILE = Path("run.ckpt")
 LAST = {"stem.weight": torch.ones(2, 3), "head.weight": torch.ones(4)}

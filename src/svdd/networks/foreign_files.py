@@ -15,7 +15,7 @@ from torch import Tensor
 
 from svdd.first_bytes import check_content, content
 from svdd.messages import check
-from svdd.networks.foreign_pickles import OLD, unpickled, unpickled_of_old
+from svdd.networks.foreign_pickles import OLD, Foreign, unpickled, unpickled_of_old
 from svdd.user_texts import json_of, text_of_file
 
 SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
@@ -33,7 +33,9 @@ _OTHER = {
 _BESIDE = re.compile(r"(training_args|optimizer|scheduler|scaler|rng_state.*|random_states.*)\.(bin|pt|pth)")
 _SHARD = re.compile(r"(?P<stem>.+?)-(?P<number>\d+)-of-(?P<count>\d+)(?P<suffix>(\.\w+)+)")
 _INDEX = ".index.json"
-_CONFIGURATIONS = ("config.json", "config.yaml", ".hydra/config.yaml")
+_CONFIGURATIONS = ("config.json", "config.yaml", ".hydra/config.yaml", "hparams.yaml")
+_OF_RUNS = (".hydra/config.yaml", "hparams.yaml")
+_OF_CHECKPOINTS = re.compile(r"(checkpoint|ckpt|weight|snapshot)", re.IGNORECASE)  # folders inside that of a run
 _LONGEST_HEADER = 100_000_000  # of safetensors, as its own library has it
 
 
@@ -49,7 +51,7 @@ def weight_files(path: str | Path) -> list[Path]:
     given = Path(path).expanduser()
     if given.is_file():
         return _of_index(given) if given.name.endswith(_INDEX) else _shards(given)
-    check(given.is_dir(), f"there is no weight file or folder {str(path)!r}")
+    check(given.is_dir(), f"there is no weight file or folder {str(path)!r}{_download(str(path))}")
     inside = sorted(file for file in given.iterdir() if file.is_file())
     files = [file for file in inside if file.suffix.lower() in SUFFIXES and not _BESIDE.fullmatch(file.name)]
     sets = {tuple(_shards(file)) for file in files}
@@ -60,6 +62,14 @@ def weight_files(path: str | Path) -> list[Path]:
         f"{given} must hold one weight file ({', '.join(SUFFIXES)}), but has {names}; name the file itself",
     )
     return list(*sets)
+
+
+def _download(name: str) -> str:
+    """How to get what is no file here, where its name is an address or one of a hub."""
+    if re.match(r"https?:/", name):
+        return ": nothing is fetched from addresses; download the file and name it"
+    of_hub = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) and Path(name).suffix.lower() not in SUFFIXES
+    return f"; if it is on a hub, hf download {name} --local-dir FOLDER fetches it: name FOLDER" if of_hub else ""
 
 
 def _shards(file: Path) -> list[Path]:
@@ -93,8 +103,11 @@ def _of_index(file: Path) -> list[Path]:
 
 
 def configuration_beside(file: Path) -> Any:
-    """What the configuration in the folder of a weight file says; nothing if there is none."""
-    found = [file.parent / name for name in _CONFIGURATIONS if (file.parent / name).is_file()]
+    """What the configuration in the folder of a weight file, or of the run that it is of, says; nothing if there is none."""
+    folder = file.absolute().parent
+    places = [folder / name for name in _CONFIGURATIONS]
+    places += [folder.parent / name for name in _OF_RUNS if _OF_CHECKPOINTS.match(folder.name)]
+    found = [place for place in places if place.is_file()]
     if not found:
         return {}
     if found[0].suffix == ".json":
@@ -126,8 +139,11 @@ def read_content(files: Collection[Path], mappings: Collection[str] | None = Non
     whole: dict[Any, Any] = {}
     for file in files:
         part = _read(file, mappings)
-        kind = type(part).__name__
-        check(isinstance(part, dict), f"{file} holds a {kind}, not named tensors; it holds no dictionary of tensors")
+        kind = "whole object, as torch.save(model) writes" if isinstance(part, Foreign) else type(part).__name__
+        check(
+            isinstance(part, dict),
+            f"{file} holds a {kind}, not named tensors; torch.save(model.state_dict(), OTHER) writes those, if you trust it",
+        )
         twice = [str(name) for name in part if name in whole and name != METADATA]
         check(not twice, f"{file} holds {few(twice)} again, which another shard has too")
         whole |= part
@@ -147,14 +163,19 @@ def _read(file: Path, mappings: Collection[str] | None) -> Any:
         )
     check_content(file, accepted=["zip"])
     with open(file, "rb") as opened:
-        start = opened.read(len(OLD))
+        start = opened.read(max(len(OLD), 100))
     if content(file).kind == "zip":
         return unpickled(file, mappings)
-    if start == OLD:
+    if start.startswith(OLD):
         return unpickled_of_old(file)
     if suffix == ".safetensors" or start[8:9] == b"{":
         tensors, metadata = read_safetensors(file)
         return {METADATA: metadata, **tensors} if metadata else tensors
+    text = " ".join(start.decode("ascii", "replace").split())
+    check(
+        not (start.isascii() and text.isprintable()),
+        f"{file} is text, which begins with {text[:40]!r}, and holds no weights; get the file again",
+    )
     raise ValueError(
         f"{file} is not a zip archive of torch.save; if you trust it, load it with the torch that wrote it and save it "
         "again with torch.save or safetensors"

@@ -75,7 +75,7 @@ def test_the_best_are_different_valid_and_in_order():
     [
         ("a.smi", "CCO ethanol\n\nCCN\tx\n"),
         ("a.txt", "smiles name\nCCO\nCCN\n"),
-        ("a.csv", "id,SMILES\n1,CCO\n2,\n3,CCN\n"),
+        ("a.csv", "id,SMILES\n1,CCO\n\n3,CCN\n"),
         ("samples.csv", 'id,chain,sample,reward,valid\na,0,CCO,1.0,True\nb,1,,-inf,False\nc,2,"CCN",1,True\n'),
         ("a.tsv", "smiles\tsplit\nCCO\ttrain\nCCN\ttrain\n"),
         ("a.csv.gz", "smiles\nCCO\nCCN\n"),

@@ -162,6 +162,35 @@ def test_a_reference_says_what_it_left_out(tmp_path):
         KIT.reference_of(file, KIT.kind({}))
 
 
+@pytest.mark.parametrize("title", ["smiles_length", "n_smiles", "smiles-id", "is_smiles_valid", "SMILES_source"])
+def test_a_column_about_smiles_is_not_theirs(tmp_path, title):
+    (tmp_path / "known.csv").write_text(f"{title},smiles_std\n3,CCO\n3,CCN\n")
+    assert read_molecules(tmp_path / "known.csv") == TWO
+    (tmp_path / "known.csv").write_text("source_smiles,x\nCCO,3\nCCN,3\n")
+    assert read_molecules(tmp_path / "known.csv") == TWO
+
+
+def test_rows_without_a_molecule_are_counted(tmp_path):
+    (tmp_path / "known.csv").write_text("id,smiles\n1,CCO\n2\n\n3,\n4,CCN\n")
+    with pytest.warns(
+        LeftOutWarning, match=r"known.csv: 2 of 4 are left out.*'record 2' \(its cell of SMILES is empty"
+    ):
+        assert read_molecules(tmp_path / "known.csv") == TWO
+    (tmp_path / "known.csv").write_text("smiles,name\nCCO\nCCN,b\n,\n\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_molecules(tmp_path / "known.csv") == TWO
+
+
+@pytest.mark.parametrize("text", ["CCO, CCN, CCC", "CCO CCN CCC\n", '"CCO","CCN","c1ccccc1"', "CCO\x0cCCN\x0cCCC"])
+def test_a_list_in_one_line_is_not_one_molecule_with_a_name(tmp_path, text):
+    (tmp_path / "known.txt").write_text(text)
+    with pytest.raises(ValueError, match=r"known.txt has 3 molecules in one line: write one per line"):
+        read_molecules(tmp_path / "known.txt")
+    (tmp_path / "known.txt").write_text("CCO ethyl alcohol\n")
+    assert read_molecules(tmp_path / "known.txt") == ["CCO"]
+
+
 ODD = {
     "Cyrillic": "\u0421\u0421O",
     "Cyrillic first": "\u0421CO",

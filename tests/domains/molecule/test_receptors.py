@@ -230,3 +230,47 @@ def test_autodock_ends_its_sentence_where_it_ends():
     assert done.stdout.startswith("AutoDock cannot read the receptor mine: PDBQT parsing error: Unknown")
     assert "overloaded" not in done.stdout
     assert "Additional" not in done.stdout
+
+
+def chain(residues, kinds=ATOMS):
+    """Residues that stand in a line, as long as a protein."""
+    return [
+        f"{line[:22]}{place + 1:4d}{line[26:30]}{float(line[30:38]) + 4 * place:8.3f}{line[38:]}"
+        for place in range(residues)
+        for line in (atom(number, *one.split(":")) for number, one in enumerate(kinds, 1))
+    ]
+
+
+def test_types_that_are_not_those_of_the_names_are_refused(read):
+    with pytest.raises(
+        ValueError, match=r"3 of its atoms are nitrogens and oxygens by name, and none by type \(N, NA, OA\)"
+    ):
+        read([f"{line[:77]}C " for line in PREPARED])
+    carbons = [atom(number, "C", "C") for number in range(1, 20)]
+    assert read(carbons).text == text(carbons)
+
+
+def test_a_file_that_is_written_behind_itself_is_refused(read):
+    with pytest.raises(
+        ValueError, match=r"has 11 of its 22 atoms twice, .* each would count twice; the first is N TYR A 1"
+    ):
+        read([*PREPARED, *PREPARED])
+
+
+def test_a_part_without_hydrogens_is_warned_of(read):
+    heavy = [one for one in ATOMS if not one.endswith(":HD")]
+    with pytest.warns(
+        ReceptorWarning, match=r"has 4 polar hydrogens \(type HD\) for 10 residues, .*mk_prepare_receptor"
+    ):
+        read([*chain(2), *chain(10, heavy)[16:]])
+    read(chain(10))
+
+
+def test_a_ligand_in_the_middle_of_the_box_is_warned_of(read):
+    ligand = [atom(number, "C1", "C", (0.1 * number - 3, 0, 0), "HETATM", "LIG") for number in range(30, 38)]
+    with pytest.warns(
+        ReceptorWarning, match=r"holds LIG A 2, 8 heavy atoms in the middle of the box: if it is the ligand"
+    ):
+        read([*PREPARED, *ligand])
+    read([*PREPARED, *ligand], center=(5, 2, 0))
+    read([*PREPARED, *ligand[:3]])

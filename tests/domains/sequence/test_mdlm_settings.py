@@ -89,6 +89,8 @@ def test_masked_noise_is_read_wherever_it_is_said(tmp_path, write):
         ({"tokens": SYMBOLS}, "tokens 5; only the symbols of the network without its mask"),
         ({"n_blocks": 3}, "n_blocks 3"),
         ({"rope_theta": 500000.0}, "rope_theta 500000.0"),
+        ({"absorbing": False}, "absorbing False; only True"),
+        ({"model": {"length": LENGTH, "bidirectional": False}}, "model.bidirectional False"),
     ],
 )  # fmt: skip
 def test_another_training_is_refused_with_its_value(tmp_path, said, named):
@@ -157,6 +159,76 @@ def test_a_setting_that_is_not_known_is_said(tmp_path):
     assert process.about["settings_not_known"] == "model.remasking = 'confidence'"
 
 
+# Masked models, in the configurations of projects that have others too, and of trainers that say much of themselves.
+ALGORITHM = {"name": "mdlm", "backbone": "dit", "parameterization": "subs", "time_conditioning": False, "T": 0,
+             "causal_attention": False, "ignore_bos": False}  # fmt: skip
+OTHERS = {
+    "blocks": TRAINING | {"block_size": LENGTH, "algo": ALGORITHM | {"cross_attn": False, "clip_search_delta": 0.05,
+                          "clip_search_widths": [], "sampler": "semi_ar", "mdlm_loss_scale": False}},
+    "duality": TRAINING | {"neg_infinity_mode": "large-finite", "prior": {"type": "none", "latent_width": -1},
+                           "algo": ALGORITHM | {"loss_type": "elbo", "shift_labels": False}},
+    "guided": HUB | {"cfg": False, "cfg_num_classes": -1},
+    "DNA": TRAINING | {"debug_mode": False, "model": TRAINING["model"] | {"clean_data": False, "mode": "dna",
+                       "cls_expanded_simplex": False, "prior_pseudocount": 2, "num_classifier": 1}},
+    "saved again": HUB | {"id2label": {"0": "LABEL_0"}, "num_beams": 1, "is_decoder": False, "temperature": 1.0},
+    "a trainer": PLAIN | {"log_every": 10, "lr_schedule": "cosine", "compile_model": True, "device": "cuda", "cuda": True,
+                          "save_model_every": 5, "train_path": "x", "max_grad_norm": 1.0, "resume": None},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_changes_nothing_needs_no_word(tmp_path, name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert load(beside(tmp_path, OTHERS[name])).kind.length == LENGTH
+
+
+def test_what_is_not_known_and_seems_to_change_nothing_stands_in_about_alone(tmp_path):
+    assert load(beside(tmp_path, PLAIN | {"num_beams": 4})).about["settings_not_known"] == "num_beams = 4"
+
+
+@pytest.mark.parametrize("name", [".hydra/config.yaml", "hparams.yaml"])
+@pytest.mark.parametrize("folder", ["checkpoints", "checkpoints-meta", "weights"])
+def test_the_configuration_of_the_run_is_read(tmp_path, folder, name):
+    (tmp_path / folder).mkdir()
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(json.dumps({"graph": {"type": "uniform"}, "tokens": 4}))
+    torch.save({"model": WEIGHTS, "step": 1}, tmp_path / folder / "checkpoint_1.pth")
+    with pytest.raises(ValueError, match=r"checkpoint_1\.pth was trained with the graph\.type 'uniform'"):
+        load(f"mdlm:{tmp_path}/{folder}/checkpoint_1.pth", time_conditioning=True, length=9)
+
+
+def test_the_configuration_of_another_folder_is_not_read(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "hparams.yaml").write_text("diffusion: uniform")
+    torch.save(WEIGHTS, tmp_path / "mine" / "m.pt")
+    assert load(f"mdlm:{tmp_path}/mine/m.pt", time_conditioning=False, length=9)
+
+
+CONTRADICTED = [
+    ({"time_conditioning": False}, {"time_conditioning": True}),
+    ({"n_heads": 3}, {"heads": 2}),
+    ({"mask_id": 1}, {"mask_index": 4}),
+]
+
+
+@pytest.mark.parametrize(("said", "option"), CONTRADICTED)
+def test_an_option_that_is_not_what_the_file_says_is_taken_and_said(tmp_path, said, option):
+    (name, given), (told,) = *option.items(), said.values()
+    save_file({key: one for key, one in WEIGHTS.items() if "inv_freq" not in key}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({"time_conditioning": False, "n_heads": 3, "length": 9} | said))
+    with pytest.warns(UnreadWarning, match=f"says {name} = {told}, and the option {name}={given} is taken"):
+        load(f"mdlm:{tmp_path}", **option)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load(f"mdlm:{tmp_path}", **{name: told})
+
+
+def test_heads_that_are_not_those_of_the_weights_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="frequencies are those of 3 attention heads, so heads=2 is wrong"):
+        load(beside(tmp_path, PLAIN), heads=2)
+
+
 def test_the_mask_is_where_the_file_says(tmp_path):
     told, given = (
         load(beside(tmp_path, PLAIN | said), mask_index=index)
@@ -193,3 +265,10 @@ def test_one_shard_of_a_network_is_said_to_be(tmp_path):
     save_file({name: one for name, one in WEIGHTS.items() if "blocks" not in name}, tmp_path / "m.safetensors")
     with pytest.raises(ValueError, match=r"it has no 'blocks\.0.*, so it is cut short, or one of several shards"):
         load(f"mdlm:{tmp_path / 'm.safetensors'}", length=9, time_conditioning=False)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path, number):
+    torch.save(WEIGHTS | {"blocks.0.norm1.weight": torch.full((12,), number)}, tmp_path / "m.pt")
+    with pytest.raises(ValueError, match=r"m\.pt is damaged: blocks\.0\.norm1\.weight has numbers that are not finite"):
+        load(f"mdlm:{tmp_path / 'm.pt'}", length=9, time_conditioning=False)

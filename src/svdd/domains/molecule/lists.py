@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from svdd.domains.molecule.chemistry import chem
+from svdd.domains.molecule.chemistry import chem, read
 from svdd.messages import check
 from svdd.user_texts import lines_of_file
 
@@ -31,6 +31,8 @@ _OTHERS = {
 }
 """What to do about files of other kinds, which people have molecules in too."""
 _COLUMNS = ("sample", "mol", "molecule", "structure", "smi")
+_ABOUT = re.compile(r"(?<![a-z ])(len|length|count|hash|id|valid|source|type|n|num|is)(?![a-z])")
+"""Words in the titles of columns that may say something of SMILES and not hold them: taken last."""
 _SEPARATORS = ",;\t|"
 _COMMENT = re.compile(r"^#(?![,;\t|]) *")  # a column may be titled #
 _HASHED = re.compile(r"#\s*(canonical_)?smiles(\s*[,;\t|].*|\s+\w+)?\s*$", re.IGNORECASE)
@@ -39,7 +41,7 @@ _FOREIGN = {
     "InChI": re.compile(r"InChI=|[A-Z]{14}-[A-Z]{10}-[A-Z]$"),
     "SELFIES": re.compile(r"(\[[=#]?(?:Br|Cl|[BCNOPSFI]|Branch\d|Ring\d)(?:@*H\d)?\]){2,}$"),
     "FASTA": re.compile(">"),
-    "JSON": re.compile(r"[{]|\[[{\"]"),
+    "JSON": re.compile(r"[{]|\[[{\"']"),
     "MOL2": re.compile("@<TRIPOS>"),
     "PDB": re.compile("(HEADER|ATOM|HETATM|REMARK|COMPND|CRYST1)$"),
 }
@@ -121,8 +123,20 @@ def _listed(lines: Sequence[str], path: Path, separator: str, title: tuple[str, 
         names = ", ".join(_titles(lines[0], separator)) if lines else "no columns"
         raise ValueError(f"{path} needs a column smiles, got {names}; its first line must name the columns")
     if title is None:
+        _check_apart(lines, path)
         return [word for line in lines if not line.startswith("#") for word in _words(line)[:1]]
-    return list(_column(lines[1:], *title))
+    found = list(_column(lines[1:], *title))
+    of_run = _titles(lines[0], title[0])[title[1]] == "sample"  # of ours, where an empty cell is an invalid design
+    without = [f"record {number}" for number, smiles in enumerate(found, 1) if not smiles and not of_run]
+    warn_of_left_out(str(path), without, len(found), "its cell of SMILES is empty or missing")
+    return [smiles for smiles in found if smiles]
+
+
+def _check_apart(lines: Sequence[str], path: Path) -> None:
+    """Looks whether a whole list is in one line, where what follows the first molecule would be taken for its name."""
+    words = _words(lines[0]) if len(lines) == 1 else []
+    if len(words) > 2 and all(read(word) is not None for word in words):
+        raise ValueError(f"{path} has {len(words)} molecules in one line: write one per line")
 
 
 def _check_smiles(lines: Sequence[str], path: Path) -> None:
@@ -142,6 +156,7 @@ def _titled(line: str, separator: str) -> tuple[str, int] | None:
         titles = _titles(line, one)
         named = [row for row, title in enumerate(titles) if title == "smiles"]
         like = [row for row, title in enumerate(titles) if "smiles" in title]
+        like.sort(key=lambda row: bool(_ABOUT.search(titles[row])))
         others = [titles.index(name) for name in _COLUMNS if name in titles]
         places = [*named, *like, *(row for row in others if separator or not row)]
         found += [(len(titles), one, place) for place in places[:1]]
@@ -157,9 +172,11 @@ def _titles(line: str, separator: str) -> list[str]:
 
 
 def _column(lines: Sequence[str], separator: str, place: int) -> Iterator[str]:
+    """The SMILES of every row that is not blank, empty where it has none."""
     rows = map(_words, lines) if separator == " " else csv.reader(lines, delimiter=separator)
     for row in rows:
-        yield from row[place].split()[:1] if len(row) > place else []
+        if any(map(str.strip, row)):
+            yield "".join(row[place].split()[:1]) if len(row) > place else ""
 
 
 def _words(line: str) -> list[str]:

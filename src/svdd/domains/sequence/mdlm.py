@@ -23,10 +23,22 @@ from svdd.cost.batches import FullBatches, rows_at_once
 from svdd.domains.sequence.alphabets import DNA, RNA, Alphabet
 from svdd.domains.sequence.masked import masked_sequences
 from svdd.domains.sequence.mdlm_networks import DiffusionTransformer, DilatedDenoiser
-from svdd.domains.sequence.mdlm_settings import HEADS, LENGTHS, MASKS, TIMED, Told, check_settings, said, setting
+from svdd.domains.sequence.mdlm_settings import (
+    HEADS,
+    LENGTHS,
+    MASKS,
+    TIMED,
+    Told,
+    check_settings,
+    contradicted,
+    said,
+    setting,
+    telling,
+)
 from svdd.networks.foreign_files import configuration_beside, few, read_content, weight_files
-from svdd.networks.foreign_layouts import Layout, by_name, check_names, layout, single
+from svdd.networks.foreign_layouts import Layout, by_name, layout
 from svdd.networks.foreign_settings import settings_of
+from svdd.networks.foreign_weights import check_names, single
 
 # A weight that only this network has.
 _NETWORKS: dict[str, Any] = {"convs.0.weight": DilatedDenoiser, "vocab_embed.embedding": DiffusionTransformer}
@@ -82,6 +94,8 @@ def mdlm(
     symbols, mask = network.symbols, _mask(checkpoint, mask_index, network.symbols)
     unknown = check_settings(checkpoint.file, replace(told, symbols=symbols, layers=network.layers))
     _say(checkpoint.file, unknown, notes)
+    options = {"time_conditioning": time_conditioning, "heads": heads, "mask_index": mask_index}
+    _say_contradicted(checkpoint, options)
     call = _renumbered(_noise_conditioned(network.to(device), length, timed), mask, symbols)
     about = {"name": f"mdlm:{checkpoint.file.name}"} | notes
     about |= {"settings_not_known": said(unknown)} if unknown else {}
@@ -172,10 +186,19 @@ def _say(file: Path, unknown: Mapping[str, Any], notes: Mapping[str, Any]) -> No
             f"{file} holds what may be a moving average ({notes['not_read']}), in a form that is not known; the "
             f"{notes['weights']} weights are used", UnreadWarning, stacklevel=3,
         )  # fmt: skip
-    if unknown:
+    if telling(unknown):
         warnings.warn(
-            f"{file} says {said(unknown)}, which is not known here and was not used; look whether it is masked diffusion of "
-            "the kind that docs/checkpoints.md describes", UnreadWarning, stacklevel=3,
+            f"{file} says {said(telling(unknown))}, which is not known here and was not used; look whether it is masked "
+            "diffusion of the kind that docs/checkpoints.md describes", UnreadWarning, stacklevel=3,
+        )  # fmt: skip
+
+
+def _say_contradicted(checkpoint: _Checkpoint, options: Mapping[str, Any]) -> None:
+    """Tells the user which options are not what a file says: they are taken, and one of the two is wrong."""
+    for name, told in contradicted(checkpoint.settings, options).items():
+        warnings.warn(
+            f"{checkpoint.file} says {name} = {told!r}, and the option {name}={options[name]!r} is taken; leave it out, unless "
+            "the file is wrong", UnreadWarning, stacklevel=3,
         )  # fmt: skip
 
 

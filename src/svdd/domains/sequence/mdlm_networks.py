@@ -187,7 +187,12 @@ class DiffusionTransformer(nn.Module):
         """
         symbols, width = weights["vocab_embed.embedding"].shape
         if "rotary_emb.inv_freq" in weights:
-            heads = width // (2 * len(weights["rotary_emb.inv_freq"]))
+            told = width // (2 * len(weights["rotary_emb.inv_freq"]))
+            if heads not in (None, told):
+                raise ValueError(
+                    f"its rotary frequencies are those of {told} attention heads, so heads={heads} is wrong; leave it out"
+                )
+            heads = told
         if heads is None:
             raise ValueError("the file does not say how many attention heads the network has; give heads=12, say")
         if heads < 1 or width % (2 * heads):

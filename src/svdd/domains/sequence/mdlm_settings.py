@@ -78,7 +78,7 @@ def _words(value: Any) -> set[str]:
 
 
 def _is_off(value: Any) -> bool:
-    return value is None or value is False or value == 0 or str(value).lower() in ("", "none", "false", "null", "no")
+    return value in (None, False, 0, -1, []) or str(value).lower() in ("", "none", "false", "null", "no")
 
 
 def _one_of(*known: str) -> Callable[[Any, Told], bool]:
@@ -97,7 +97,7 @@ _KIN = {  # methods that train these networks for another noise, loss or order
 
 
 def _masked_noise(value: Any, told: Told) -> bool:
-    return value is None or bool(_words(value) & _MASKED and not _words(value) & _KIN)
+    return _is_off(value) or bool(_words(value) & _MASKED and not _words(value) & _KIN)
 
 
 def _own_method(value: Any, told: Told) -> bool:
@@ -145,7 +145,7 @@ RULES = (
     Rule(
         (
             "diffusion", "diffusion_type", "forward_process", "noise_distribution", "noise_dist", "prior", "prior_type",
-            "transition", "transition_type", "transition_mat_type", "limiting_distribution", "limit_distribution",
+            "transition", "transition_type", "transition_mat_type", "limiting_distribution", "limit_distribution", "prior.type",
             "corruption", "corruption_type", "type_of_noise", "source_distribution", "kernel_type",
         ),
         _masked_noise, "masks ('absorbing_state') can be loaded",
@@ -166,6 +166,11 @@ RULES = (
             "conditional", "class_cond", "cond", "cond_dropout", "self_conditioning", "self_condition", "self_cond",
         ),
         _off, "a network that is given nothing but tokens (and time) can be loaded",
+    ),
+    Rule(
+        ("absorbing", "absorb", "masked", "use_mask", "mask_diffusion", "masked_diffusion", "subs", "use_subs", "bidirectional",
+         "rotary", "use_rotary", "use_rope", "rope"),
+        lambda value, told: value is not False, "True can be loaded",
     ),
     Rule(("p_uniform", "uniform_prob", "hybrid_p_uniform", "gamma_uniform"), _off, "0 can be loaded"),
     Rule(("T", "num_timesteps", "timesteps", "diffusion_steps"), _time_grid, "its divisors as steps can be used with time"),
@@ -201,7 +206,33 @@ _CHANGES_NOTHING = {
     "sep_token_id", "unk_token_id", "fp16", "bf16", "amp", "format", "stacks", "num_cnn_stacks", "kernel", "kernel_size",
     "license", "tags", "mode_train", "use_lora", "gen_ppl_eval_model_name_or_path", "perplexity_batch_size",
     "compute_generative_perplexity", "compute_perplexity_on_sanity", "finetuning", "finetune_path", "is_vision", "adaln",
+    "clip_search_delta", "clip_search_widths", "fix_clipping", "prior_pseudocount", "num_classifier", "coeff_clip", "betas",
+    "max_position_embeddings", "initializer_range", "model_name", "model_path", "model_dir", "ema_decay",
+    "neg_infinity_mode",
 }  # fmt: skip
+# What a setting is about that may change what is computed, at the beginning of a word of its name or of a place of it.
+_TELLING = (
+    "model", "algo", "nois", "diffus", "graph", "mask", "absorb", "uniform", "loss", "objective", "param", "predict",
+    "target", "time", "sigma", "alpha", "schedule", "mode", "transition", "process", "forward", "kernel", "block", "layer",
+    "norm", "attn", "attention", "causal", "guid", "cond", "embed", "rope", "rotary", "positional", "shift", "score", "entropy",
+    "subs", "cfg", "network", "arch", "backbone", "activation", "order", "prior", "flow", "bridge", "latent", "remask",
+)  # fmt: skip
+_DRIVING = {
+    "lr",
+    "log",
+    "save",
+    "val",
+    "wandb",
+    "ckpt",
+    "grad",
+    "path",
+    "dir",
+    "file",
+    "every",
+    "freq",
+    "interval",
+    "compile",
+}
 _READ = {*LENGTHS, *HEADS, *MASKS, *TIMED}
 
 
@@ -229,6 +260,27 @@ def check_settings(file: Path, told: Told) -> dict[str, Any]:
     return unknown
 
 
+def telling(settings: Settings) -> dict[str, Any]:
+    """Those that may change what is computed, as far as their names say: not `log_every`, as trainers have by the dozen."""
+    return {
+        name: value
+        for name, value in settings.items()
+        if any(word.startswith(_TELLING) for word in _words(name)) and not _words(name) & _DRIVING
+    }
+
+
+def contradicted(settings: Settings, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a checkpoint says of options that were given otherwise.
+
+    Args:
+        settings: of the checkpoint.
+        given: options; None for what was not given.
+    """
+    named = {"time_conditioning": (TIMED, bool), "heads": (HEADS, int), "mask_index": (MASKS, int)}
+    told = {option: setting(settings, *named[option]) for option, value in given.items() if value is not None}
+    return {option: value for option, value in told.items() if value not in (None, given[option])}
+
+
 def said(settings: Settings) -> str:
     """Settings with their values, for people."""
     return few(f"{name} = {value!r:.60}" for name, value in settings.items())
@@ -241,7 +293,7 @@ def _is_called(name: str, names: tuple[str, ...]) -> bool:
 
 
 def _changes_nothing(name: str, value: Any) -> bool:
-    return value is None or name in _READ or bool(set(name.split(".")) & _CHANGES_NOTHING)
+    return _is_off(value) or name in _READ or bool(set(name.split(".")) & _CHANGES_NOTHING)
 
 
 def _ending(settings: Settings, name: str) -> Any:

@@ -9,7 +9,7 @@ import torch
 
 from support.gdss_checkpoints import checkpoint, easydict, write_pth, write_safetensors
 from svdd.domains.molecule.gdss.files import read_graph_checkpoint
-from svdd.domains.molecule.gdss.process import gdss
+from svdd.domains.molecule.gdss.process import GraphWarning, gdss
 from svdd.domains.molecule.gdss.steps import VE, VP
 
 
@@ -80,6 +80,13 @@ def broken(content, *path, value=None):
         (["model_config", "sde"], None, "its settings lack something: 'sde'"),
         (["params_adj", "num_heads"], 8, "ScoreNetworkA with num_heads=8; only 4 can be loaded"),
         (["params_x", "max_feat_num"], 20, "20 node features"),
+        (["model_config", "data", "max_node_num"], "9", "has max_node_num='9'; it is a whole number"),
+        (["model_config", "sde", "x", "beta_min"], "abc", "noise with beta_min='abc', beta_max=1.0 and num_scales=6"),
+        (["model_config", "sde", "adj", "beta_min"], 5.0, "noise with beta_min=5.0, beta_max=1.0"),
+        (["model_config", "sde", "adj", "beta_min"], -0.1, "noise with beta_min=-0.1"),
+        (["params_adj", "use_bn"], True, "ScoreNetworkA with use_bn=True, which is not known here"),
+        (["model_config", "data", "init"], "deg", r"whose nodes begin as 'deg'; only molecules \('atom'\)"),
+        (["model_config", "sde", "x", "num_scales"], 5, "5 steps of noise for atoms and 6 for bonds"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, monkeypatch, path, value, said):
@@ -93,11 +100,11 @@ def test_files_that_are_no_checkpoint(tmp_path):
         read_graph_checkpoint(tmp_path / "none.pth")
     text = tmp_path / "text.pth"
     text.write_text("weights")
-    with pytest.raises(ValueError, match=r"is not a zip archive of torch\.save"):
+    with pytest.raises(ValueError, match=r"text\.pth is text, which begins with 'weights'"):
         read_graph_checkpoint(text)
     tensors = tmp_path / "tensors.pth"
     torch.save({"weight": torch.zeros(2)}, tensors)
-    with pytest.raises(ValueError, match="it has no model_config, params_x, params_adj and 2 more"):
+    with pytest.raises(ValueError, match="it has no model_config, params_x, params_adj and 2 more; it has weight"):
         read_graph_checkpoint(tensors)
     text.rename(tmp_path / "text.safetensors")
     with pytest.raises(ValueError, match="cannot be read"):
@@ -114,11 +121,17 @@ def test_settings_beside_a_file_must_be_json(tmp_path):
         read_graph_checkpoint(file)
 
 
+@pytest.mark.filterwarnings("ignore::svdd.domains.molecule.gdss.process.GraphWarning")
 def test_what_no_file_says_has_a_default_by_kind_or_must_be_given(tmp_path):
     content = checkpoint()
     content["model_config"]["data"]["data"] = "MOSES"
     file = write_safetensors(tmp_path / "a.safetensors", content=content)
-    with pytest.raises(ValueError, match="sizes of MOSES are not known; give atoms=20"):
+    with (
+        pytest.warns(
+            GraphWarning, match="was trained on 'MOSES', and its 4 elements are taken to be those of the published"
+        ),
+        pytest.raises(ValueError, match="sizes of MOSES are not known; give atoms=20"),
+    ):
         gdss(str(file))
     with pytest.raises(ValueError, match=r"how much noise its corrector adds.*give scale_eps"):
         gdss(str(file), atoms=5)
@@ -179,10 +192,16 @@ def test_averages_are_taken_where_they_are_wanted(tmp_path, as_names):
     assert gdss(str(tmp_path / "a.pth"), ema=False).about["weights"] == "last"
 
 
-def test_an_average_that_nobody_asked_for_is_said(tmp_path):
+def test_an_average_that_nobody_asked_for_is_said_without_a_warning(tmp_path):
     torch.save(averaged(checkpoint()), tmp_path / "a.pth")
-    with pytest.warns(UserWarning, match=r"holds moving averages .*the last weights are used.* ema=True or ema=False"):
-        assert gdss(str(tmp_path / "a.pth")).about["weights"] == "last"
+    assert gdss(str(tmp_path / "a.pth")).about["weights"] == "last, an average is there (ema=True)"
+
+
+def test_settings_that_are_off_need_no_word(tmp_path):
+    content = checkpoint()
+    content["params_adj"] |= {"use_bn": False, "dropout": 0.0}
+    torch.save(content, tmp_path / "a.pth")
+    assert gdss(str(tmp_path / "a.pth")).about["weights"] == "last"
 
 
 def test_the_checkpoint_says_what_it_is_sampled_with(tmp_path):
@@ -217,3 +236,12 @@ def test_a_pointer_is_no_checkpoint(tmp_path):
     (tmp_path / "a.pth").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00ff\nsize 123456\n")
     with pytest.raises(ValueError, match=r"a\.pth is a Git LFS pointer of 123,456 bytes"):
         read_graph_checkpoint(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("form", ["pth", "safetensors", "json"])
+def test_a_folder_with_one_checkpoint_is_read(tmp_path, monkeypatch, form):
+    if form == "pth":
+        write_pth(tmp_path / "a.pth", monkeypatch)
+    else:
+        write_safetensors(tmp_path / "a.safetensors", header=form == "safetensors")
+    assert read_graph_checkpoint(tmp_path).data == "QM9"

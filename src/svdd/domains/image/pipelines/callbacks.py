@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
 _STEP_END, _OLD = "callback_on_step_end", "callback"
@@ -88,7 +87,7 @@ def _step_end(
     seen = {name: rows.of_prompts(value) for name, value in given.items()}
     before = {name: value.clone() for name, value in seen.items() if isinstance(value, Tensor)}
     answer = {**seen, **(callback(pipe, step, timestep, dict(seen)) or {})}
-    if "latents" in answer and not same(answer["latents"], before.get("latents", torch.empty(0))):
+    if "latents" in answer and not ("latents" in before and same(answer["latents"], before["latents"])):
         raise ValueError(_CHANGED)
     kept = [name for name, value in before.items() if same(answer[name], value)]
     changed = {name: rows.of_all(name, value, given.get(name)) for name, value in answer.items() if name not in kept}

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from svdd.chain.defaults import as_tensor
 from svdd.domains.image.pipelines.callbacks import same
 from svdd.domains.image.pipelines.outputs import blanked, returned_images
 from svdd.domains.image.pixels import Images, to_pil
@@ -197,12 +198,12 @@ def _read(images: Any) -> tuple[Tensor, bool] | None:
     """Images (n, 3, H, W) in the range that they have, and whether they were bytes; None for what are no images of one size."""
     if isinstance(images, list | tuple):
         arrays = [np.array(one.convert("RGB")) if hasattr(one, "convert") else one for one in images]
-        parts = [torch.as_tensor(one) for one in arrays if isinstance(one, np.ndarray | Tensor)]
+        parts = [as_tensor(one) for one in arrays if isinstance(one, np.ndarray | Tensor)]
         if not parts or len(parts) != len(images) or len({part.shape for part in parts}) > 1:
             return None
         images, last = torch.stack(parts), not isinstance(arrays[0], Tensor)
     elif isinstance(images, np.ndarray | Tensor):
-        images, last = torch.as_tensor(images), isinstance(images, np.ndarray)
+        images, last = as_tensor(images), isinstance(images, np.ndarray)
     else:
         return None
     images = images.movedim(-1, 1) if last and images.ndim == 4 else images

@@ -15,7 +15,8 @@ from svdd.chain.defaults import as_usual
 from svdd.first_bytes import check_content
 from svdd.messages import module_of
 from svdd.networks.foreign_files import check_downloaded, read_content, weight_files
-from svdd.networks.foreign_layouts import check_precise, layout
+from svdd.networks.foreign_layouts import layout
+from svdd.networks.foreign_weights import check_precise
 
 Rules = list[tuple[str, str]]
 _BUFFERS = ("position_ids", "attn_mask")  # endings of names of what is no weight, but is in some files

@@ -33,6 +33,7 @@ _LEFT_OUT = frozenset(_RECORDS.split())
 """Records of a PDB that say nothing to docking."""
 _SMALL = 8  # heavy atoms; of fewer nothing is concluded
 _WATERS = 20  # a structure's own water that nobody took out; a few may be meant to stay
+_LIGAND, _NEAR = 6, 3.0  # heavy atoms of a molecule, and Angstrom from the middle of the box
 _RIGID = "; if it is the protein, write it again as rigid: mk_prepare_receptor.py does, and Open Babel with -xr"
 _PREPARE = "mk_prepare_receptor.py --read_pdb FILE.pdb -o NAME -p writes NAME.pdbqt from a structure with its hydrogens"
 _PROTEINS = (".pdb", ".ent", ".cif", ".mmcif", ".pqr", ".gro")
@@ -63,6 +64,7 @@ def receptor_text(path: Path) -> str:
     check(len(places) == 1 or len(set(places)) > 1, f"{path} has all of its {len(places)} atoms at {shown(places[0])}")
     _check_types(lines, path)
     _check_residues(lines, path)
+    _warn_of_few_hydrogens([line for line in lines if _is_atom(line)], path)
     return "\n".join(kept)
 
 
@@ -135,11 +137,14 @@ def _check_types(lines: Sequence[str], path: Path) -> None:
     kinds = Counter(found.values())
     polar = [kind for kind in kinds if kind[:1] in ("N", "O") and kind.upper() in ("N", "NA", "O", "OA")]
     heavy = sum(count for kind, count in kinds.items() if kind not in ("H", "HD"))
+    named = sum(line[12:14].strip() in ("N", "O") for line in lines if _is_atom(line))
     missing = ""
     if not any(found.values()):
         missing = "its atoms have no types (columns 78 and 79), as of a PDB that was renamed"
     elif kinds["O"] and not kinds["OA"]:
         missing = f"its {kinds['O']} oxygens have no type of AutoDock (OA), as of a PDB that was renamed"
+    elif heavy >= _SMALL and named and not polar:
+        missing = f"{named} of its atoms are nitrogens and oxygens by name, and none by type (N, NA, OA)"
     elif polar and heavy >= _SMALL and not kinds["HD"]:
         missing = "it has no polar hydrogens (type HD)"
     check(not missing, f"{path} is not prepared for docking: {missing}, so no hydrogen bond would count; {_PREPARE}")
@@ -149,6 +154,35 @@ def _check_types(lines: Sequence[str], path: Path) -> None:
             raise ValueError(
                 f"AutoDock cannot read the receptor {path}: line {number} has the atom type {kind!r}, which it does not "
                 f"know{near}"
+            )
+
+
+def _warn_of_few_hydrogens(lines: Sequence[str], path: Path) -> None:
+    """Warns of a protein of which a part was left without hydrogens: each residue but proline has one at its nitrogen."""
+    residues = sum(line[12:16].strip() == "N" and line[17:20] != "PRO" for line in lines)
+    polar = sum(line[77:].strip() == "HD" for line in lines)
+    if residues >= _SMALL and polar < residues / 2:
+        warnings.warn(
+            f"{path} has {polar} polar hydrogens (type HD) for {residues} residues, so most hydrogen bonds would not count; "
+            f"{_PREPARE}",
+            ReceptorWarning,
+            stacklevel=4,
+        )
+
+
+def warn_of_ligand(name: str, text: str, center: Point) -> None:
+    """Warns of a molecule in the middle of the box, where the ligand of a structure is if nobody took it out."""
+    groups = dict[str, list[Point]]()
+    for line in text.split("\n"):
+        if line.startswith("HETATM") and line[77:].strip() not in ("H", "HD"):
+            groups.setdefault(line[17:27], []).extend(atoms(line))
+    for title, places in groups.items():
+        if len(places) >= _LIGAND and math.dist(centre(places), center) < _NEAR:
+            warnings.warn(
+                f"the receptor {name} holds {' '.join(title.split())}, {len(places)} heavy atoms in the middle of the box: "
+                "if it is the ligand of the structure, take it out, as nothing can be docked where it is",
+                ReceptorWarning,
+                stacklevel=3,
             )
 
 
@@ -164,6 +198,12 @@ def _check_residues(lines: Sequence[str], path: Path) -> None:
                 f"{path} has the atom {' '.join(name.split())} at {len(letters)} places (alternate locations "
                 f"{', '.join(sorted(letters))}), which would all be docked into: keep one of each"
             )
+    twice = [line for line, count in Counter(line[12:54] for line in kept).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"{path} has {len(twice)} of its {len(kept)} atoms twice, as when a file is written behind itself, and each would "
+            f"count twice; the first is {' '.join(twice[0][:15].split())}"
+        )
     waters = len({line[17:27] for line in kept if line[17:20] in ("HOH", "WAT", "DOD", "H2O")})
     if waters >= _WATERS:
         warnings.warn(

@@ -12,7 +12,15 @@ from functools import cached_property
 from pathlib import Path
 
 from svdd.domains.molecule.docking.boxes import Point, check_box, point, warn_of_width
-from svdd.domains.molecule.docking.receptor_files import ENDINGS, atoms, centre, check_prepared, receptor_text, shown
+from svdd.domains.molecule.docking.receptor_files import (
+    ENDINGS,
+    atoms,
+    centre,
+    check_prepared,
+    receptor_text,
+    shown,
+    warn_of_ligand,
+)
 from svdd.messages import check_known, unknown
 from svdd.user_texts import lines_of_file
 
@@ -110,6 +118,8 @@ def find_receptor(
     check_box(made.name, atoms(text), made.center, made.size)
     if chosen:  # boxes that come with a receptor are as published
         warn_of_width(made.size)
+    if box is None:
+        warn_of_ligand(made.name, text, made.center)
     return made
 
 

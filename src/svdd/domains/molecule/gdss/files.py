@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from svdd.domains.molecule.gdss.networks import HEADS, WIDTH, ScoreNetworkA, ScoreNetworkX, ScoreNetworkX_GMH
 from svdd.domains.molecule.gdss.steps import VE, VP, Noise
 from svdd.messages import check
 from svdd.networks.foreign_files import METADATA, few, read_content, weight_files
-from svdd.networks.foreign_layouts import by_name, check_names, layout, single
+from svdd.networks.foreign_layouts import by_name, layout
+from svdd.networks.foreign_weights import check_names, single
 from svdd.user_texts import json_of, text_of_file
 
 NETWORKS: dict[str, Any] = {one.__name__: one for one in (ScoreNetworkA, ScoreNetworkX, ScoreNetworkX_GMH)}
@@ -27,6 +27,8 @@ _PLACES = {"x": "x_state_dict", "adj": "adj_state_dict", "ema_x": "ema_x", "ema_
 _SIGN = "final.linears.0.weight"
 # Settings that all published checkpoints share, and that the networks here do not vary.
 _FIXED = {"nhid": WIDTH, "adim": WIDTH, "num_heads": HEADS, "conv": "GCN", "c_init": 2, "depth": 2}
+
+_VARIED = ("model_type", "max_feat_num", "max_node_num", "num_layers", "num_linears", "c_hid", "c_final")
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,15 @@ def read_graph_checkpoint(path: str | Path, ema: bool | None = None) -> GraphChe
         ValueError: for a file that is missing, unreadable or of another kind, and for tensors that are missing, unknown or
             of another shape than the settings say; for averages that are not there.
     """
-    file = Path(path).expanduser()
-    check(file.is_file(), f"there is no checkpoint file {str(path)!r}")
-    found = _of_safetensors(file, read_content(weight_files(file), ["easydict.EasyDict"]))
+    given = Path(path).expanduser()
+    check(given.exists(), f"there is no checkpoint file {str(path)!r}")
+    files = weight_files(given)
+    file = given if given.is_file() else files[0]
+    content = read_content(files, ["easydict.EasyDict"])
+    found = _of_safetensors(file, content)
     parts = (*_SETTINGS, "x_state_dict", "adj_state_dict")
     missing = [name for name in parts if not isinstance(found.get(name), dict)]
-    has = few(str(name) for name in found)
+    has = few(str(name) for name in content)
     check(not missing, f"{file} is no checkpoint of GDSS: it has no {few(missing)}; it has {has}")
     try:
         return _checked(file, found, ema)
@@ -116,9 +121,7 @@ def _checked(file: Path, found: Mapping[str, Any], ema: bool | None) -> GraphChe
     if not 1 <= features <= WIDTH or params["adj"]["max_feat_num"] != features:
         raise ValueError(f"{file} has {features!r} node features; both networks must have the same, {WIDTH} at most")
     for part, kind in kinds.items():
-        for name, wanted in _FIXED.items():
-            if params[part].get(name, wanted) != wanted:
-                raise ValueError(f"{file} has {kind} with {name}={params[part][name]!r}; only {wanted!r} can be loaded")
+        _check_settings(file, kind, params[part])
         inside = {name: found[name] for name in (f"{part}_state_dict", f"ema_{part}") if name in found}
         tensors[part] = _tensors(file, kind, shapes(params[part]), inside, wanted_average)
     there = all(one.has_average for one in tensors.values())
@@ -126,13 +129,28 @@ def _checked(file: Path, found: Mapping[str, Any], ema: bool | None) -> GraphChe
         lacks = few(f"ema_{part}" for part, one in tensors.items() if not one.has_average)
         raise ValueError(f"{file} has no moving average {lacks}; leave out ema for the last weights")
     noise = {part: _noising(file, config["sde"][part]) for part in params}
-    nodes = config["data"]["max_node_num"]
+    nodes, init = config["data"]["max_node_num"], config["data"].get("init", "atom")
+    check(isinstance(nodes, int) and nodes > 0, f"{file} has max_node_num={nodes!r}; it is a whole number above 0")
+    steps = {part: one.steps for part, one in noise.items()}
+    check(init == "atom", f"{file} is of graphs whose nodes begin as {init!r}; only molecules ('atom') can be loaded")
+    check(steps["x"] == steps["adj"], f"{file} has {steps['x']} steps of noise for atoms and {steps['adj']} for bonds")
     data = str(config["data"]["data"])
     stored = ", ".join(sorted({one.stored for one in tensors.values()} - {""}))
     return GraphCheckpoint(
         file, data, nodes, features, kinds["x"], tensors["x"].weights, tensors["adj"].weights, noise["x"], noise["adj"],
         "average" if wanted_average else "last", unused=there and ema is None and not wanted_average, stored=stored,
     )  # fmt: skip
+
+
+def _check_settings(file: Path, kind: str, params: Mapping[str, Any]) -> None:
+    """Looks whether a network is one of those here: the settings that vary give its shapes, others must be off."""
+    for name, value in params.items():
+        if name in _FIXED and value != _FIXED[name]:
+            raise ValueError(f"{file} has {kind} with {name}={value!r}; only {_FIXED[name]!r} can be loaded")
+        if name not in {*_FIXED, *_VARIED} and value not in (None, False, 0):
+            raise ValueError(
+                f"{file} has {kind} with {name}={value!r}, which is not known here; only without can be loaded"
+            )
 
 
 @dataclass(frozen=True)
@@ -148,7 +166,13 @@ def _noising(file: Path, settings: Mapping[str, Any]) -> Noise:
     if settings["type"] not in ("VP", "VE"):
         raise ValueError(f"{file} was trained with {settings['type']!r} noise; only VP and VE can be loaded")
     kind = VP if settings["type"] == "VP" else VE
-    return kind(float(settings["beta_min"]), float(settings["beta_max"]), int(settings["num_scales"]))
+    low, high, steps = (settings[name] for name in ("beta_min", "beta_max", "num_scales"))
+    right = all(isinstance(one, int | float) for one in (low, high)) and isinstance(steps, int) and steps > 0
+    if not (right and 0 <= low <= high and (low > 0 or kind is VP)):
+        raise ValueError(
+            f"{file} has noise with beta_min={low!r}, beta_max={high!r} and num_scales={steps!r}, which cannot be"
+        )
+    return kind(float(low), float(high), steps)
 
 
 def _tensors(
@@ -163,7 +187,6 @@ def _tensors(
         told = tuple(state[name].shape)
         if told != shape or not state[name].is_floating_point():
             raise ValueError(f"{file} is not quite a {kind}: {name} is {told}, not numbers of shape {shape}")
-        check(bool(torch.isfinite(state[name]).all()), f"{file} is damaged: {name} has numbers that are not finite")
     weights, stored = single({name: state[name] for name in wanted}, file)
     return _Tensors(weights, stored, where.average is not None)
 

@@ -24,7 +24,7 @@ from svdd.domains.molecule.designs import MoleculeKind
 from svdd.domains.molecule.gdss.files import NETWORKS, GraphCheckpoint, read_graph_checkpoint
 from svdd.domains.molecule.gdss.graphs import ELEMENTS, decode_graphs
 from svdd.domains.molecule.gdss.networks import MULTIPLE
-from svdd.domains.molecule.gdss.sizes import draw_sizes, size_law
+from svdd.domains.molecule.gdss.sizes import COUNTS, draw_sizes, size_law
 from svdd.domains.molecule.gdss.steps import GraphDiffusion, Graphs, graph_noise
 from svdd.messages import check, unknown
 
@@ -85,10 +85,10 @@ def gdss(
     _one_of("langevin", langevin, ("graph", "batch"))
     _one_of("corrector", corrector, (True, False, "each"))
     checkpoint = read_graph_checkpoint(path, ema)
-    if checkpoint.unused:
+    if checkpoint.data not in COUNTS:
         warnings.warn(
-            f"{path} holds moving averages of its weights too; the last weights are used, as GDSS samples molecules; say "
-            "which with ema=True or ema=False", UserWarning, stacklevel=2,
+            f"{path} was trained on {checkpoint.data!r}, and its {checkpoint.features} elements are taken to be those of the "
+            f"published models, in their order; look at the designs", GraphWarning, stacklevel=2,
         )  # fmt: skip
     count = checkpoint.features
     check(count in ELEMENTS, f"{path} has {count} elements; known are those of {sorted(ELEMENTS)} elements")
@@ -109,13 +109,17 @@ def gdss(
         about={
             "name": f"gdss:{checkpoint.path.name}",
             "data": checkpoint.data,
-            "weights": checkpoint.weights,
+            "weights": checkpoint.weights + ", an average is there (ema=True)" * checkpoint.unused,
             "precision": precision,
             "langevin": langevin if corrector else "none",
             "valency_correction": valency_correction,
         }
         | ({"stored_as": checkpoint.stored} if checkpoint.stored else {}),
     )
+
+
+class GraphWarning(UserWarning):
+    """A checkpoint is read as it is, though it may not be what was meant."""
 
 
 def _one_of(option: str, given: Any, known: Any) -> None:
