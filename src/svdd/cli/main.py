@@ -272,7 +272,7 @@ def _show_record(record: dict[str, Any], folder: Path, json: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point: runs a command, and turns what goes wrong into a sentence and an exit status."""
-    from svdd.cli.answering import a_process_of_ours
+    from svdd.cli.answering import a_process_of_ours, no_more_answers
     from svdd.cli.sentences import notes, report, say
     from svdd.exits import exits_as_errors
     from svdd.runs.watching import RunStopped
@@ -294,4 +294,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         report(error, debug)
         status = 2
+    if arguments is None:
+        no_more_answers()
     sys.exit(status or 0)
