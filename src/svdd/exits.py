@@ -67,8 +67,7 @@ def _ends_in_forks(ours: int) -> Iterator[None]:
 def os_exit_raises() -> Callable[[int], Any]:
     """Lets `os._exit` raise SystemExit in the main thread of this process, which is ours alone; returns the plain one.
 
-    Processes that are forked from it end as ever. From another thread it ends the process as ever, too, but as a failure, which is
-    said.
+    Processes that are forked from it end as ever. From another thread it ends the process as a failure, which is said.
     """
     ends, ours = os._exit, os.getpid()
 
