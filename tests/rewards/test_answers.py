@@ -100,7 +100,7 @@ REFUSED = {
     "frame": (lambda n: pd.DataFrame({"x": n}), r"returned shape \(2, 1\); take the column out"),
     "lists": (lambda n: [[1.0], [2.0]], r"returned shape \(2, 1\)"),
     "list of arrays": (lambda n: [np.zeros(3), np.zeros(3)], r"returned shape \(2, 3\)"),
-    "scores and more": (lambda n: (np.array(n), {}), r"returned shape \(2, 2\)"),
+    "scores and more": (lambda n: (np.array(n), {}), r"returned array.* at row 0 of 2"),
     "short": (lambda n: [1.0], r"must return 2 numbers of shape \(2,\), but returned shape \(1,\)"),
     "sparse": (lambda n: torch.eye(2)[0].to_sparse(), "returned a Tensor"),
     "no data": (lambda n: torch.zeros(2, device="meta"), "returned a Tensor"),

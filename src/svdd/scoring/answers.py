@@ -54,8 +54,8 @@ def _listed(answer: Any, n: int, source: str) -> Sequence[Any]:
         raise _of_shape(shape, n, source)
     if _out_of_order(array, n):
         raise RewardError(
-            f"the {source} returned a {type(answer).__name__} whose index is a new order of the {n} rows; return numbers in the "
-            "order of the designs, such as series.sort_index()"
+            f"the {source} returned a {type(answer).__name__} whose index is a new order of the {n} rows; return numbers in "
+            "the order of the designs, such as series.sort_index()"
         )
     try:
         return array.tolist()  # type: ignore[no-any-return]
