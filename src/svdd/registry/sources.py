@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-
 _LEAVE_SIGNATURES = ("as_usual",)
 """Decorators of ours whose functions take what they took before."""
 
