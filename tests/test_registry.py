@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from functools import partial
 
 import pytest
 
@@ -9,6 +10,7 @@ from support.processes import masked
 from svdd import load
 from svdd.chain.process import Process
 from svdd.registry import MODELS, REWARDS, Card, Domain, known_domains, load_reward, locate
+from svdd.runs.names import check_name
 
 CODE = """
 from support.processes import masked
@@ -101,3 +103,18 @@ def test_a_bundled_name_is_a_short_form(monkeypatch):
     tiny = Domain("tiny", "support", models={"tiny": Card(".processes:masked")})
     monkeypatch.setattr(known_domains, "declared", lambda: (tiny,))
     assert load("tiny", steps=2).steps == masked(2).steps
+
+
+@pytest.mark.parametrize("look", [load_reward, partial(check_name, "reward")], ids=["load", "job"])
+def test_a_file_without_its_function_is_told_apart_from_an_unknown_name(look):
+    with pytest.raises(
+        ValueError, match=r"mine/score.py names a file and no function of it; give mine/score.py:FUNCTION"
+    ):
+        look("mine/score.py")
+
+
+def test_a_notebook_is_no_module(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rewards.ipynb").write_text("{}")
+    with pytest.raises(ValueError, match=r"a file whose name does not end with .py; save its code as one"):
+        load_reward("rewards.ipynb:score")

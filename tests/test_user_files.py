@@ -235,9 +235,15 @@ def test_paths_are_read_as_a_shell_reads_them(tmp_path, monkeypatch):
     assert whole("é/x y/") == str(tmp_path / "é" / "x y")
     assert whole(Path("/a/../b")) == "/a/../b"
     assert whole("costs $5") == str(tmp_path / "costs $5")
-    for name in ("$HOME/x", "${HOME}/x"):
+    for name in ("$HOME/x", "${HOME}/x", "runs/of-$HOME"):
         with pytest.raises(ValueError, match=r"only a shell reads; give .*home of mine itself"):
             whole(name)
+    for name in ("$UNSET_HERE/x", "runs/job-${UNSET_HERE}"):
+        with pytest.raises(ValueError, match=r"which is not set here; give what it stands for"):
+            whole(name)
+    assert whole("a$b/$5") == str(tmp_path / "a$b" / "$5")
+    (tmp_path / "$RECYCLED").write_text("")
+    assert whole("$RECYCLED") == str(tmp_path / "$RECYCLED")
     with pytest.raises(ValueError, match="~nobody_of_this_name/x begins with the home of a user"):
         whole("~nobody_of_this_name/x")
     (tmp_path / "~odd").write_text("")

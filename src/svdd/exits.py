@@ -1,13 +1,16 @@
 """Code of users that ends the program, such as a command line that is called as a function: here that is an error.
 
 `sys.exit(0)` in a reward would end a run without designs as a success. Wherever code of a user runs, in this process, in a
-worker or on another machine, it runs in a block of `exits_as_errors`. Ctrl-C is a user's own wish and passes.
+worker or on another machine, it runs in a block of `exits_as_errors`. Ctrl-C is a user's own wish and passes. A process that
+the code forks ends where the block does: it would go on with the run a second time.
 """
 
 import os
+import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from svdd.messages import described
@@ -27,8 +30,10 @@ def exits_as_errors(name: str) -> Iterator[None]:
     Raises:
         EndedProgramError: where it raises SystemExit, or another BaseException that is neither an Exception nor Ctrl-C.
     """
+    ours = os.getpid()
     try:
-        yield
+        with _ends_in_forks(ours):
+            yield
     except SystemExit as ended:
         raise EndedProgramError(f"{name} ended the program ({_status(ended.code)})") from ended
     except (Exception, KeyboardInterrupt, GeneratorExit):
@@ -37,17 +42,43 @@ def exits_as_errors(name: str) -> Iterator[None]:
         raise EndedProgramError(f"{name} raised {described(error)}") from error
 
 
+@contextmanager
+def _ends_in_forks(ours: int) -> Iterator[None]:
+    """Ends a process other than `ours` with the status that it would have had as a program."""
+    status = 0
+    try:
+        yield
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        raise
+    except BaseException:
+        status = 1
+        if os.getpid() != ours:
+            traceback.print_exc()
+        raise
+    finally:
+        if os.getpid() != ours:
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(Exception):
+                    stream.flush()
+            os._exit(status)
+
+
 def os_exit_raises() -> Callable[[int], Any]:
     """Lets `os._exit` raise SystemExit in the main thread of this process, which is ours alone; returns the plain one.
 
-    Processes that are forked from it, and other threads, end as ever.
+    Processes that are forked from it end as ever. From another thread it ends the process as a failure, which is said.
     """
     ends, ours = os._exit, os.getpid()
 
     def ended(status: int) -> Any:
-        if os.getpid() == ours and threading.current_thread() is threading.main_thread():
+        if os.getpid() != ours:
+            ends(status)
+        if threading.current_thread() is threading.main_thread():
             raise SystemExit(status)
-        ends(status)
+        with suppress(Exception):
+            print(f"svdd: a thread ended the program (os._exit({status}))", file=sys.stderr, flush=True)
+        ends(status or 1)
 
     os._exit = ended  # type: ignore[assignment]
     return ends

@@ -10,6 +10,7 @@ import hashlib
 import io
 import os
 import pickle
+import re
 import shutil
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from typing import Any
 
 from svdd.exits import EndedProgramError, exits_as_errors, noted
 
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))")
 _PREFIX = "svdd_user_"
 _STUBS = "svdd-modules-"
 _STUB = """import sys
@@ -43,16 +45,24 @@ def whole(path: str | Path) -> str:
         ValueError: for a variable, which only a shell reads, and for the home of an unknown user.
     """
     text = os.fspath(path)
-    for part in Path(text).parts:
-        name = part.strip("${}")
-        if part.startswith("$") and name in os.environ:
-            raise ValueError(
-                f"{text} names the variable {part}, which only a shell reads; give {os.environ[name]} itself"
-            )
+    for found in _VARIABLE.finditer(text):
+        _refuse_variable(text, found[0], found[1] or found[2])
     home = os.path.expanduser(text)
     if text.startswith("~") and home == text and not os.path.lexists(text):
         raise ValueError(f"{text} begins with the home of a user that is not known here; give the whole path")
     return str(Path(home).absolute())
+
+
+def _refuse_variable(text: str, written: str, name: str) -> None:
+    """A name in capitals that is not set may still be that of a file which is there."""
+    if name in os.environ:
+        raise ValueError(
+            f"{text} names the variable {written}, which only a shell reads; give {os.environ[name]} itself"
+        )
+    if name.isupper() and not os.path.lexists(text):
+        raise ValueError(
+            f"{text} names the variable {written}, which only a shell reads, and which is not set here; give what it stands for"
+        )
 
 
 def module_of_file(path: str | Path) -> ModuleType:

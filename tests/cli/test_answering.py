@@ -10,9 +10,11 @@ import pytest
 pytestmark = pytest.mark.slow
 
 NOISY = """
+import atexit
 import ctypes, os, signal, sys, warnings
 
 print("loading")
+atexit.register(print, "at its end")
 
 
 def score(designs):
@@ -88,7 +90,7 @@ def test_json_is_alone_on_standard_output(svdd, words):
     done = svdd("--json", *words, reward="score")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["job"]["samples"] == 2
-    for place in ("loading", "from Python", "from its number", "from C", "from a shell", "from a fork"):
+    for place in ("loading", "from Python", "from its number", "from C", "from a shell", "from a fork", "at its end"):
         assert place in done.stderr.decode()
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -53,17 +54,22 @@ def test_a_long_cell_is_folded_not_cut(capsys):
 
 @pytest.mark.slow
 def test_doctor_looks_at_everything(call):
-    rows = {row["check"]: row for row in json.loads(call("doctor", "--json").out)}
+    rows = {row["check"]: row for row in json.loads(call("doctor", "--deep", "--json").out)}
     assert {"python", "torch", "compute", "model toy-gaussian", "reward gc-content"} <= set(rows)
     assert all(f"extra {extra}" in rows for extra in PURPOSES)
     assert all(row["says"] for row in rows.values())
     assert rows["model toy-gaussian"]["ok"]
 
 
-@pytest.mark.slow
+def test_doctor_without_a_deep_look_reads_versions_and_extras_alone(call):
+    rows = {row["check"]: row for row in json.loads(call("doctor", "--json").out)}
+    assert {*rows} == {"python", *doctor.PACKAGES, *(f"extra {extra}" for extra in PURPOSES), "compute"}
+    assert rows["torch"]["says"] == metadata.version("torch")
+    assert "--deep" in rows["compute"]["says"]
+
+
 def test_doctor_names_a_missing_extra_and_what_it_is_for(call, monkeypatch, without):
     without("pyjaspar")
-    monkeypatch.setattr(doctor, "_bundled", list)
     result = call("doctor", "--json")
     row = next(row for row in json.loads(result.out) if row["check"] == "extra motifs")
     assert result.status == 0
@@ -77,7 +83,7 @@ def test_doctor_names_a_missing_extra_and_what_it_is_for(call, monkeypatch, with
 @pytest.mark.slow
 def test_doctor_fails_when_something_bundled_does_not_load(call, monkeypatch):
     monkeypatch.setitem(MODELS.of_none, "broken", Card("svdd.models.nowhere:f"))
-    result = call("doctor", "--json")
+    result = call("doctor", "--deep", "--json")
     row = next(row for row in json.loads(result.out) if row["check"] == "model broken")
     assert result.status == 1
     assert "cannot import 'svdd.models.nowhere'" in row["says"]
@@ -92,7 +98,7 @@ def test_extras_are_those_of_the_package():
     assert set(packages_of("molecules")) == names
 
 
-@pytest.mark.parametrize("command", [["models"], ["rewards"], ["methods"], ["cite", "svdd"]])
+@pytest.mark.parametrize("command", [["models"], ["rewards"], ["methods"], ["cite", "svdd"], ["doctor"]])
 def test_lists_start_without_torch(command):
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "svdd", *command], capture_output=True, text=True, check=True

@@ -82,7 +82,7 @@ def test_doctor_does_not_fail_for_an_extra_that_is_not_wanted(call, monkeypatch)
     monkeypatch.setitem(sys.modules, "RNA", None)
     monkeypatch.setattr(locate, "MODELS", {})
     monkeypatch.setattr(locate, "REWARDS", {name: locate.REWARDS[name] for name in ("free-energy", "kozak")})
-    result = call("doctor", "--json")
+    result = call("doctor", "--deep", "--json")
     rows = {row["check"]: row for row in json.loads(result.out)}
     assert result.status == 0
     assert rows["reward kozak"]["ok"]

@@ -138,7 +138,7 @@ def test_its_methods_are_compared(call, folder):
 
 @pytest.mark.slow
 def test_the_doctor_looks_at_it(installed):
-    done = python("-m", "svdd", "doctor", "--json", packages=[installed])
+    done = python("-m", "svdd", "doctor", "--deep", "--json", packages=[installed])
     rows = {row["check"]: row for row in json.loads(done.stdout)}
     assert rows["model dice"] == {"check": "model dice", "ok": True, "says": "loads"}
     assert rows["reward payout"]["ok"]

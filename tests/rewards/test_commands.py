@@ -52,6 +52,24 @@ def test_ids_count_and_other_designs_are_json(program):
     assert load_reward(program(code))([(1, 2), (3, 4)]) == [3, 8]
 
 
+@pytest.mark.parametrize(
+    ("words", "word"),
+    [("cat {input} | wc -l", "|"), ("cd /tmp && ls", "cd"), ("$HOME/score.py {input}", "$HOME/score.py")],
+)
+def test_what_only_a_shell_reads_is_named_where_a_program_fails(words, word):
+    with pytest.raises(CommandError) as failed:
+        command(words)(["A"])
+    assert f"no shell runs it, which {word!r} needs: write cmd:sh -c '...'" in str(failed.value)
+
+
+def test_a_home_in_a_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    script = tmp_path / "score.sh"
+    script.write_text('#!/bin/sh\ntest -f "$1" && echo 7\n')
+    script.chmod(0o755)
+    assert command("~/score.sh ~/score.sh")(["A"]) == [7]
+
+
 def test_no_shell_reads_the_command(tmp_path):
     reward = command(f"{PYTHON} -c 'import sys; print(len(sys.argv[1]))' '$HOME; touch {tmp_path}/x'")
     assert reward(["A"]) == [len(f"$HOME; touch {tmp_path}/x")]

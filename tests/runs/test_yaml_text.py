@@ -1,5 +1,7 @@
 """YAML as people write it: what would be lost or changed without a word is refused with its line, or stays what was typed."""
 
+import os
+import threading
 import time
 
 import pytest
@@ -174,3 +176,12 @@ def test_numbers_as_people_type_them(file):
         read_settings(file("model: m\nreward: gc-content\nsamples: 012\ntemperature: 1e-3\nforce_value: yes\n"))
     )
     assert (job.samples, job.temperature, job.force_value) == (12, 0.001, True)
+
+
+def test_a_pipe_is_read_as_a_file_is(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)  # what `svdd run <(sed ... job.yaml)` gives
+    writing = threading.Thread(target=lambda: pipe.write_text("model: dna-enhancer"))
+    writing.start()
+    assert yaml_of_file(pipe) == {"model": "dna-enhancer"}
+    writing.join()

@@ -4,6 +4,7 @@ Code of users prints from Python, from C and from processes of its own. None of 
 program reads, or be what ends a run whose designs are paid for.
 """
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -102,13 +103,27 @@ def _moved(stream: Any) -> Iterator[Any]:
         os.close(ours)
 
 
+class _Beside(io.TextIOWrapper):
+    """Standard error for code of users, which does not fail where nothing can be shown."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+
 @contextmanager
 def _beside() -> Iterator[Any]:
     """Standard error, in a stream that code of users may close."""
     if _number(sys.stderr) != 2:
         yield sys.stderr
         return
-    stream = open(os.dup(2), "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1)  # noqa: SIM115
+    number = open(os.dup(2), "wb")  # noqa: SIM115
+    stream = _Beside(number, encoding=sys.stderr.encoding, errors="backslashreplace", line_buffering=True)
     try:
         yield stream
     finally:
@@ -146,3 +161,11 @@ def a_process_of_ours(name: str) -> Iterator[None]:
         yield
     finally:
         sys.argv, sys.stdout, os._exit = words, stream, ends  # type: ignore[assignment]
+
+
+def no_more_answers() -> None:
+    """Sends what code of users prints while the program ends to standard error; for a process that is ours alone."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        if (_number(sys.stdout), _number(sys.stderr)) == (1, 2):
+            os.dup2(2, 1)

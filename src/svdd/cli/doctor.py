@@ -1,4 +1,7 @@
-"""What this machine has: versions, extras, threads, devices, and whether the bundled weights load."""
+"""What this machine has: versions and extras, as packages' own metadata say, without an import of them.
+
+A deep look imports them, loads whatever is bundled, and runs the checks of the domains.
+"""
 
 import os
 import platform
@@ -34,6 +37,11 @@ def _extras() -> list[_ENTRY]:
         remedy = f'missing {", ".join(missing)}: pip install "svdd[{extra}]"' if missing else "present"
         rows.append({"check": f"extra {extra}", "ok": not missing, "says": f"{remedy} ({purpose})"})
     return rows
+
+
+def _cores() -> list[_ENTRY]:
+    says = f"{os.cpu_count()} cores; --deep looks for devices, loads every model and reward and tries what else is here"
+    return [{"check": "compute", "ok": True, "says": says}]
 
 
 def _devices() -> list[_ENTRY]:
@@ -82,6 +90,11 @@ def examine_reward(reward: str | None, model: str | None, options: Sequence[str]
     return rehearsed_reward(make_job(settings(Job, given, {})))
 
 
-def examine() -> list[_ENTRY]:
-    """One row a check: its name, whether it is well, and what there is to say."""
-    return [*_versions(), *_extras(), *_devices(), *_bundled(), *_of_domains()]
+def examine(deep: bool) -> list[_ENTRY]:
+    """One row a check: its name, whether it is well, and what there is to say.
+
+    Args:
+        deep: whether packages are imported and weights loaded.
+    """
+    looked = [*_versions(), *_extras()]
+    return [*looked, *_devices(), *_bundled(), *_of_domains()] if deep else [*looked, *_cores()]

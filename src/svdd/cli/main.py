@@ -247,16 +247,17 @@ def doctor(
     reward: flag(str, None, "A reward to ask about four designs of --model, instead: is it ready for a run?") = None,
     reward_option: flag(list[str], None, "Options of the reward, NAME=VALUE; repeat for more.") = None,
     model: flag(str, None, "The model whose designs the reward is asked about.") = None,
+    deep: Annotated[bool, Option("--deep", help="Import the packages and load all that is bundled, too.")] = False,
     json: Json = False,
 ) -> None:
-    """Check this installation: versions, extras, threads, devices, bundled weights; or a reward before its first run."""
+    """Check this installation: versions and extras, with --deep devices and bundled weights; or a reward before a run."""
     from svdd.cli.doctor import examine, examine_reward
     from svdd.cli.listing import show
 
     if reward or model:
         show(examine_reward(reward, model, reward_option or []), json)
         return
-    rows = examine()
+    rows = examine(deep)
     show(rows, json)
     if not all(row["ok"] for row in rows if not row["check"].startswith("extra")):
         raise typer.Exit(1)
@@ -272,7 +273,7 @@ def _show_record(record: dict[str, Any], folder: Path, json: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point: runs a command, and turns what goes wrong into a sentence and an exit status."""
-    from svdd.cli.answering import a_process_of_ours
+    from svdd.cli.answering import a_process_of_ours, no_more_answers
     from svdd.cli.sentences import notes, report, say
     from svdd.exits import exits_as_errors
     from svdd.runs.watching import RunStopped
@@ -294,4 +295,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         report(error, debug)
         status = 2
+    if arguments is None:
+        no_more_answers()
     sys.exit(status or 0)

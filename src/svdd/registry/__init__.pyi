@@ -30,6 +30,7 @@ from .names import needed as needed
 from .names import origin as origin
 from .names import resolve as resolve
 from .names import twin as twin
+from .names import unknown_name as unknown_name
 from .option_paths import HubPath as HubPath
 from .option_paths import PathWhere as PathWhere
 from .option_paths import first_parameter as first_parameter

@@ -61,8 +61,18 @@ def _module(name: str) -> Any:
         except ModuleNotFoundError as error:
             if error.name is not None and not f"{name}.".startswith(f"{error.name}."):
                 raise  # it is there, and something that it imports is not
-            raise ValueError(f"cannot import {name!r}: {error}; a file is given as {name}.py:function") from error
+            remedy = f"a file is given as {name}.py:function"
+            if Path(name).is_file():
+                remedy = "it is a file whose name does not end with .py; save its code as one"
+            raise ValueError(f"cannot import {name!r}: {error}; {remedy}") from error
     return module_of_file(name)
+
+
+def unknown_name(kind: str, name: str, cards: Mapping[str, Any]) -> str:
+    """The sentence about a name that is neither bundled nor that of a function."""
+    if name.endswith(".py"):
+        return f"{name} names a file and no function of it; give {name}:FUNCTION"
+    return f"{unknown(kind, name, cards)} (or give module:function or file.py:function)"
 
 
 def locate(kind: str, name: str, cards: Mapping[str, Card]) -> Any:
@@ -74,7 +84,7 @@ def locate(kind: str, name: str, cards: Mapping[str, Card]) -> Any:
     target = cards[name].target if name in cards else name
     home, colon, attribute = target.rpartition(":")
     if not home or not colon:
-        raise ValueError(f"{unknown(kind, name, cards)} (or give module:function or file.py:function)")
+        raise ValueError(unknown_name(kind, name, cards))
     module = _module(home)
     if not hasattr(module, attribute):
         names = [n for n in vars(module) if not n.startswith("_")]

@@ -1,10 +1,11 @@
 """External commands as rewards: designs go out through a file or standard input, scores come back the same way.
 
-The command is split like a shell would (quotes hold words together), but no shell runs it. `{input}` stands for a file of
-JSON lines, `{"id": 0, "design": "ACGT"}`; `{input.csv}` for a table with these columns, and `{input.txt}` for plain designs,
-one a line. Without any of them JSON lines go to standard input. `{output}` stands for the file that the command writes, one
-score a line; without it scores are read from standard output. `-inf` is an invalid design. Designs that are no text go out as
-their domain has it: an image, say, as the path of a PNG file, which is gone after the call, with its `prompt` beside it.
+The command is split like a shell would (quotes hold words together, `~` is the home), but no shell runs it. `{input}` stands
+for a file of JSON lines, `{"id": 0, "design": "ACGT"}`; `{input.csv}` for a table with these columns, and `{input.txt}` for
+plain designs, one a line. Without any of them JSON lines go to standard input. `{output}` stands for the file that the command
+writes, one score a line; without it scores are read from standard output. `-inf` is an invalid design. Designs that are no text
+go out as their domain has it: an image, say, as the path of a PNG file, which is gone after the call, with its `prompt` beside
+it.
 
 The rules have a number, which a program finds in its environment as `SVDD_PROTOCOL`; programs that do not look go on working.
 """
@@ -14,6 +15,7 @@ import csv
 import io
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -67,6 +69,11 @@ class Command:
         paths = {word: Path(self.folder, word).absolute() for word in self.words}
         return {word: path for word, path in paths.items() if os.path.isfile(path)}  # Path.is_file fails for long words
 
+    def _for_a_shell(self) -> str:
+        """What to do about words that mean something to a shell alone, beside an error that they may have led to."""
+        found = next((word for word in self.words if word in _OF_SHELLS or re.match(r"\$[A-Za-z{(]", word)), None)
+        return f"; no shell runs it, which {found!r} needs: write cmd:sh -c '...', or a script" if found else ""
+
     def __call__(self, designs: Any) -> list[float]:
         """One score a design, in the order given."""
         with tempfile.TemporaryDirectory(prefix="svdd-") as folder:
@@ -99,7 +106,7 @@ class Command:
         except FileNotFoundError:
             if self.folder and not os.path.isdir(self.folder):
                 raise CommandError(f"there is no folder {self.folder} for {words[0]} to start in") from None
-            raise CommandError(f"there is no command {words[0]!r}") from None
+            raise CommandError(f"there is no command {words[0]!r}{self._for_a_shell()}") from None
         except PermissionError:
             raise CommandError(f"{words[0]} may not be executed: chmod +x {words[0]}") from None
         with process:
@@ -113,7 +120,9 @@ class Command:
                 raise
         last = [line for line in err.split("\n") if line.strip()][-1:]
         if process.returncode:
-            raise CommandError(f"{words[0]} ended with {_status(process.returncode)}{_words(last)}")
+            raise CommandError(
+                f"{words[0]} ended with {_status(process.returncode)}{_words(last)}{self._for_a_shell()}"
+            )
         return out.removeprefix("\ufeff"), _words(last)  # a mark that some programs begin with
 
 
@@ -134,7 +143,8 @@ def command(text: str, timeout: float | int | None = None, folder: str | Path = 
         raise ValueError(f"the command {text!r:.80} cannot be split into words: {error}") from None
     check(words, "cmd: needs a command, such as 'cmd:./score.sh {input} {output}'")
     check(timeout is None or timeout > 0, f"timeout must be positive, got {timeout} s")
-    return Command(tuple(words), timeout, folder=str(folder))
+    at_home = (os.path.expanduser(word) if word.startswith("~") else word for word in words)
+    return Command(tuple(at_home), timeout, folder=str(folder))
 
 
 def _texts(written: Sequence[Row]) -> list[str]:
@@ -155,6 +165,8 @@ def _table(written: Sequence[Row]) -> str:
 def _lines(written: Sequence[Row]) -> str:
     return "".join(f"{text}\n" for text in _texts(written))
 
+
+_OF_SHELLS = ("|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1", "cd", "source", "export")
 
 FORMATS = {"{input}": _json_lines, "{input.csv}": _table, "{input.txt}": _lines}
 """What stands for a file of designs, and how that is written."""

@@ -77,7 +77,7 @@ def _die_with_the_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        os._exit(1)
+        _HELD.ends(1)
 
 
 def _data_bytes() -> int:

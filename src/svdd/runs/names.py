@@ -5,7 +5,7 @@ from typing import Any
 
 from svdd.messages import check, unknown
 from svdd.method.table import METHODS
-from svdd.registry import MODELS, REWARD_SCHEMES, REWARDS, SCHEMES
+from svdd.registry import MODELS, REWARD_SCHEMES, REWARDS, SCHEMES, unknown_name
 
 
 def check_name(kind: str, name: str) -> None:
@@ -17,8 +17,8 @@ def check_name(kind: str, name: str) -> None:
     names: dict[str, Mapping[str, Any]] = {"model": MODELS, "reward": REWARDS, "method": METHODS}
     if kind != "method" and ":" in name:
         return
-    of_your_own = "" if kind == "method" else " (or give module:function or file.py:function)"
-    check(name in names[kind], f"{unknown(kind, name, names[kind])}{of_your_own}")
+    said = unknown if kind == "method" else unknown_name
+    check(name in names[kind], said(kind, name, names[kind]))
 
 
 def is_code(name: str) -> bool:

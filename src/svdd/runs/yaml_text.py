@@ -57,7 +57,7 @@ def yaml_of_file(path: str | Path) -> Any:
         OSError: if there is no such file.
         ValueError: as `read_yaml`, with the name of the file; and for a file that is no text, or holds nothing.
     """
-    if Path(path).exists():
+    if Path(path).is_file() or Path(path).is_dir():  # a pipe is read once
         check_content(path, accepted=("gzip",))
     try:
         read = read_yaml(text_of_file(path))

@@ -52,10 +52,23 @@ def _listed(answer: Any, n: int, source: str) -> Sequence[Any]:
         raise _not_numbers(answer, n, source)
     if shape != (n,):
         raise _of_shape(shape, n, source)
+    if _out_of_order(array, n):
+        raise RewardError(
+            f"the {source} returned a {type(answer).__name__} whose index is a new order of the {n} rows; return numbers in "
+            "the order of the designs, such as series.sort_index()"
+        )
     try:
         return array.tolist()  # type: ignore[no-any-return]
     except Exception as error:  # sparse and meta tensors, and what other packages raise
         raise _not_numbers(answer, n, source) from error
+
+
+def _out_of_order(column: Any, n: int) -> bool:
+    """Whether a column of a table was sorted by something else than its rows: its index says so."""
+    if not hasattr(column, "sort_index"):
+        return False
+    rows = list(column.index)
+    return rows != list(range(n)) and set(rows) == set(range(n))
 
 
 def _array(answer: Any) -> Any:
