@@ -15,6 +15,7 @@ from torch import Tensor
 
 from svdd.domains.image.pipelines.callbacks import same
 from svdd.domains.image.pipelines.outputs import blanked, returned_images
+from svdd.domains.image.pipelines.supported import sees_mask
 from svdd.domains.image.pixels import Images, to_pil
 
 _BYTE = 0.5 / 255  # how far an image is from its own bytes
@@ -135,9 +136,13 @@ class Judged:
 
     def _cause(self, otherwise: str) -> str:
         """What can have made the difference, and the remedy."""
-        if self.given.get("padding_mask_crop") is not None:
-            return "padding_mask_crop pastes them into the original; leave it out"
-        if self.given.get("mask_image") is not None and self.decode is None:
+        if (
+            self.given.get("padding_mask_crop") is not None
+            and callable(self.decode)
+            and not hasattr(self.decode, "decode")
+        ):
+            return "padding_mask_crop pastes them into the original, which decode= does not; leave one of them out"
+        if self.given.get("mask_image") is not None and self.decode is None and not sees_mask(self.pipe):
             return "mask_image pastes the known part of the image in at its end; leave it out"
         if hasattr(self.decode, "decode"):
             return (

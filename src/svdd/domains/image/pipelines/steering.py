@@ -24,7 +24,7 @@ from svdd.domains.image.pipelines.outputs import joined_outputs, with_result
 from svdd.domains.image.pipelines.pipeline_process import PipelineProcess
 from svdd.domains.image.pipelines.running import PipelineFailed, Running, greenlet_module, lock_of
 from svdd.domains.image.pipelines.sizes import STEPS, Sizes, check_numbers, most_of, slots_of
-from svdd.domains.image.pipelines.supported import check_supported
+from svdd.domains.image.pipelines.supported import check_mask, check_supported
 from svdd.domains.image.pipelines.together import Together
 from svdd.domains.image.prompts import encode_prompts
 from svdd.method.learned_values import Learned, Predictor
@@ -121,6 +121,7 @@ def steer(
     if candidates is not None or "candidates" in make_method(method, {}).options:
         options["candidates"] = _CANDIDATES if candidates is None else candidates
     make_method(method, options)
+    check_frames(pipe, decode)
     listed = check_supported(pipe, experimental)
     check_scheduler(pipe, eta)
     greenlet_module()
@@ -179,8 +180,9 @@ class Steered:
         eta = self.eta if eta is None else eta
         check_scheduler(self.pipe, eta)
         check_caches(self.pipe)
-        check_frames(self.pipe, self.decoders[0])
         arguments = Arguments.of(self.pipe, args, named, self.listed)
+        if self.listed:
+            check_mask(self.pipe, arguments.given)
         self._check(arguments, eta)
         call = _Call(self, arguments, self._own_options(arguments), eta)
         return with_result(*call.run())
