@@ -242,3 +242,9 @@ def _alike(pipe, given):
     )
     for images in others:
         np.testing.assert_allclose(whole, images, rtol=0, atol=1e-4)
+
+
+def test_one_negative_text_is_that_of_every_row_of_embeddings():
+    """Also where a call has one candidate of each, whose rows need not be repeated."""
+    given = {"prompt_embeds": torch.linspace(-1, 1, 2 * 16 * 16).view(2, 16, 16), "negative_prompt": "dark"}
+    _alike(tiny.sd15(), given | {"num_inference_steps": 2})

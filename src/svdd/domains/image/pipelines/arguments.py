@@ -126,7 +126,7 @@ class Arguments:
 
     def _rows(self, name: str, value: Any, first: int, last: int, each: int) -> Any:
         """Of an argument with one entry per prompt, those of some prompts, each so many times."""
-        several = each > 1 or isinstance(self.given.get("prompt"), list)
+        several = each > 1 or self.prompts > 1 or isinstance(self.given.get("prompt"), list)
         if several and isinstance(value, str) and is_text(name):
             value = [value] * self.prompts
         if last - first == self.prompts and each == 1:

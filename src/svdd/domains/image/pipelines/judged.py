@@ -93,7 +93,12 @@ class Judged:
             return None
         images, bytes_ = read
         if images.shape != self.images.shape:
-            return f"{_sized(images)}, but judged were {_sized(self.images)}: {self._cause('resizes, crops or pastes images')}"
+            what = (
+                "resizes, crops or pastes images"
+                if len(images) == len(self.images)
+                else "makes another number of images"
+            )
+            return f"{_sized(images)}, but judged were {_sized(self.images)}: {self._cause(what)}"
         images = images.to(self.images.device)
         differs = self._difference(images, self.images, bytes_)
         # a checker's images are warned of by its flags; some checkers blank more than they flag

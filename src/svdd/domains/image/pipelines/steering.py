@@ -32,7 +32,7 @@ from svdd.method.loop import Count
 from svdd.method.table import make_method
 from svdd.method.values import Value
 from svdd.method.values_by_name import read_value
-from svdd.registry import as_reward, find_reward
+from svdd.registry import find_reward
 from svdd.scoring.reward import Reward
 
 Decoder: TypeAlias = Any
@@ -125,8 +125,10 @@ def steer(
     listed = check_supported(pipe, experimental)
     check_scheduler(pipe, eta)
     greenlet_module()
-    guide = find_reward(reward, reward_options)
-    scores = {name: image_reward(as_reward(score)) for name, score in (run.get("scores") or {}).items()}
+    guide = find_reward(reward, reward_options, alone=False)
+    scores = {
+        name: image_reward(find_reward(score, alone=False)()) for name, score in (run.get("scores") or {}).items()
+    }
     bounds = dict(chunks or {})
     sizes = Sizes(batch, bounds.pop("network", None))
     run |= {"value": _of_latents(value), "chunks": bounds, "seed": seed, "scores": scores}
