@@ -9,13 +9,17 @@ FILLED_IN = ("prompts", "prompt")
 """Parameters that are filled in by their names where designs bring them."""
 
 
-def check_callable(reward: Any) -> None:
+def check_callable(reward: Any, alone: bool = True) -> None:
     """Looks whether something can be called with designs alone.
+
+    Args:
+        reward: anything.
+        alone: whether its parameters are looked at too; a domain that fills in more than designs looks at them itself.
 
     Raises:
         ValueError: for something else; it says what is wrong, and what a reward is.
     """
-    wrong = next((said for test, said in _WRONG if test(reward)), "") or _wrong_parameters(reward)
+    wrong = next((said for test, said in _WRONG if test(reward)), "") or (_wrong_parameters(reward) if alone else "")
     if wrong:
         raise ValueError(f"a reward is a function of designs with one number for each, but {_shown(reward)} {wrong}")
 

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import svdd
 from support import tiny_pipelines as tiny
@@ -184,3 +185,66 @@ def test_embeddings_of_images_in_a_list_are_counted_by_their_rows():
     assert np.allclose(svdd.steer(pipe, brightness, candidates=2)(**given | listed, output_type="np").images, whole)
     unguided = svdd.steer(pipe, brightness, candidates=2)(**given, guidance_scale=1.0, output_type="np").images
     assert len(unguided) == len(whole) == 2
+
+
+def _other_hole():
+    return Image.new("L", (16, 16), 255)
+
+
+def _as_array(mask):
+    return np.array(mask).astype("float32") / 255
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", [torch.tensor, np.array], ids=["tensor", "array"])
+def test_a_batch_of_masks_without_channels_has_one_for_each_prompt(form):
+    pipe = variants.pipeline("StableDiffusionInpaintPipeline")
+    masks = [variants.hole(), _other_hole()]
+    batch = form(np.stack([_as_array(mask) for mask in masks]))
+    given = variants.inpainting(2)
+    in_list, in_batch = (
+        svdd.steer(pipe, brightness, candidates=2)(**given | {"mask_image": form_}, output_type="np")
+        for form_ in (masks, batch)
+    )
+    np.testing.assert_allclose(in_list.images, in_batch.images, rtol=0, atol=1e-5)
+    with pytest.raises(ValueError, match="mask_image has 2 entries for 3 prompts; give one per prompt, or one picture"):
+        svdd.steer(pipe, brightness)(**variants.inpainting(3, mask_image=batch))
+
+
+SINGLE = {
+    "picture": (variants.picture(), variants.hole()),
+    "list": ([variants.picture()], [variants.hole()]),
+    "array": (np.array(variants.picture()).astype("float32") / 255, _as_array(variants.hole())[..., None]),
+    "batch": (torch.zeros(1, 3, 16, 16), torch.tensor(_as_array(variants.hole()))[None]),
+    "tensor": (torch.zeros(3, 16, 16), torch.tensor(_as_array(variants.hole()))),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", SINGLE)
+def test_the_noise_of_one_picture_for_all_is_that_of_every_image(form):
+    """However the picture is given, prompts at once and rows at once change nothing."""
+    pipe, (picture, mask) = variants.pipeline("StableDiffusionInpaintPipeline"), SINGLE[form]
+    given = variants.inpainting(2, image=picture, mask_image=mask)
+    _alike(pipe, given)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of diffusers, about a scaling factor
+def test_one_picture_to_enlarge_is_that_of_all_prompts():
+    _alike(variants.pipeline("StableDiffusionUpscalePipeline"), variants.editing(2) | {"image": variants.picture()})
+
+
+def _alike(pipe, given):
+    whole, *others = (
+        svdd.steer(pipe, brightness, candidates=2, **settings)(**given, output_type="np").images
+        for settings in ({}, {"batch": 1}, {"chunks": {"network": 2}})
+    )
+    for images in others:
+        np.testing.assert_allclose(whole, images, rtol=0, atol=1e-4)
+
+
+def test_one_negative_text_is_that_of_every_row_of_embeddings():
+    """Also where a call has one candidate of each, whose rows need not be repeated."""
+    given = {"prompt_embeds": torch.linspace(-1, 1, 2 * 16 * 16).view(2, 16, 16), "negative_prompt": "dark"}
+    _alike(tiny.sd15(), given | {"num_inference_steps": 2})

@@ -19,6 +19,7 @@ def test_videos_are_refused_before_anything_is_computed(name, scale):
         ValueError, match="makes videos, whose rows are frames; svdd steers images, and videos are not"
     ) as caught:
         svdd.steer(pipe, brightness, candidates=3)(**given)
+    assert "experimental" not in str(caught.value)  # which would not help
     assert "guidance_scale" not in str(caught.value)
 
 
@@ -26,10 +27,11 @@ def test_videos_are_refused_before_anything_is_computed(name, scale):
 @pytest.mark.parametrize("scale", [9.0, 1.0])
 def test_frames_are_said_with_a_decoder_too(scale):
     given = arguments("sd15", 1, 2) | {"num_frames": 2, "guidance_scale": scale}
+    own = {"decode": lambda x: x[:, :3].sigmoid(), "experimental": True}
     with pytest.raises(
         ValueError, match=r"steps 6 rows, but 1 images with 3 candidates .* rows are frames, and videos are not"
     ):
-        svdd.steer(tiny.text_to_video(), brightness, candidates=3, decode=lambda x: x[:, :3].sigmoid())(**given)
+        svdd.steer(tiny.text_to_video(), brightness, candidates=3, **own)(**given)
 
 
 class Doubled(diffusers.DDPMPipeline):
@@ -44,5 +46,5 @@ def test_guidance_is_advised_against_only_where_it_is_on(scale, advised):
     pipe = Doubled(**tiny.ddpm().components)
     pipe.set_progress_bar_config(disable=True)
     with pytest.raises(ValueError, match="steps 8 rows, but 2 images with 2 candidates each were asked for") as caught:
-        svdd.steer(pipe, brightness, candidates=2)(**arguments("ddpm"), **scale)
+        svdd.steer(pipe, brightness, candidates=2, experimental=True)(**arguments("ddpm"), **scale)
     assert ("guidance_scale=1" in str(caught.value)) is advised

@@ -1,5 +1,7 @@
 """Judged: what a steered pipeline returns is what the reward judged, or an error says what made the difference."""
 
+import copy
+
 import diffusers
 import pytest
 import torch
@@ -7,6 +9,7 @@ from PIL import Image
 
 import svdd
 from support import tiny_pipelines as tiny
+from support import tiny_variants as variants
 from support.pipeline_calls import arguments, brightness
 from svdd.domains.image.pipelines.families import image_decoder
 from svdd.domains.image.pipelines.judged import OtherImagesError, UncheckedWarning, WatermarkWarning
@@ -17,12 +20,13 @@ pytestmark = pytest.mark.slow
 
 
 def steered(pipe, name="sd15", prompts=2, **given):
-    return svdd.steer(pipe, brightness, candidates=2)(**arguments(name, prompts, 2), **given)
+    return svdd.steer(pipe, brightness, candidates=2, experimental=True)(**arguments(name, prompts, 2), **given)
 
 
 def refused(pipe, message, options=None, **given):
+    steer = svdd.steer(pipe, brightness, candidates=2, experimental=True, **options or {})
     with pytest.raises(OtherImagesError, match=message) as caught:
-        svdd.steer(pipe, brightness, candidates=2, **options or {})(**arguments("sd15", 2, 2), **given)
+        steer(**arguments("sd15", 2, 2), **given)
     assert "\n" not in str(caught.value)
     return caught.value.output
 
@@ -64,7 +68,11 @@ def larger(images):
         ("pil", dimmed, "returned another image than the one that was judged, number 0"),
         ("pt", one_pixel, "another image than the one that was judged, number 1 .*image_processor"),
         ("pt", larger, "2 images 32 pixels high and 32 wide, but judged were 2 images 16 .*resizes, crops or pastes"),
-        ("pt", lambda images: images[:1], "returned 1 images 16 pixels"),
+        (
+            "pt",
+            lambda images: images[:1],
+            "returned 1 images 16 pixels .*: the pipeline itself makes another number of images",
+        ),
         ("np", lambda images: images[::-1].copy(), "number 0"),
         ("pt", lambda images: images * torch.nan, "number 0"),
         ("latent", lambda latents: latents * 1.01, "returned other latents than those that were judged"),
@@ -214,13 +222,29 @@ def test_what_cannot_be_read_is_warned_of():
         steered(pipe)
 
 
+def hole(size):
+    mask = Image.new("L", size, 0)
+    mask.paste(255, (0, 0, size[0] // 2, size[1]))
+    return mask
+
+
 def test_the_known_part_that_inpainting_pastes_at_its_end_is_refused():
-    pipe = diffusers.AutoPipelineForInpainting.from_pipe(tiny.sd15())
-    pipe.set_progress_bar_config(disable=True)
-    picture, mask = Image.new("RGB", (16, 16), (200, 30, 30)), Image.new("L", (16, 16), 0)
-    mask.paste(255, (0, 0, 8, 16))
-    given = arguments("sd15", 1, 1) | {"image": picture, "mask_image": mask, "strength": 1.0}
+    pipe = variants.made("FluxInpaintPipeline", "flux")  # one of those that were not tested
+    given = arguments("flux", 1, 1) | {"image": Image.new("RGB", (16, 16), "red"), "mask_image": hole((16, 16))}
     with pytest.raises(
         ValueError, match="mask_image pastes the known part of the image in at its end"
     ):  # one step: only the image that is returned can tell
-        svdd.steer(pipe, brightness, candidates=2)(**given)
+        svdd.steer(pipe, brightness, candidates=2, experimental=True)(**given, strength=1.0)
+
+
+def test_a_decoder_that_does_not_paste_is_told_apart_from_one_that_decodes_otherwise():
+    name = "StableDiffusionInpaintPipeline"
+    pipe, picture = variants.pipeline(name), Image.new("RGB", (32, 32), "red")
+    given = variants.text(1, image=picture, mask_image=hole((32, 32)), padding_mask_crop=2)
+    own = image_decoder(pipe)
+    with pytest.raises(OtherImagesError, match="which decode= does not; leave one of them out"):
+        svdd.steer(pipe, brightness, candidates=2, decode=own)(**given)
+    other = copy.deepcopy(pipe.vae)
+    torch.nn.init.constant_(other.decoder.conv_out.bias, 2.0)
+    with pytest.raises(OtherImagesError, match="decode= is not the autoencoder that the pipeline decodes with"):
+        svdd.steer(pipe, brightness, candidates=2, decode=other)(**given)

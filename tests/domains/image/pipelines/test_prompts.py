@@ -57,7 +57,7 @@ def test_every_row_is_conditioned_on_the_prompt_it_is_judged_by(candidates, imag
 
     steered = svdd.steer(pipe, agrees, candidates=candidates, decode=decode)
     given = arguments("sd15", 3) | {"negative_prompt": NEGATIVE, "guidance_scale": scale}
-    output = steered(**given, num_images_per_prompt=images)
+    output = steered(**given, num_images_per_prompt=images, output_type="latent")  # which any decoder may judge
     judged = (3 + 1) * candidates * images
     assert [told.count(prompt) for prompt in PROMPTS] == [judged] * 3
     assert svdd.domains.image.prompts.prompts_of(output.result.samples) == [p for p in PROMPTS for _ in range(images)]
@@ -126,3 +126,22 @@ def test_a_reward_of_plain_images_gets_pictures():
 
     svdd.steer(tiny.sd15(), looking, candidates=2)(**arguments("sd15", 1, 2))
     assert kinds == {("Image", (16, 16))}
+
+
+def test_a_second_parameter_of_any_name_is_for_the_prompts_as_the_docs_say():
+    def long(images, captions):
+        return [len(caption) for caption in captions]
+
+    output = svdd.steer(tiny.sd15(), long, candidates=2, scores={"again": long})(**arguments("sd15", 2, 2))
+    assert output.rewards.tolist() == output.result.scores["again"].tolist() == [len(one) for one in PROMPTS[:2]]
+
+
+def test_what_a_reward_needs_beside_images_and_prompts_is_said_with_how_to_wrap_it():
+    def trainers(images, prompts, metadata):
+        return [0.0] * len(images)
+
+    for given in ({"reward": trainers}, {"reward": brightness, "scores": {"theirs": trainers}}):
+        with pytest.raises(
+            TypeError, match=r"trainers\(.*\) needs metadata, .* wrap it, as in lambda images, prompts: tr"
+        ):
+            svdd.steer(tiny.sd15(), **given)

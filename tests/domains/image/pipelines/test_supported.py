@@ -88,3 +88,11 @@ def test_blocks_that_were_not_tested_are_refused_by_their_name():
         steered_blocks(mine(), brightness)
     assert "denoise" in steered_blocks(mine(), brightness, experimental=True).sub_blocks
     assert all(hasattr(diffusers, name) for name in BLOCKS)
+
+
+@pytest.mark.parametrize("kind", ["StableDiffusion", "StableDiffusionXL"])
+def test_inpainting_by_a_network_that_is_not_given_the_mask_is_refused_before_anything_is_computed(kind):
+    pipe = variants.made(f"{kind}InpaintPipeline", {"StableDiffusion": "sd15"}.get(kind, "sdxl"))
+    pipe.text_encoder.register_forward_pre_hook(lambda *given: pytest.fail("something was computed"))
+    with pytest.raises(ValueError, match=rf"this {kind}InpaintPipeline is not given the mask, .* has 9 channels"):
+        svdd.steer(pipe, brightness, candidates=2)(**variants.inpainting(1))

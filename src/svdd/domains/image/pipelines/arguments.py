@@ -67,8 +67,8 @@ class Arguments:
         entries = replace(entries, prompts=count)
         for name, value in given.items():
             entries.check(name, value)
-        if "strength" in signature.parameters and given.get("padding_mask_crop") is None:
-            given = {name: _one_each(name, value, count) for name, value in given.items()}
+        if _draws(entries) and given.get("padding_mask_crop") is None:
+            given = {name: _one_each(name, value, entries) for name, value in given.items()}
         texts = _told(named["prompts"], count) if named.get("prompts") is not None else texts
         if texts is not None and len(texts) != count:
             raise ValueError(f"every prompt of the pipeline has one text, got {len(texts)} prompts for {count}")
@@ -126,7 +126,7 @@ class Arguments:
 
     def _rows(self, name: str, value: Any, first: int, last: int, each: int) -> Any:
         """Of an argument with one entry per prompt, those of some prompts, each so many times."""
-        several = each > 1 or isinstance(self.given.get("prompt"), list)
+        several = each > 1 or self.prompts > 1 or isinstance(self.given.get("prompt"), list)
         if several and isinstance(value, str) and is_text(name):
             value = [value] * self.prompts
         if last - first == self.prompts and each == 1:
@@ -183,18 +183,29 @@ def _multiplies(given: dict[str, Any], entries: Entries) -> str | None:
     pictures = [name for name, value in given.items() if is_picture(name) and entries.of_prompts(name, value)]
     embedded = any(is_rows(name) and value is not None for name, value in given.items())
     masked = "prompt_attention_mask" in entries.parameters and not entries.listed  # which some repeat in another order
-    repeated = embedded or masked or (pictures and (entries.prompts > 1 or "strength" in entries.parameters))
+    repeated = embedded or masked or (pictures and (entries.prompts > 1 or _draws(entries)))
     own = next((name for name in (_IMAGES, "batch_size") if name in entries.parameters), None)
     return None if own == _IMAGES and repeated else own
 
 
-def _one_each(name: str, value: Any, prompts: int) -> Any:
-    """The one image that all prompts start from, for each of them; anything else as it is."""
-    if not is_picture(name):
+def _draws(entries: Entries) -> bool:
+    """Whether a pipeline draws noise for its pictures, so that every row needs its own, from its own stream."""
+    return any(name in entries.parameters for name in ("strength", "noise_level"))
+
+
+def _one_each(name: str, value: Any, entries: Entries) -> Any:
+    """The one picture of all prompts, for each of them; anything else as it is."""
+    if value is None or not is_picture(name) or entries.per_network(name, value):
         return value
-    if isinstance(value, Tensor) and value.ndim == 4 and len(value) == 1:
-        return value.expand(prompts, -1, -1, -1)
-    return [value] * prompts if hasattr(value, "getbands") else value  # of PIL
+    several, count = pictures_in(name, value), entries.prompts
+    if isinstance(value, list):
+        return value * count if several == 1 and entries.listed else value
+    if hasattr(value, "getbands"):  # of PIL
+        return [value] * count
+    if isinstance(value, Tensor | np.ndarray) and several in (None, 1):
+        single = value[None] if several is None else value
+        return single[[0] * count]
+    return value
 
 
 def _generator(seed: int, chain: int, slot: int) -> torch.Generator:

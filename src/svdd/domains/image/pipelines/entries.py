@@ -17,7 +17,7 @@ _TEXT = re.compile(r"(negative_|source_|content_|task_)?prompt(_\d)?")
 _ROWS = re.compile(r"(negative_)?(pooled_)?(prompt|image)_(embeds|embeddings|attention_mask)(_(?!scale)\w+)?")
 _OF_IMAGES = re.compile(r"(negative_)?image_(embeds|embeddings)")
 _LABELS = "class_labels"
-_MAPS = "depth_map"  # pictures without channels
+_MAPS = re.compile(r"depth_map|(\w+_)?mask(_image)?")  # pictures that need no channels
 _PICTURE = re.compile(r"(\w+_)?(image|mask)(_latents|_latent)?|depth_map|hint")
 _NO_PICTURE = re.compile(r"(negative_)?ip_adapter_\w+|\w*attention_mask|\w*embeds_mask|gligen_\w+")  # not of prompts
 
@@ -39,7 +39,8 @@ def is_rows(name: str) -> bool:
 
 def pictures_in(name: str, value: Any) -> int | None:
     """How many pictures an argument holds; None for a single one that is not in a list or a batch."""
-    batch = getattr(value, "ndim", 0) >= (3 if name == _MAPS else 4)
+    one_more = getattr(value, "ndim", 0) == 3 and not (isinstance(value, np.ndarray) and value.shape[2] == 1)
+    batch = getattr(value, "ndim", 0) >= 4 or (one_more and bool(_MAPS.fullmatch(name)))
     return len(value) if batch or isinstance(value, list | tuple) else None
 
 

@@ -18,7 +18,7 @@ def check_frames(pipe: Any, decode: Any) -> None:
     Raises:
         ValueError: for one whose call has a number of frames.
     """
-    if decode is None and _of_videos(pipe):
+    if decode is None and callable(pipe) and _of_videos(pipe):
         raise ValueError(
             f"{type(pipe).__name__} makes videos, whose rows are frames; svdd steers images, and videos are not steered"
         )

@@ -16,6 +16,7 @@ from torch import Tensor
 from svdd.chain.defaults import as_tensor
 from svdd.domains.image.pipelines.callbacks import same
 from svdd.domains.image.pipelines.outputs import blanked, returned_images
+from svdd.domains.image.pipelines.supported import sees_mask
 from svdd.domains.image.pixels import Images, to_pil
 
 _BYTE = 0.5 / 255  # how far an image is from its own bytes
@@ -93,7 +94,12 @@ class Judged:
             return None
         images, bytes_ = read
         if images.shape != self.images.shape:
-            return f"{_sized(images)}, but judged were {_sized(self.images)}: {self._cause('resizes, crops or pastes images')}"
+            what = (
+                "resizes, crops or pastes images"
+                if len(images) == len(self.images)
+                else "makes another number of images"
+            )
+            return f"{_sized(images)}, but judged were {_sized(self.images)}: {self._cause(what)}"
         images = images.to(self.images.device)
         differs = self._difference(images, self.images, bytes_)
         # a checker's images are warned of by its flags; some checkers blank more than they flag
@@ -136,9 +142,13 @@ class Judged:
 
     def _cause(self, otherwise: str) -> str:
         """What can have made the difference, and the remedy."""
-        if self.given.get("padding_mask_crop") is not None:
-            return "padding_mask_crop pastes them into the original; leave it out"
-        if self.given.get("mask_image") is not None and self.decode is None:
+        if (
+            self.given.get("padding_mask_crop") is not None
+            and callable(self.decode)
+            and not hasattr(self.decode, "decode")
+        ):
+            return "padding_mask_crop pastes them into the original, which decode= does not; leave one of them out"
+        if self.given.get("mask_image") is not None and self.decode is None and not sees_mask(self.pipe):
             return "mask_image pastes the known part of the image in at its end; leave it out"
         if hasattr(self.decode, "decode"):
             return (

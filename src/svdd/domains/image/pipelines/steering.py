@@ -24,7 +24,7 @@ from svdd.domains.image.pipelines.outputs import joined_outputs, with_result
 from svdd.domains.image.pipelines.pipeline_process import PipelineProcess
 from svdd.domains.image.pipelines.running import PipelineFailed, Running, greenlet_module, lock_of
 from svdd.domains.image.pipelines.sizes import STEPS, Sizes, check_numbers, most_of, slots_of
-from svdd.domains.image.pipelines.supported import check_supported
+from svdd.domains.image.pipelines.supported import check_mask, check_supported
 from svdd.domains.image.pipelines.together import Together
 from svdd.domains.image.prompts import encode_prompts
 from svdd.method.learned_values import Learned, Predictor
@@ -32,7 +32,7 @@ from svdd.method.loop import Count
 from svdd.method.table import make_method
 from svdd.method.values import Value
 from svdd.method.values_by_name import read_value
-from svdd.registry import as_reward, find_reward
+from svdd.registry import find_reward
 from svdd.scoring.reward import Reward
 
 Decoder: TypeAlias = Any
@@ -121,11 +121,14 @@ def steer(
     if candidates is not None or "candidates" in make_method(method, {}).options:
         options["candidates"] = _CANDIDATES if candidates is None else candidates
     make_method(method, options)
+    check_frames(pipe, decode)
     listed = check_supported(pipe, experimental)
     check_scheduler(pipe, eta)
     greenlet_module()
-    guide = find_reward(reward, reward_options)
-    scores = {name: image_reward(as_reward(score)) for name, score in (run.get("scores") or {}).items()}
+    guide = find_reward(reward, reward_options, alone=False)
+    scores = {
+        name: image_reward(find_reward(score, alone=False)()) for name, score in (run.get("scores") or {}).items()
+    }
     bounds = dict(chunks or {})
     sizes = Sizes(batch, bounds.pop("network", None))
     run |= {"value": _of_latents(value), "chunks": bounds, "seed": seed, "scores": scores}
@@ -179,8 +182,9 @@ class Steered:
         eta = self.eta if eta is None else eta
         check_scheduler(self.pipe, eta)
         check_caches(self.pipe)
-        check_frames(self.pipe, self.decoders[0])
         arguments = Arguments.of(self.pipe, args, named, self.listed)
+        if self.listed:
+            check_mask(self.pipe, arguments.given)
         self._check(arguments, eta)
         call = _Call(self, arguments, self._own_options(arguments), eta)
         return with_result(*call.run())

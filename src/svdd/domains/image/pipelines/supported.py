@@ -4,6 +4,7 @@ A class stands here because a test steers it, with two prompts or pictures, and 
 that it returns, and that a prompt's image does not depend on the prompts beside it (`tests/.../test_supported.py`).
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 
@@ -103,6 +104,28 @@ def check_supported(pipe: Any, experimental: bool = False) -> bool:
     raise ValueError(
         f"{name} {what}; {_PAGE}. To try it all the same, give steer experimental=True and look at its images"
     )
+
+
+def sees_mask(pipe: Any) -> bool:
+    """Whether an inpainting pipeline's network is given the mask and the picture: it reads more channels than it writes."""
+    network = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
+    config = getattr(network, "config", None)
+    reads, writes = (getattr(config, name, None) or 0 for name in ("in_channels", "out_channels"))
+    return bool(reads > (writes or reads))
+
+
+def check_mask(pipe: Any, given: Mapping[str, Any]) -> None:
+    """Refuses to inpaint by a network that is not given the mask, before anything is computed.
+
+    Raises:
+        ValueError: with the networks that are.
+    """
+    if given.get("mask_image") is not None and not sees_mask(pipe):
+        raise ValueError(
+            f"the network of this {type(pipe).__name__} is not given the mask, so the pipeline pastes the known part into the "
+            "latents at every step, which steering chooses; load a model whose network has 9 channels, such as "
+            "stable-diffusion-v1-5/stable-diffusion-inpainting or diffusers/stable-diffusion-xl-1.0-inpainting-0.1"
+        )
 
 
 def check_blocks(blocks: Any, experimental: bool = False) -> None:
