@@ -95,7 +95,7 @@ def test_rewards_of_every_kind_run(tmp_path, monkeypatch, capsys):
     names = {"__name__": "__main__"}
     code = "".join(blocks(ROOT / "docs" / "rewards.md", "python"))
     code = code.replace("steps=32", "steps=4").replace("cmd:python", f"cmd:{sys.executable}")
-    with pytest.warns(RewardFailureWarning, match="its process ended with status 1"):
+    with pytest.warns(RewardFailureWarning, match=r"ended the program \(exit status 1\)"):
         exec(compile(code, "rewards.md", "exec"), names)
     scores, outcomes, plan = capsys.readouterr().out.splitlines()
     assert scores == "[1.0, 4.0]"

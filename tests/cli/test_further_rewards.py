@@ -64,7 +64,7 @@ def test_columns_have_different_titles():
 
 def test_scores_run_where_the_reward_does():
     """A user's own in worker processes if there are any, what came with the package here."""
-    own, bundled = read_scores(["own=collections:Counter", "gc-content"])
+    own, bundled = read_scores(["own=statistics:mode", "gc-content"])
     assert isinstance(score_reward(own, job(workers=2, reward_timeout=3).placed()), Workers)
     assert not isinstance(score_reward(own, job().placed()), Workers)
     assert not isinstance(score_reward(bundled, job(workers=2).placed()), Workers)

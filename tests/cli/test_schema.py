@@ -70,8 +70,8 @@ def test_replacing_all_is_none_for_the_method():
         ({"seed": -1}, "seed should be greater than or equal to 0, got -1"),
         ({"temperature": -0.5}, "temperature should be greater than or equal to 0"),
         ({"temperature": float("nan")}, "temperature should be"),
-        ({"chunks": {"network": 0}}, "chunks should be greater than 0, got 0"),
-        ({"model": None}, "model should be a valid string"),
+        ({"chunks": {"network": 0}}, "chunks.network should be greater than 0, got 0"),
+        ({"model": None}, "model has no value"),
         ({"window": [1.0]}, "window"),
     ],
 )

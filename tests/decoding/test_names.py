@@ -133,7 +133,7 @@ def test_options_beside_an_object_are_refused():
 def test_what_is_neither_a_name_nor_an_object_is_told():
     with pytest.raises(ValueError, match="a model is a name"):
         registry.as_process(3)
-    with pytest.raises(ValueError, match="a reward is a name"):
+    with pytest.raises(ValueError, match=r"a reward is a function of designs .* 3 cannot be called"):
         registry.as_reward(3)
 
 

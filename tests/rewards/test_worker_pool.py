@@ -59,7 +59,7 @@ def pool():
     ("guilty", "kind", "why"),
     [
         ("hang", "timeout", "0.8 s"),
-        ("exit", "error", "its process ended with status 3"),
+        ("exit", "error", f"the reward {BY_NAME}fragile ended the program (exit status 3)"),
         ("segfault", "error", "its process was killed by SIGSEGV"),
         ("greedy", "error", "MemoryError"),
         ("raise", "error", "KeyError: 'raise'"),
@@ -78,7 +78,7 @@ def test_only_the_guilty_design_is_charged(pool, guilty, kind, why):
 def test_two_guilty_designs_in_one_batch(pool):
     answers = pool.submit(["exit", "x", "segfault", "xx"]).result()
     assert [one.why if isinstance(one, Failure) else one for one in answers] == [
-        "its process ended with status 3", 1, "its process was killed by SIGSEGV", 2,
+        f"the reward {BY_NAME}fragile ended the program (exit status 3)", 1, "its process was killed by SIGSEGV", 2,
     ]  # fmt: skip
 
 
@@ -202,6 +202,9 @@ def test_what_cannot_be_sent_or_loaded_is_one_sentence(tmp_path, others):
     ):
         reward(["x"])
     file.write_text(UNLOADABLE.format("os._exit(5)"))
+    with workers(f"{file}:f", 1) as reward, pytest.raises(RewardError, match=r"ended the program \(exit status 5\)"):
+        reward(["x"])
+    file.write_text(UNLOADABLE.format("os.kill(os.getpid(), 9)"))
     with workers(f"{file}:f", 1) as reward, pytest.raises(RewardError, match="die before they can start"):
         reward(["x"])
     with workers(BY_NAME + "short", 1) as reward, pytest.raises(RewardError, match="must return 2 numbers"):

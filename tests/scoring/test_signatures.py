@@ -85,7 +85,7 @@ def test_what_is_no_reward_is_refused_at_every_door(name, place, tmp_path, monke
         "reward": lambda: svdd.decode(masked(decode=words), given, samples=2),
         "score": lambda: svdd.decode(masked(decode=words), Model(), samples=2, scores={"s": given}),
         "workers": lambda: svdd.workers(given),
-        "file": lambda: svdd.load_reward("of_this_test_for_signatures:given"),
+        "file": lambda: svdd.decode(masked(decode=words), "of_this_test_for_signatures:given", samples=2),
     }
     module = type(math)("of_this_test_for_signatures")
     module.given = given

@@ -80,7 +80,7 @@ def answers_apart(command: str) -> Iterator[None]:
         stream = sys.stdout
         if _number(stream) == 1:  # else it is somebody's object, such as that of a test
             stream.flush()
-            stream = kept.enter_context(_moved(stream))
+            stream = kept.enter_context(_renumbered(stream))
         before, sys.stdout = sys.stdout, kept.enter_context(_beside())
         kept.callback(setattr, sys, "stdout", before)
         _current.append(_Answers(stream, command in WORKING))
@@ -89,7 +89,7 @@ def answers_apart(command: str) -> Iterator[None]:
 
 
 @contextmanager
-def _moved(stream: Any) -> Iterator[Any]:
+def _renumbered(stream: Any) -> Iterator[Any]:
     """Standard output under another number; what is written under its own goes to standard error."""
     ours = os.dup(1)
     os.dup2(2, 1)

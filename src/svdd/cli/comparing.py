@@ -29,9 +29,8 @@ def compare(request: Request, *, force: bool, quiet: bool, json: bool) -> None:
         FileExistsError: if the folder, or that of a run, holds something else.
         RunStopped: after Ctrl-C.
     """
-    match = MATCHES[request.match]
     with claimed(request.out):
-        plan = make_plan(request, force)
+        plan, match = make_plan(request, force), MATCHES[request.match]
         if not json:
             show(plan.table, json=False, title=f"{request.seeds} runs of each, {match.title}")
             answer(f"sizes: {match.rule}")

@@ -41,6 +41,7 @@ from svdd.scoring.policy import Policy
 from svdd.scoring.reward import Key, Reward, close, name_of
 from svdd.scoring.run_scoring import RunScoring
 from svdd.scoring.score_file import ScoreCache
+from svdd.scoring.signatures import adapted
 from svdd.scoring.stored_scores import Journal
 
 
@@ -114,8 +115,8 @@ class Decoding:
             self.plan = plan(limit, self.method, options, process, rehearsed(value, options), samples)
             options = self.plan.options
         self._ours = [one for one, ours in zip((reward, *further.values()), by_name, strict=True) if ours]
-        title, reward = name_of(reward), process.adapt(reward)
-        self.usage, self.scores = Usage(), {name: process.adapt(score) for name, score in further.items()}
+        title, reward = name_of(reward), adapted(process, reward)
+        self.usage, self.scores = Usage(), {name: adapted(process, score) for name, score in further.items()}
         check_columns(reward, self.scores, () if process.kind is None else process.kind.further)
         options = self.method.defaults() | options
         temperature = float(options.get("temperature", 0.0))

@@ -34,6 +34,7 @@ from svdd.networks.training import isolated_randomness
 from svdd.registry import find_process, find_reward, resolve
 from svdd.scoring.reward import Reward, name_of
 from svdd.scoring.run_scoring import RunScoring
+from svdd.scoring.signatures import adapted
 
 PROGRESS = "svdd.report.progress:shown"
 _CARRIERS = 30  # fewer roll-outs than this carry no expectation
@@ -97,7 +98,7 @@ def fit_value(
     given, usage = make_settings(settings), Usage()
     model, guide = find_process(process, model_options), find_reward(reward, reward_options)
     process, reward, started = model(), guide(), time.perf_counter()
-    reward = process.adapt(reward)
+    reward = adapted(process, reward)
     with resolve(PROGRESS)(given.progress, keep=True) as tell:
         return _fit(process, reward, given, usage, started, tell)
 

@@ -16,6 +16,7 @@ from svdd.method.learned_values import Learned
 from svdd.networks.weight_files import load_network, save_network
 from svdd.registry import find_process, find_reward
 from svdd.scoring.reward import Reward
+from svdd.scoring.signatures import adapted
 from svdd.user_files import whole
 
 WEIGHTS, FINGERPRINT = "value.safetensors", "fingerprint.safetensors"
@@ -116,7 +117,7 @@ def load_value(
     folder = Path(whole(folder))
     fingerprint = load_fingerprint(folder / FINGERPRINT, folder / WEIGHTS)
     process = model()
-    reward = process.adapt(guide())
+    reward = adapted(process, guide())
     card, network = read_card(folder), load_network(folder / WEIGHTS)
     if not force:
         fingerprint.check(process, reward)

@@ -123,21 +123,20 @@ def as_process(given: Any, options: Mapping[str, Any] | None = None) -> "Process
     return find_process(given, options)()
 
 
-def find_reward(given: Any, options: Mapping[str, Any] | None = None, alone: bool = True) -> Callable[[], Reward]:
+def find_reward(given: Any, options: Mapping[str, Any] | None = None) -> Callable[[], Reward]:
     """What makes a reward: its name and options are checked now, and nothing is loaded before it is called.
 
     Args:
         given: a name, as `load_reward` takes it, or the reward itself.
         options: beside a name.
-        alone: whether a function is one of designs alone; a domain that fills in more looks at its parameters itself.
 
     Raises:
         ValueError: for an unknown name or option, for options beside a reward, and for something that cannot be called.
     """
     if isinstance(given, str):
-        return _reward_maker(given, dict(options or {}), alone)
+        return _reward_maker(given, dict(options or {}))
     check(not options, f"reward_options are for a reward given by name, but this is a {type(given).__name__}")
-    check_callable(given, alone)
+    check_callable(given, alone=False)
     return lambda: given
 
 
@@ -193,7 +192,7 @@ def load_reward(name: str, **options: Any) -> Reward:
     return _reward_maker(name, options)()
 
 
-def _reward_maker(name: str, options: dict[str, Any], alone: bool = True) -> Callable[[], Reward]:
+def _reward_maker(name: str, options: dict[str, Any]) -> Callable[[], Reward]:
     scheme, colon, _ = name.partition(":")
     if colon and scheme in REWARD_SCHEMES:
         found = locate("reward", scheme, REWARD_SCHEMES)
@@ -205,7 +204,7 @@ def _reward_maker(name: str, options: dict[str, Any], alone: bool = True) -> Cal
         return partial(_bundled_reward, _maker(found, name, options), name, options)
     if options:
         raise ValueError(f"{name} is the reward itself and takes no options, got {', '.join(options)}")
-    check_callable(found, alone)
+    check_callable(found, alone=False)
     return lambda: _with_origin(found, name)
 
 

@@ -25,6 +25,7 @@ from svdd.scoring.identity import origin_of
 from svdd.scoring.policy import IN_WORKERS, Policy
 from svdd.scoring.reward import Failure, Reward, RewardError, traits_of
 from svdd.scoring.scorer import Scorer
+from svdd.scoring.signatures import check_callable
 from svdd.user_files import pickled
 
 
@@ -95,6 +96,7 @@ class Workers:
         self.reward, self.workers, self.batch, self.policy, self.options = reward, workers, batch, policy, options
         self.timeout, self.memory_mb, self.at_once = float(timeout), memory_mb, batch * workers
         loaded = as_reward(reward, options if isinstance(reward, str) else None)
+        check_callable(loaded)
         self.groupwise = traits_of(loaded).groupwise
         by_name = isinstance(reward, str) and reward in REWARDS
         self.stands_for = origin_of(loaded) if by_name else loaded  # a bundled reward may be large

@@ -21,6 +21,7 @@ from svdd.runs.matching import asked
 from svdd.scoring.policy import Policy
 from svdd.scoring.reward import Reward, close, traits_of
 from svdd.scoring.scorer import Scorer
+from svdd.scoring.signatures import adapted
 
 DESIGNS = 4
 _ROUNDING = 1e-5
@@ -57,9 +58,9 @@ def _nothing(designs: Any) -> list[float]:
 
 
 def _findings(job: Job, process: Process, reward: Reward, designs: Any) -> Iterator[Finding]:
-    adapted = process.adapt(reward)
-    first, warming = _timed(adapted, designs)
-    again, seconds = _timed(adapted, designs)
+    taken = adapted(process, reward)
+    first, warming = _timed(taken, designs)
+    again, seconds = _timed(taken, designs)
     yield _said(
         "answers", True, f"{', '.join(number(one) for one in first.tolist())} for {DESIGNS} designs of {job.model}"
     )
@@ -68,13 +69,13 @@ def _findings(job: Job, process: Process, reward: Reward, designs: Any) -> Itera
     )
     if not same["ok"]:
         yield _said("order-free", False, "not known, since its numbers differ whatever the order")
-    elif traits_of(adapted).groupwise:
+    elif traits_of(taken).groupwise:
         yield _said("order-free", True, "not looked at: it is marked as a reward of whole batches")
     else:
         back = list(reversed(range(DESIGNS)))
-        turned = _timed(adapted, picked(designs, back))[0][back]
+        turned = _timed(taken, picked(designs, back))[0][back]
         yield _compared("in order", first, turned, "in the opposite order each design has {}", "depend on the order")
-        alone = [float(_timed(adapted, picked(designs, [row]))[0][0]) for row in range(DESIGNS)]
+        alone = [float(_timed(taken, picked(designs, [row]))[0][0]) for row in range(DESIGNS)]
         said = "depend on the designs beside them; mark it with svdd.groupwise if that is meant"
         yield _compared("order-free", first, first.new_tensor(alone), "alone each design has {}", said)
     if same["ok"]:

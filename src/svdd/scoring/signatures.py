@@ -24,6 +24,21 @@ def check_callable(reward: Any, alone: bool = True) -> None:
         raise ValueError(f"a reward is a function of designs with one number for each, but {_shown(reward)} {wrong}")
 
 
+def adapted(process: Any, reward: Any) -> Callable[[Any], Any]:
+    """A reward as one of a process's designs; one that needs no change is a function of designs alone.
+
+    Args:
+        process: whose designs are judged.
+        reward: any.
+
+    Raises:
+        ValueError: for a function that needs more than the process's designs bring.
+    """
+    made: Callable[[Any], Any] = process.adapt(reward)
+    check_callable(reward, alone=made is reward)
+    return made
+
+
 def _wrong_parameters(reward: Any) -> str:
     try:
         parameters = inspect.signature(reward).parameters.values()
@@ -45,7 +60,7 @@ def _either(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
     def of_what_is_called(reward: Any) -> bool:
         inner = reward.func if isinstance(reward, partial) else reward
-        return test(inner) or (not inspect.isroutine(inner) and test(type(inner).__dict__.get("__call__")))
+        return test(inner) or (not inspect.isroutine(inner) and test(vars(type(inner)).get("__call__")))
 
     return of_what_is_called
 

@@ -207,3 +207,18 @@ def test_a_further_score_of_a_steered_pipeline_goes_by_name_as_the_reward_does()
 
 def prompts_and_red(prompts, images):
     return [image.getpixel((0, 0))[0] + len(prompt) for image, prompt in zip(images, prompts, strict=True)]
+
+
+def test_a_second_parameter_of_any_name_gets_the_prompts_of_a_run():
+    import svdd
+
+    seen = []
+
+    def reward(images, captions):
+        seen.extend(captions)
+        return [float(len(caption)) for caption in captions]
+
+    process = svdd.load("image-small", steps=2, prompt=["a frog", "a horse"])
+    result = svdd.decode(process, reward, method="pretrained", samples=2)
+    assert set(seen) == {"a frog", "a horse"}
+    assert sorted(result.rewards.tolist()) == [6.0, 7.0]

@@ -125,10 +125,8 @@ def steer(
     listed = check_supported(pipe, experimental)
     check_scheduler(pipe, eta)
     greenlet_module()
-    guide = find_reward(reward, reward_options, alone=False)
-    scores = {
-        name: image_reward(find_reward(score, alone=False)()) for name, score in (run.get("scores") or {}).items()
-    }
+    guide = find_reward(reward, reward_options)
+    scores = {name: image_reward(find_reward(score)()) for name, score in (run.get("scores") or {}).items()}
     bounds = dict(chunks or {})
     sizes = Sizes(batch, bounds.pop("network", None))
     run |= {"value": _of_latents(value), "chunks": bounds, "seed": seed, "scores": scores}
