@@ -228,6 +228,19 @@ def test_processes_that_a_reward_starts_find_its_file(tmp_path, method, where):
     close(reward)
 
 
+@pytest.mark.slow
+def test_processes_find_the_file_after_the_path_of_modules_was_put_back(tmp_path, monkeypatch):
+    (tmp_path / "neighbour_of_pool.py").write_text("K = 2.0")
+    (tmp_path / "first.py").write_text("def score(designs):\n    return [0.0] * len(designs)\n")
+    path = tmp_path / "own_pool.py"
+    path.write_text(POOL.replace("METHOD", "'spawn'"))
+    load_reward(f"{tmp_path / 'first.py'}:score")
+    monkeypatch.setattr(sys, "path", [one for one in sys.path if "svdd-modules-" not in one])
+    reward = load_reward(f"{path}:score")
+    assert list(reward(["GG", "A"])) == [4.0, 0.0]
+    close(reward)
+
+
 def test_paths_are_read_as_a_shell_reads_them(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home of mine"))
     monkeypatch.chdir(tmp_path)

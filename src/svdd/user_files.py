@@ -174,7 +174,10 @@ def _of_other_folders(folder: Path) -> dict[str, ModuleType]:
 
 def _let_others_find(name: str, file: Path) -> None:
     """Lets processes that are started from this one import the module: they are given `sys.path`."""
-    stub = _stubs() / f"{name}.py"
+    folder = _stubs()
+    if str(folder) not in sys.path:  # which code of users, and what puts it back after them, may have changed since
+        sys.path.append(str(folder))
+    stub = folder / f"{name}.py"
     if not stub.exists():  # in a process that was started from another one
         stub.write_text(_STUB.format(str(file)), encoding="utf-8")
 

@@ -126,7 +126,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_computed(tmp
 
 @pytest.mark.slow
 def test_of_two_runs_at_once_one_goes_on(tmp_path, job):
-    slow = "import time\ndef total(x):\n    time.sleep(0.3)\n    return x[:, 0]\n"
+    slow = "import time\ndef total(x):\n    time.sleep(1.0)\n    return x[:, 0]\n"
     (tmp_path / "sums.py").write_text(slow)
     words = [sys.executable, "-m", "svdd", "run", "--model=toy-gaussian", "--steps=6", f"--reward={job.reward}"]
     words += ["--samples=2", "--quiet", f"--out={job.out}"]
