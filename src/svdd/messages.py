@@ -43,6 +43,11 @@ def check_known(kind: str, name: Any, known: Iterable[str]) -> None:
         raise ValueError(unknown(kind, name, known))
 
 
+def odd_letter(text: str) -> str | None:
+    """The first letter that is not printable ASCII, None if there is none."""
+    return next((letter for letter in text if not (letter.isascii() and letter.isprintable())), None)
+
+
 def letter_name(letter: str) -> str:
     """A letter, and what it is called: many look like others, or like nothing."""
     return f"{letter!r} (U+{ord(letter):04X} {unicodedata.name(letter, 'without a name')})"

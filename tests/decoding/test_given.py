@@ -46,3 +46,13 @@ def test_an_error_says_which_reward_raised_it():
     with pytest.raises(KeyError) as raised:
         svdd.decode(masked(decode=words), broken, samples=2)
     assert raised.value.__notes__ == ["raised by the reward broken"]
+
+
+def test_a_number_of_samples_may_be_of_numpy():
+    """In a process of its own, as the types that are declared are not looked at there."""
+    code = (
+        "import svdd, numpy; made = svdd.decode('toy-masked', lambda x: x.sum(-1), samples=numpy.int64(3), candidates=2)\n"
+        "print(len(made), type(made.settings['samples']).__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["3", "int"]

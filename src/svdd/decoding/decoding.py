@@ -100,6 +100,7 @@ class Decoding:
         **options: Any,
     ) -> None:
         check_given(process, method, options, samples, scores, budget)
+        samples = int(samples)  # which may be NumPy's
         self.samples, self.plan, limit = samples, None, None
         named = make_method(method, options)
         self.method = named if returns is None else replace(named, returns=returns)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from svdd.messages import check, letter_name, needs
+from svdd.messages import check, letter_name, needs, odd_letter
 from svdd.user_texts import lines_of_file
 
 _BLANKS = " \t\f\v\xa0"
@@ -57,7 +57,7 @@ def _check_begins(line: str, number: int, path: Path) -> None:
 def _plain(sequence: str, name: str, path: Path) -> str:
     """A sequence without the blanks within it, which some programs write after every ten letters."""
     letters = "".join(sequence.split())
-    odd = next((letter for letter in letters if not (letter.isascii() and letter.isprintable())), None)
+    odd = odd_letter(letters)
     if odd is not None:
         raise ValueError(
             f"the record {name!r} of {path} has {letter_name(odd)} at position {letters.index(odd) + 1}; "

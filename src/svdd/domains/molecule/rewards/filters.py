@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from svdd.domains.molecule.chemistry import catalogues, chem, fingerprinter, rules_of
 from svdd.domains.molecule.lists import is_molecule_file, read_molecules
 from svdd.domains.molecule.rewards.molecule_reward import MoleculeReward, read
-from svdd.messages import check, check_known, letter_name
+from svdd.messages import check, check_known, letter_name, odd_letter
 from svdd.registry import PathWhere, origin
 from svdd.scoring.identity import Origin
 from svdd.scoring.reward import Invalid
@@ -125,7 +125,7 @@ def similarity(
 
 
 def _odd_letter(text: str) -> str:
-    odd = next((letter for letter in text if not (letter.isascii() and letter.isprintable())), None)
+    odd = odd_letter(text)
     return "" if odd is None else f"; it has {letter_name(odd)}"
 
 
@@ -145,7 +145,7 @@ def _pattern(smarts: str) -> Any:
     from rdkit import rdBase
 
     with rdBase.BlockLogs():
-        pattern = chemistry.MolFromSmarts(smarts) if smarts.isascii() and smarts.isprintable() else None
+        pattern = chemistry.MolFromSmarts(smarts) if odd_letter(smarts) is None else None
     check(pattern is not None, f"{smarts!r} is no SMARTS{_odd_letter(smarts)}")
     return pattern
 
