@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svdd.chain import tree
+from svdd.chain.equal_rows import equal_rows
 from svdd.chain.distributions import Categorical, Normal, Product
 
 
@@ -37,7 +38,7 @@ def filled(shape, values):
 @pytest.mark.slow
 @settings(max_examples=50, deadline=None, derandomize=True, database=None)
 @given(structure, st.lists(st.integers(0, 3), min_size=1, max_size=6), st.integers(1, 3))
-def test_repeat_take_concatenate_and_distinct_rows_go_round(shape, values, m):
+def test_repeat_take_concatenate_and_equal_rows_go_round(shape, values, m):
     original = filled(shape, values)
     n = len(values)
     repeated = tree.repeat(original, m)
@@ -47,10 +48,11 @@ def test_repeat_take_concatenate_and_distinct_rows_go_round(shape, values, m):
         [tree.take(original, torch.arange(0, n // 2)), tree.take(original, torch.arange(n // 2, n))]
     )
     assert equal(halves, original)
-    first, group = tree.distinct_rows(original)
-    assert equal(tree.take(original, first[group]), original)
-    assert len(first) == len({tuple(leaf[i].item() for leaf in tree.leaves(original)) for i in range(n)})
-    assert first.tolist() == sorted(first.tolist())
+    alike = equal_rows(original)
+    assert equal(alike.spread(alike.distinct(original)), original)
+    assert len(alike) == len({tuple(leaf[i].item() for leaf in tree.leaves(original)) for i in range(n)})
+    assert alike.first == sorted(alike.first)
+    assert alike.repeats == n - len(alike)
 
 
 def test_siblings_are_adjacent():
@@ -107,7 +109,7 @@ def test_rows_refuses_leaves_that_disagree(bad):
 def test_rows_that_differ_in_one_bit_are_different():
     x = torch.zeros(4, 50)
     x[1, 49], x[2, 0], x[3, 0] = 1e-45, -0.0, 1e-45
-    assert len(tree.distinct_rows(x)[0]) == 4
+    assert len(equal_rows(x)) == 4
     assert tree.row_hash(x).unique().numel() == 4
 
 
@@ -122,14 +124,6 @@ def test_the_place_of_a_value_counts():
 def test_hashes_of_rows_of_zeros_and_ones_do_not_meet(dtype):
     bits = (torch.arange(2**11)[:, None] >> torch.arange(11)) & 1
     assert tree.row_hash(bits.to(dtype)).unique().numel() == 2**11
-
-
-def test_rows_whose_hashes_meet_are_not_merged(monkeypatch):
-    x = torch.tensor([[1, 2], [3, 4], [1, 2]])
-    assert tree.distinct_rows(x)[0].tolist() == [0, 1]
-    monkeypatch.setattr(tree, "row_hash", lambda t: torch.zeros(tree.rows(t), dtype=torch.int64))
-    first, group = tree.distinct_rows(x)
-    assert first.tolist() == group.tolist() == [0, 1, 2]
 
 
 def test_a_frozen_dataclass_of_trees_is_a_tree():

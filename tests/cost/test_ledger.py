@@ -236,18 +236,6 @@ def test_hits_are_counted_in_the_same_unit_as_rows():
 
 
 @pytest.mark.parametrize("time_independent", [False, True])
-def test_hashes_that_meet_change_no_answer(monkeypatch, time_independent):
-    for home in (tree, sharing):
-        monkeypatch.setattr(home, "row_hash", lambda t: torch.zeros(tree.rows(t), dtype=torch.int64))
-    network = plain if not time_independent else (lambda x, t, cond: plain(x, torch.tensor(0.0), cond))
-    f, sizes = recorder(network)
-    wrapped = deduplicated(f, time_independent=time_independent)
-    for x in (X, X.flip(0), X[:1], X):
-        assert same(wrapped(x, T1, ()), network(x, T1, ()))
-    assert sizes[0] == 5
-
-
-@pytest.mark.parametrize("time_independent", [False, True])
 def test_a_run_is_the_same_with_and_without_sharing(time_independent):
     network = (lambda x, t, cond: token_network(x, 0.0, cond)) if time_independent else token_network
     results = {}

@@ -151,9 +151,12 @@ def kind_of_files(table: "pd.DataFrame", folder: Path, domain: str = "") -> Desi
     return TextKind(domain=domain) if is_text else DesignKind(domain=domain)
 
 
+_COMPARABLE = str | bytes | int | float | tuple
+
+
 def comparable(designs: Any) -> bool:
     """Whether designs can be looked up: text and numbers can, arrays and most objects cannot, pixels are rarely equal."""
-    return isinstance(designs, list) and all(isinstance(d, str | bytes | int | float | tuple) for d in designs)
+    return isinstance(designs, list) and all(issubclass(one, _COMPARABLE) for one in {*map(type, designs)})
 
 
 def one_by_one(designs: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from svdd.chain.defaults import as_tensor
+from svdd.chain.doubts import Doubt
 from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, leaves, repeat, take, tree_map
 
@@ -104,21 +105,27 @@ class Categorical(_Rows):
         """Inverts the cumulative distribution: one uniform a site, the cumulative sum once a parent.
 
         Raises:
-            ValueError: if some site forbids every token.
+            ValueError: on the CPU, if some site forbids every token; elsewhere `forbidden` says so later.
         """
         log_p = self.log_p.float() if self.log_p.dtype.itemsize < 4 else self.log_p
         cdf = log_p.softmax(-1).cumsum(-1)
-        if not bool(torch.isfinite(cdf[..., -1]).all()):
-            bad = (~torch.isfinite(cdf[..., -1])).nonzero()[0].tolist()
-            raise ValueError(f"every token is forbidden (or a log-probability is NaN) at row, site {bad}")
+        if cdf.device.type == "cpu" and not bool(torch.isfinite(cdf[..., -1]).all()):
+            raise all_forbidden(cdf[..., -1])
         n, sites = len(cdf), cdf.shape[1:-1]
         u = rng.uniform((n * m, *sites), dtype=cdf.dtype, device=cdf.device)
         u = u.reshape(n, m, *sites).movedim(1, -1).contiguous()
         drawn = torch.searchsorted(cdf / cdf[..., -1:], u, right=True)
+        drawn = drawn if cdf.device.type == "cpu" else drawn.clamp(max=cdf.shape[-1] - 1)  # of NaN it is no token
         return drawn.movedim(-1, 1).reshape(n * m, *sites)
 
     def log_prob(self, x: Int64[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         return _row_sum(self.log_p.log_softmax(-1).gather(-1, x[..., None])[..., 0])
+
+
+def all_forbidden(best: Float[Tensor, "n ..."]) -> ValueError:
+    """What is raised for a site whose `best` token has no probability."""
+    bad = (~torch.isfinite(best)).nonzero()[0].tolist()
+    return ValueError(f"every token is forbidden (or a log-probability is NaN) at row, site {bad}")
 
 
 @dataclass(frozen=True)
@@ -157,3 +164,14 @@ class Product(_Rows):
 
     def log_prob(self, x: Tree) -> Float[Tensor, " n"]:
         return torch.stack([part.log_prob(x[k]) for k, part in self.parts.items()]).sum(0)
+
+
+def forbidden(distribution: Distribution) -> list[Doubt]:
+    """What may be wrong with its draws, for a device other than the CPU, where `sample` does not wait to find out."""
+    if isinstance(distribution, Product):
+        return [doubt for part in distribution.parts.values() for doubt in forbidden(part)]
+    log_p = getattr(distribution, "log_p", None)
+    if log_p is None:
+        return []
+    best = log_p.amax(-1)
+    return [Doubt(~torch.isfinite(best).all(), lambda: all_forbidden(best))]

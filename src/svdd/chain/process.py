@@ -17,8 +17,11 @@ from torch import Tensor
 
 from svdd.chain.denoisers import Denoiser
 from svdd.chain.designs import DesignKind
-from svdd.chain.distributions import Distribution
+from svdd.chain.distributions import Distribution, forbidden
+from svdd.chain.doubts import Doubt
+from svdd.chain.equal_rows import NoEqualRows
 from svdd.chain.rng import Rng
+from svdd.chain.sharing import NOTHING_SHARED, NoSharing
 from svdd.chain.transitions import Transition
 from svdd.chain.tree import Tree, leaves, repeat, rows, take
 
@@ -63,6 +66,7 @@ class Process:
         kind: what its designs are; inferred from the first designs unless given, and again once `decode` is replaced without
             a new kind.
         about: facts for people and files, such as `name`; they steer nothing.
+        sharing: what equal rows share; a run puts its own here.
 
     Raises:
         ValueError: if the times do not decrease.
@@ -82,6 +86,7 @@ class Process:
     move_each: bool = False
     kind: DesignKind | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
+    sharing: NoSharing = field(default=NOTHING_SHARED, repr=False, compare=False)
     # the kind and the decode that belong together, so that a replaced decode does not keep the kind of the old one
     bound: tuple[Any, Any] | None = field(default=None, repr=False, compare=False)
 
@@ -180,24 +185,61 @@ class Particles:
         return self.step == self.process.steps
 
     @cached_property
-    def posterior(self) -> Distribution:
-        """q(x_0 | x_t): the network's only call, at most once a particle and time."""
-        posterior = self.process.denoiser(self.x, self.t, self.cond)
-        if rows(posterior) != len(self):
+    def equal(self) -> NoEqualRows:
+        """Which of them are equal, where the process shares what they cost; looked at once."""
+        return self.process.sharing.equal(self.x, self.cond)
+
+    @cached_property
+    def _answers(self) -> tuple[Distribution, NoEqualRows]:
+        """The network's only call, at most once a particle and time: its answers for one of each kind, and the kinds."""
+        process, equal = self.process, self.equal
+        answers = process.sharing.answer(process.denoiser, self.x, self.t, self.cond, equal)
+        if rows(answers) != len(equal):
             raise ValueError(
-                f"the denoiser was given {len(self)} rows and answered {rows(posterior)}; "
+                f"the denoiser was given {len(equal)} rows and answered {rows(answers)}; "
                 "it must return one row for each"
             )
-        for leaf in leaves(posterior):
-            if leaf.is_floating_point() and bool(leaf.isnan().any()):
-                row = int(leaf.isnan().reshape(len(leaf), -1).any(1).nonzero()[0])
-                raise ValueError(f"the denoiser returned NaN at row {row}, t = {float(self.t):.4g}")
-        return posterior
+        for leaf in leaves(answers):
+            if leaf.is_floating_point():
+                self._doubt(leaf.isnan().any(), lambda leaf=leaf: self._nan(leaf))  # type: ignore[misc]
+        return answers, equal
+
+    def _nan(self, leaf: Tensor) -> ValueError:
+        kind = leaf.isnan().reshape(len(leaf), -1).any(1).nonzero()[0].cpu()
+        row = next(i for i in range(len(self)) if int(self.equal.of(torch.tensor([i], device="cpu"))) == int(kind))
+        return ValueError(f"the denoiser returned NaN at row {row}, t = {float(self.t):.4g}")
+
+    def _doubt(self, flag: Tensor, error: Callable[[], Exception]) -> None:
+        """A fault that is raised now on the CPU, and by `check` where the flag is on its way from another device."""
+        if flag.device.type != "cpu":
+            self._doubts.append(Doubt(flag, error))
+        elif bool(flag):
+            raise error()
+
+    @cached_property
+    def _doubts(self) -> list[Doubt]:
+        return []
+
+    def check(self) -> None:
+        """Raises what was found wrong with the network's answers, and with the step that made these particles.
+
+        Raises:
+            ValueError: for NaN, and for a site that forbids every token.
+        """
+        for doubt in self._doubts:
+            doubt.check()
+        self._doubts.clear()
+
+    @cached_property
+    def posterior(self) -> Distribution:
+        """q(x_0 | x_t), one row for each."""
+        answers, equal = self._answers
+        return equal.spread(answers)  # type: ignore[no-any-return]
 
     @property
     def has_posterior(self) -> bool:
-        """Whether `posterior` is computed already."""
-        return "posterior" in self.__dict__
+        """Whether the network was asked already."""
+        return "_answers" in self.__dict__
 
     def with_posterior(self, posterior: Distribution) -> "Particles":
         """The same particles with their `posterior` computed elsewhere; the process's move is drawn again.
@@ -215,13 +257,27 @@ class Particles:
         """
         if rows(posterior) != len(self):
             raise ValueError(f"a posterior of {rows(posterior)} rows does not belong to {len(self)} particles")
-        self.__dict__["posterior"] = posterior
+        self.__dict__["_answers"] = posterior, NoEqualRows(len(self))
         return self
 
     @property
     def x0(self) -> Tree:
         """The look-ahead: the mode of q(x_0 | x_t), and the state itself at the end."""
-        return self.x if self.final else self.posterior.mode()
+        x0, equal = self.look_ahead
+        return equal.spread(x0)
+
+    @property
+    def look_ahead(self) -> tuple[Tree, NoEqualRows]:
+        """`x0` of one of each kind, and the kinds."""
+        if self.final:
+            return self.equal.distinct(self.x), self.equal
+        answers, equal = self._answers
+        return answers.mode(), equal
+
+    def designs_ahead(self) -> tuple[Any, NoEqualRows]:
+        """The designs of `look_ahead`."""
+        x0, equal = self.look_ahead
+        return self.process.designs(x0, equal.distinct(self.cond)), equal
 
     @property
     def moved(self) -> "Particles":
@@ -246,16 +302,25 @@ class Particles:
             index = torch.arange(len(self), device="cpu").repeat_interleave(m)
             posterior = self.posterior  # of the parents, computed once
             return self[index].with_posterior(posterior[index]).propose(1)
-        x = self.kernel.sample(m, cast(Rng, self.rng))
+        kernel = self.kernel
+        x = kernel.sample(m, cast(Rng, self.rng))
         cond, memory = repeat(self.cond, m), dict(repeat(self.memory, m))  # values write into a child's own memory
-        return Particles(self.process, self.step + 1, x, cond, memory, self.rng)
+        children = Particles(self.process, self.step + 1, x, cond, memory, self.rng)
+        if leaves(x)[0].device.type != "cpu":
+            children._doubts.extend(forbidden(kernel))
+            self.check()
+        return children
 
     def __getitem__(self, index: Int64[Tensor, " r"]) -> "Particles":
+        return self.take(index, None if self.rng is None else self.rng.of_rows(index, len(self)))
+
+    def take(self, index: Int64[Tensor, " r"], rng: Rng | None) -> "Particles":
+        """The rows `index`, which draw from streams that are known to be those of their chains."""
         x, cond, memory = (take(tree, index) for tree in (self.x, self.cond, self.memory))
-        rng = None if self.rng is None else self.rng.of_rows(index, len(self))
-        chosen = replace(self, x=x, cond=cond, memory=memory, rng=rng)
+        chosen = Particles(self.process, self.step, x, cond, memory, rng)
         if self.has_posterior:  # already paid for
-            chosen.keep_posterior(self.posterior[index])
+            answers, equal = self._answers
+            chosen.keep_posterior(answers[equal.of(index)])
         if "_moved" in self.__dict__:  # already drawn
             chosen.__dict__["_moved"] = self._moved[index]
         return chosen

@@ -69,10 +69,11 @@ class Rng:
         """
         if not len(index) or n % len(self):
             return _NoStreams()
-        chain = torch.arange(n, device="cpu")[index.cpu()] // (n // len(self))
-        chains, counts = chain.unique_consecutive(return_counts=True)
-        taken = chains.tolist()
-        if len({*taken}) < len(taken) or bool((counts != counts[0]).any()):
+        row = index.cpu().numpy()
+        chain = np.where(row < 0, row + n, row) // (n // len(self))
+        starts = np.flatnonzero(np.concatenate([[True], chain[1:] != chain[:-1]]))
+        taken, each = chain[starts].tolist(), len(chain) // len(starts)
+        if len({*taken}) < len(taken) or (starts != np.arange(len(starts)) * each).any() or len(chain) % each:
             return _NoStreams()
         return self if taken == list(range(len(self))) else self._of_chains(taken)
 

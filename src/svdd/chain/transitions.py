@@ -4,6 +4,7 @@ A `Transition` maps `(x_t, posterior, t, s)` to a `Distribution` over $x_s$. It 
 any number of candidates can be drawn from it.
 """
 
+import math
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
@@ -15,6 +16,7 @@ from svdd.chain.denoisers import ScoreEntropy, analytic_uniform
 from svdd.chain.distributions import Categorical, Distribution, Normal, Product
 from svdd.chain.schedules import Schedule, Survival
 from svdd.chain.tree import Tree
+from svdd.chain.unmasking import Unmasking
 from svdd.messages import check
 
 Transition: TypeAlias = Callable[[Tree, Distribution, Tensor, Tensor], Distribution]
@@ -58,17 +60,32 @@ def ddpm(schedule: Schedule) -> Transition:
 def _with_mask(
     x: Int64[Tensor, "n *sites"],
     log_reveal: Float[Tensor, "n *sites V"],
-    log_stay: Float[Tensor, ""],
-    log_keep: Float[Tensor, "..."],
-    log_remask: Float[Tensor, "..."],
+    reveal: float,
+    remask: float,
 ) -> Categorical:
-    """Masked sites: reveal or stay. Revealed sites: keep the token or return to the mask, which is token V."""
-    vocabulary = log_reveal.shape[-1]
-    masked = torch.cat([log_reveal, log_stay.to(log_reveal).expand(*x.shape, 1)], -1)
-    shown = torch.arange(vocabulary, device=x.device) == x[..., None]
-    kept = torch.where(shown, log_keep.to(masked).expand(x.shape)[..., None], -torch.inf)
-    revealed = torch.cat([kept, log_remask.to(masked).expand(x.shape)[..., None]], -1)
-    return Categorical(torch.where((x == vocabulary)[..., None], masked, revealed))
+    """Masked sites: reveal or stay. Revealed sites: keep the token or return to the mask, which is token V.
+
+    Args:
+        x: tokens.
+        log_reveal: log-probabilities of each token at a masked site.
+        reveal: the probability that a masked site is revealed.
+        remask: the probability that a revealed site returns to the mask.
+    """
+    vocabulary, site = log_reveal.shape[-1], x[..., None]
+    tokens = torch.arange(vocabulary + 1, device=x.device)
+    masked = torch.cat([log_reveal, log_reveal.new_full((*x.shape, 1), _log_of_the_rest(reveal))], -1)
+    away = log_reveal.new_full((vocabulary + 1,), -torch.inf)
+    away[vocabulary] = _log(remask)
+    revealed = torch.where(tokens == site, _log_of_the_rest(remask), away)
+    return Categorical(torch.where(site == vocabulary, masked, revealed))
+
+
+def _log(p: float) -> float:
+    return math.log(p) if p > 0 else -math.inf
+
+
+def _log_of_the_rest(p: float) -> float:
+    return math.log1p(-p) if p < 1 else -math.inf
 
 
 def masked_ancestral(survival: Survival) -> Transition:
@@ -98,15 +115,17 @@ def remasking(survival: Survival, eta: float, strategy: Literal["cap", "rescale"
     """
     check(0 <= eta <= 1, f"eta is a probability, got {eta}")
 
-    def transition(x: Tensor, posterior: Categorical, t: Tensor, s: Tensor) -> Categorical:
-        alpha_t, alpha_s = survival(t), survival(s)
-        largest = ((1 - alpha_s) / alpha_t).clamp(max=1) if eta else torch.zeros_like(alpha_t)
-        sigma = largest.clamp(max=eta) if strategy == "cap" else eta * largest
-        reveal = ((alpha_s - (1 - sigma) * alpha_t) / (1 - alpha_t)).clamp(0, 1)
+    def transition(x: Tensor, posterior: Categorical, t: Tensor, s: Tensor) -> Categorical | Unmasking:
+        alpha_t, alpha_s = float(survival(t)), float(survival(s))
+        largest = min((1 - alpha_s) / alpha_t, 1.0) if eta and alpha_t else float(eta > 0)
+        sigma = min(largest, eta) if strategy == "cap" else eta * largest
+        # without noise nothing is masked
+        reveal = min(max((alpha_s - (1 - sigma) * alpha_t) / (1 - alpha_t), 0.0), 1.0) if alpha_t < 1 else 1.0
         # the rate of revealing is the schedule's, whatever constant log_p carries
-        log_p = posterior.log_p.log_softmax(-1)
-        log_reveal = log_p + reveal.log().to(log_p)
-        return _with_mask(x, log_reveal, (-reveal).log1p(), (-sigma).log1p(), sigma.log())
+        if sigma:
+            return _with_mask(x, posterior.log_p.log_softmax(-1) + _log(reveal), reveal, sigma)
+        each = posterior.log_p.new_full
+        return Unmasking(x, posterior.log_p, each((len(x),), _log(reveal)), each((len(x),), _log_of_the_rest(reveal)))
 
     return transition  # type: ignore[return-value]
 

@@ -66,7 +66,7 @@ def rows(tree: Tree) -> int:
     Raises:
         ValueError: if the tree has no leaf or its leaves disagree.
     """
-    lengths = {len(leaf) if leaf.ndim else -1 for leaf in leaves(tree)}
+    lengths = {leaf.shape[0] if leaf.ndim else -1 for leaf in leaves(tree)}
     if len(lengths) != 1 or -1 in lengths:
         raise ValueError(
             "all tensors of a state must share their leading axis (one row a particle), "
@@ -77,6 +77,8 @@ def rows(tree: Tree) -> int:
 
 def take(tree: Tree, index: Int64[Tensor, " r"]) -> Tree:
     """Rows `index` of every leaf."""
+    if isinstance(tree, Tensor):
+        return tree[index.to(tree.device)]
     return tree_map(lambda leaf: leaf[index.to(leaf.device)], tree)
 
 
@@ -115,27 +117,3 @@ def row_hash(tree: Tree) -> Int64[Tensor, " r"]:
         constant = (constant ^ (constant >> 29)) * 0x14057B7EF767814F
         total = total.to(bits) + (bits * ((constant ^ (constant >> 31)) | 1)).sum(1)
     return total
-
-
-def distinct_rows(tree: Tree) -> tuple[Int64[Tensor, " u"], Int64[Tensor, " r"]]:
-    """The first row of each group of bit-identical rows, and for every row the group it is in.
-
-    Args:
-        tree: `r` rows.
-
-    Returns:
-        `first` (u,), increasing, and `group` (r,), so that `take(tree, first[group])` equals `tree`.
-    """
-    hashes = row_hash(tree)
-    _, group = torch.unique(hashes, return_inverse=True)
-    r = len(group)
-    first = torch.full((int(group.max()) + 1,), r, device=group.device)
-    first = first.scatter_reduce(0, group, torch.arange(r, device=group.device), "amin")
-    order = first.argsort()
-    rank = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
-    first, group = first[order], rank[group]
-    same = [torch.equal(_bits(leaf), _bits(leaf[first[group]])) for leaf in leaves(tree)]
-    if not all(same):  # two different rows met in one hash: nothing is shared, nothing is wrong
-        everything = torch.arange(r, device=group.device)
-        return everything, everything
-    return first, group

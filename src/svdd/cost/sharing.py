@@ -3,111 +3,141 @@
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from svdd.chain.denoisers import Denoiser
 from svdd.chain.distributions import Distribution
-from svdd.chain.tree import Tree, concatenate, distinct_rows, leaves, row_hash, rows, take, tree_map
+from svdd.chain.equal_rows import EqualRows, NoEqualRows, equal_rows
+from svdd.chain.sharing import NoSharing
+from svdd.chain.tree import Tree, leaves, rows, take, tree_map
 from svdd.cost.ledger import Cost
 
 
 class Answered:
-    """States with their answers, the latest that fit into a number of bytes; later ones overwrite the earliest."""
+    """Answers by the key of their state, the latest that fit into a number of bytes; later ones overwrite the earliest."""
 
     def __init__(self, limit: int) -> None:
         self.limit, self.size, self.next = limit, 0, 0
-        self.place: dict[int, int] = {}  # of each hash
-        self.hashes: list[int | None] = []  # of each place
-        self.key: Tree = ()
+        self.place: dict[bytes, int] = {}
+        self.keys: list[bytes | None] = []  # of each place
         self.answers: Any = None
 
-    def find(self, key: Tree, hashes: list[int]) -> Int64[Tensor, " u"]:
-        """For every row of `key` its place, or -1; hashes find it and the rows themselves decide."""
-        device = leaves(key)[0].device
-        place = torch.tensor([self.place.get(one, -1) for one in hashes], device=device)
-        if self.answers is None:
-            return place
-        same = place >= 0
-        for mine, theirs in zip(leaves(key), leaves(self.key), strict=True):
-            same &= (mine == theirs[place.clamp(min=0)]).reshape(len(mine), -1).all(1)
-        return torch.where(same, place, -1)
+    def look_up(self, keys: list[bytes]) -> tuple[list[int], list[int]]:
+        """The place of each key, and which of them are new: their answers will go to these places, one after the other."""
+        places = [self.place.get(key, -1) for key in keys]
+        new = [i for i, place in enumerate(places) if place < 0]
+        while new:  # what they would overwrite is no longer known
+            lost = {i for i, place in enumerate(places) if place >= 0 and (place - self.next) % self.size < len(new)}
+            if lost <= {*new}:
+                break
+            new = sorted({*new} | lost)
+        for number, i in enumerate(new):
+            places[i] = (self.next + number) % self.size
+        return places, new
 
-    def add(self, key: Tree, answers: Distribution, hashes: list[int]) -> None:
-        """Keeps rows that `find` did not know."""
-        if self.answers is None:
-            self._allocate(key, answers)
-        fit = slice(max(len(hashes) - self.size, 0), None)
-        hashes = hashes[fit]
-        places = [(self.next + i) % self.size for i in range(len(hashes))]
-        self.next = (self.next + len(hashes)) % self.size
-        for place, one in zip(places, hashes, strict=True):
-            old = self.hashes[place]
+    def add(self, keys: list[bytes], answers: Distribution) -> None:
+        """Keeps the answers of states that are new."""
+        n, end = len(keys), min(len(keys), self.size - self.next)  # beyond the last place it begins again at the first
+        for kept, fresh in zip(leaves(self.answers), leaves(answers), strict=True):
+            kept[self.next : self.next + end] = fresh[:end]
+            if n > end:
+                kept[: n - end] = fresh[end:]
+        for number, key in enumerate(keys, self.next):
+            place = number % self.size
+            old = self.keys[place]
             if old is not None and self.place.get(old) == place:
                 del self.place[old]
-            self.place[one], self.hashes[place] = place, one
-        for kept, fresh in zip(
-            (*leaves(self.key), *leaves(self.answers)), (*leaves(key), *leaves(answers)), strict=True
-        ):
-            kept[torch.tensor(places, device=kept.device)] = fresh[fit]
+            self.place[key], self.keys[place] = place, key
+        self.next = (self.next + n) % self.size
 
-    def _allocate(self, key: Tree, answers: Distribution) -> None:
-        row = sum(leaf[:1].numel() * leaf.element_size() for leaf in (*leaves(key), *leaves(answers)))
+    def allocate(self, state: Tree, answers: Distribution) -> None:
+        """Makes room, once it is known how large an answer is."""
+        row = sum(leaf[:1].numel() * leaf.element_size() for leaf in (*leaves(state), *leaves(answers)))
         self.size = max(1, self.limit // row)
-        self.hashes = [None] * self.size
-        self.key, self.answers = (
-            tree_map(lambda leaf: leaf.new_empty((self.size, *leaf.shape[1:])), tree) for tree in (key, answers)
-        )
+        self.keys = [None] * self.size
+        self.answers = tree_map(lambda leaf: leaf.new_empty((self.size, *leaf.shape[1:])), answers)
 
 
-def deduplicated(
-    denoiser: Denoiser, cost: Cost | None = None, time_independent: bool = False, rows_each: int = 1, keep: int = 2**26
-) -> Denoiser:
-    """`denoiser`, asked once for each different (state, conditioning) row.
-
-    With `time_independent` answers are kept: a candidate that equals its parent, or any state of the steps before, costs
-    nothing.
+class Sharing(NoSharing):
+    """Equal discrete states share an answer, and with a network that ignores time those of all steps do.
 
     Args:
-        denoiser: a denoiser, or a learned value, of discrete states (equal continuous states are rare).
         cost: where to count hits.
         time_independent: whether the denoiser ignores t.
         rows_each: rows a state costs, as for `metered`.
         keep: bytes of answers to keep, the latest; 64 MiB.
     """
-    ledger = Cost() if cost is None else cost
-    known = Answered(keep if time_independent else 0)
 
-    def wrapper(x: Tree, t: Tensor, cond: Tree) -> Any:
-        key = (x, cond)
-        first, group = distinct_rows(key)
-        key = take(key, first)
-        hashes = row_hash(key).tolist() if time_independent else []
-        place = known.find(key, hashes) if time_independent else torch.full_like(first, -1)
-        old, new = (place >= 0).nonzero().flatten(), (place < 0).nonzero().flatten()
-        parts = [take(known.answers, place[old])] if len(old) else []
-        if len(new):
-            fresh = take(key, new)
-            parts.append(denoiser(fresh[0], t, fresh[1]))
-            if time_independent:
-                known.add(fresh, parts[-1], [hashes[i] for i in new.tolist()])
-        ledger.hits += (rows(x) - len(new)) * rows_each
-        where = torch.cat([old, new]).argsort()
-        return take(concatenate(parts), where[group])
+    def __init__(
+        self, cost: Cost | None = None, time_independent: bool = False, rows_each: int = 1, keep: int = 2**26
+    ) -> None:
+        self.cost, self.time_independent, self.rows_each = Cost() if cost is None else cost, time_independent, rows_each
+        self._answered = Answered(keep)
 
-    def is_known(x: Tree, cond: Tree) -> Bool[Tensor, " r"]:
-        return known.find((x, cond), row_hash((x, cond)).tolist()) >= 0
+    def equal(self, x: Tree, cond: Tree) -> NoEqualRows:
+        """See `NoSharing`; equal floats are too rare to look for."""
+        return NoEqualRows(rows(x)) if any(leaf.is_floating_point() for leaf in leaves(x)) else equal_rows((x, cond))
 
-    wrapper.known = is_known if time_independent else None  # type: ignore[attr-defined]
-    return wrapper
+    def answer(self, denoiser: Denoiser, x: Tree, t: Tensor, cond: Tree, equal: NoEqualRows) -> Any:
+        """See `NoSharing`."""
+        if not self.time_independent or not isinstance(equal, EqualRows):
+            answers = super().answer(denoiser, x, t, cond, equal)
+        elif self._answered.answers is None:
+            answers = super().answer(denoiser, x, t, cond, equal)
+            self._answered.allocate((x, cond), answers)
+            self._keep(equal.keys, answers)
+        elif len(equal) > self._answered.size:
+            answers = super().answer(denoiser, x, t, cond, equal)
+        else:
+            return self._remembered(denoiser, x, t, cond, equal)
+        self._count(equal.repeats)
+        return answers
+
+    def _remembered(self, denoiser: Denoiser, x: Tree, t: Tensor, cond: Tree, equal: EqualRows) -> Any:
+        """The answers of all kinds, of which the new ones are asked for now."""
+        answered = self._answered
+        places, new = answered.look_up(equal.keys)
+        # both in one copy, where it is not on the CPU
+        index = torch.tensor([*places, *[equal.first[i] for i in new]], device="cpu").to(leaves(x)[0].device)
+        if new:
+            fresh = take((x, cond), index[len(places) :])
+            answered.add([equal.keys[i] for i in new], denoiser(fresh[0], t, fresh[1]))
+        self._count(equal.repeats + len(places) - len(new))
+        return take(answered.answers, index[: len(places)])
+
+    def _keep(self, keys: list[bytes], answers: Any) -> None:
+        if len(keys) <= self._answered.size:
+            self._answered.add(keys, answers)
+
+    def _count(self, hits: int) -> None:
+        self.cost.hits += hits * self.rows_each
+
+    def known(self, equal: NoEqualRows) -> list[bool]:
+        """See `NoSharing`."""
+        if not self.time_independent or not isinstance(equal, EqualRows):
+            return super().known(equal)
+        return [key in self._answered.place for key in equal.keys]
 
 
-def _discrete(shared: Denoiser, plain: Denoiser) -> Denoiser:
-    """`shared` for integer states, `plain` for others: equal floats are too rare to look for."""
+def deduplicated(
+    denoiser: Denoiser, cost: Cost | None = None, time_independent: bool = False, rows_each: int = 1, keep: int = 2**26
+) -> Denoiser:
+    """`denoiser`, asked once for each different (state, conditioning) row, for a loop of your own.
 
-    def wrapper(x: Tree, t: Tensor, cond: Tree) -> Any:
-        whole = not any(leaf.is_floating_point() for leaf in leaves(x))
-        return (shared if whole else plain)(x, t, cond)
+    With `time_independent` answers are kept: a candidate that equals its parent, or any state of the steps before, costs
+    nothing. Arguments as `Sharing`.
 
-    wrapper.known = getattr(shared, "known", None)  # type: ignore[attr-defined]
-    return wrapper
+    Args:
+        denoiser: a denoiser, or a learned value; discrete states share answers (equal continuous ones are rare).
+        cost: where to count hits.
+        time_independent: whether the denoiser ignores t.
+        rows_each: rows a state costs, as for `metered`.
+        keep: bytes of answers to keep, the latest; 64 MiB.
+    """
+    sharing = Sharing(cost, time_independent, rows_each, keep)
+
+    def shared(x: Tree, t: Tensor, cond: Tree) -> Any:
+        equal = sharing.equal(x, cond)
+        return equal.spread(sharing.answer(denoiser, x, t, cond, equal))
+
+    return shared

@@ -8,11 +8,12 @@ from typing import Any
 from torch import Tensor
 
 from svdd.chain.process import Process
+from svdd.chain.sharing import NOTHING_SHARED
 from svdd.chain.tree import Tree, rows
 from svdd.cost.batches import chunked
 from svdd.cost.budget import UNLIMITED, Unlimited
 from svdd.cost.ledger import Usage, metered
-from svdd.cost.sharing import _discrete, deduplicated
+from svdd.cost.sharing import Sharing, deduplicated
 from svdd.messages import check_known
 from svdd.method.learned_values import Learned
 from svdd.method.values import Value
@@ -46,10 +47,8 @@ def accounted(
     denoiser = _bounded("network", metered(process.denoiser, usage.network, process.rows_each), chunks)
     decode = _bounded("decode", metered(process.decode, usage.decode), chunks)
     denoiser = guard.network(denoiser, process.rows_each)
-    if share:
-        shared = deduplicated(denoiser, usage.network, process.time_independent, process.rows_each)
-        denoiser = _discrete(shared, denoiser)
-    return replace(process.decoded_by(decode), denoiser=denoiser)
+    sharing = Sharing(usage.network, process.time_independent, process.rows_each) if share else NOTHING_SHARED
+    return replace(process.decoded_by(decode), denoiser=denoiser, sharing=sharing)
 
 
 def accounted_value(value: Value, usage: Usage, chunks: Mapping[str, int], share: bool = True) -> Value:
@@ -74,5 +73,5 @@ def accounted_value(value: Value, usage: Usage, chunks: Mapping[str, int], share
 
     predictor = _bounded("value", metered(usable, usage.value), chunks)
     if share:
-        predictor = _discrete(deduplicated(predictor, usage.value), predictor)
+        predictor = deduplicated(predictor, usage.value)
     return Learned(predictor, value.reward, value.temperature)

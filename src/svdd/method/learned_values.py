@@ -10,7 +10,7 @@ from torch import Tensor
 from svdd.chain.process import Particles
 from svdd.chain.tree import Tree
 from svdd.method.features import Features, predicted, table_for
-from svdd.method.values import evaluate
+from svdd.method.values import reward_ahead
 from svdd.scoring.numbers import checked
 from svdd.scoring.reward import Reward
 
@@ -41,7 +41,7 @@ class Learned:
             raise ValueError(
                 "a learned value has no number for a finished design; give svdd.learned(predictor, reward)"
             )
-        return evaluate(self.reward, particles, particles.x)
+        return reward_ahead(self.reward, particles)
 
 
 def learned(predictor: Any, reward: Reward | None = None, features: Features | None = None) -> Learned:

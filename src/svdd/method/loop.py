@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from svdd.chain.distributions import is_deterministic
+from svdd.chain.equal_rows import EqualRows
 from svdd.chain.process import Particles, Process
 from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, leaves, repeat, row_hash, rows
@@ -25,11 +26,22 @@ Count: TypeAlias = int | Callable[[int], int]
 
 
 class Candidates(NamedTuple):
-    """What a step chose from, for diagnostics: b chains, n parents, m children each."""
+    """What a step chose from, for diagnostics: b chains, n parents, m children each.
+
+    Args:
+        value: of each child.
+        parent_value: of each parent.
+        kind: a number of each child, equal for equal siblings.
+    """
 
     value: Float[Tensor, "b n m"]
     parent_value: Float[Tensor, "b n"]
-    distinct: Float[Tensor, "b n"]
+    kind: Int64[Tensor, "b n m"]
+
+    @property
+    def distinct(self) -> Float[Tensor, "b n"]:
+        """How many different children every parent has."""
+        return 1.0 + (self.kind.cpu().sort(-1).values.diff(dim=-1) != 0).sum(-1)
 
 
 class Step(NamedTuple):
@@ -91,6 +103,7 @@ def choose(
     chains, parents = parent.value.shape
     children = len(pool) // (chains * parents)
     v_pool = checked(value(pool), pool.x, len(pool), "value").view(chains, parents, children)
+    pool.check()
     # The difference is taken on the parent's side: a selector that keeps weights as they are (top) then carries exactly
     # v / temperature, and equal values stay equal to the last bit.
     base = torch.where(parent.value.isneginf(), -torch.inf, parent.log_w - parent.value / temperature)
@@ -98,21 +111,22 @@ def choose(
     only = log_w_pool.shape[1] == 1  # no choice, no draw: one candidate is the pretrained sampler bit for bit
     ancestor, log_w = (keep if only else select)(log_w_pool, particles, pool.rng)  # type: ignore[arg-type]
     v = v_pool.flatten(1).gather(1, ancestor)
-    hopeless = log_w_pool.isneginf().all(1, keepdim=True)
-    if not pool.final and bool(hopeless.any()):  # such a chain goes on as if this step had not been scored
+    if not pool.final and not bool(
+        (v > -torch.inf).all()
+    ):  # a chain without hope goes on as if this step had not scored
+        hopeless = log_w_pool.isneginf().all(1, keepdim=True)
         v = torch.where(hopeless & v.isneginf(), parent.value.amax(1, keepdim=True), v)
         log_w = torch.where(hopeless, log_mean(parent.log_w)[:, None], log_w)
-    distinct = _distinct(pool.x, chains, parents, children)
     index = torch.arange(chains, device="cpu")[:, None] * (parents * children) + ancestor
-    return Step(pool[index.flatten()], v, log_w, ancestor, Candidates(v_pool, parent.value, distinct))
+    of = Candidates(v_pool, parent.value, _kinds(pool, children).view(v_pool.shape))
+    return Step(pool.take(index.flatten(), pool.rng), v, log_w, ancestor, of)
 
 
-def _distinct(x: Tree, chains: int, parents: int, children: int) -> Float[Tensor, "b n"]:
-    """How many different children every parent has."""
-    if children == 1:
-        return torch.ones(chains, parents, device="cpu", dtype=torch.float32)
-    order = row_hash(x).view(chains, parents, children).sort(-1).values
-    return (1.0 + (order.diff(dim=-1) != 0).sum(-1)).cpu()
+def _kinds(pool: Particles, children: int) -> Int64[Tensor, " r"]:
+    """A number of each row, equal for equal siblings."""
+    if isinstance(pool.equal, EqualRows):
+        return pool.equal.kind
+    return torch.arange(len(pool), device="cpu") if children == 1 else row_hash(pool.x)
 
 
 def tilt(start: Step, value: Value, select: Selector, *, candidates: int, temperature: float) -> Step:

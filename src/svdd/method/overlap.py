@@ -14,7 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from svdd.chain.process import Particles
-from svdd.chain.tree import concatenate, distinct_rows, leaves, take
+from svdd.chain.tree import concatenate, take
 from svdd.scoring.scorer import Question, Scorer
 
 _PARTS, _WHOLE_BATCHES = 8, 16  # more overlap better; where the network's batch is not known, they make small ones
@@ -34,8 +34,7 @@ def rewards_meanwhile(reward: Scorer, particles: Particles) -> Float[Tensor, " n
     try:
         for part in parts:
             pieces.append(particles[part])
-            designs = particles.process.designs(pieces[-1].x0, pieces[-1].cond)
-            answers.append(reward.submit(designs))
+            answers.append(reward.submit(*pieces[-1].designs_ahead()))
     except BaseException:
         for answer in answers:  # what was paid is not thrown away
             with contextlib.suppress(Exception):
@@ -49,21 +48,10 @@ def rewards_meanwhile(reward: Scorer, particles: Particles) -> Float[Tensor, " n
 
 def _parts(particles: Particles, most: int) -> list[Int64[Tensor, " r"]]:
     """At most so many parts, each with all rows of a state."""
-    first, group = _groups(particles)
-    known: Any = getattr(particles.process.denoiser, "known", None)
-    fresh = torch.ones(len(first), dtype=torch.bool, device="cpu")
-    if known is not None and not particles.has_posterior:
-        fresh = ~known(take(particles.x, first), take(particles.cond, first)).cpu()
+    equal = particles.equal
+    known = [False] * len(equal) if particles.has_posterior else particles.process.sharing.known(equal)
+    fresh = ~torch.tensor(known, device="cpu")
     batch = (fresh.cumsum(0) - 1).clamp(min=0) // particles.process.rows_at_once
     batches = int(batch.max()) + 1
-    part = torch.where(fresh, batch * min(most, batches) // batches, 0)[group]
+    part = equal.spread(torch.where(fresh, batch * min(most, batches) // batches, 0))
     return [(part == i).nonzero().flatten() for i in part.unique().tolist()]
-
-
-def _groups(particles: Particles) -> tuple[Int64[Tensor, " u"], Int64[Tensor, " n"]]:
-    """Equal states, as `distinct_rows` tells them; of floats equal ones are too rare to look for."""
-    if any(leaf.is_floating_point() for leaf in leaves(particles.x)):
-        everything = torch.arange(len(particles), device="cpu")
-        return everything, everything
-    first, group = distinct_rows((particles.x, particles.cond))
-    return first.cpu(), group.cpu()

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
@@ -38,11 +39,16 @@ def effective_sample_size(log_w: Float[Tensor, "b k"]) -> Float[Tensor, " b"]:
     return (2 * alive.logsumexp(-1) - (2 * alive).logsumexp(-1)).exp()
 
 
-def _weights(log_w: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
-    """Normalised weights; uniform where a chain has none."""
-    if bool((log_w.isnan() | log_w.isposinf()).any()):
+def _refuse_nan(log_w: Float[Tensor, "b k"]) -> None:
+    """Does nothing if all are log-weights."""
+    if not bool((log_w < torch.inf).all()):
         row = int((log_w.isnan() | log_w.isposinf()).any(-1).nonzero()[0])
         raise ValueError(f"chain {row} has a log-weight that is NaN or +inf: {log_w[row].tolist()!r:.80}")
+
+
+def _weights(log_w: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
+    """Normalised weights; uniform where a chain has none."""
+    _refuse_nan(log_w)
     return torch.where(log_w.isneginf().all(-1, keepdim=True), 0.0, log_w).softmax(-1)
 
 
@@ -62,10 +68,9 @@ def keep(log_w: Float[Tensor, "b k"], n: int, rng: Rng) -> Selection:
 
 def top(log_w: Float[Tensor, "b k"], n: int, rng: Rng) -> Selection:
     """The n best, ties broken at random by the chain's own stream; not a resampler, so it has no log Z."""
-    _weights(log_w)  # refuses NaN
-    order = rng.uniform(log_w.shape, dtype=torch.float64).argsort(-1)
-    best = log_w.gather(-1, order).sort(dim=-1, descending=True, stable=True).indices[:, :n]
-    ancestor = order.gather(-1, best)
+    _refuse_nan(log_w)
+    chance = rng.uniform(log_w.shape, dtype=torch.float64)
+    ancestor = torch.from_numpy(np.lexsort((chance.numpy(), -log_w.numpy()), -1)[:, :n])
     return Selection(ancestor, log_w.gather(-1, ancestor))
 
 
@@ -156,7 +161,7 @@ def _local(log_w: Float[Tensor, "b k"], n: int, pick: Selector, rng: Rng) -> Sel
     b, k = log_w.shape
     if k % n:
         raise ValueError(f"{k} candidates are not shared out evenly among {n} parents")
-    _weights(log_w)  # refuses NaN, by the number of the chain
+    _refuse_nan(log_w)  # by the number of the chain
     chosen, level = pick(log_w.reshape(b * n, k // n), 1, rng)
     return Selection(chosen.view(b, n) + torch.arange(n, device="cpu") * (k // n), level.view(b, n))
 

@@ -29,11 +29,16 @@ def evaluate(reward: Reward, particles: Particles, x0: Tree) -> Float[Tensor, " 
     return as_scorer(reward).submit(particles.process.designs(x0, particles.cond)).result()  # type: ignore[no-any-return]
 
 
+def reward_ahead(reward: Reward, particles: Particles) -> Float[Tensor, " n"]:
+    """The reward of every look-ahead, of finished particles their own: equal particles are decoded once."""
+    return as_scorer(reward).submit(*particles.designs_ahead()).result()  # type: ignore[no-any-return]
+
+
 def true_at_the_end(value: Value, reward: Reward) -> Value:
     """`value` until the end, then `reward`: whatever looks ahead, the finished design is scored by the run's own reward."""
 
     def wrapper(particles: Particles) -> Any:
-        return evaluate(reward, particles, particles.x) if particles.final else value(particles)
+        return reward_ahead(reward, particles) if particles.final else value(particles)
 
     return wrapper
 
@@ -64,7 +69,7 @@ def posterior_mean(reward: Reward) -> Value:
 
     def value(particles: Particles) -> Float[Tensor, " n"]:
         if particles.final or not scorer.traits.in_background:
-            return evaluate(scorer, particles, particles.x0)
+            return reward_ahead(scorer, particles)
         return rewards_meanwhile(scorer, particles)
 
     return value

@@ -1,14 +1,24 @@
 """The best designs among all that were scored, selected or not."""
 
-from typing import Any
+import heapq
+from collections.abc import Hashable
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from svdd.cost.batches import count, joined, picked
-from svdd.scoring.memory import first_of, keys_of
+from svdd.scoring.memory import keys_of
 from svdd.scoring.reward import Key
+
+
+class _Held(NamedTuple):
+    """A design as the only row of designs, with its reward and how many were held before it."""
+
+    reward: float
+    number: int
+    design: Any
 
 
 class BestDesigns:
@@ -22,32 +32,60 @@ class BestDesigns:
 
     def __init__(self, size: int, size_of_lists: int | None = None, key: Key | None = None) -> None:
         self.sizes, self.key = (size, size if size_of_lists is None else size_of_lists), key
-        self.designs: Any = None
-        self.rewards = torch.zeros(0, dtype=torch.float64, device="cpu")
+        self._held: dict[Hashable, _Held] = {}
+        # the worst first, of equal ones the latest; with what has been replaced since
+        self._worst: list[tuple[float, int, Hashable]] = []
+        self._seen = 0
 
     def add(self, designs: Any, rewards: Float[Tensor, " n"]) -> None:
         """Takes in designs that were scored; invalid ones never count."""
         size = self.sizes[isinstance(designs, list)]
-        floor = float(self.rewards[-1]) if size and len(self.rewards) == size else -torch.inf
-        better = (rewards > floor).nonzero().flatten().tolist()
-        if not better or not size:
+        floor = self._worst[0][0] if size and len(self._held) == size else -torch.inf
+        better = (rewards > floor).nonzero().flatten().tolist() if size else []
+        if not better:
             return
-        kept = [] if self.designs is None else [self.designs]
-        fresh, numbers = joined([*kept, picked(designs, better)]), torch.cat([self.rewards, rewards[better]])
-        order = numbers.argsort(descending=True, stable=True).tolist()
-        keys = self.keys(fresh)
-        order = [order[i] for i in first_of([keys[i] for i in order], lambda key: True)][:size]
-        self.designs, self.rewards = picked(fresh, order), numbers[order]
+        chosen = picked(designs, better)
+        for row, (key, reward) in enumerate(zip(self.keys(chosen), rewards[better].tolist(), strict=True)):
+            if key not in self._held or reward > self._held[key].reward:
+                self._hold(key, _Held(reward, self._seen, picked(chosen, [row])))
+        while len(self._held) > size:
+            del self._held[heapq.heappop(self._worst)[2]]
+            self._forget_replaced()
+
+    def _hold(self, key: Hashable, held: _Held) -> None:
+        self._held[key] = held
+        heapq.heappush(self._worst, (held.reward, -held.number, key))
+        self._seen += 1
+        self._forget_replaced()
+
+    def _forget_replaced(self) -> None:
+        """Leaves a design that is still held at the head."""
+        while self._worst and self._held[self._worst[0][2]].number != -self._worst[0][1]:
+            heapq.heappop(self._worst)
 
     def keys(self, designs: Any) -> list[Any]:
         """What tells designs apart; their places where nothing does."""
         keys = keys_of(designs, self.key, bits=True)
         return [object() for _ in range(count(designs))] if keys is None else list(keys)
 
+    def _sorted(self) -> list[_Held]:
+        return sorted(self._held.values(), key=lambda one: (-one.reward, one.number))
+
+    @property
+    def designs(self) -> Any:
+        """Best first; None if there are none."""
+        return joined([one.design for one in self._sorted()]) if self._held else None
+
+    @property
+    def rewards(self) -> Float[Tensor, " n"]:
+        """Of `designs`."""
+        return torch.tensor([one.reward for one in self._sorted()], dtype=torch.float64, device="cpu")
+
     def top(self, n: int) -> tuple[Any, Float[Tensor, " n"]]:
         """The first n designs, or as many as there are, and their rewards."""
-        index = list(range(min(n, len(self.rewards))))
-        return (picked(self.designs, index) if self.designs is not None else []), self.rewards[index]
+        first = self._sorted()[:n]
+        numbers = torch.tensor([one.reward for one in first], dtype=torch.float64, device="cpu")
+        return (joined([one.design for one in first]) if first else []), numbers
 
     def state(self) -> dict[str, Any]:
         """Plain lists and tensors, for `resume`."""
@@ -55,4 +93,6 @@ class BestDesigns:
 
     def resume(self, state: dict[str, Any]) -> None:
         """Goes on from a `state`."""
-        self.designs, self.rewards = state.get("designs"), state.get("rewards", self.rewards)
+        self._held, self._worst, self._seen = {}, [], 0
+        if state.get("designs") is not None:
+            self.add(state["designs"], state["rewards"])

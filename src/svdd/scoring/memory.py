@@ -26,8 +26,11 @@ def keys_of(designs: Any, key: Key | None, bits: bool = False) -> list[Hashable]
 
 def first_of(keys: Sequence[Hashable], wanted: Callable[[Hashable], bool]) -> list[int]:
     """The row of the first of each different key that is wanted, in order."""
-    first = {k: i for i, k in reversed(list(enumerate(keys))) if wanted(k)}
-    return sorted(first.values())
+    different = dict.fromkeys(keys)
+    if len(different) == len(keys):
+        return [i for i, key in enumerate(keys) if wanted(key)]
+    first = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
+    return [first[key] for key in different if wanted(key)]
 
 
 def _are_tensors(designs: Any) -> bool:

@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from svdd.chain.equal_rows import NoEqualRows
 from svdd.cost.batches import count, out_of_memory, picked
 from svdd.cost.budget import UNLIMITED, Unlimited
 from svdd.cost.ledger import Breakdown, Cost, Outcomes
@@ -97,14 +98,18 @@ class Scorer:
     def __repr__(self) -> str:
         return f"Scorer({self.reward!r}, {self.judge.policy}, {len(self.known)} designs known)"
 
-    def submit(self, designs: Any) -> "Question":
+    def submit(self, designs: Any, equal: NoEqualRows | None = None) -> "Question":
         """Hands designs over, those of a plain reward when the result is wanted.
+
+        Args:
+            designs: one of each kind.
+            equal: of which kind each is that a number is wanted for; all differ unless given.
 
         Raises:
             BudgetSpent: if they would cost more than is left.
             ValueError: for designs that nothing tells apart, where scores are to be kept in a file.
         """
-        return Question(self, designs)
+        return Question(self, designs, equal or NoEqualRows(count(designs)))
 
     def keys(self, designs: Any) -> list[Hashable] | None:
         """What tells designs apart; None where nothing does, or nothing is shared."""
@@ -239,16 +244,19 @@ class ComponentScorer(Scorer):
 
 
 class Question:
-    """Designs on their way through a scorer; `result` is one number per design."""
+    """Designs on their way through a scorer; `result` is one number for each row of `equal`."""
 
-    def __init__(self, scorer: Scorer, designs: Any) -> None:
-        self.scorer, self.designs = scorer, designs
-        self._keys: Sequence[Hashable] = keys if (keys := scorer.keys(designs)) is not None else range(count(designs))
+    def __init__(self, scorer: Scorer, designs: Any, equal: NoEqualRows) -> None:
+        keys = scorer.keys(designs)
+        if keys is None:  # where nothing is shared, each row has a design of its own
+            designs, equal = equal.spread_designs(designs), NoEqualRows(len(equal) + equal.repeats)
+        self.scorer, self.designs, self._equal = scorer, designs, equal
+        self._keys: Sequence[Hashable] = keys if keys is not None else range(count(designs))
         self._shared = keys is not None
         self._answers: dict[Hashable, float] = {}
         self._known = scorer.known if self._shared else self._answers
         fresh = self._new() if self._shared else list(range(count(designs)))
-        self._hits = len(self._keys) - len(fresh)
+        self._hits = len(self._keys) - len(fresh) + equal.repeats
         rows = scorer.recall(designs, self._keys, fresh) if self._shared else fresh
         self._reserved: list[int] = []
         self._work: deque[tuple[list[int], Pending | None]] = deque()
@@ -283,7 +291,8 @@ class Question:
             self._release()
         scorer.cost.hits, self._hits = scorer.cost.hits + self._hits, 0
         known = self._known
-        return scorer.answer([known[key] if key in known else self._answers[key] for key in self._keys])
+        numbers = [known[key] if key in known else self._answers[key] for key in self._keys]
+        return scorer.answer(self._equal.spread_designs(numbers))
 
     def _of(self, rows: list[int]) -> Any:
         return self.designs if len(rows) == len(self._keys) else picked(self.designs, rows)
@@ -295,6 +304,8 @@ class Question:
 
     def _late(self) -> bool:
         """Whether there are designs that an earlier question was to answer, and has not; they are work now."""
+        if all(map(self._known.__contains__, self._keys)):
+            return False
         rows = first_of(self._keys, lambda key: key not in self._known and key not in self._answers)
         self._hits -= len(rows)
         self._begin(rows)
