@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svdd.chain import tree
-from svdd.chain.equal_rows import equal_rows
 from svdd.chain.distributions import Categorical, Normal, Product
+from svdd.chain.equal_rows import equal_rows
 
 
 def example(rows=3):

@@ -11,7 +11,6 @@ from svdd import decode
 from svdd.chain import tree
 from svdd.chain.distributions import Categorical
 from svdd.chain.rng import Rng
-from svdd.cost import sharing
 from svdd.cost.batches import chunked, count
 from svdd.cost.ledger import Cost, Usage, metered
 from svdd.cost.sharing import deduplicated

@@ -7,7 +7,6 @@ than in one piece. The predictions of all parts are put back on the particles: t
 
 import contextlib
 import sys
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
