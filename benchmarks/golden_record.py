@@ -38,8 +38,9 @@ def anywhere(text, folder):
 
 
 def plain_result(result, folder):
-    """All that a result says, but for times, memory and versions."""
+    """All that a result says, but for times, memory and versions; of the trace 7 digits, which is what it keeps."""
     trace = result.trace.to_frame()
+    trace = trace.astype({name: "float32" for name in trace if trace[name].dtype == "float64"})
     parts = {
         "samples": result.samples,
         "rewards": result.rewards,

@@ -67,7 +67,7 @@ class RunFolder:
     Attributes:
         job: the job, for `svdd resume` and for people.
         state: where an unfinished run stands.
-        parts: the finished batches of an unfinished run that others compute.
+        parts: the finished batches of an unfinished run.
         journal: the scores of an unfinished run, written down as they arrive.
         mark: what tells the folder of a run.
     """
