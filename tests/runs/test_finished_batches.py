@@ -220,6 +220,22 @@ def test_a_kill_between_a_batch_and_the_state_neither_loses_nor_doubles_it(job, 
     assert contents(often.out) == contents(alone.out)
 
 
+def test_a_run_killed_before_its_record_is_written_has_all_it_paid_for(job, tmp_path, monkeypatch):
+    def killed(record):
+        raise KeyboardInterrupt
+
+    run_job(alone := job("alone", samples=8))
+    with monkeypatch.context() as patched:
+        patched.setattr("svdd.runs.folder.as_json", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_job(job("often", "killing", samples=8))
+    calls = int((tmp_path / "calls").read_text())
+    resume_job(tmp_path / "often")
+    assert int((tmp_path / "calls").read_text()) == calls
+    assert {path.name for path in (tmp_path / "often").iterdir()} == {path.name for path in Path(alone.out).iterdir()}
+    assert (tmp_path / "often" / "samples.csv").read_bytes() == (tmp_path / "alone" / "samples.csv").read_bytes()
+
+
 def test_a_batch_that_is_damaged_is_named_and_made_again_once_it_is_removed(job):
     run_job(alone := job("alone", samples=8))
     stopped(often := job("often", samples=8), 11)
