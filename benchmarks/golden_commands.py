@@ -69,13 +69,18 @@ def written(folder):
         elif path.suffix in (".csv", ".fasta", ".smi", ".yaml"):
             found[path.name] = path.read_bytes().decode("utf-8")
         elif path.name == "steps.parquet":
-            table = pd.read_parquet(path)
-            found[path.name] = {name: torch.from_numpy(table[name].to_numpy(copy=True)) for name in table}
+            found[path.name] = of_trace(pd.read_parquet(path))
         elif path.name == "run.json":
             found[path.name] = json.loads(path.read_text(encoding="utf-8"))
         elif path.suffix == ".safetensors":
             found[path.name] = load_file(path)
     return found
+
+
+def of_trace(table):
+    """The columns of a trace, of other numbers than whole ones the 7 digits that it keeps; early versions kept more."""
+    columns = {name: torch.from_numpy(table[name].to_numpy(copy=True)) for name in table}
+    return {name: column.float() if column.is_floating_point() else column for name, column in columns.items()}
 
 
 def run(folder, *words, out="out"):

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from golden_cases import CASES, Skipped
+from golden_commands import of_trace
 
 import svdd
 
@@ -39,14 +40,13 @@ def anywhere(text, folder):
 
 def plain_result(result, folder):
     """All that a result says, but for times, memory and versions."""
-    trace = result.trace.to_frame()
     parts = {
         "samples": result.samples,
         "rewards": result.rewards,
         "chain": result.chain,
         "ids": result.ids,
         "scores": result.scores,
-        "trace": {name: torch.from_numpy(trace[name].to_numpy(copy=True)) for name in trace},
+        "trace": of_trace(result.trace.to_frame()),
         "record": result.record(),
     }
     return plain(parts, folder)

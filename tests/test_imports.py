@@ -79,7 +79,6 @@ OTHERS_PRIVATE = {
 HEAVY = {
     "pandas",
     "matplotlib",
-    "logomaker",
     "Bio",
     "rapidfuzz",
     "jinja2",

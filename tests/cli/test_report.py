@@ -10,10 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.path import Path as MatplotlibPath
 
 import svdd
 from svdd.decoding.result import Result
-from svdd.domains.sequence.figures import _information, sequence_logo
+from svdd.domains.sequence.figures import BASES, _draw, _information, sequence_logo
 from svdd.metrics.kit import kit_of
 from svdd.metrics.measures import Designs, Evaluation
 from svdd.report import plots, traces
@@ -182,7 +185,7 @@ def test_no_valid_design(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["jinja2", "matplotlib.figure", "logomaker"])
+@pytest.mark.parametrize("module", ["jinja2", "matplotlib.figure"])
 def test_a_missing_extra_is_named(decoded, tmp_path, monkeypatch, module):
     if module == "matplotlib.figure":
         monkeypatch.delitem(sys.modules, "svdd.report.plots")
@@ -222,8 +225,26 @@ def test_the_logo_is_for_nucleotides_of_one_length():
 
 def test_information_is_two_bits_where_all_agree_and_none_where_all_differ():
     bits = _information(["AA", "AC", "AG", "AT"])
-    assert bits.loc[1].tolist() == [2.0, 0.0, 0.0, 0.0]
-    assert bits.loc[2].sum() == pytest.approx(0.0)
+    assert bits[0].tolist() == [2.0, 0.0, 0.0, 0.0, 0.0]
+    assert bits[1].sum() == pytest.approx(0.0)
+
+
+def test_letters_of_a_logo_stand_on_each_other_as_tall_as_their_bits():
+    axes = Figure().add_subplot()
+    _draw(axes, bits := _information(["AAG", "ACG", "AGG", "AGU"]), 5)
+    assert [patch.get_facecolor() for patch in axes.patches] == [to_rgba(colour) for colour in BASES.values()]
+    letters = []
+    for patch, heights in zip(axes.patches, bits.T, strict=True):
+        path, count = patch.get_path(), int((heights > 0).sum())
+        outlines = np.split(path.vertices, count) if count else []
+        codes = np.split(path.codes, count) if count else []
+        letters += [
+            MatplotlibPath(*outline).get_extents().extents.tolist() for outline in zip(outlines, codes, strict=True)
+        ]
+    expected = [(4.5, 0, 5.5, 2), (5.5, 0, 6.5, 0.125), (5.5, 0.125, 6.5, 0.25), (5.5, 0.25, 6.5, 0.5)]
+    low, high = sorted(bits[2][bits[2] > 0])
+    expected += [(6.5, 0, 7.5, low), (6.5, low, 7.5, low + high)]
+    assert sorted(letters) == [pytest.approx(one, abs=1e-5) for one in expected]
 
 
 def trace(ancestor, log_w=0.0, children=1):

@@ -10,6 +10,7 @@ import torch
 
 import svdd
 from svdd.chain.rng import STREAMS
+from svdd.decoding.saving import SCHEMA as STATES
 from svdd.decoding.saving import read_state, write_state
 from svdd.messages import OtherVersionError
 from svdd.runs.evaluation import evaluate
@@ -61,10 +62,11 @@ def test_the_files_of_a_run_carry_their_numbers(started):
     assert (written["schema"], written["streams"]) == (SCHEMA, STREAMS)
 
 
-def test_batches_carry_the_number_of_the_streams(tmp_path):
-    Parts(tmp_path)[3] = {"batch": 1}
-    assert torch.load(tmp_path / "batch-000003.pt") == {"batch": 1, "streams": STREAMS}
-    assert Parts(tmp_path)[3] == {"batch": 1}
+def test_batches_carry_the_numbers_of_states(tmp_path):
+    batch = {"finished": {"samples": ["ACGT"]}, "trace": {}}
+    Parts(tmp_path)[3] = batch
+    assert torch.load(tmp_path / "batch-000003.pt") == batch | {"streams": STREAMS, "schema": STATES}
+    assert Parts(tmp_path)[3] == batch
 
 
 def test_a_job_of_another_schema_is_refused(started):
@@ -83,6 +85,23 @@ def test_a_state_of_other_streams_is_refused(tmp_path, streams):
         OtherVersionError, match=r"streams number is (7|missing).*; remove it to run the job from its start"
     ):
         read_state(tmp_path / "state.pt", "run the job from its start")
+
+
+@pytest.mark.parametrize("number", [1, None])
+def test_a_state_that_holds_finished_batches_as_early_ones_did_is_refused(started, number):
+    state = torch.load(started.state)
+    torch.save({name: value for name, value in state.items() if name != "schema"} | number_of(number), started.state)
+    with pytest.raises(
+        OtherVersionError,
+        match=rf"state\.pt was .* its schema number is {number or 'missing'}, this version knows {STATES}; remove it to run",
+    ):
+        resume_job(started.path)
+    started.state.unlink()
+    assert resume_job(started.path)["settings"]["samples"] == 2
+
+
+def number_of(schema):
+    return {} if schema is None else {"schema": schema}
 
 
 @pytest.mark.parametrize("name", ["schema", "streams"])

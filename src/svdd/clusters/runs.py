@@ -4,7 +4,7 @@ A chain depends on (seed, index) alone, so it does not matter which machine runs
 that is lost is started again elsewhere and takes its batch from the start.
 """
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from itertools import islice
@@ -16,6 +16,7 @@ from svdd.chain.process import Process
 from svdd.clusters.actors import ONE_CORE, Actors, Resources, answer_of, connect, ray_module
 from svdd.clusters.remote_reward import reward_on_ray
 from svdd.decoding.decoding import Decoding
+from svdd.decoding.finished import Batches, InMemory
 from svdd.decoding.result import Result
 from svdd.messages import check
 from svdd.registry import as_reward
@@ -23,7 +24,6 @@ from svdd.scoring.reward import Reward
 
 Model = Process | str | Callable[[], Process]
 Make = Callable[[], Decoding]
-Parts = MutableMapping[int, dict[str, Any]]
 Progress = Callable[[int, int], None]
 
 
@@ -41,7 +41,7 @@ class _Decoding:
     def run(self, number: int) -> dict[str, Any]:
         for _ in self.decoding.only(number):
             pass
-        return self.decoding.state()
+        return self.decoding.part()
 
 
 def decode_on_ray(
@@ -108,7 +108,7 @@ def run_on_ray(
     *,
     workers: int = 2,
     resources: Resources = ONE_CORE,
-    parts: Parts | None = None,
+    parts: Batches | None = None,
     progress: Progress | None = None,
 ) -> Decoding:
     """Runs the batches of `whole` on actors, and leaves it as if it had run here.
@@ -118,8 +118,8 @@ def run_on_ray(
         make: makes the same run in an actor.
         workers: actors.
         resources: of each.
-        parts: finished batches; those that are in it already are not run again, and a mapping that writes files keeps
-            what has been paid for if the run is killed.
+        parts: finished batches; those that are in it already are not run again, and one that writes files keeps what has
+            been paid for if the run is killed.
         progress: called with the number of finished batches and of all.
 
     Raises:
@@ -130,7 +130,7 @@ def run_on_ray(
         raise ValueError(
             "a budget cannot be kept by many workers at once; run it on one machine, or give smaller sizes"
         )
-    parts, batches = {} if parts is None else parts, len(whole.batches)
+    parts, batches = InMemory() if parts is None else parts, len(whole.batches)
     tell = progress or _tell_nobody
     missing = [number for number in range(batches) if number not in parts]
     threads = max(1, int(resources.get("num_cpus", 1)))
@@ -138,7 +138,7 @@ def run_on_ray(
         for number, part in _run(actors, missing):
             parts[number] = part
             tell(len(parts), batches)
-    return whole.merge([parts[number] for number in range(batches)])
+    return whole.merge(parts)
 
 
 def _run(actors: Sequence[Any], batches: Sequence[int]) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -7,7 +7,7 @@ line drives it. Both only put wrappers round a process and a reward, choose a ro
 import time
 import warnings
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,13 +20,14 @@ from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, leaves, rows, take
 from svdd.cost.budget import Budget, BudgetWarning
 from svdd.cost.clock import BudgetSpent
-from svdd.cost.ledger import Usage
+from svdd.cost.ledger import Breakdown, Usage
+from svdd.decoding.finished import Batches, InMemory
 from svdd.decoding.given import check_given
 from svdd.decoding.metering import accounted, accounted_value
 from svdd.decoding.planning import plan
 from svdd.decoding.result import NOT_KNOWN, Result, check_columns, join
 from svdd.decoding.returned import filled_up, returned
-from svdd.decoding.saving import merge_states, step_from, step_state, write_state
+from svdd.decoding.saving import add_bill, step_from, step_state, write_state
 from svdd.decoding.trace import Trace
 from svdd.method.learned_values import Learned
 from svdd.method.loop import Step
@@ -95,6 +96,7 @@ class Decoding:
         on_failure: Policy | Mapping[str, Any] | None = None,
         cache: ScoreCache | str | Path | None = None,
         journal: Journal | None = None,
+        parts: Batches | None = None,
         budget: Budget | Mapping[str, Any] | None = None,
         key: Key | None = None,
         **options: Any,
@@ -121,7 +123,7 @@ class Decoding:
         check_columns(reward, self.scores, () if process.kind is None else process.kind.further)
         options = self.method.defaults() | options
         temperature = float(options.get("temperature", 0.0))
-        self.trace = Trace(temperature)
+        self._open = Trace(temperature)
         self.plain, self.given, self.cond, self.seed, self.options = process, reward, cond, seed, options
         chunks = chunks or {}
         asked: dict[str, Any] = {"on_failure": on_failure, "key": key, "chunk": chunks.get("reward"), "share": share}
@@ -137,7 +139,7 @@ class Decoding:
         self.settings["reward"] = title
         if self.plan is not None and limit is not None:
             self.settings |= {"budget": limit.record(), "plan": self.plan.sentence}
-        self._position, self._finished = _Position(), list[Result]()
+        self._position, self.parts = _Position(), InMemory() if parts is None else parts
         self.stopped: str | None = None
         """Why the run ended early, if it did."""
 
@@ -163,8 +165,7 @@ class Decoding:
     def only(self, number: int) -> "Decoding":
         """This run as its batch `number` alone, from the start; answers paid for before stay known, but are not counted."""
         self.batches = [self._every[number]]
-        self._position, self._finished = _Position(), list[Result]()
-        self.trace = Trace(self.trace.temperature)
+        self._position, self.parts, self._open = _Position(), InMemory(), Trace(self._open.temperature)
         self.usage.restore(Usage())
         self.scoring.breakdown.restore({})
         return self
@@ -194,7 +195,7 @@ class Decoding:
                 for step in self._steps(ids):
                     self.usage.seconds += time.perf_counter() - started
                     self._position.step = step
-                    self.trace.add(step, ids)
+                    self._open.add(step, ids)
                     yield step
                     started = time.perf_counter()
                 self._finish(ids)
@@ -216,7 +217,12 @@ class Decoding:
     def _finish(self, ids: range) -> None:
         assert self._position.step is not None, "a batch has at least one step"
         designs = returned(self._position.step, self.method, ids, self.process, self._rng, self.scoring.further)
-        self._finished.append(designs)
+        self.parts[self._position.batch] = {"finished": designs.state(), "trace": self._open.close()}
+
+    @property
+    def trace(self) -> Trace:
+        """What every step so far chose from."""
+        return self._open.after(self.parts.tables(self._position.batch))
 
     def result(self) -> Result:
         """The designs so far, with the bill; after a budget was spent, the best of all that were scored fill up the rest.
@@ -225,7 +231,7 @@ class Decoding:
             RuntimeError: if no batch has finished yet.
             BudgetSpent: if that was so before any design was scored.
         """
-        finished = self._finished
+        finished = [Result.from_state(self.parts[number]["finished"]) for number in range(self._position.batch)]
         if self.stopped:
             finished = filled_up(finished, self.scoring.best, self.samples, self.scoring.further)
         if not finished and self.stopped:
@@ -233,12 +239,13 @@ class Decoding:
         if not finished:
             raise RuntimeError("the run has not finished a batch yet; iterate over it first")
         self.usage.note_memory()
-        self._warn_if_degenerate()
+        trace = self.trace
+        _warn_if_degenerate(trace)
         return join(
             finished,
             usage=self.usage,
             breakdown=self.scoring.breakdown,
-            trace=self.trace,
+            trace=trace,
             settings=self.settings,
             about=self.plain.facts,
             kind=self.plain.kind or NOT_KNOWN,
@@ -255,37 +262,40 @@ class Decoding:
         for reward in self._ours:
             close(reward)
 
-    def _warn_if_degenerate(self) -> None:
-        distinct = self.trace.mean_distinct()
-        if distinct is not None and distinct < 1.5:
-            warnings.warn(
-                f"only {distinct:.2f} distinct candidates a parent on average: there is little to choose from; "
-                "use fewer steps, more noise or choose less often (every=...)",
-                DegenerateProposalWarning,
-                stacklevel=3,
-            )
-
     def state(self) -> dict[str, Any]:
-        """Plain tensors, numbers and lists from which `resume` goes on bit for bit."""
+        """Plain tensors, numbers and lists from which `resume` goes on bit for bit, with `parts` where they are kept apart."""
         step = self._position.step
         return {
             "steps": self.process.steps,
             "identity": str(self.scoring.store.identity),
             "batch": self._position.batch,
             "step": None if step is None else step_state(step),
+            "trace": self._open.open(),
+            "batches": self.parts.state(self._position.batch),
+            **self._bill(),
+        }
+
+    def _bill(self) -> dict[str, Any]:
+        return {
             "usage": self.usage.as_dict(),
-            "trace": self.trace.rows(),
-            "finished": [result.state() for result in self._finished],
             "best": self.scoring.best.state(),
             "breakdown": self.scoring.breakdown.as_dict(),
         }
 
-    def merge(self, states: Sequence[dict[str, Any]]) -> "Decoding":
-        """Leaves this run, not started, as if it had made the batches whose finished `state`s are given, in their order."""
-        self.resume(merge_states(states) | {"best": {}})
-        for state in states:
-            if state["best"]["designs"] is not None:
-                self.best.add(state["best"]["designs"], state["best"]["rewards"])
+    def part(self) -> dict[str, Any]:
+        """The batch that was made alone, see `only`, and what it cost, as `merge` takes it."""
+        return self.parts[0] | self._bill()
+
+    def merge(self, parts: Batches) -> "Decoding":
+        """Leaves this run, not started, as if it had made all its batches: others did, and gave the `part` of each."""
+        usage, breakdown = Usage(), Breakdown()
+        for part in (parts[number] for number in range(len(self.batches))):
+            add_bill(part, usage, breakdown)
+            if part["best"]["designs"] is not None:
+                self.best.add(part["best"]["designs"], part["best"]["rewards"])
+        self.usage.restore(usage)
+        self.scoring.breakdown.restore(breakdown.as_dict())
+        self._position, self.parts = _Position(len(self.batches)), parts
         return self
 
     def resume(self, state: dict[str, Any]) -> "Decoding":
@@ -306,16 +316,31 @@ class Decoding:
                 RewardChangedWarning,
                 stacklevel=3,
             )
-        self._position = _Position(state["batch"], None if step is None else step_from(step, self.process))
+        self.parts.resume(state["batches"])
+        lost = next((number for number in range(state["batch"]) if number not in self.parts), None)
+        if lost is not None:  # a file that was damaged, and removed: its batch and those after it are made again
+            self._position = _Position(lost)
+        else:
+            self._position = _Position(state["batch"], None if step is None else step_from(step, self.process))
+            self._open.resume(state["trace"])
         self.usage.restore(Usage.from_dict(state["usage"]))
         self.scoring.resume(state["best"], state["breakdown"])
-        self.trace.resume(state["trace"])
-        self._finished = [Result.from_state(r) for r in state["finished"]]
         return self
 
     def save(self, path: Path) -> None:
         """Writes `state` to a file, whole or not at all."""
         write_state(self.state(), path)
+
+
+def _warn_if_degenerate(trace: Trace) -> None:
+    distinct = trace.mean_distinct()
+    if distinct is not None and distinct < 1.5:
+        warnings.warn(
+            f"only {distinct:.2f} distinct candidates a parent on average: there is little to choose from; "
+            "use fewer steps, more noise or choose less often (every=...)",
+            DegenerateProposalWarning,
+            stacklevel=3,
+        )
 
 
 def _warn_if_temperatures_differ(value: Value, temperature: float) -> None:

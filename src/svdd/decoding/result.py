@@ -110,7 +110,7 @@ class Result:
             The file.
 
         Raises:
-            ImportError: without jinja2, matplotlib or logomaker; it names the extra.
+            ImportError: without jinja2 or matplotlib; it names the extra.
         """
         return resolve("svdd.report.html:write_report")(self, path)  # type: ignore[no-any-return]
 
@@ -194,7 +194,7 @@ class Result:
         frame = self.to_frame()
         frame.to_csv(path / "samples.csv", index=False, lineterminator="\n")
         frame.to_parquet(path / "samples.parquet", index=False)
-        self.trace.to_frame().to_parquet(path / "steps.parquet", index=False)
+        self.trace.write(path / "steps.parquet")
         (path / "run.json").write_text(json.dumps(self.record(), indent=2, default=str) + "\n", encoding="utf-8")
         numbers = {"reward": self.rewards} | self.scores
         self.kind.write(self.samples, self.ids, {name: column.numpy() for name, column in numbers.items()}, path)

@@ -12,6 +12,9 @@ from svdd.cost.ledger import Breakdown, Cost, Outcomes, Usage
 from svdd.messages import OtherVersionError, check_number
 from svdd.method.loop import Step
 
+SCHEMA = 2
+"""The number of what states and finished batches hold; in the first the state of a run held its finished batches."""
+
 
 def step_state(step: Step) -> dict[str, Any]:
     """A step as plain tensors and numbers."""
@@ -37,9 +40,9 @@ def step_from(state: dict[str, Any], process: Process) -> Step:
 
 
 def write_state(state: dict[str, Any], path: Path) -> None:
-    """Writes plain tensors, numbers and lists, with the number of the random streams, to a file, whole or not at all."""
+    """Writes plain tensors, numbers and lists, with the numbers of this version, to a file, whole or not at all."""
     partial = path.with_suffix(".part")
-    torch.save(state | {"streams": STREAMS}, partial)
+    torch.save(state | {"streams": STREAMS, "schema": SCHEMA}, partial)
     partial.replace(path)
 
 
@@ -52,12 +55,13 @@ def read_state(path: Path, remedy: str, names: Sequence[str] = ()) -> dict[str, 
         names: what it must hold, if more than anything.
 
     Raises:
-        OtherVersionError: if its random streams are not those of this version.
+        OtherVersionError: if its random streams, or what it holds, are not those of this version.
         ValueError: if it is damaged.
     """
     try:
         state: dict[str, Any] = torch.load(path, weights_only=True)
-        check_number("streams", state.pop("streams", None), STREAMS, path, f"remove it to {remedy}")
+        for number, known in (("streams", STREAMS), ("schema", SCHEMA)):
+            check_number(number, state.pop(number, None), known, path, f"remove it to {remedy}")
         return {name: state[name] for name in names or state}
     except OtherVersionError:
         raise
@@ -65,22 +69,10 @@ def read_state(path: Path, remedy: str, names: Sequence[str] = ()) -> dict[str, 
         raise ValueError(f"{path} is damaged ({type(error).__name__}); remove it to {remedy}") from error
 
 
-def merge_states(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The state of a finished run from those of its batches, but for its best designs."""
-    usage, breakdown = Usage(), Breakdown()
-    for part in parts:
-        _add(usage, Usage.from_dict(part["usage"]))
-        breakdown.add(part["breakdown"])
-    return {
-        "steps": parts[0]["steps"],
-        "identity": "",  # the batches were made with the reward of this run
-        "batch": len(parts),
-        "step": None,
-        "usage": usage.as_dict(),
-        "breakdown": breakdown.as_dict(),
-        "trace": torch.cat([part["trace"] for part in parts]),
-        "finished": [result for part in parts for result in part["finished"]],
-    }
+def add_bill(part: dict[str, Any], usage: Usage, breakdown: Breakdown) -> None:
+    """Counts what a batch cost that another machine made."""
+    _add(usage, Usage.from_dict(part["usage"]))
+    breakdown.add(part["breakdown"])
 
 
 def _add(total: Usage, usage: Usage) -> None:

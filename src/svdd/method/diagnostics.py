@@ -26,13 +26,26 @@ def bellman_residual(step: Step, temperature: float) -> Float[Tensor, "b n"]:
     Raises:
         ValueError: if the step did not score.
     """
-    candidates = _chosen_from(step)
+    return residual_of(_chosen_from(step), temperature)
+
+
+def residual_of(candidates: Candidates, temperature: float) -> Float[Tensor, "b n"]:
+    """The Bellman residual of each parent of candidates."""
     return log_mean_exp(candidates.value, temperature) - candidates.parent_value
 
 
 def selection_ess(step: Step, temperature: float) -> Float[Tensor, "b n"]:
-    r"""$1/\sum_m p_m^2$ of the choice among siblings, $p = softmax(v/a)$: 1 (one can win) to M (no preference)."""
-    value = _chosen_from(step).value
+    r"""$1/\sum_m p_m^2$ of the choice among siblings, $p = softmax(v/a)$: 1 (one can win) to M (no preference).
+
+    Raises:
+        ValueError: if the step did not score.
+    """
+    return ess_among_siblings(_chosen_from(step), temperature)
+
+
+def ess_among_siblings(candidates: Candidates, temperature: float) -> Float[Tensor, "b n"]:
+    """The effective sample size of the choice among the children of each parent."""
+    value = candidates.value
     if temperature == 0:
         return (value == value.amax(-1, keepdim=True)).sum(-1).to(value)
     b, n, m = value.shape

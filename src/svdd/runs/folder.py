@@ -67,7 +67,7 @@ class RunFolder:
     Attributes:
         job: the job, for `svdd resume` and for people.
         state: where an unfinished run stands.
-        parts: the finished batches of an unfinished run that others compute.
+        parts: the finished batches of an unfinished run.
         journal: the scores of an unfinished run, written down as they arrive.
         mark: what tells the folder of a run.
     """
@@ -195,14 +195,15 @@ class RunFolder:
 
             pd.DataFrame([evaluation.row]).to_csv(self.path / "evaluation.csv", index=False, lineterminator="\n")
         write_or_warn(beside.report, result, self.path, evaluation=evaluation, finish=beside.further(result))
-        for name in set(ON_THE_WAY) - {self.job.name, "best.csv"}:
-            (self.path / name).unlink(missing_ok=True)
-        self.parts.clear()
-        files = sorted({path.name for path in self.path.iterdir() if path.is_file()} - before)
+        done_with = set(ON_THE_WAY) - {self.job.name, "best.csv"}
+        files = sorted({path.name for path in self.path.iterdir() if path.is_file()} - before - done_with)
         measured = {"evaluation": {"notes": evaluation.notes} | evaluation.row} if evaluation else {}
         record: dict[str, Any] = plain(result.record() | {"job": job} | measured | {"files": files})
         (self.path / "run.json").write_text(as_json({"schema": SCHEMA} | record) + "\n", encoding="utf-8")
         self.mark.write(files)
+        for name in done_with:  # only now: a run that is killed before goes on from them
+            (self.path / name).unlink(missing_ok=True)
+        self.parts.clear()
         return record
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from svdd.chain.process import Process
 from svdd.decoding.decoding import Decoding
+from svdd.decoding.finished import Batches
 from svdd.decoding.result import COLUMNS, ColumnTakenError
 from svdd.messages import check, unknown
 from svdd.method.values import Value
@@ -213,12 +214,15 @@ def job_reward(job: Guided) -> Reward:
 _GIVEN_ON = ("method", "samples", "seed", "batch", "chunks", "on_failure", "cache")
 
 
-def make_decoding(job: Job, journal: Journal | None = None, reward: Reward | None = None) -> Decoding:
+def make_decoding(
+    job: Job, journal: Journal | None = None, parts: Batches | None = None, reward: Reward | None = None
+) -> Decoding:
     """The run that a job describes, not started.
 
     Args:
         job: the job.
         journal: where its scores are written down as they arrive.
+        parts: where its finished batches are kept; in memory unless given.
         reward: in place of the job's, which it stands for.
 
     Raises:
@@ -233,15 +237,16 @@ def make_decoding(job: Job, journal: Journal | None = None, reward: Reward | Non
     value, budget = _value(job, process, reward), job.budget or None
     scores = {score.title: score_reward(score.started_in(job.command_folder), job.placed()) for score in job.scores}
     options |= {name: getattr(job, name) for name in _GIVEN_ON}
-    decoding = Decoding(process, reward, value=value, scores=scores, journal=journal, budget=budget, **options)
+    kept: dict[str, Any] = {"journal": journal, "parts": parts}
+    decoding = Decoding(process, reward, value=value, scores=scores, budget=budget, **kept, **options)
     decoding.settings |= {"reward": job.reward, "value": job.value}
     return decoding
 
 
 @contextmanager
-def made_decoding(job: Job, journal: Journal | None = None) -> Iterator[Decoding]:
+def made_decoding(job: Job, journal: Journal | None = None, parts: Batches | None = None) -> Iterator[Decoding]:
     """The run that a job describes, with its files and processes, which end with it; arguments as `make_decoding`."""
-    decoding = make_decoding(job, journal)
+    decoding = make_decoding(job, journal, parts)
     try:
         yield decoding
     finally:

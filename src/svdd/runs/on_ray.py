@@ -10,7 +10,7 @@ from svdd.decoding.decoding import Decoding
 from svdd.runs.folder import RunFolder
 from svdd.runs.job import Job
 from svdd.runs.make import job_reward, make_decoding, makes_processes
-from svdd.runs.parts import Parts
+from svdd.runs.parts import BILLED, Parts
 from svdd.runs.watching import Watch
 
 WORKERS = 2
@@ -41,7 +41,8 @@ def decoded_on_ray(job: Job, folder: RunFolder, watch: Watch, resumed: bool = Fa
     def progress(done: int, batches: int) -> None:
         watch.tell(f"{done} of {batches} batches of {job.batch} chains")
 
-    parts = folder.parts if resumed else Parts(folder.path, lambda: folder.claim(job.written()))
+    first = (lambda: None) if resumed else (lambda: folder.claim(job.written()))
+    parts = Parts(folder.path, first, BILLED)
     # a worker of its own in every actor, so that a design that hangs or crashes costs that design here too
     alone = job.model_copy(update={"workers": 1}) if job.workers or makes_processes(job.reward) else job
     there = partial(job_reward, alone)

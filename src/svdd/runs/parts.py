@@ -1,40 +1,48 @@
-"""Finished batches of a run that others compute, kept in its folder until it is finished."""
+"""Finished batches of a run, kept in its folder until it is finished."""
 
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
+from svdd.decoding.finished import Batch, Batches
 from svdd.decoding.saving import read_state, write_state
 
-STATE = ("steps", "identity", "batch", "step", "usage", "trace", "finished", "best", "breakdown")
-"""What the state of a run holds, and that of a batch."""
+STATE = ("steps", "identity", "batch", "step", "trace", "batches", "usage", "best", "breakdown")
+"""What the state of a run holds."""
+PART = ("finished", "trace")
+"""What a batch holds that was made here; what it cost is in the run's state."""
+BILLED = (*PART, "usage", "best", "breakdown")
+"""What a batch holds that another machine made."""
 _PATTERN = "batch-*.pt"
 
 
-class Parts(MutableMapping[int, dict[str, Any]]):
-    """The states of finished batches by their number, each in a file that is written whole or not at all.
+class Parts(Batches):
+    """Finished batches, each in a file that is written once, whole or not at all.
 
     Args:
         folder: of the run.
         first: called before the first batch is written.
+        names: what a batch holds.
     """
 
-    def __init__(self, folder: Path, first: Callable[[], None] = lambda: None) -> None:
-        self.folder, self.first = folder, first
+    def __init__(self, folder: Path, first: Callable[[], None] = lambda: None, names: Sequence[str] = PART) -> None:
+        self.folder, self.first, self.names = folder, first, names
 
     def _path(self, number: int) -> Path:
         return self.folder / _PATTERN.replace("*", f"{number:06}")
 
-    def __getitem__(self, number: int) -> dict[str, Any]:
+    def __getitem__(self, number: int) -> Batch:
         path = self._path(number)
         if not path.is_file():
             raise KeyError(number)
-        return read_state(path, "compute that batch again")
+        return read_state(path, "compute that batch again", self.names)
 
-    def __setitem__(self, number: int, state: dict[str, Any]) -> None:
+    def __contains__(self, number: object) -> bool:
+        return isinstance(number, int) and self._path(number).is_file()
+
+    def __setitem__(self, number: int, batch: Batch) -> None:
         self.first()
         self.first = lambda: None
-        write_state(state, self._path(number))
+        write_state(batch, self._path(number))
 
     def __delitem__(self, number: int) -> None:
         self._path(number).unlink()
@@ -44,3 +52,9 @@ class Parts(MutableMapping[int, dict[str, Any]]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    def clear(self) -> None:
+        """Removes all of them, and one that is half written."""
+        for pattern in (_PATTERN, str(Path(_PATTERN).with_suffix(".part"))):
+            for path in self.folder.glob(pattern):
+                path.unlink()

@@ -13,7 +13,7 @@ from svdd.chain.designs import kind_of_files
 from svdd.chain.rng import STREAMS
 from svdd.cost.ledger import Breakdown, Usage
 from svdd.decoding.result import COLUMNS, Result
-from svdd.decoding.trace import Trace
+from svdd.decoding.trace import Trace, table_of
 from svdd.metrics.kit import Kit, kit_of
 from svdd.registry import domains
 from svdd.runs.folder import RunFolder
@@ -93,8 +93,8 @@ def _result(path: Path, written: dict[str, Any], kit: Kit) -> Result:
 
 def _trace(path: Path) -> Trace:
     """The steps of a run, none where the file is not there."""
-    file, trace = path / "steps.parquet", Trace()
-    return trace.resume(torch.tensor(pd.read_parquet(file).to_numpy(float), device="cpu")) if file.is_file() else trace
+    file = path / "steps.parquet"
+    return Trace(finished=[table_of(pd.read_parquet(file))] if file.is_file() else ())
 
 
 def _breakdown(written: dict[str, Any]) -> Breakdown:

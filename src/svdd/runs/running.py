@@ -196,14 +196,14 @@ def _run_on_ray(job: Job, folder: RunFolder, watch: Watch, resumed: bool, design
 
 
 def _run_here(job: Job, folder: RunFolder, watch: Watch, resumed: bool, designs_only: bool) -> dict[str, Any]:
-    state, done, claim = folder.load_state() if resumed else None, 0, _Claim(folder, job, resumed)
-    with made_decoding(job, ScoreCache(folder.journal) if resumed else claim.journal) as decoding:
+    state, claim = folder.load_state() if resumed else None, _Claim(folder, job, resumed)
+    journal = ScoreCache(folder.journal) if resumed else claim.journal
+    with made_decoding(job, journal, folder.parts) as decoding:
         if decoding.plan is not None and not resumed:
             watch.plan(decoding.plan.sentence)
         if state is not None:
             decoding.resume(state)
-            done = state["batch"] * decoding.process.steps + (state["step"]["number"] if state["step"] else 0)
-        drive(decoding, claim, job.save_seconds or SAVE_SECONDS, watch, done)
+        drive(decoding, claim, job.save_seconds or SAVE_SECONDS, watch, decoding.done)
         return finish(decoding.result(), decoding, folder, job, watch, designs_only)
 
 

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.path import Path
+from matplotlib.textpath import TextPath
 
 from svdd.domains.rna.folding import as_rna, minimum_free_energy, vienna
 from svdd.report.plots import BLUE, GREY, as_svg
@@ -44,15 +47,25 @@ def _draw(axes: Any, text: str, structure: str) -> None:
     points = vienna().naview_xy_coordinates(structure)[: len(structure)]
     x, y = [point.X for point in points], [point.Y for point in points]
     axes.plot(x, y, color=GREY, linewidth=1, zorder=1)
-    for one, other in _pairs(structure):
-        axes.plot([x[one], x[other]], [y[one], y[other]], color=BLUE, linewidth=2, zorder=2)
-    for site, letter in enumerate(text):
-        ink, paper = ("white", BLUE) if site == 0 else ("black", "white")
-        box = {"boxstyle": "circle,pad=0.15", "facecolor": paper, "edgecolor": "none"}
-        axes.text(x[site], y[site], letter, ha="center", va="center", color=ink, fontsize=7, bbox=box, zorder=3)
+    bonds = [[(x[site], y[site]) for site in pair] for pair in _pairs(structure)]
+    axes.add_collection(LineCollection(bonds, color=BLUE, linewidth=2, zorder=2))
+    for some, ink, paper in ((slice(1), "white", BLUE), (slice(1, None), "black", "white")):
+        axes.scatter(x[some], y[some], s=80, color=paper, linewidths=0, zorder=3)
+        places = list(zip(text[some], x[some], y[some], strict=True))
+        for letter in sorted(set(text[some])):  # those that are equal are drawn together, which is quick
+            _, across, up = zip(*(place for place in places if place[0] == letter), strict=True)
+            axes.scatter(across, up, s=32, color=ink, marker=_marker(letter), linewidths=0, zorder=4)
     axes.set_aspect("equal")
     axes.margins(0.08)
     axes.axis("off")
+    axes.xaxis.set_visible(False)  # or its labels are laid out, only to be left out
+    axes.yaxis.set_visible(False)
+
+
+def _marker(letter: str) -> Path:
+    path = TextPath((0, 0), letter)
+    box = path.get_extents()
+    return Path(path.vertices - (box.min + box.max) / 2, path.codes)
 
 
 def _pairs(structure: str) -> list[tuple[int, int]]:
