@@ -20,19 +20,29 @@ def smallest_in_turn(trees):
     Args:
         trees: folder and environment of each.
     """
+    return [min(times) for times in times_in_turn(trees, [__file__], TIMES)]
+
+
+def times_in_turn(trees, script, times):
+    """The times of each tree, in turn.
+
+    Args:
+        trees: folder and environment of each.
+        script: the words of a program that answers with seconds for every line on standard input, as this one does.
+        times: how many; one more before them sets up kernels.
+    """
+    words = [sys.executable, *script]
     opened = [
-        subprocess.Popen(
-            [sys.executable, __file__], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tree
-        )
+        subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tree)
         for tree, env in trees
     ]
     try:
-        times = [[_once(process) for process in opened] for _ in range(TIMES + 1)]
+        taken = [[_once(process) for process in opened] for _ in range(times + 1)]
     finally:
         for process in opened:
             process.stdin.close()
             process.wait()
-    return [min(column) for column in zip(*times[1:], strict=True)]  # first calls set up kernels
+    return list(zip(*taken[1:], strict=True))
 
 
 def _once(process):

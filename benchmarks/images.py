@@ -130,13 +130,13 @@ def one_side(side, args):
     if on_gpu:
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
-    started = time.perf_counter()
+    started, processor = time.perf_counter(), time.process_time()
     _, rows = run(pipe, reward, **chosen, steps=args.steps, **more)
     if on_gpu:
         torch.cuda.synchronize()
-    seconds = time.perf_counter() - started
+    seconds, processor = time.perf_counter() - started, time.process_time() - processor
     peak = torch.cuda.max_memory_allocated() / 1e6 if on_gpu else _resident()
-    print(json.dumps({"seconds": seconds, "megabytes": peak, "rows": rows}))
+    print(json.dumps({"seconds": seconds, "processor": processor, "megabytes": peak, "rows": rows}))
 
 
 def _resident():
