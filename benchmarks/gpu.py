@@ -48,7 +48,7 @@ class Sizes:
     def __init__(self, fast):
         self.fast, self.device = fast, "cpu" if fast else "cuda"
         self.steps, self.chains, self.candidates = (2, 2, 2) if fast else (32, 16, 10)
-        self.rows, self.seconds = (4, 0.0) if fast else (512, 1.0)
+        self.rows, self.seconds = (4, 0.0) if fast else (500, 1.0)
         self.image_rows = 2 if fast else 32
         # symbols, width, conditioning, heads, blocks, frequencies, ratio: 100 million weights
         self.transformer = (5, 16, 8, 2, 1, 8, 2) if fast else (5, 768, 128, 12, 13, 256, 4)
