@@ -393,13 +393,7 @@ def pages(results):
         "image-results.md": {"cases": images(results)},
     }
     made = {name: shown_by.get_template(f"{name}.j2").render(**facts) for name, facts in known.items()}
-    speed = Speed(results / "speed.json")
-    facts = {
-        "speed": speed,
-        "images": speed.one("images"),
-        "molecule": speed.one("molecules"),
-        "memory": speed.one("memory"),
-    }
+    facts = Speed(results / "speed.json").facts()
     above = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8").partition("## Measured\n")[0]
     return made | {"cost.md": above + shown_by.get_template("measured.md.j2").render(**facts)}
 

@@ -2,7 +2,9 @@
 
     python benchmarks/speed.py [--parts NAME ...] [--times 2] [--reference fe89dfc] [--bfloat16] [--fast] [--out FILE.json]
 
-All but memory is a ratio of processor seconds on one thread, of two sides that take turns; each part runs in fresh processes.
+All but memory is a ratio of processor seconds on one thread, of sides that take turns, each in a fresh process: in one process
+the first would decide how the system hands out memory to the second. Page faults tell how often a side waited for that; *memory
+kept* is the plain loop where it hardly waits.
 
 - Sequences: `plain.py`, the algorithm as it was published, on the same network and reward, against ours at temperature 0. At
   T = 512 the plain loop takes an eighth of its steps, which all cost the same, and its numbers are scaled.
@@ -25,7 +27,7 @@ from pathlib import Path
 
 import torch
 from golden import HERE, ROOT, checked_out, environment, git
-from golden_time import times_in_turn
+from golden_time import in_turn
 
 RNA, DNA = {"model": "rna-utr", "reward": "mrl"}, {"model": "dna-enhancer", "reward": "hepg2"}
 MOLECULE = {"model": "molecule", "reward": "qed"}
@@ -44,6 +46,8 @@ PARTS = {
     "memory": ("memory", {"candidates": (2, 10, 40), "chunk": 64}, None),
 }
 """Kind, sizes and goal of each part; the own share is at most its goal, the others are at least theirs."""
+KEPT = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
+"""Lets the C library of Linux keep what is freed, so that a program waits for each page of memory once."""
 SHORT = {"steps": 4, "chains": 2, "candidates": 2}
 
 
@@ -60,21 +64,46 @@ def answer(script, *words):
 # the parts
 
 
+def side(name, tree, variables=None, **options):
+    """A side of a comparison, as `in_turn` takes it."""
+    return [str(HERE / "speed_parts.py"), name, json.dumps(options)], environment(tree) | (variables or {}), tree
+
+
+def smallest(answers):
+    return min(answer["seconds"] for answer in answers)
+
+
 def sequences(sizes, args):
     """The plain loop against ours."""
-    only = sizes["steps"] // 8 if sizes["steps"] >= 512 else sizes["steps"]
-    asked = sizes | {"only": only, "times": args.times, "bfloat16": args.bfloat16}
-    return answer("speed_parts.py", "sequences", json.dumps(asked)) | {"plain steps": only}
+    t, b, m = (sizes[name] for name in ("steps", "chains", "candidates"))
+    only = t // 8 if t >= 512 else t
+    sides = [side("our_side", ROOT, **sizes)]
+    sides += [side("plain_side", ROOT, variables, **sizes, only=only) for variables in ({}, KEPT)]
+    if args.bfloat16:
+        sides.append(side("our_side", ROOT, **sizes, model_options={"precision": "bfloat16"}))
+    ours, plain, kept, *short = in_turn(sides, args.times)
+    assert plain[0]["rows"] == {"network": (m + 1) * only * b + b, "reward": m * only * b}, (
+        "the plain loop shares nothing"
+    )
+    assert ours[0]["asked"]["network"] == b + (t - 1) * b * m, "ours asks for B+(T-1)BM rows"
+    scale, rows = t / only, {"network": (m + 1) * t * b + b, "reward": m * t * b}
+    found = {"plain seconds": smallest(plain) * scale, "seconds": smallest(ours), "plain steps": only}
+    found["ratio"] = found["plain seconds"] / found["seconds"]
+    found["ratio, memory kept"] = smallest(kept) * scale / found["seconds"]
+    found |= {f"{name} rows / plain": ours[0]["rows"][name] / rows[name] for name in rows}
+    found |= {"plain page faults": round(plain[-1]["page faults"] * scale), "page faults": ours[-1]["page faults"]}
+    found |= {"plain mean reward": plain[0]["mean reward"]} if only == t else {}
+    found["mean reward"] = ours[0]["mean reward"]
+    return found | ({"bfloat16 ratio": found["plain seconds"] / smallest(short[0])} if short else {})
 
 
 def molecules(sizes, args):
-    """The reference commit against this tree, seed by seed."""
-    commit = git("rev-parse", "--short", "--verify", f"{args.reference}^{{commit}}")
-    script = [str(HERE / "speed_parts.py"), "decode_for_every_line", json.dumps(sizes)]
+    """The reference commit against this tree: the medians over seeds, after a first run of each side."""
+    commit, seeds = git("rev-parse", "--short", "--verify", f"{args.reference}^{{commit}}"), 1 if args.fast else 8
     with checked_out(commit) as tree:
-        old, new = times_in_turn([(one, environment(one)) for one in (tree, ROOT)], script, 1 if args.fast else 8)
-    found = {"reference": commit, "plain seconds": statistics.median(old), "seconds": statistics.median(new)}
-    return found | {"ratio": found["plain seconds"] / found["seconds"]}
+        sides = in_turn([side("our_side", one, **sizes, seeds=seeds + 1) for one in (tree, ROOT)], seeds + 1)
+    old, new = (statistics.median(answer["seconds"] for answer in answers[1:]) for answers in sides)
+    return {"reference": commit, "plain seconds": old, "seconds": new, "ratio": old / new}
 
 
 def own(sizes, args):
@@ -86,7 +115,7 @@ def images(sizes, args):
     """The plain loop of images against `svdd.steer`; the smallest of each side."""
     words = [f"--prompts={sizes['chains']}", f"--steps={sizes['steps']}", f"--candidates={sizes['candidates']}"]
     turns = []
-    for _ in range(args.times):
+    for _ in range(1 if args.fast else 3):
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "images.json"
             command = [sys.executable, str(HERE / "images.py"), *words, "--decode-rows=16", f"--out={out}"]
@@ -139,7 +168,7 @@ def measured(name, args):
     words, holds = judged(kind, found, goal)
     print(
         f"{name}: {title(kind, sizes)}",
-        *(f"  {key:18s} {shown(value)}" for key, value in found.items()),
+        *(f"  {key:22s} {shown(value)}" for key, value in found.items()),
         sep="\n",
         flush=True,
     )
@@ -162,9 +191,7 @@ def arguments():
     parser.add_argument(
         "--parts", nargs="+", default=list(PARTS), choices=list(PARTS), metavar="NAME", help=", ".join(PARTS)
     )
-    parser.add_argument(
-        "--times", type=int, default=2, help="that each side of sequences and images runs; the smallest counts"
-    )
+    parser.add_argument("--times", type=int, default=2, help="that each side of sequences runs; the smallest counts")
     parser.add_argument("--reference", default="fe89dfc", help="the commit that molecules are compared with")
     parser.add_argument("--bfloat16", action="store_true", help="our loop on sequences in bfloat16 too")
     parser.add_argument("--fast", action="store_true", help="tiny sizes, whose numbers mean nothing")

@@ -6,7 +6,7 @@ from page_tables import markdown
 
 from svdd.messages import number
 
-RATIOS = ("network rows / plain", "reward rows / plain")
+SHARES, GAINS = ("network rows / plain", "reward rows / plain"), ("ratio", "ratio, memory kept")
 SETTING = ["model, reward", "T", "B", "M"]
 
 
@@ -30,23 +30,29 @@ class Speed:
         """The parts of a kind."""
         return [part for part in self.parts.values() if part["kind"] == kind]
 
-    def one(self, kind):
-        """The only part of a kind."""
-        (part,) = self.of(kind)
-        return part
+    def facts(self):
+        """What the section is made of."""
+        (images,), (molecule,), (memory,) = (self.of(kind) for kind in ("images", "molecules", "memory"))
+        return {"speed": self, "most": self.most_faults(), "images": images, "molecule": molecule, "memory": memory}
 
     def sequences(self):
         """Ours beside the plain loop."""
         rows = []
         for part in self.of("sequences"):
             seconds = [number(part[name]) for name in ("plain seconds", "seconds")]
-            rows.append([*_setting(part), *(f"{part[name]:.2f}" for name in RATIOS), *seconds, f"{part['ratio']:.2f}"])
-        return markdown([*SETTING, *RATIOS, "plain, s", "ours, s", "plain / ours"], rows)
+            shares, gains = ([f"{part[name]:.2f}" for name in names] for names in (SHARES, GAINS))
+            rows.append([*_setting(part), *shares, *seconds, *gains])
+        return markdown([*SETTING, *SHARES, "plain, s", "ours, s", "plain / ours", "memory kept"], rows)
 
     def own(self):
         """The loop itself."""
         rows = [[*_setting(part), number(part["seconds"]), f"{part['share']:.1%}"] for part in self.of("own")]
         return markdown([*SETTING, "seconds", "own share"], rows)
+
+    def most_faults(self):
+        """Page faults of the sides, where the plain loop has most of them."""
+        part = max(self.of("sequences"), key=lambda part: part["plain page faults"])
+        return {"title": part["title"], "plain": number(part["plain page faults"]), "ours": number(part["page faults"])}
 
     def scaled(self):
         """Numbers of steps, and how many of them the plain loop took, where it took a part."""

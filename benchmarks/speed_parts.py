@@ -2,8 +2,9 @@
 
     python benchmarks/speed_parts.py PART '{"model": "rna-utr", ...}'     # prints what it found as JSON
 
-All times are seconds of processor time, on the number of threads that the environment sets; the two sides of a comparison run
-in turn. Set-up (imports, weights, first calls) is left out.
+The sides of a comparison, `plain_side` and `our_side`, answer with their numbers for every line on standard input, so that they
+can run in turn. All times are seconds of processor time, on the number of threads that the environment sets. Set-up (imports,
+weights, first calls) is left out.
 """
 
 import json
@@ -32,58 +33,79 @@ def decoded(process, reward, sizes, seed=0):
     )
 
 
-def sequences(model, reward, steps, only, times, bfloat16=False, **sizes):
-    """The plain loop against ours: rows, seconds and mean rewards.
+def faults():
+    """How often this process waited for the system to hand out a page of memory."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+
+def for_every_line(run):
+    """Answers every line on standard input with what `run(number)` tells, its seconds and its page faults."""
+    for number, _ in enumerate(sys.stdin):
+        before = faults()
+        told, seconds = timed(lambda number=number: run(number))
+        print(json.dumps(told() | {"seconds": seconds, "page faults": faults() - before}), flush=True)
+
+
+def plain_side(model, reward, steps, only, chains, candidates):
+    """The plain loop of `plain.py`.
 
     Args:
         model: a bundled masked model of sequences.
         reward: by its name.
         steps: T.
-        only: how many of its steps the plain loop takes; its numbers are scaled to all of them.
-        times: of each side; the smallest counts.
-        bfloat16: whether ours runs in this precision too.
-        **sizes: chains B and candidates M.
+        only: how many of its steps are taken.
+        chains: B.
+        candidates: M.
     """
     from plain import plain_loop
 
     from svdd.networks.weight_files import load_network
     from svdd.registry import bundled
 
-    process, guide = svdd.load(model, steps=steps), svdd.load_reward(reward)
-    network, alphabet, length = (
-        load_network(bundled(model, "denoiser.safetensors")),
-        process.kind.alphabet,
-        process.kind.length,
-    )
-    shape = {"length": length, "steps": steps} | sizes
+    kind, guide = svdd.load(model, steps=steps).kind, svdd.load_reward(reward)
+    network = load_network(bundled(model, "denoiser.safetensors"))
 
-    def plain(taken=only):
-        return plain_loop(network, guide, alphabet, **shape, only=taken)
+    def run(taken):
+        designs, rows = plain_loop(
+            network,
+            guide,
+            kind.alphabet,
+            length=kind.length,
+            steps=steps,
+            candidates=candidates,
+            chains=chains,
+            only=taken,
+        )
+        return lambda: {"rows": rows, "mean reward": float(torch.as_tensor(guide(designs)).mean())}
 
-    plain(1)
+    run(1)
+    for_every_line(lambda number: run(only))
+
+
+def our_side(model, reward, steps, seeds=1, model_options=None, **sizes):
+    """Our loop.
+
+    Args:
+        model: a bundled model.
+        reward: by its name.
+        steps: T.
+        seeds: of runs, taken round and round.
+        model_options: further ones of the model.
+        **sizes: chains B and candidates M.
+    """
+    process, guide = svdd.load(model, steps=steps, **model_options or {}), svdd.load_reward(reward)
+
+    def run(number):
+        result = decoded(process, guide, sizes, number % seeds)
+        costs = {"network": result.usage.network, "reward": result.usage.reward}
+        return lambda: {
+            "rows": {name: cost.rows for name, cost in costs.items()},
+            "asked": {name: cost.asked for name, cost in costs.items()},
+            "mean reward": float(result.rewards.mean()),
+        }
+
     decoded(replace(process, times=process.times[-3:]), guide, sizes)
-    turns = [(timed(plain), timed(lambda: decoded(process, guide, sizes))) for _ in range(times)]
-    ((designs, rows), _), (result, _) = turns[0]
-    theirs, ours = (min(seconds for _, seconds in side) for side in zip(*turns, strict=True))
-    share, b, m, usage = only / steps, sizes["chains"], sizes["candidates"], result.usage
-    rows = {"network": round((rows["network"] - b) / share) + b, "reward": round(rows["reward"] / share)}
-    assert rows == {"network": (m + 1) * steps * b + b, "reward": m * steps * b}, "the plain loop shares nothing"
-    assert usage.network.asked == b + (steps - 1) * b * m, "ours asks for B+(T-1)BM rows"
-    found = {
-        "plain seconds": theirs / share,
-        "seconds": ours,
-        "ratio": theirs / share / ours,
-        "network rows / plain": usage.network.rows / rows["network"],
-        "reward rows / plain": usage.reward.rows / rows["reward"],
-        "mean reward": float(result.rewards.mean()),
-    }
-    if only == steps:
-        found["plain mean reward"] = float(torch.as_tensor(guide(designs)).mean())
-    if bfloat16:
-        short = svdd.load(model, steps=steps, precision="bfloat16")
-        decoded(replace(short, times=short.times[-3:]), guide, sizes)
-        found["bfloat16 ratio"] = theirs / share / timed(lambda: decoded(short, guide, sizes))[1]
-    return found
+    for_every_line(run)
 
 
 class Recorder:
@@ -136,13 +158,6 @@ def overhead(model, reward, steps, times, **sizes):
     return found | {"share": found["own seconds"] / found["seconds"]}
 
 
-def decode_for_every_line(model, reward, steps, **sizes):
-    """Decodes with a new seed for every line on standard input, and answers with the seconds."""
-    process, guide = svdd.load(model, steps=steps), svdd.load_reward(reward)
-    for seed, _ in enumerate(sys.stdin):
-        print(timed(lambda seed=seed: decoded(process, guide, sizes, seed))[1], flush=True)
-
-
 def memory(candidates, chunk):
     """The largest memory in MB of a short run in this process."""
     process, reward = svdd.load("dna-enhancer", steps=6), svdd.load_reward("hepg2")
@@ -150,7 +165,7 @@ def memory(candidates, chunk):
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-PARTS = {one.__name__: one for one in (sequences, overhead, decode_for_every_line, memory)}
+PARTS = {one.__name__: one for one in (plain_side, our_side, overhead, memory)}
 
 
 if __name__ == "__main__":

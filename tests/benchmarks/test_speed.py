@@ -73,7 +73,9 @@ def test_a_fast_size_of_each_kind_says_goal_and_number(tmp_path):
     assert list(found["parts"]) == parts
     rna, molecule, own, memory = found["parts"].values()
     assert rna["ratio"] == pytest.approx(rna["plain seconds"] / rna["seconds"])
+    assert rna["ratio, memory kept"] > 0
     assert 0 < rna["network rows / plain"] < 1
+    assert rna["plain page faults"] >= 0
     assert 0.2 < molecule["ratio"] < 5  # this tree beside itself
     assert 0 < own["share"] < 1
     assert [part["goal"] for part in found["parts"].values()] == [2.9, 2.5, 0.05, None]
