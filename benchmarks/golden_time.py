@@ -6,6 +6,7 @@ seconds of processor time; so two trees can be timed in turn, each in a process 
 
 import dataclasses
 import importlib
+import json
 import subprocess
 import sys
 import time
@@ -20,25 +21,40 @@ def smallest_in_turn(trees):
     Args:
         trees: folder and environment of each.
     """
+    found = in_turn([([__file__], env, tree) for tree, env in trees], TIMES + 1)
+    return [min(times[1:]) for times in found]  # first calls set up kernels
+
+
+def in_turn(programs, times):
+    """The answers of programs that stay open and answer in turn, each in a process of its own.
+
+    Args:
+        programs: words, environment and folder of each; a script of Python that answers with a line of JSON to every line on
+            standard input.
+        times: how many answers of each.
+    """
     opened = [
         subprocess.Popen(
-            [sys.executable, __file__], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tree
+            [sys.executable, *words], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder
         )
-        for tree, env in trees
+        for words, env, folder in programs
     ]
     try:
-        times = [[_once(process) for process in opened] for _ in range(TIMES + 1)]
+        answers = [[_once(process) for process in opened] for _ in range(times)]
     finally:
         for process in opened:
             process.stdin.close()
             process.wait()
-    return [min(column) for column in zip(*times[1:], strict=True)]  # first calls set up kernels
+    return list(zip(*answers, strict=True))
 
 
 def _once(process):
     process.stdin.write("\n")
     process.stdin.flush()
-    return float(process.stdout.readline())
+    answer = process.stdout.readline()
+    if not answer:
+        sys.exit(f"{' '.join(process.args)} ended without an answer")
+    return json.loads(answer)
 
 
 def _from_logits():

@@ -1,4 +1,4 @@
-"""docs/results.md, molecule-results.md and image-results.md, from the tables of benchmarks/results.
+"""docs/results.md, molecule-results.md, image-results.md and the last section of cost.md, from the files of benchmarks/results.
 
     python benchmarks/make_page.py [--results DIR] [--docs DIR]
 
@@ -15,14 +15,16 @@ import jinja2
 import numpy as np
 import pandas as pd
 import yaml
+from cost_picture import picture
 from differences import VERDICTS, Differences, read_designs, shown_only
+from page_tables import label_and_sizes, listed, markdown, shown
 from results_figures import MEASURES, PRETRAINED, against_size, lines, trade_off
+from speed_page import Speed
 
 from svdd.messages import number
 from svdd.metrics.intervals import FEW, FEWEST
 from svdd.metrics.kit import kit_of
 from svdd.registry import bundled
-from svdd.report.tables import bracketed
 
 ROOT = Path(__file__).parents[1]
 PAGES, JOBS = ROOT / "benchmarks" / "pages", ROOT / "benchmarks" / "jobs"
@@ -32,23 +34,6 @@ GREEDY = "svdd, temperature 0"
 def settings(name):
     """What a job file holds."""
     return yaml.safe_load((JOBS / f"{name}.yaml").read_text(encoding="utf-8"))
-
-
-def label_and_sizes(pair):
-    return f"{pair[0]} ({listed(pair[1])})"
-
-
-def listed(sizes):
-    return "M = " + ", ".join(map(str, sizes)) if sizes else "no M"
-
-
-def markdown(titles, rows):
-    cells = [titles, ["---"] * len(titles), *rows]
-    return "\n".join("| " + " | ".join(row) + " |" for row in cells)
-
-
-def shown(row, name):
-    return bracketed(dict(row), name) if np.isfinite(row[name]) else "-"
 
 
 class Case:
@@ -396,7 +381,7 @@ def images(results):
 
 
 def pages(results):
-    """The text of every page by its name."""
+    """The text of every page by its name; cost.md keeps what people wrote above its last section."""
     shown_by = jinja2.Environment(
         loader=jinja2.FileSystemLoader(PAGES), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -407,14 +392,20 @@ def pages(results):
         "molecule-results.md": {"models": list(molecules(results))},
         "image-results.md": {"cases": images(results)},
     }
-    return {name: shown_by.get_template(f"{name}.j2").render(**facts) for name, facts in known.items()}
+    made = {name: shown_by.get_template(f"{name}.j2").render(**facts) for name, facts in known.items()}
+    facts = Speed(results / "speed.json").facts()
+    above = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8").partition("## Measured\n")[0]
+    return made | {"cost.md": above + shown_by.get_template("measured.md.j2").render(**facts)}
 
 
 def write_pages(results, docs):
     """Writes the pages, figures of sequences and copies of pictures."""
     (docs / "results").mkdir(parents=True, exist_ok=True)
+    (docs / "pictures").mkdir(exist_ok=True)
     for name, text in pages(results).items():
         (docs / name).write_text(text, encoding="utf-8")
+    panels = json.loads((results / "cost.json").read_text(encoding="utf-8"))
+    (docs / "pictures" / "cost.svg").write_text(picture(panels), encoding="utf-8")
     for case in sequences(results):
         for title, draw in (("size", against_size), ("trade-off", trade_off)):
             (docs / "results" / f"{case.name}-{title}.svg").write_text(draw(case.table), encoding="utf-8")

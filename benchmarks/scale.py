@@ -4,7 +4,7 @@
                                [--network-ms 1.4] [--reward-s 2.0] [--reward-spread 0.5] [--overhead-ms 1.5]
                                [--batch 8] [--accelerator-price 2.0] [--core-price 0.03]
 
-`--network-ms` is the time of one network row (benchmarks/speed.py prints it; 1.4 ms is the bundled DNA network on two CPU
+`--network-ms` is the time of one network row (1.4 ms is the bundled DNA network on two CPU
 cores), `--reward-s` the mean time of one reward call (2 s is a docking at exhaustiveness 1), `--overhead-ms` what sending
 a batch of designs to a worker and back costs. Reward times are lognormal with `--reward-spread` as the sigma of the logarithm.
 

@@ -1,199 +1,215 @@
-"""Our loop against a plain one, on the bundled DNA network and its reward: rows, wall time, overhead, memory.
+"""What a run costs beside the plain loop, an earlier version, and its own network and reward; the goal of each.
 
-    python benchmarks/speed.py [--steps 128] [--candidates 10] [--chains 32] [--lengths 50 200]
-                               [--temperatures 0 0.5] [--out FILE.json]
+    python benchmarks/speed.py [--parts NAME ...] [--times 2] [--reference fe89dfc] [--bfloat16] [--fast] [--out FILE.json]
 
-The network runs in float32; ours also in bfloat16, a named option of the model.
+All but memory is a ratio of processor seconds on one thread, of sides that take turns, each in a fresh process: in one process
+the first would decide how the system hands out memory to the second. Page faults tell how often a side waited for that; *memory
+kept* is the plain loop where it hardly waits.
 
-The plain loop is the way the method is usually written: candidates one by one, the winner's prediction computed again at
-the next step, nothing shared. It calls the same network and reward, without gradients, on the same number of threads.
+- Sequences: `plain.py`, the algorithm as it was published, on the same network and reward, against ours at temperature 0. At
+  T = 512 the plain loop takes an eighth of its steps, which all cost the same, and its numbers are scaled.
+- Molecules: a reference commit, in a temporary git worktree, against this tree; a median over seeds.
+- Own: the share of a run that is neither network nor reward, by playing back their recorded answers.
+- Images: the plain loop of `images.py` against `svdd.steer`.
+- Memory: the largest of a short run, for growing M.
+
+`benchmarks/make_page.py` makes docs/cost.md of the file that `--out benchmarks/results/speed.json` writes.
 """
 
 import argparse
 import json
-import resource
+import platform
+import statistics
 import subprocess
 import sys
-import time
-from dataclasses import replace
+import tempfile
+from pathlib import Path
 
 import torch
+from golden import HERE, ROOT, checked_out, environment, git
+from golden_time import in_turn
 
-import svdd
-from svdd.domains.sequence.alphabets import DNA
-from svdd.networks.weight_files import load_network
-from svdd.registry import bundled, load_reward
-
-
-@torch.no_grad()
-def plain_loop(network, reward, *, length, steps, candidates, chains, temperature, seed):
-    """SVDD with the posterior mean, written plainly. Returns designs and rows of network and reward."""
-    generator = torch.Generator().manual_seed(seed)
-    mask, rows = len(DNA), {"network": 0, "reward": 0}
-
-    def log_p(x):
-        rows["network"] += len(x)
-        return network(x).log_softmax(-1)
-
-    def filled(x, log_p):
-        return torch.where(x == mask, log_p.argmax(-1), x)
-
-    x = torch.full((chains, length), mask)
-    for step in range(steps):
-        p = log_p(x).exp()  # the winner's prediction, computed again
-        reveal = 1 / (steps - step)
-        proposals, values = [], []
-        for _ in range(candidates):
-            gumbel = -(-torch.rand(p.shape, generator=generator).clamp(min=1e-10).log()).log()
-            token = (p.log() + gumbel).argmax(-1)
-            shown = (torch.rand(x.shape, generator=generator) < reveal) & (x == mask)
-            child = torch.where(shown, token, x)
-            rows["reward"] += chains
-            values.append(reward(DNA.decode(filled(child, log_p(child)))))
-            proposals.append(child)
-        value = torch.stack(values)
-        if temperature:
-            noise = -(-torch.rand(value.shape, generator=generator).clamp(min=1e-10).log()).log()
-            value = value / temperature + noise
-        best = value.argmax(0)
-        x = torch.stack(proposals)[best, torch.arange(chains)]
-    return DNA.decode(x), rows
+RNA, DNA = {"model": "rna-utr", "reward": "mrl"}, {"model": "dna-enhancer", "reward": "hepg2"}
+MOLECULE = {"model": "molecule", "reward": "qed"}
+PARTS = {
+    "rna-128": ("sequences", RNA | {"steps": 128, "chains": 32, "candidates": 10}, 2.9),
+    "dna-64": ("sequences", DNA | {"steps": 64, "chains": 8, "candidates": 10}, 1.5),
+    "rna-512": ("sequences", RNA | {"steps": 512, "chains": 16, "candidates": 10}, None),
+    "molecule": ("molecules", MOLECULE | {"steps": 16, "chains": 4, "candidates": 4}, 2.5),
+    "own-128": ("own", RNA | {"steps": 128, "chains": 16, "candidates": 10}, 0.05),
+    "own-512": ("own", RNA | {"steps": 512, "chains": 16, "candidates": 10}, 0.08),
+    "images": (
+        "images",
+        {"model": "image-small", "reward": "compressibility", "steps": 10, "chains": 2, "candidates": 8},
+        2.0,
+    ),
+    "memory": ("memory", {"candidates": (2, 10, 40), "chunk": 64}, None),
+}
+"""Kind, sizes and goal of each part; the own share is at most its goal, the others are at least theirs."""
+KEPT = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
+"""Lets the C library of Linux keep what is freed, so that a program waits for each page of memory once."""
+SHORT = {"steps": 4, "chains": 2, "candidates": 2}
 
 
-class Recorder:
-    """A function whose answers are kept, and played back in the same order without it."""
-
-    def __init__(self, f):
-        self.f, self.answers, self.playing = f, [], None
-
-    def __call__(self, *args):
-        if self.playing is not None:
-            return next(self.playing)
-        self.answers.append(self.f(*args))
-        return self.answers[-1]
-
-
-def ours(process, reward, temperature, args):
-    started = time.perf_counter()
-    result = svdd.decode(
-        process, reward, method="svdd", candidates=args.candidates, temperature=temperature, samples=args.chains, seed=0
+def answer(script, *words):
+    """What a script prints as JSON, in a process of its own that has one thread."""
+    done = subprocess.run(
+        [sys.executable, str(HERE / script), *words], env=environment(ROOT), stdout=subprocess.PIPE, text=True
     )
-    return result, time.perf_counter() - started
+    if done.returncode:
+        sys.exit(f"speed: {script} {' '.join(words)} ended with status {done.returncode}")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def compare(length, temperature, args):
-    """Both loops in this process, one after the other, then ours again on recorded answers, and ours in bfloat16."""
-    network = load_network(bundled("dna-enhancer", "denoiser.safetensors")).eval()
-    process, reward = svdd.load("dna-enhancer", steps=args.steps, length=length), load_reward("hepg2")
-    short = svdd.load("dna-enhancer", steps=args.steps, length=length, precision="bfloat16")
-    with torch.no_grad():
-        network(torch.zeros(32, length, dtype=torch.int64))  # first calls set up kernels
-        for one in (process, short):
-            svdd.decode(replace(one, times=one.times[-3:]), reward, samples=4, candidates=2)
-    settings = {"length": length, "steps": args.steps, "candidates": args.candidates, "chains": args.chains}
-    settings["temperature"] = temperature
-    started = time.perf_counter()
-    designs, rows = plain_loop(network, reward, **settings, seed=0)
-    plain_seconds = time.perf_counter() - started
-    recorded = Recorder(process.denoiser), Recorder(reward)
-    result, seconds = ours(replace(process, denoiser=recorded[0]), recorded[1], temperature, args)
-    for recorder in recorded:
-        recorder.playing = iter(recorder.answers)
-    again, overhead = ours(replace(process, denoiser=recorded[0]), recorded[1], temperature, args)
-    assert again.samples == result.samples, "played-back answers must give the same designs"
-    half, half_seconds = ours(short, reward, temperature, args)
-    t, m, b = args.steps, args.candidates, args.chains
-    usage = result.usage
-    assert rows["network"] == (m + 1) * t * b, "the plain loop pays (M+1)TB rows"
-    assert usage.network.asked == b + (t - 1) * b * m, "ours asks for B+(T-1)BM rows"
+# the parts
+
+
+def side(name, tree, variables=None, **options):
+    """A side of a comparison, as `in_turn` takes it."""
+    return [str(HERE / "speed_parts.py"), name, json.dumps(options)], environment(tree) | (variables or {}), tree
+
+
+def smallest(answers):
+    return min(answer["seconds"] for answer in answers)
+
+
+def sequences(sizes, args):
+    """The plain loop against ours."""
+    t, b, m = (sizes[name] for name in ("steps", "chains", "candidates"))
+    only = t // 8 if t >= 512 else t
+    sides = [side("our_side", ROOT, **sizes)]
+    sides += [side("plain_side", ROOT, variables, **sizes, only=only) for variables in ({}, KEPT)]
+    if args.bfloat16:
+        sides.append(side("our_side", ROOT, **sizes, model_options={"precision": "bfloat16"}))
+    ours, plain, kept, *short = in_turn(sides, args.times)
+    assert plain[0]["rows"] == {"network": (m + 1) * only * b + b, "reward": m * only * b}, (
+        "the plain loop shares nothing"
+    )
+    assert ours[0]["asked"]["network"] == b + (t - 1) * b * m, "ours asks for B+(T-1)BM rows"
+    scale, rows = t / only, {"network": (m + 1) * t * b + b, "reward": m * t * b}
+    found = {"plain seconds": smallest(plain) * scale, "seconds": smallest(ours), "plain steps": only}
+    found["ratio"] = found["plain seconds"] / found["seconds"]
+    found["ratio, memory kept"] = smallest(kept) * scale / found["seconds"]
+    found |= {f"{name} rows / plain": ours[0]["rows"][name] / rows[name] for name in rows}
+    found |= {"plain page faults": round(plain[-1]["page faults"] * scale), "page faults": ours[-1]["page faults"]}
+    found |= {"plain mean reward": plain[0]["mean reward"]} if only == t else {}
+    found["mean reward"] = ours[0]["mean reward"]
+    return found | ({"bfloat16 ratio": found["plain seconds"] / smallest(short[0])} if short else {})
+
+
+def molecules(sizes, args):
+    """The reference commit against this tree: the medians over seeds, after a first run of each side."""
+    commit, seeds = git("rev-parse", "--short", "--verify", f"{args.reference}^{{commit}}"), 1 if args.fast else 8
+    with checked_out(commit) as tree:
+        sides = in_turn([side("our_side", one, **sizes, seeds=seeds + 1) for one in (tree, ROOT)], seeds + 1)
+    old, new = (statistics.median(answer["seconds"] for answer in answers[1:]) for answers in sides)
+    return {"reference": commit, "plain seconds": old, "seconds": new, "ratio": old / new}
+
+
+def own(sizes, args):
+    """What is neither network nor reward."""
+    return answer("speed_parts.py", "overhead", json.dumps(sizes | {"times": 1 if args.fast else 3}))
+
+
+def images(sizes, args):
+    """The plain loop of images against `svdd.steer`; the smallest of each side."""
+    words = [f"--prompts={sizes['chains']}", f"--steps={sizes['steps']}", f"--candidates={sizes['candidates']}"]
+    turns = []
+    for _ in range(1 if args.fast else 3):
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "images.json"
+            command = [sys.executable, str(HERE / "images.py"), *words, "--decode-rows=16", f"--out={out}"]
+            subprocess.run(command, env=environment(ROOT), stdout=subprocess.DEVNULL, check=True)
+            turns.append(json.loads(out.read_text(encoding="utf-8")))
+    plain, ours = (min(turn[side]["processor"] for turn in turns) for side in ("plain", "steered"))
+    rows = turns[0]["steered"]["rows"]["network"] / turns[0]["plain"]["rows"]["network"]
+    return {"plain seconds": plain, "seconds": ours, "ratio": plain / ours, "network rows / plain": rows}
+
+
+def memory(sizes, args):
+    """The largest memory for each number of candidates."""
+    words = [json.dumps({"candidates": m, "chunk": sizes["chunk"]}) for m in sizes["candidates"]]
+    return {"megabytes": [answer("speed_parts.py", "memory", each) for each in words]}
+
+
+# what came out
+
+
+def title(kind, sizes):
+    """A part in words."""
+    if kind == "memory":
+        return f"memory in chunks of {sizes['chunk']} rows"
+    shape = ", ".join(
+        f"{letter} = {sizes[name]}" for letter, name in zip("TBM", ("steps", "chains", "candidates"), strict=True)
+    )
+    return f"{sizes['model']} with {sizes['reward']}, {shape}"
+
+
+def judged(kind, found, goal):
+    """A part's number against its goal, as words and as whether it holds."""
+    if kind == "memory":
+        return f"{', '.join(f'{number:.0f}' for number in found['megabytes'])} MB", None
+    if kind == "own":
+        told, holds, words = f"own share {found['share']:.1%}", found["share"] <= (goal or 1), f"at most {goal:.0%}"
+    else:
+        beside = f"commit {found['reference']}" if kind == "molecules" else "the plain loop"
+        told, words = f"{found['ratio']:.2f} times less than {beside}", f"at least {goal}"
+        holds = found["ratio"] >= (goal or 0)
+    return (f"{told}; goal {words}: {'holds' if holds else 'MISSES'}", holds) if goal else (f"{told}; no goal", None)
+
+
+def measured(name, args):
+    """One part, with its sizes, its goal and whether that holds."""
+    kind, sizes, goal = PARTS[name]
+    sizes = sizes | ({"candidates": (2,)} if kind == "memory" else SHORT) if args.fast else sizes
+    found = {"memory": memory, "images": images, "own": own, "molecules": molecules, "sequences": sequences}[kind](
+        sizes, args
+    )
+    words, holds = judged(kind, found, goal)
+    print(
+        f"{name}: {title(kind, sizes)}",
+        *(f"  {key:22s} {shown(value)}" for key, value in found.items()),
+        sep="\n",
+        flush=True,
+    )
     return {
-        **settings,
-        "plain network rows": rows["network"],
-        "our network rows asked": usage.network.asked,
-        "our network rows computed": usage.network.rows,
-        "rows computed / plain": usage.network.rows / rows["network"],
-        "plain reward rows": rows["reward"],
-        "our reward rows": usage.reward.rows,
-        "plain seconds": plain_seconds,
-        "our seconds": seconds,
-        "our network seconds": usage.network.seconds,
-        "our reward seconds": usage.reward.seconds,
-        "speed-up": plain_seconds / seconds,
-        "overhead": overhead / seconds,
-        "our seconds, bfloat16": half_seconds,
-        "speed-up, bfloat16": plain_seconds / half_seconds,
-        "plain mean reward": float(torch.as_tensor(reward(designs)).mean()),
-        "our mean reward": float(result.rewards.mean()),
-        "our mean reward, bfloat16": float(half.rewards.mean()),
-    }
+        "kind": kind,
+        "title": title(kind, sizes),
+        "said": words,
+        "goal": goal,
+        "holds": holds,
+        "sizes": sizes,
+    } | found
 
 
-def memory(candidates, chunk):
-    """Peak memory in MB of a short run in this process."""
-    process, reward = svdd.load("dna-enhancer", steps=6), load_reward("hepg2")
-    chunks = {"network": chunk, "reward": chunk}
-    svdd.decode(process, reward, samples=16, candidates=candidates, chunks=chunks)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def compared(args):
-    """Every length and temperature in a fresh process: how fast a loop allocates depends on what ran before it."""
-    sizes = [f"--{name}={getattr(args, name)}" for name in ("steps", "candidates", "chains")]
-    for length in args.lengths:
-        for temperature in args.temperatures:
-            command = [
-                sys.executable,
-                __file__,
-                "--one",
-                f"--lengths={length}",
-                f"--temperatures={temperature}",
-                *sizes,
-            ]
-            table = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-            shape = ", ".join(f"{k} {table[k]:g}" for k in ("length", "steps", "candidates", "chains", "temperature"))
-            print(f"\n{shape}; {torch.get_num_threads()} threads")
-            for key, number in list(table.items())[5:]:
-                print(f"  {key:28s} {number:12.4g}" if isinstance(number, float) else f"  {key:28s} {number:12d}")
-            yield table
-
-
-def memory_table(args):
-    """Peak memory for growing M, a fresh process each."""
-    table = {}
-    for candidates in (2, 10, 40):
-        command = [sys.executable, __file__, "--memory", str(candidates), "--chunk", str(args.chunk)]
-        table[candidates] = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    return table
+def shown(value):
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=128)
-    parser.add_argument("--candidates", type=int, default=10)
-    parser.add_argument("--chains", type=int, default=32)
-    parser.add_argument("--lengths", type=int, nargs="+", default=[50, 200])
-    parser.add_argument("--temperatures", type=float, nargs="+", default=[0.0, 0.5])
-    parser.add_argument("--chunk", type=int, default=64)
-    parser.add_argument("--memory", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--out")
-    return parser.parse_args()
+    parser.add_argument(
+        "--parts", nargs="+", default=list(PARTS), choices=list(PARTS), metavar="NAME", help=", ".join(PARTS)
+    )
+    parser.add_argument("--times", type=int, default=2, help="that each side of sequences runs; the smallest counts")
+    parser.add_argument("--reference", default="fe89dfc", help="the commit that molecules are compared with")
+    parser.add_argument("--bfloat16", action="store_true", help="our loop on sequences in bfloat16 too")
+    parser.add_argument("--fast", action="store_true", help="tiny sizes, whose numbers mean nothing")
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    args.times = 1 if args.fast else args.times
+    return args
 
 
 def main():
     args = arguments()
-    if args.memory:
-        print(memory(args.memory, args.chunk))
-        return
-    if args.one:
-        print(json.dumps(compare(args.lengths[0], args.temperatures[0], args)))
-        return
-    tables = list(compared(args))
-    peaks = memory_table(args)
-    print(f"\npeak memory in MB, chunks of {args.chunk} rows: " + ", ".join(f"M={m} {p:.0f}" for m, p in peaks.items()))
+    parts = {name: measured(name, args) for name in args.parts}
+    print("\nprocessor seconds, one thread" + ("; tiny sizes, whose numbers mean nothing" if args.fast else ""))
+    for part in parts.values():
+        print(f"{part['title']}: {part['said']}")
     if args.out:
-        with open(args.out, "w") as file:
-            json.dump({"threads": torch.get_num_threads(), "speed": tables, "peak memory MB": peaks}, file, indent=2)
+        setting = {"torch": torch.__version__, "python": platform.python_version(), "fast": args.fast}
+        args.out.write_text(json.dumps({"setting": setting, "parts": parts}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
