@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from svdd.chain.distributions import Categorical, Dirac, Distribution
+from svdd.chain.distributions import Categorical, Dirac, Distribution, log_normalised
 from svdd.chain.schedules import Schedule, Survival
 from svdd.chain.tree import Tree, concatenate
 
@@ -60,7 +60,7 @@ def substituted(logits: Float[Tensor, "n *sites W"], x: Int64[Tensor, "n *sites"
         vocabulary: V.
     """
     log_p = logits[..., :vocabulary].float() if logits.dtype.itemsize < 4 else logits[..., :vocabulary]
-    log_p = log_p.log_softmax(-1)
+    log_p = log_normalised(log_p)
     shown = torch.arange(vocabulary, device=x.device) == x[..., None]
     revealed = torch.where(shown, 0.0, -torch.inf).to(log_p)
     return Categorical(torch.where((x == vocabulary)[..., None], log_p, revealed))

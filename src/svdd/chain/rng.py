@@ -90,16 +90,16 @@ class Rng:
             shape: the leading axis is a multiple of the number of chains.
             **kwargs: `dtype` and `device` of the result; float32 and the CPU unless given.
         """
-        u = self._draw(lambda g, out: g.random(out=out, dtype=out.dtype), shape, **kwargs)
+        u = self._draw(np.random.Generator.random, shape, **kwargs)
         return u.clamp_(max=1 - torch.finfo(u.dtype).eps / 2)  # half precision would round some draws up to 1
 
     def normal(self, shape: Sequence[int], **kwargs: Any) -> Float[Tensor, "..."]:
         """Standard normal draws; arguments as in `uniform`."""
-        return self._draw(lambda g, out: g.standard_normal(out=out, dtype=out.dtype), shape, **kwargs)
+        return self._draw(np.random.Generator.standard_normal, shape, **kwargs)
 
     def _draw(
         self,
-        fill: Callable[[np.random.Generator, Any], Any],
+        fill: Callable[..., Any],
         shape: Sequence[int],
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
@@ -109,7 +109,7 @@ class Rng:
         exact = np.float64 if dtype == torch.float64 else np.float32
         buffer = np.empty((len(self), shape[0] // len(self), *shape[1:]), exact)
         for generator, part in zip(self._generators, buffer, strict=True):
-            fill(generator, part)
+            fill(generator, out=part, dtype=exact)
         return torch.from_numpy(buffer).reshape(tuple(shape)).to(device=device, dtype=dtype)
 
     def state(self) -> Int64[Tensor, "b 13"]:

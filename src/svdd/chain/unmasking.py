@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from svdd.chain.distributions import Categorical, _Rows, all_forbidden
+from svdd.chain.distributions import Categorical, _Rows, all_forbidden, inverted, log_normalised
 from svdd.chain.rng import Rng
 
 
@@ -53,7 +53,7 @@ class Unmasking(_Rows):
             return Categorical(self.log_p).sample(m, rng)
         n, kind = len(self.x), torch.promote_types(self.log_token.dtype, torch.float32)
         row, site = (self.x.view(n, -1) == self.log_token.shape[-1]).nonzero(as_tuple=True)
-        log_token = self.log_token.view(n, -1, self.log_token.shape[-1])[row, site].log_softmax(-1)
+        log_token = log_normalised(self.log_token.view(n, -1, self.log_token.shape[-1])[row, site])
         cdf = (
             torch.cat([log_token + self.log_reveal[row, None], self.log_stay[row, None]], -1)
             .to(kind)
@@ -65,5 +65,5 @@ class Unmasking(_Rows):
         u = rng.uniform((n * m, *self.x.shape[1:]), dtype=kind).view(n, m, -1).movedim(1, 2)
         drawn = self.x.repeat_interleave(m, 0)  # a copy, also of one child
         places = drawn.view(n, m, -1).movedim(1, 2)
-        places[row, site] = torch.searchsorted(cdf / cdf[:, -1:], u[row, site], right=True)
+        places[row, site] = inverted(cdf / cdf[:, -1:], u[row, site])
         return drawn

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from svdd.chain.distributions import Categorical
 from svdd.chain.process import Particles, Process
+from svdd.chain.unmasking import Unmasking
 from svdd.method.values import Value
 
 _SPACING = 0.25  # of the quadrature in log u; the integrands are analytic, so the error is far below rounding
@@ -35,7 +36,7 @@ def place(x: Int64[Tensor, "n L"], symbols: int) -> Int64[Tensor, " n"]:
     return (x * weights).sum(1)
 
 
-def _joint(sites: Categorical) -> Float[Tensor, "n Y"]:
+def _joint(sites: Categorical | Unmasking) -> Float[Tensor, "n Y"]:
     """The law of whole strings under independent sites."""
     p = sites.log_p.softmax(-1)
     joint = torch.ones(len(p), 1, dtype=torch.float64, device="cpu")
@@ -153,7 +154,7 @@ class Enumerable:
     def kernel(self, step: int) -> Float[Tensor, "S S"]:
         """The transition matrix of one reverse step."""
         t, s = self.process.times[step : step + 2]
-        kernel = cast(Categorical, self.process.transition(self.states, self._posterior(step), t, s))
+        kernel = cast(Categorical | Unmasking, self.process.transition(self.states, self._posterior(step), t, s))
         return _joint(kernel)
 
     def _propagated(self, kernels: Callable[[int], Tensor], law: Float[Tensor, " S"]) -> Float[Tensor, " D"]:
