@@ -306,7 +306,7 @@ class Decoding:
                 RewardChangedWarning,
                 stacklevel=3,
             )
-        self._position = _Position(state["batch"], None if step is None else step_from(step, self.process))
+        self._position = _Position(state["batch"], None if step is None else step_from(step, self.process, self.cond))
         self.usage.restore(Usage.from_dict(state["usage"]))
         self.scoring.resume(state["best"], state["breakdown"])
         self.trace.resume(state["trace"])
