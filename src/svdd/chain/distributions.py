@@ -68,6 +68,7 @@ class Normal(_Rows):
 
     mean: Float[Tensor, "n ..."]
     std: Float[Tensor, "..."] | float = 0.0
+    _still: ClassVar[bool | None] = None  # whether std is known to be 0
 
     def __post_init__(self) -> None:
         """Gives `std` a leading axis of its own, so that rows of mean and std are gathered together."""
@@ -81,8 +82,7 @@ class Normal(_Rows):
 
     @property
     def deterministic(self) -> bool:
-        still: bool | None = self.__dict__.get("_still")
-        return not bool(as_tensor(self.std).any()) if still is None else still
+        return not bool(as_tensor(self.std).any()) if self._still is None else self._still
 
     def mode(self) -> Float[Tensor, "n ..."]:
         return self.mean
