@@ -31,7 +31,14 @@ _NEED_AN_ANSWER = {
     _aten.masked_select, _aten.bincount,
 }  # fmt: skip
 # Their Python bindings look for the device's own library first.
-_WITHOUT_GUARD = {torch.Tensor.contiguous: _aten.contiguous.default, torch.Tensor.__invert__: _aten.bitwise_not.default}
+_WITHOUT_GUARD = {
+    torch.Tensor.contiguous: _aten.contiguous.default,
+    torch.Tensor.__invert__: _aten.bitwise_not.default,
+    torch.Tensor.__float__: lambda far: float(far.item()),
+    torch.Tensor.__int__: lambda far: int(far.item()),
+    torch.Tensor.__index__: lambda far: int(far.item()),
+    torch.Tensor.new_tensor: lambda far, data: torch.tensor(data, dtype=far.dtype, device=far.device),
+}
 _INDEXED = {_aten.index, _aten.index_put, _aten.index_put_, _aten._index_put_impl_, _aten._unsafe_index}
 
 
