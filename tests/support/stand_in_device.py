@@ -34,6 +34,7 @@ _NEED_AN_ANSWER = {
 _WITHOUT_GUARD = {
     torch.Tensor.contiguous: _aten.contiguous.default,
     torch.Tensor.__invert__: _aten.bitwise_not.default,
+    torch.Tensor.nonzero: _aten.nonzero.default,
     torch.Tensor.__float__: lambda far: float(far.item()),
     torch.Tensor.__int__: lambda far: int(far.item()),
     torch.Tensor.__index__: lambda far: int(far.item()),
@@ -130,7 +131,10 @@ class StandIn(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        packet, tensors = func.overloadpacket, [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor)]
+        packet, tensors = (
+            func.overloadpacket,
+            [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor)],
+        )
         far = any(isinstance(one, Far) for one in tensors)
         to = kwargs.get("device")
         there = far if to is None else torch.device(to).type == THERE.type
@@ -144,7 +148,8 @@ class StandIn(TorchDispatchMode):
             self._refused(func, [args[0], *args[2:3]])
         else:
             self._refused(func, tensors)
-        if far and packet in _NEED_AN_ANSWER or (packet is _aten.repeat_interleave and kwargs.get("output_size") is None):
+        sized_there = packet is _aten.repeat_interleave and kwargs.get("output_size") is None
+        if far and (packet in _NEED_AN_ANSWER or sized_there):
             self.answered()
         held = {"device": HERE} if to is not None else {}
         out = func(*tree_map(_held, args), **{**tree_map(_held, kwargs), **held})
@@ -169,7 +174,9 @@ class StandIn(TorchDispatchMode):
             self.answered()
 
     def _refused(self, func, tensors):
-        if any(not isinstance(one, Far) and one.ndim for one in tensors) and any(isinstance(one, Far) for one in tensors):
+        if any(not isinstance(one, Far) and one.ndim for one in tensors) and any(
+            isinstance(one, Far) for one in tensors
+        ):
             raise RuntimeError(
                 f"Expected all tensors to be on the same device, but found at least two devices, {THERE} and {HERE}! ({func})"
             )
@@ -179,7 +186,9 @@ class StandIn(TorchDispatchMode):
             if not isinstance(one, torch.Tensor):
                 continue
             if isinstance(one, Far) and not isinstance(tensor, Far):
-                raise RuntimeError(f"indices should be either on {HERE} or on the same device as the indexed tensor ({HERE})")
+                raise RuntimeError(
+                    f"indices should be either on {HERE} or on the same device as the indexed tensor ({HERE})"
+                )
             self.copies_in += isinstance(tensor, Far) and not isinstance(one, Far)
             if isinstance(one, Far) and (one.dtype == torch.bool or not one.ndim):
                 self.answered()
