@@ -140,6 +140,8 @@ class StandIn(TorchDispatchMode):
         there = far if to is None else torch.device(to).type == THERE.type
         if not far and not there:
             return func(*args, **kwargs)
+        if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"):
+            return self._in_parts(func, args, kwargs)
         self.issued += 1
         if packet in (_aten._to_copy, _aten.copy_):
             self._copied(packet, args, kwargs, there)
@@ -155,6 +157,14 @@ class StandIn(TorchDispatchMode):
         out = func(*tree_map(_held, args), **{**tree_map(_held, kwargs), **held})
         known = {id(one.held): one for one in tensors if isinstance(one, Far)}
         return tree_map(lambda one: self._made(one, args, known, there), out)
+
+    def _in_parts(self, func, args, kwargs):
+        """An operation that is made of others, of which each passes by; in inference mode torch does not take it apart."""
+        super().__enter__()
+        try:
+            return func.decompose(*args, **kwargs)
+        finally:
+            super().__exit__(None, None, None)
 
     def _made(self, out, args, known, there):
         if not isinstance(out, torch.Tensor):
