@@ -14,7 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from svdd.chain.distributions import Categorical, Dirac, Distribution, log_normalised
-from svdd.chain.schedules import Schedule, Survival
+from svdd.chain.schedules import Schedule, Survival, scalar_for
 from svdd.chain.tree import Tree, concatenate
 
 Denoiser: TypeAlias = Callable[[Tree, Tensor, Tree], Distribution]
@@ -31,7 +31,7 @@ def _estimated(network: Network, schedule: Schedule, x0: Callable[..., Tensor]) 
 
     def denoiser(x: Tensor, t: Tensor, cond: Tree) -> Dirac:
         alpha, sigma = schedule(t)
-        return Dirac(x0(x, network(x, t, cond), alpha.to(x), sigma.to(x)))
+        return Dirac(x0(x, network(x, t, cond), scalar_for(x, alpha), scalar_for(x, sigma)))
 
     return denoiser
 
@@ -93,7 +93,7 @@ def from_leave_one_out(network: Network, survival: Survival) -> Denoiser:
 
     def denoiser(x: Tensor, t: Tensor, cond: Tree) -> Categorical:
         log_pi = network(x, t, cond)
-        size, alpha_t = log_pi.shape[-1], survival(t).to(log_pi)
+        size, alpha_t = log_pi.shape[-1], scalar_for(log_pi, survival(t))
         here = torch.arange(size, device=x.device) == x[..., None]
         return Categorical((log_pi + (alpha_t * here + (1 - alpha_t) / size).log()).log_softmax(-1))
 
@@ -133,7 +133,7 @@ def from_score_entropy(network: Network, survival: Survival, vocabulary: int, ma
         if masked:
             log_p = substituted(log_score, x, vocabulary).log_p
         else:
-            log_p = analytic_uniform(log_score, x, survival(t).to(log_score)).log_softmax(-1)
+            log_p = analytic_uniform(log_score, x, scalar_for(log_score, survival(t))).log_softmax(-1)
         return ScoreEntropy(log_p, log_score)
 
     return denoiser  # type: ignore[return-value]

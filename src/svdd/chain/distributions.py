@@ -53,6 +53,10 @@ def _row_sum(x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
     return x.flatten(1).sum(1) if x.ndim > 1 else x
 
 
+def _is_number(std: Tensor | float) -> bool:
+    return not isinstance(std, Tensor) or (std.ndim == 0 and std.device.type == "cpu" and not std.requires_grad)
+
+
 @dataclass(frozen=True)
 class Normal(_Rows):
     """Independent normals with the given mean and standard deviation.
@@ -64,16 +68,21 @@ class Normal(_Rows):
 
     mean: Float[Tensor, "n ..."]
     std: Float[Tensor, "..."] | float = 0.0
+    _still: ClassVar[bool | None] = None  # whether std is known to be 0
 
     def __post_init__(self) -> None:
         """Gives `std` a leading axis of its own, so that rows of mean and std are gathered together."""
-        std = torch.as_tensor(self.std, dtype=self.mean.dtype, device=self.mean.device)
+        std = self.std
+        if self.mean.device.type != "cpu" and _is_number(std):  # filled in there, without a copy and a look at it
+            object.__setattr__(self, "_still", float(std) == 0)
+            std = self.mean.new_full((), float(std))
+        std = torch.as_tensor(std, dtype=self.mean.dtype, device=self.mean.device)
         std = std.reshape(*[1] * (self.mean.ndim - std.ndim), *std.shape)
         object.__setattr__(self, "std", std.expand(len(self.mean), *std.shape[1:]))
 
     @property
     def deterministic(self) -> bool:
-        return not bool(as_tensor(self.std).any())
+        return not bool(as_tensor(self.std).any()) if self._still is None else self._still
 
     def mode(self) -> Float[Tensor, "n ..."]:
         return self.mean

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from svdd.chain.denoisers import Denoiser, Network
 from svdd.chain.distributions import Dirac, Normal
-from svdd.chain.schedules import Schedule, Time
+from svdd.chain.schedules import Schedule, Time, scalar_for
 from svdd.chain.transitions import Transition, ddim
 from svdd.chain.tree import Tree
 
@@ -36,7 +36,7 @@ class Velocity(Dirac):
 
     def noise(self, x: Float[Tensor, "n ..."], t: Float[Tensor, ""]) -> Float[Tensor, "n ..."]:
         r"""$\hat\epsilon = x_t + (1 - t) v$."""
-        return x + (1 - t).to(x) * self.velocity
+        return x + scalar_for(x, 1 - t) * self.velocity
 
 
 def from_velocity(network: Network) -> Denoiser:
@@ -49,7 +49,7 @@ def from_velocity(network: Network) -> Denoiser:
 
     def denoiser(x: Tensor, t: Tensor, cond: Tree) -> Velocity:
         velocity = network(x, t, cond).to(x)
-        return Velocity(x - t.to(x) * velocity, velocity)
+        return Velocity(x - scalar_for(x, t) * velocity, velocity)
 
     return denoiser  # type: ignore[return-value]
 
@@ -74,7 +74,7 @@ def along(network: Network, schedule: Schedule) -> Denoiser:
     def denoiser(x: Tensor, t: Tensor, cond: Tree) -> Dirac:
         alpha, sigma = schedule(t)
         total = alpha + sigma
-        return Dirac(on_the_straight_path(x / total.to(x), sigma / total, cond).mode())
+        return Dirac(on_the_straight_path(x / scalar_for(x, total), sigma / total, cond).mode())
 
     return denoiser
 
@@ -100,8 +100,8 @@ def cps(eta: float | int = 1.0) -> Transition:
     fresh, lost = _shares(eta)
 
     def transition(x: Tensor, posterior: Velocity, t: Tensor, s: Tensor) -> Normal:
-        ode = x + (s - t).to(x) * posterior.velocity
-        return Normal(ode - (lost * s).to(x) * posterior.noise(x, t), (fresh * s).to(x))
+        ode = x + scalar_for(x, s - t) * posterior.velocity
+        return Normal(ode - scalar_for(x, lost * s) * posterior.noise(x, t), scalar_for(x, fresh * s))
 
     return transition  # type: ignore[return-value]
 
@@ -145,8 +145,8 @@ def flow_sde(eta: float | int = 0.7) -> Transition:
 
     def transition(x: Tensor, posterior: Velocity, t: Tensor, s: Tensor) -> Normal:
         square = _diffusion(eta, t, s)
-        drift = posterior.velocity + (square / (2 * t)).to(x) * posterior.noise(x, t)
-        return Normal(x + (s - t).to(x) * drift, (square * (t - s)).sqrt().to(x))
+        drift = posterior.velocity + scalar_for(x, square / (2 * t)) * posterior.noise(x, t)
+        return Normal(x + scalar_for(x, s - t) * drift, scalar_for(x, (square * (t - s)).sqrt()))
 
     return transition  # type: ignore[return-value]
 

@@ -117,6 +117,11 @@ class Process:
         """T, the number of reverse steps."""
         return len(self.times) - 1
 
+    @cached_property
+    def device(self) -> torch.device:
+        """Where its states live: where its prior puts them."""
+        return leaves(self.prior(1, Rng(0, 1)))[0].device
+
     def designs(self, x0: Tree, cond: Tree) -> Any:
         """The designs of clean states.
 
@@ -316,11 +321,13 @@ class Particles:
 
     def take(self, index: Int64[Tensor, " r"], rng: Rng | None) -> "Particles":
         """The rows `index`, which draw from streams that are known to be those of their chains."""
-        x, cond, memory = (take(tree, index) for tree in (self.x, self.cond, self.memory))
-        chosen = Particles(self.process, self.step, x, cond, memory, rng)
+        index, where = index.cpu(), leaves(self.x)[0].device
+        kind = self._answers[1].of(index) if self.has_posterior else index
+        there, kind = (index, kind) if where.type == "cpu" else torch.stack([index, kind]).to(where).unbind()
+        x, cond = take((self.x, self.cond), there)
+        chosen = Particles(self.process, self.step, x, cond, take(self.memory, index), rng)
         if self.has_posterior:  # already paid for
-            answers, equal = self._answers
-            chosen.keep_posterior(answers[equal.of(index)])
+            chosen.keep_posterior(self._answers[0][kind])
         if "_moved" in self.__dict__:  # already drawn
             chosen.__dict__["_moved"] = self._moved[index]
         return chosen

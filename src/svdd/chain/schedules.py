@@ -18,6 +18,11 @@ Schedule: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor]]
 Survival: TypeAlias = Callable[[Tensor], Tensor]
 
 
+def scalar_for(x: Tensor, number: Time) -> Time:
+    """`number` in the type of `x`, to compute with it: a single one stays on the CPU, where no device has to wait for it."""
+    return number.to(x.dtype) if number.ndim == 0 and number.device.type == "cpu" else number.to(x)
+
+
 def time_grid(
     steps: int, start: float = 1.0, end: float = 0.0, dtype: torch.dtype = torch.float64
 ) -> Float[Tensor, " T1"]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from svdd.chain.denoisers import ScoreEntropy, analytic_uniform
 from svdd.chain.distributions import Categorical, Distribution, Normal, Product
-from svdd.chain.schedules import Schedule, Survival
+from svdd.chain.schedules import Schedule, Survival, scalar_for
 from svdd.chain.tree import Tree
 from svdd.chain.unmasking import Unmasking
 from svdd.messages import check
@@ -42,8 +42,8 @@ def ddim(schedule: Schedule, eta: float = 1.0) -> Transition:
         std = eta * sigma_s * (1 - ratio**2).clamp(min=0).sqrt()
         keep = (sigma_s**2 - std**2).clamp(min=0).sqrt() / sigma_t
         x0 = posterior.mode()
-        mean = alpha_s.to(x) * x0 + keep.to(x) * (x - alpha_t.to(x) * x0)
-        return Normal(mean, std.to(x))
+        mean = scalar_for(x, alpha_s) * x0 + scalar_for(x, keep) * (x - scalar_for(x, alpha_t) * x0)
+        return Normal(mean, scalar_for(x, std))
 
     return transition
 
@@ -145,7 +145,7 @@ def uniform_marginal(survival: Survival) -> Transition:
     def transition(x: Tensor, posterior: Categorical, t: Tensor, s: Tensor) -> Categorical:
         p = posterior.log_p.softmax(-1)
         here, size = _one_hot(x, p), p.shape[-1]
-        alpha_t, alpha_s = survival(t).to(p), survival(s).to(p)
+        alpha_t, alpha_s = scalar_for(p, survival(t)), scalar_for(p, survival(s))
         ratio = alpha_t / alpha_s
         w = p / (alpha_t * here + (1 - alpha_t) / size)
         past = alpha_s * w + (1 - alpha_s) / size * w.sum(-1, keepdim=True)
@@ -169,7 +169,7 @@ def uniform_joint(survival: Survival) -> Transition:
     def transition(x: Tensor, posterior: Categorical, t: Tensor, s: Tensor) -> Categorical:
         phi = posterior.log_p.softmax(-1)
         here, size = _one_hot(x, phi), phi.shape[-1]
-        alpha_t, alpha_s = survival(t).to(phi), survival(s).to(phi)
+        alpha_t, alpha_s = scalar_for(phi, survival(t)), scalar_for(phi, survival(s))
         ratio = alpha_t / alpha_s
         like = ratio * here + (1 - ratio) / size
         return Categorical((like * (alpha_s * phi + (1 - alpha_s) / size)).log())
@@ -200,7 +200,7 @@ def score_entropy_analytic(survival: Survival, masked: bool) -> Transition:
         return Categorical(analytic_uniform(posterior.log_score, x, ratio))
 
     def transition(x: Tensor, posterior: ScoreEntropy, t: Tensor, s: Tensor) -> Categorical:
-        ratio = (survival(t) / survival(s)).to(posterior.log_score)
+        ratio = scalar_for(posterior.log_score, survival(t) / survival(s))
         return absorbing(x, posterior, ratio) if masked else uniform(x, posterior, ratio)
 
     return transition  # type: ignore[return-value]

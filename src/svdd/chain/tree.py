@@ -76,10 +76,17 @@ def rows(tree: Tree) -> int:
 
 
 def take(tree: Tree, index: Int64[Tensor, " r"]) -> Tree:
-    """Rows `index` of every leaf."""
+    """Rows `index` of every leaf; an index on the CPU is sent to a device once."""
     if isinstance(tree, Tensor):
         return tree[index.to(tree.device)]
-    return tree_map(lambda leaf: leaf[index.to(leaf.device)], tree)
+    sent = {index.device: index}
+
+    def taken(leaf: Tensor) -> Tensor:
+        if leaf.device not in sent:
+            sent[leaf.device] = index.to(leaf.device)
+        return leaf[sent[leaf.device]]
+
+    return tree_map(taken, tree)
 
 
 def repeat(tree: Tree, m: int) -> Tree:
@@ -109,11 +116,12 @@ def row_hash(tree: Tree) -> Int64[Tensor, " r"]:
     $h = \sum_i b_i c_i \bmod 2^{64}$ with $b$ the row's bits read as integers and $c$ fixed odd constants. Different rows
     can share a hash (about $r^2 / 2^{65}$ of the time): compare the rows themselves where that matters.
     """
-    total = torch.zeros((), device="cpu", dtype=torch.float32)
+    total: Any = 0
     for number, leaf in enumerate(leaves(tree)):
         bits = _spread(_bits(leaf))
         place = torch.arange(1, bits.shape[1] + 1, device=bits.device) + number * 0x9E3779B1
         constant = place * 0x5851F42D4C957F2D
         constant = (constant ^ (constant >> 29)) * 0x14057B7EF767814F
-        total = total.to(bits) + (bits * ((constant ^ (constant >> 31)) | 1)).sum(1)
-    return total
+        of_leaf = (bits * ((constant ^ (constant >> 31)) | 1)).sum(1)
+        total = total.to(bits) + of_leaf if number else of_leaf
+    return total  # type: ignore[no-any-return]

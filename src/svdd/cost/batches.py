@@ -116,8 +116,11 @@ class FullBatches:
 
 def _padded(x: Tree, size: int) -> Tree:
     """`x` with its own first row again, up to `size` rows."""
-    n, row = rows(x), torch.arange(size, device="cpu")
-    return x if n == size else take(x, torch.where(row < n, row, 0))
+    n = rows(x)
+    if n == size:
+        return x
+    row = torch.arange(size, device=leaves(x)[0].device)
+    return take(x, torch.where(row < n, row, 0))
 
 
 _SITES_ON_CPU, _SITES_ON_ACCELERATOR = 3200, 100_000  # activations of 3200 sites stay in a core's cache

@@ -321,7 +321,9 @@ class Decoding:
         if lost is not None:  # a file that was damaged, and removed: its batch and those after it are made again
             self._position = _Position(lost)
         else:
-            self._position = _Position(state["batch"], None if step is None else step_from(step, self.process))
+            self._position = _Position(
+                state["batch"], None if step is None else step_from(step, self.process, self.cond)
+            )
             self._open.resume(state["trace"])
         self.usage.restore(Usage.from_dict(state["usage"]))
         self.scoring.resume(state["best"], state["breakdown"])

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from svdd.chain.process import Particles, Process
 from svdd.chain.rng import STREAMS, Rng
+from svdd.chain.tree import Tree, tree_map
 from svdd.cost.ledger import Breakdown, Cost, Outcomes, Usage
 from svdd.messages import OtherVersionError, check_number
 from svdd.method.loop import Step
@@ -17,14 +19,14 @@ SCHEMA = 2
 
 
 def step_state(step: Step) -> dict[str, Any]:
-    """A step as plain tensors and numbers."""
+    """A step as plain tensors, on the CPU wherever they are now, and numbers."""
     particles = step.particles
     assert particles.rng is not None, "particles of a run carry their streams"
     return {
         "number": particles.step,
-        "x": particles.x,
-        "cond": particles.cond,
-        "memory": particles.memory,
+        "x": tree_map(Tensor.cpu, particles.x),
+        "cond": tree_map(Tensor.cpu, particles.cond),
+        "memory": tree_map(Tensor.cpu, particles.memory),
         "rng": particles.rng.state(),
         "value": step.value,
         "log_w": step.log_w,
@@ -32,10 +34,12 @@ def step_state(step: Step) -> dict[str, Any]:
     }
 
 
-def step_from(state: dict[str, Any], process: Process) -> Step:
-    """The inverse of `step_state`."""
+def step_from(state: dict[str, Any], process: Process, cond: Tree) -> Step:
+    """The inverse of `step_state`: states go where the process has its own, and conditioning where `cond` is."""
     rng = Rng.from_state(state["rng"])
-    particles = Particles(process, state["number"], state["x"], state["cond"], state["memory"], rng)
+    x = tree_map(lambda leaf: leaf.to(process.device), state["x"])
+    of_rows = tree_map(lambda leaf, own: leaf.to(own.device), state["cond"], cond)
+    particles = Particles(process, state["number"], x, of_rows, state["memory"], rng)
     return Step(particles, state["value"], state["log_w"], state["ancestor"])
 
 

@@ -172,11 +172,11 @@ def _accumulated(value: Value, name: str, merge: Callable[[Tensor, Tensor], Tens
         v = value(particles)
         if particles.final:
             return v
-        valid, memory = ~v.isneginf(), particles.memory
+        valid, memory = ~v.isneginf(), {of: kept.to(v.device) for of, kept in particles.memory.items()}
         statistic = merge(memory[name], v) if name in memory else v
         statistic = torch.where(valid, statistic, memory.get(name, torch.zeros_like(v)))
         total = memory.get(name + " total", torch.zeros_like(v)) + statistic
-        memory.update({name: statistic, name + " total": total})
+        particles.memory.update({name: statistic, name + " total": total})
         return torch.where(valid, total, -torch.inf)
 
     return wrapped

@@ -48,7 +48,7 @@ def checked_images(images: Any) -> Images:
     images = images.float()
     if not images.numel():
         return images
-    low, high = (float(number) for number in torch.aminmax(images.detach()))
+    low, high = torch.stack(torch.aminmax(images.detach())).tolist()
     if low != low:  # NaN anywhere is NaN here
         raise ValueError(NAN.format(row=_row_with_nan(images)))
     if low < -SLACK or high > 1 + SLACK:

@@ -41,12 +41,17 @@ class Lengths:
 
     Args:
         counts: of the lengths 0, 1, ..., 48.
+        device: where to put the rows; the CPU unless given.
     """
 
     counts: tuple[int, ...]
+    device: torch.device | str | None = None
 
     def __call__(self, n: int, rng: Rng) -> Int64[Tensor, "n L"]:
-        return torch.where(torch.arange(LONGEST, device="cpu") < _drawn(self.counts, n, rng)[:, None], MASK, PAD)
+        where = self.device or "cpu"
+        return torch.where(
+            torch.arange(LONGEST, device=where) < _drawn(self.counts, n, rng).to(where)[:, None], MASK, PAD
+        )
 
     @property
     def span(self) -> list[int]:
@@ -69,7 +74,7 @@ class Lengths:
         if not any(kept):
             least, most = self.span
             raise ValueError(f"no training molecule has {length} symbols; they have {least} to {most}")
-        return Lengths(kept)
+        return replace(self, counts=kept)
 
 
 def molecule(
@@ -100,7 +105,8 @@ def molecule(
     check(symbol_temperature > 0, f"symbol_temperature must be above 0, got {symbol_temperature}")
     selfies_package()  # without it no design could be read, which would be late to tell
     call, batch = batched_denoiser("molecule", VOCABULARY, LONGEST, weights, device, precision)
-    lengths = training_lengths(weights) if length is None else training_lengths(weights).within(length)
+    lengths = replace(training_lengths(weights), device=device)
+    lengths = lengths if length is None else lengths.within(length)
 
     def logits(x: Tensor, t: Tensor, cond: Tree) -> Tensor:
         answer = call(x, t, cond)
@@ -173,19 +179,21 @@ def with_fragment(process: Process, fragment: str, free: Sequence[int] | None = 
     width = len(counts) - made.slots  # sites of a slot: all but one a slot of the others
     slots = torch.tensor(made.places(width), device="cpu")
     slots = torch.nn.functional.pad(slots, (0, max(0, LONGEST - len(slots))), value=-1)
+    where = process.device
     first = (slots >= 0) & (slots != slots.roll(1))
 
     def prior(n: int, rng: Rng) -> Int64[Tensor, "n L"]:
         shares = split(_drawn(counts, n, rng), made.slots, rng)
         rows = [made.tokens(tuple(share), width) for share in shares.tolist()]
-        return torch.nn.functional.pad(torch.tensor(rows, device="cpu"), (0, len(slots) - len(rows[0])), value=PAD)
+        padded = torch.nn.functional.pad(torch.tensor(rows, device="cpu"), (0, len(slots) - len(rows[0])), value=PAD)
+        return padded.to(where)
 
     def decode(x: Tensor) -> list[str]:
-        parts = [x[:, slots == slot].tolist() for slot in range(made.slots)]
+        parts = [x.cpu()[:, slots == slot].tolist() for slot in range(made.slots)]
         return [filled(fragment, tuple(map(shown, row))) for row in zip(*parts, strict=True)]
 
     about = {**process.about, "fragment": fragment}
-    begun = replace(process, prior=prior, denoiser=_within(process.denoiser, first), about=about)
+    begun = replace(process, prior=prior, denoiser=_within(process.denoiser, first.to(where)), about=about)
     return begun.decoded_by(decode)
 
 
@@ -217,7 +225,7 @@ def split(total: Int64[Tensor, " n"], parts: int, rng: Rng) -> Int64[Tensor, "n 
 
 def _within(denoiser: Denoiser, first: Bool[Tensor, " S"]) -> Denoiser:
     """The denoiser for rows with padding between their symbols, which it is given without; a slot begins with an atom."""
-    sized = torch.tensor([symbol[-4:-2] in ("ng", "ch") for symbol in SYMBOLS] + [False], device="cpu")
+    sized = torch.tensor([symbol[-4:-2] in ("ng", "ch") for symbol in SYMBOLS] + [False], device=first.device)
 
     def answered(x: Int64[Tensor, "n S"], t: Tensor, cond: Tree) -> Categorical:
         used = x != PAD
@@ -225,7 +233,8 @@ def _within(denoiser: Denoiser, first: Bool[Tensor, " S"]) -> Denoiser:
         posterior: Any = denoiser(x.gather(1, front), t, cond)
         place = (used.cumsum(1) - 1).clamp(0, LONGEST - 1)
         log_p = posterior.log_p.gather(1, place[..., None].expand(-1, -1, VOCABULARY))
-        log_p[~used] = torch.where(torch.arange(VOCABULARY, device="cpu") == PAD, 0.0, -torch.inf).to(log_p)
+        ended = torch.where(torch.arange(VOCABULARY, device=x.device) == PAD, 0.0, -torch.inf).to(log_p)
+        log_p = torch.where(used[..., None], log_p, ended)
         begun = (x == MASK) & first.to(x.device)
         return Categorical(log_p.masked_fill(begun[..., None] & sized.to(x.device), -torch.inf))
 

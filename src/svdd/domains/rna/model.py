@@ -56,4 +56,4 @@ def rna_utr_uniform(
     if not isinstance(network, TimedSequenceDenoiser):
         raise ValueError(f"{path} holds a {type(network).__name__}, not a denoiser that is told the time")
     call, about = timed(network.to(device)), {"name": "rna-utr-uniform"}
-    return uniform_sequences(call, RNA, length=network.length, steps=steps, about=about)
+    return uniform_sequences(call, RNA, length=network.length, steps=steps, about=about, device=device)

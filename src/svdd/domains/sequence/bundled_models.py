@@ -40,7 +40,7 @@ def masked_model(
         steps: T.
         length: letters of a design.
         weights: a safetensors file to use in place of the bundled one.
-        device: where the network runs.
+        device: where the network runs and the states live.
         precision: of its weights and activations, a name of `PRECISIONS`; logits and draws are float32 or better.
 
     Raises:
@@ -48,7 +48,7 @@ def masked_model(
     """
     call, batch = batched_denoiser(name, len(alphabet), length, weights, device, precision)
     about = {"name": name, "precision": precision}
-    process = masked_sequences(call, alphabet, length=length, steps=steps, about=about)
+    process = masked_sequences(call, alphabet, length=length, steps=steps, about=about, device=device)
     return replace(process, rows_at_once=batch)
 
 

@@ -32,6 +32,7 @@ def masked_sequences(
     transition: Transition | None = None,
     time_independent: bool = True,
     about: Mapping[str, Any] | None = None,
+    device: torch.device | str | None = None,
 ) -> Process:
     """A process over sequences of one length, from a network that predicts the letters behind masks.
 
@@ -44,6 +45,7 @@ def masked_sequences(
         transition: the reverse step; ancestral unless given.
         time_independent: whether the network ignores t.
         about: facts for files; `steps` is added.
+        device: where the network runs and the states live; the CPU unless given.
 
     Raises:
         ValueError: for a length or steps below 1.
@@ -51,7 +53,7 @@ def masked_sequences(
     check(length >= 1, f"length must be at least 1, got {length}")
     survival = survival or masked_log_linear()
     return Process(
-        prior=lambda n, rng: torch.full((n, length), len(alphabet), device="cpu"),
+        prior=lambda n, rng: torch.full((n, length), len(alphabet), device=device or "cpu"),
         denoiser=from_logits(network, len(alphabet)),
         transition=transition or masked_ancestral(survival),
         times=time_grid(steps),
@@ -83,7 +85,7 @@ def _templates(process: Process, sequences: Sequence[str], masked: bool) -> Int6
 def _of_chains(tokens: Int64[Tensor, "k L"], n: int, rng: Rng) -> Int64[Tensor, "n L"]:
     """A sequence for each of n particles: chain i has sequence i, counted round."""
     chains = torch.tensor(rng.ids, device="cpu") % len(tokens)
-    return tokens[chains].repeat_interleave(n // len(rng), 0)
+    return tokens[chains.to(tokens.device)].repeat_interleave(n // len(rng), 0)
 
 
 def infill(process: Process, templates: Sequence[str]) -> Process:
@@ -104,7 +106,8 @@ def infill(process: Process, templates: Sequence[str]) -> Process:
         raise ValueError(
             f"template {full[0]} leaves nothing to design; write {letters.mask} at the sites that are free"
         )
-    return replace(process, prior=lambda n, rng: _of_chains(tokens, n, rng))
+    there = tokens.to(process.device)
+    return replace(process, prior=lambda n, rng: _of_chains(there, n, rng))
 
 
 def from_sequences(process: Process, sequences: Sequence[str], noise: float) -> Process:
@@ -120,11 +123,11 @@ def from_sequences(process: Process, sequences: Sequence[str], noise: float) -> 
     """
     check(0 < noise <= 1, f"noise is the share of sites to redesign, in (0, 1], got {noise}")
     tokens, mask = _templates(process, sequences, masked=False), len(_kind(process).alphabet)
-    steps = max(1, round(noise * process.steps))
+    steps, there = max(1, round(noise * process.steps)), tokens.to(process.device)
 
     def prior(n: int, rng: Rng) -> Int64[Tensor, "n L"]:
-        clean = _of_chains(tokens, n, rng)
-        masked = rng.uniform(clean.shape) < noise
+        clean = _of_chains(there, n, rng)
+        masked = rng.uniform(clean.shape, device=clean.device) < noise
         return clean.masked_fill(masked, mask)
 
     times = time_grid(steps, start=noise, end=float(process.times[-1]), dtype=process.times.dtype)
@@ -205,7 +208,8 @@ def bound_per_site(
     total = torch.empty(len(clean), device="cpu", dtype=torch.float32)
     with torch.no_grad():
         for part in torch.arange(len(clean), device="cpu").split(rows):  # type: ignore[no-untyped-call]
-            posterior: Any = process.denoiser(noisy[part], process.times[0], ())
-            log_p = posterior.log_p.gather(-1, clean[part][..., None])[..., 0]
-            total[part] = (log_p.masked_fill(~masked[part], 0).sum(1) / t[part, 0]).float()
+            x, truth, hidden = (one[part].to(process.device) for one in (noisy, clean, masked))
+            posterior: Any = process.denoiser(x, process.times[0], ())
+            log_p = posterior.log_p.gather(-1, truth[..., None])[..., 0]
+            total[part] = (log_p.masked_fill(~hidden, 0).sum(1).cpu() / t[part, 0]).float()
     return total.view(n, samples).mean(1) / count[:, 0]

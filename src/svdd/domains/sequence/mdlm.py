@@ -96,7 +96,7 @@ def mdlm(
     _say(checkpoint.file, unknown, notes)
     options = {"time_conditioning": time_conditioning, "heads": heads, "mask_index": mask_index}
     _say_contradicted(checkpoint, options)
-    call = _renumbered(_noise_conditioned(network.to(device), length, timed), mask, symbols)
+    call = _renumbered(_noise_conditioned(network.to(device), length, timed), mask, symbols, device)
     about = {"name": f"mdlm:{checkpoint.file.name}"} | notes
     about |= {"settings_not_known": said(unknown)} if unknown else {}
     letters = _alphabet(alphabet, symbols - 1)
@@ -104,9 +104,10 @@ def mdlm(
     if letters is not None:
         return masked_sequences(
             call, letters, length=length, steps=steps, survival=survival, time_independent=not timed, about=about,
+            device=device,
         )  # fmt: skip
     return Process(
-        prior=lambda n, rng: torch.full((n, length), symbols - 1, device="cpu"),
+        prior=lambda n, rng: torch.full((n, length), symbols - 1, device=device or "cpu"),
         denoiser=from_logits(call, symbols - 1),
         transition=masked_ancestral(survival),
         times=time_grid(steps),
@@ -219,16 +220,16 @@ def _noise_conditioned(network: Any, length: int, timed: bool) -> Network:
 
     @torch.no_grad()
     def call(x: Tensor, t: Tensor, cond: Tree) -> Tensor:
-        sigma = -survival(t).log() if timed else torch.zeros((), device="cpu", dtype=torch.float32)
-        level = sigma.to(where, torch.float32)
+        sigma = -float(survival(t).log()) if timed else 0.0
+        level = torch.full((), sigma, dtype=torch.float32, device=where)
         return batches(x.to(where), level).to(x.device)
 
     return call
 
 
-def _renumbered(call: Network, mask: int, symbols: int) -> Network:
+def _renumbered(call: Network, mask: int, symbols: int, device: torch.device | str | None) -> Network:
     """The same network for tokens that are numbered with the mask last."""
     if mask == symbols - 1:
         return call
-    theirs = torch.tensor([*range(mask), *range(mask + 1, symbols), mask], device="cpu")
+    theirs = torch.tensor([*range(mask), *range(mask + 1, symbols), mask], device=device or "cpu")
     return lambda x, t, cond: call(theirs.to(x.device)[x], t, cond)[..., theirs.to(x.device)]

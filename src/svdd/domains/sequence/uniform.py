@@ -30,6 +30,7 @@ def uniform_sequences(
     steps: int = 128,
     survival: Survival | None = None,
     about: Mapping[str, Any] | None = None,
+    device: torch.device | str | None = None,
 ) -> Process:
     """A process over sequences of one length under uniform noise.
 
@@ -41,13 +42,14 @@ def uniform_sequences(
         steps: T, on an even grid from noise to none.
         survival: the schedule; log-linear unless given.
         about: facts for files; `steps` is added.
+        device: where the network runs and the states live; the CPU unless given.
 
     Raises:
         ValueError: for steps below 1.
     """
     survival = survival or masked_log_linear()
     return Process(
-        prior=lambda n, rng: (rng.uniform((n, length), dtype=torch.float64) * len(alphabet)).long(),
+        prior=lambda n, rng: (rng.uniform((n, length), dtype=torch.float64) * len(alphabet)).long().to(device or "cpu"),
         denoiser=from_leave_one_out(network, survival),
         transition=uniform_marginal(survival),
         times=time_grid(steps),
@@ -64,7 +66,7 @@ def timed(network: TimedSequenceDenoiser) -> Network:
 
     @torch.no_grad()
     def logits(x: Tensor, t: Tensor, cond: Tree) -> Tensor:
-        now = t.to(where, torch.float32)[None]
+        now = torch.full((1,), float(t), dtype=torch.float32, device=where)
         return batches(x.to(where), now).to(x.device)
 
     return logits
@@ -104,7 +106,7 @@ def uniform_elbo_per_site(
         replaced, token = noise[row, draw].unbind(1)
         alpha_t = float(survival(process.times[k]))
         x = torch.where(replaced < alpha_t, clean[row], (token * len(process.kind.alphabet)).long())
-        total.index_add_(0, row, _divergence(process, k, x, clean[row]))
+        total.index_add_(0, row, _divergence(process, k, x.to(process.device), clean[row].to(process.device)).cpu())
     return -total * process.steps / (samples * clean.shape[1])
 
 

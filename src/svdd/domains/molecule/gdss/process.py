@@ -97,7 +97,7 @@ def gdss(
     networks = score_networks(checkpoint, PRECISIONS[precision], torch.device(device or "cpu"))
     move = diffusion.corrector(*_strengths(checkpoint, snr, scale_eps), langevin == "batch") if corrector else None
     return Process(
-        prior=partial(_prior, law, checkpoint, PRECISIONS[precision]),
+        prior=partial(_prior, law, checkpoint, PRECISIONS[precision], networks.device),
         denoiser=diffusion.denoiser(networks),  # type: ignore[arg-type]
         transition=diffusion.transition,  # type: ignore[arg-type]
         times=diffusion.times,
@@ -151,14 +151,16 @@ def _strengths(
     return float(strengths["snr"]), float(scale)
 
 
-def _prior(law: Float[Tensor, " S"], checkpoint: GraphCheckpoint, dtype: torch.dtype, n: int, rng: Rng) -> Tree:
-    sizes = draw_sizes(law, n, rng)
+def _prior(
+    law: Float[Tensor, " S"], checkpoint: GraphCheckpoint, dtype: torch.dtype, device: torch.device, n: int, rng: Rng
+) -> Tree:
+    sizes = draw_sizes(law, n, rng).to(device)
     return graphs_of_sizes(sizes, checkpoint.nodes, checkpoint.features, dtype, rng)
 
 
 def graphs_of_sizes(sizes: Int64[Tensor, " n"], nodes: int, features: int, dtype: torch.dtype, rng: Rng) -> Graphs:
     """x_T, standard normal whatever the noise at t = 1 is, as published."""
-    flags = (torch.arange(nodes, device="cpu") < sizes[:, None]).to(dtype)
+    flags = (torch.arange(nodes, device=sizes.device) < sizes[:, None]).to(dtype)
     return graph_noise(flags, features, rng) | {"flags": flags}
 
 
@@ -184,7 +186,7 @@ class ScoreNetworks:
         for size in sizes[sizes > 0].unique().tolist():
             rows = (sizes == size).nonzero().flatten()
             for some in rows.split(max(1, self.pairs // max(size * (size - 1) // 2, 1))):
-                self._answer(state, some, size, outputs)
+                self._answer(state, some.to(state["flags"].device), size, outputs)
         return outputs
 
     def _answer(self, state: Graphs, rows: Int64[Tensor, " r"], size: int, outputs: Graphs) -> None:
