@@ -61,7 +61,7 @@ class Unmasking(_Rows):
             .cumsum(-1)
         )
         if not bool(cdf[:, -1].isfinite().all()):
-            raise all_forbidden(torch.ones(n, *self.x.shape[1:]).view(n, -1).index_put((row, site), cdf[:, -1]))
+            raise all_forbidden(cdf.new_ones(n, *self.x.shape[1:]).view(n, -1).index_put((row, site), cdf[:, -1]))
         u = rng.uniform((n * m, *self.x.shape[1:]), dtype=kind).view(n, m, -1).movedim(1, 2)
         drawn = self.x.repeat_interleave(m, 0)  # a copy, also of one child
         places = drawn.view(n, m, -1).movedim(1, 2)

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+from torch import Tensor
 
 from svdd.decoding.finished import Batch, Batches
 from svdd.decoding.saving import read_state, write_state
@@ -26,12 +29,15 @@ class Parts(Batches):
 
     def __init__(self, folder: Path, first: Callable[[], None] = lambda: None, names: Sequence[str] = PART) -> None:
         self.folder, self.first, self.names = folder, first, names
+        self._objects: dict[int, Batch] = {}  # designs that no file gives back
 
     def _path(self, number: int) -> Path:
         return self.folder / _PATTERN.replace("*", f"{number:06}")
 
     def __getitem__(self, number: int) -> Batch:
         path = self._path(number)
+        if number in self._objects:
+            return self._objects[number]
         if not path.is_file():
             raise KeyError(number)
         return read_state(path, "compute that batch again", self.names)
@@ -43,8 +49,11 @@ class Parts(Batches):
         self.first()
         self.first = lambda: None
         write_state(batch, self._path(number))
+        if not _is_plain(batch["finished"]["samples"]):
+            self._objects[number] = batch
 
     def __delitem__(self, number: int) -> None:
+        self._objects.pop(number, None)
         self._path(number).unlink()
 
     def __iter__(self) -> Iterator[int]:
@@ -55,6 +64,16 @@ class Parts(Batches):
 
     def clear(self) -> None:
         """Removes all of them, and one that is half written."""
+        self._objects = {}
         for pattern in (_PATTERN, str(Path(_PATTERN).with_suffix(".part"))):
             for path in self.folder.glob(pattern):
                 path.unlink()
+
+
+def _is_plain(designs: Any) -> bool:
+    """Whether a file that holds no code can give them back."""
+    if isinstance(designs, dict):
+        return all(map(_is_plain, designs.values()))
+    if isinstance(designs, list | tuple):
+        return all(isinstance(one, str) or _is_plain(one) for one in designs)
+    return designs is None or isinstance(designs, str | bytes | int | float | Tensor)
