@@ -6,6 +6,7 @@ ALLOWED: dict[str, str] = {
     "run-value": "the card of a value names its reward, which was the name of a function inside",
     "failures": "the cost of a further score is counted where nothing is shared, too",
     "steer-stable-batches": "`samples` in the settings counts all designs that `return_all` returns",
+    "graphs": "the record of a GDSS model names its weights",
     "model-options": "a precision that is slower than float32 on this processor is said in a warning",
 }
 BOUNDS = ("_low", "_high")

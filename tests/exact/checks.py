@@ -225,7 +225,8 @@ def predictions_travel_with_the_winner():
     for step in steps:
         if not step.particles.final:
             fresh = m.process.denoiser(step.particles.x, step.particles.t, ())
-            assert torch.equal(step.particles.__dict__["posterior"].log_p, fresh.log_p)
+            assert step.particles.has_posterior
+            assert torch.equal(step.particles.posterior.log_p, fresh.log_p)
 
 
 def siblings_differ():

@@ -121,9 +121,7 @@ def look_ahead_of_the_parent():
     original = process.Particles.propose
 
     def propose(self, m):
-        children = original(self, m)
-        children.__dict__["posterior"] = tree.repeat(self.posterior, m)
-        return children
+        return original(self, m).keep_posterior(tree.repeat(self.posterior, m))
 
     return patch.object(process.Particles, "propose", propose)
 
@@ -168,22 +166,19 @@ def first_of_equals():
 def prediction_left_behind():
     """States are gathered, the network's answers stay where they were."""
 
-    def getitem(self, index):
-        taken = {k: tree.take(getattr(self, k), index) for k in ("x", "cond", "memory")}
-        chosen = replace(self, **taken)
-        if "posterior" in self.__dict__:
-            chosen.__dict__["posterior"] = self.posterior[torch.arange(len(index))]
-        return chosen
+    def take(self, index, rng):
+        chosen = replace(self, **{k: tree.take(getattr(self, k), index) for k in ("x", "cond", "memory")})
+        return chosen.keep_posterior(self.posterior[torch.arange(len(index))]) if self.has_posterior else chosen
 
-    return patch.object(process.Particles, "__getitem__", getitem)
+    return patch.object(process.Particles, "take", take)
 
 
 def memory_left_behind():
-    def getitem(self, index):
+    def take(self, index, rng):
         memory = tree.take(self.memory, torch.arange(len(index)))
         return replace(self, x=tree.take(self.x, index), cond=tree.take(self.cond, index), memory=memory)
 
-    return patch.object(process.Particles, "__getitem__", getitem)
+    return patch.object(process.Particles, "take", take)
 
 
 def siblings_share_noise():
@@ -265,7 +260,7 @@ def one_stream_for_all_chains():
 
     def draw(self, fill, shape, dtype=torch.float32, device=None):
         buffer = torch.empty(tuple(shape), dtype=dtype).numpy()
-        fill(self._generators[0], buffer)
+        fill(self._generators[0], out=buffer, dtype=buffer.dtype)
         return torch.from_numpy(buffer)
 
     return patch.object(rng.Rng, "_draw", draw)
@@ -277,12 +272,8 @@ def global_generator():
 
 def inverse_cdf_shifted():
     """The token above the one that was drawn."""
-    original = distributions.Categorical.sample
-
-    def sample(self, m, rng):
-        return (original(self, m, rng) + 1) % self.log_p.shape[-1]
-
-    return patch.object(distributions.Categorical, "sample", sample)
+    original = distributions.inverted
+    return everywhere(original, lambda cdf, u: (original(cdf, u) + 1) % cdf.shape[-1])
 
 
 # learned values

@@ -15,9 +15,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from svdd.chain.distributions import Categorical, Distribution
 from svdd.chain.process import Particles, Process
 from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, leaves, take, tree_map
+from svdd.chain.unmasking import Unmasking
 from svdd.method.values import evaluate
 from svdd.scoring.identity import file_hash
 from svdd.scoring.reward import Reward
@@ -131,7 +133,7 @@ def asked(process: Process, reward: Reward, x: Tree, step: Int64[Tensor, " p"], 
         here = take(x, torch.tensor([row], device="cpu"))
         particles = Particles(still, max(number, 0), here)
         posteriors.append(_flat(particles.posterior))
-        kernels.append(_flat(particles.kernel))
+        kernels.append(_flat(_law(particles.kernel)))
         drawn = Rng(row, 1)
         led = here if process.move is None else process.move(here, particles.posterior, particles.t, drawn)
         moves.append(_flat(_sorted(led)))
@@ -142,6 +144,11 @@ def asked(process: Process, reward: Reward, x: Tree, step: Int64[Tensor, " p"], 
         "move": torch.cat(moves),
         "reward": evaluate(reward, ends, finished),
     }
+
+
+def _law(kernel: Distribution) -> Distribution:
+    """A kernel as what it says of every site, however it is drawn from, and as the probes of earlier versions hold it."""
+    return Categorical(kernel.log_p) if isinstance(kernel, Unmasking) else kernel
 
 
 def _sorted(states: Tree) -> Tree:
