@@ -48,3 +48,4 @@ from .transitions import score_entropy_analytic as score_entropy_analytic
 from .transitions import uniform_joint as uniform_joint
 from .transitions import uniform_marginal as uniform_marginal
 from .tree import Tree as Tree
+from .unmasking import Unmasking as Unmasking
