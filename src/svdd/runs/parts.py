@@ -49,7 +49,7 @@ class Parts(Batches):
         self.first()
         self.first = lambda: None
         write_state(batch, self._path(number))
-        if not _is_plain(batch["finished"].get("samples")):
+        if not _is_plain(batch):
             self._objects[number] = batch
 
     def __delitem__(self, number: int) -> None:
