@@ -211,7 +211,7 @@ class Particles:
 
     def _nan(self, leaf: Tensor) -> ValueError:
         kind = leaf.isnan().reshape(len(leaf), -1).any(1).nonzero()[0].cpu()
-        row = next(i for i in range(len(self)) if int(self.equal.of(torch.tensor([i], device="cpu"))) == int(kind))
+        row = int((self.equal.of(torch.arange(len(self), device="cpu")) == kind).nonzero()[0])
         return ValueError(f"the denoiser returned NaN at row {row}, t = {float(self.t):.4g}")
 
     def _doubt(self, flag: Tensor, error: Callable[[], Exception]) -> None:

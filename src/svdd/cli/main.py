@@ -279,10 +279,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from svdd.exits import exits_as_errors
     from svdd.runs.watching import RunStopped
 
-    if arguments is None:
-        gc.set_threshold(
-            10_000
-        )  # in this process of ours: imports leave no garbage, and looking for it takes a tenth of them
+    if (
+        arguments is None
+    ):  # in a process of ours imports leave no garbage, and to look for it takes a tenth of their time
+        gc.set_threshold(10_000)
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     command = typer.main.get_command(app)

@@ -80,16 +80,15 @@ class Sharing(NoSharing):
 
     def answer(self, denoiser: Denoiser, x: Tree, t: Tensor, cond: Tree, equal: NoEqualRows) -> Any:
         """See `NoSharing`."""
-        if not self.time_independent or not isinstance(equal, EqualRows):
-            answers = super().answer(denoiser, x, t, cond, equal)
-        elif self._answered.answers is None:
-            answers = super().answer(denoiser, x, t, cond, equal)
-            self._answered.allocate((x, cond), answers)
-            self._keep(equal.keys, answers)
-        elif len(equal) > self._answered.size:
-            answers = super().answer(denoiser, x, t, cond, equal)
-        else:
-            return self._remembered(denoiser, x, t, cond, equal)
+        answered = self._answered
+        remembers = self.time_independent and isinstance(equal, EqualRows)
+        if remembers and len(equal) <= answered.size:
+            return self._remembered(denoiser, x, t, cond, equal)  # type: ignore[arg-type]
+        answers = super().answer(denoiser, x, t, cond, equal)
+        if remembers and answered.answers is None:
+            answered.allocate((x, cond), answers)
+            if len(equal) <= answered.size:
+                answered.add(equal.keys, answers)  # type: ignore[attr-defined]
         self._count(equal.repeats)
         return answers
 
@@ -104,10 +103,6 @@ class Sharing(NoSharing):
             answered.add([equal.keys[i] for i in new], denoiser(fresh[0], t, fresh[1]))
         self._count(equal.repeats + len(places) - len(new))
         return take(answered.answers, index[: len(places)])
-
-    def _keep(self, keys: list[bytes], answers: Any) -> None:
-        if len(keys) <= self._answered.size:
-            self._answered.add(keys, answers)
 
     def _count(self, hits: int) -> None:
         self.cost.hits += hits * self.rows_each

@@ -68,22 +68,19 @@ class BestDesigns:
         keys = keys_of(designs, self.key, bits=True)
         return [object() for _ in range(count(designs))] if keys is None else list(keys)
 
-    def _sorted(self) -> list[_Held]:
-        return sorted(self._held.values(), key=lambda one: (-one.reward, one.number))
-
     @property
     def designs(self) -> Any:
         """Best first; None if there are none."""
-        return joined([one.design for one in self._sorted()]) if self._held else None
+        return self.top(len(self._held))[0] if self._held else None
 
     @property
     def rewards(self) -> Float[Tensor, " n"]:
         """Of `designs`."""
-        return torch.tensor([one.reward for one in self._sorted()], dtype=torch.float64, device="cpu")
+        return self.top(len(self._held))[1]
 
     def top(self, n: int) -> tuple[Any, Float[Tensor, " n"]]:
         """The first n designs, or as many as there are, and their rewards."""
-        first = self._sorted()[:n]
+        first = sorted(self._held.values(), key=lambda one: (-one.reward, one.number))[:n]
         numbers = torch.tensor([one.reward for one in first], dtype=torch.float64, device="cpu")
         return (joined([one.design for one in first]) if first else []), numbers
 
