@@ -109,9 +109,9 @@ def log_normalised(log_p: Float[Tensor, "*n V"]) -> Float[Tensor, "*n V"]:
 
 
 def inverted(cdf: Float[Tensor, "k W"], u: Float[Tensor, "k m"]) -> Int64[Tensor, "k m"]:
-    """The token at which a cumulative distribution passes each number: how many of its entries are not above it."""
+    """The token at which each cumulative distribution passes numbers: how many of its entries are not above them."""
     if cdf.shape[-1] <= _FEW:
-        return (cdf.t()[:, :, None] <= u).sum(0)
+        return (cdf.t().contiguous()[..., None] <= u).sum(0)
     return torch.searchsorted(cdf, u, right=True)
 
 

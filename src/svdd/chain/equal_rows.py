@@ -67,12 +67,11 @@ class EqualRows(NoEqualRows):
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        self.keys = list(dict.fromkeys(keys))
-        super().__init__(len(self.keys))
-        number = dict(zip(self.keys, range(self.n), strict=True))
-        first = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
-        self.kind = torch.tensor(list(map(number.__getitem__, keys)), device="cpu")
-        self.first = list(map(first.__getitem__, self.keys))
+        first: dict[bytes, int] = {}
+        like = np.fromiter(map(first.setdefault, keys, range(len(keys))), np.int64, len(keys))  # each row's first
+        super().__init__(len(first))
+        self.keys, self.first = list(first), list(first.values())
+        self.kind = torch.from_numpy(np.array(self.first).searchsorted(like))
 
     @property
     def repeats(self) -> int:

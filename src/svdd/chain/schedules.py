@@ -87,3 +87,16 @@ def masked_cosine(smallest: float = 0.0) -> Survival:
 def geometric(sigma_min: float = 1e-4, sigma_max: float = 20.0) -> Survival:
     r"""$\alpha_t = e^{-\sigma(t)}$ with $\sigma(t) = \sigma_{min}^{1-t} \sigma_{max}^{t}$ (SEDD, uniform noise)."""
     return lambda t: (-(sigma_min ** (1 - t)) * sigma_max**t).exp()
+
+
+def as_numbers(survival: Survival) -> Callable[[Tensor], float]:
+    """The same as numbers of Python, computed once for each time of a grid."""
+    known: dict[tuple[float, torch.dtype], float] = {}
+
+    def level(t: Tensor) -> float:
+        at = float(t), t.dtype
+        if at not in known:
+            known[at] = float(survival(t))
+        return known[at]
+
+    return level

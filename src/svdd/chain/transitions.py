@@ -14,7 +14,7 @@ from torch import Tensor
 
 from svdd.chain.denoisers import ScoreEntropy, analytic_uniform
 from svdd.chain.distributions import Categorical, Distribution, Normal, Product
-from svdd.chain.schedules import Schedule, Survival, scalar_for
+from svdd.chain.schedules import Schedule, Survival, as_numbers, scalar_for
 from svdd.chain.tree import Tree
 from svdd.chain.unmasking import Unmasking
 from svdd.messages import check
@@ -114,9 +114,10 @@ def remasking(survival: Survival, eta: float, strategy: Literal["cap", "rescale"
         Wang et al., Remasking discrete diffusion models with inference-time scaling, arXiv 2503.00307.
     """
     check(0 <= eta <= 1, f"eta is a probability, got {eta}")
+    level = as_numbers(survival)
 
     def transition(x: Tensor, posterior: Categorical, t: Tensor, s: Tensor) -> Categorical | Unmasking:
-        alpha_t, alpha_s = float(survival(t)), float(survival(s))
+        alpha_t, alpha_s = level(t), level(s)
         largest = min((1 - alpha_s) / alpha_t, 1.0) if eta and alpha_t else float(eta > 0)
         sigma = min(largest, eta) if strategy == "cap" else eta * largest
         # without noise nothing is masked

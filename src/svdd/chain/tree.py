@@ -9,6 +9,7 @@ The order of candidates is made here and nowhere else: `repeat` puts siblings ne
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, TypeAlias
 
 import torch
@@ -18,6 +19,11 @@ from torch import Tensor
 Tree: TypeAlias = Any
 
 _INTEGER_VIEW = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+@cache
+def _fields(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def tree_map(f: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
@@ -33,8 +39,8 @@ def tree_map(f: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
     if isinstance(tree, tuple):
         return tuple(tree_map(f, *v) for v in zip(tree, *rest, strict=True))
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        names = [field.name for field in dataclasses.fields(tree)]
-        return type(tree)(**{k: tree_map(f, getattr(tree, k), *(getattr(r, k) for r in rest)) for k in names})
+        parts = {k: tree_map(f, getattr(tree, k), *(getattr(r, k) for r in rest)) for k in _fields(type(tree))}
+        return type(tree)(**parts)
     raise _not_a_tree(tree)
 
 
@@ -53,7 +59,7 @@ def leaves(tree: Tree) -> list[Tensor]:
     if isinstance(tree, Tensor):
         return [tree]
     if dataclasses.is_dataclass(tree):
-        tree = tuple(getattr(tree, field.name) for field in dataclasses.fields(tree))
+        tree = tuple(getattr(tree, name) for name in _fields(type(tree)))  # type: ignore[arg-type]
     if not isinstance(tree, dict | tuple):
         raise _not_a_tree(tree)
     parts = tree.values() if isinstance(tree, dict) else tree

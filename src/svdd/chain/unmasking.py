@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
+from numpy.typing import NDArray
 from torch import Tensor
 
 from svdd.chain.distributions import Categorical, _Rows, all_forbidden, inverted, log_normalised
@@ -51,19 +53,24 @@ class Unmasking(_Rows):
         """
         if self.x.device.type != "cpu":  # to know where the masks are would stop it
             return Categorical(self.log_p).sample(m, rng)
-        n, kind = len(self.x), torch.promote_types(self.log_token.dtype, torch.float32)
-        row, site = (self.x.view(n, -1) == self.log_token.shape[-1]).nonzero(as_tuple=True)
-        log_token = log_normalised(self.log_token.view(n, -1, self.log_token.shape[-1])[row, site])
-        cdf = (
-            torch.cat([log_token + self.log_reveal[row, None], self.log_stay[row, None]], -1)
-            .to(kind)
-            .softmax(-1)
-            .cumsum(-1)
-        )
-        if not bool(cdf[:, -1].isfinite().all()):
-            raise all_forbidden(cdf.new_ones(n, *self.x.shape[1:]).view(n, -1).index_put((row, site), cdf[:, -1]))
-        u = rng.uniform((n * m, *self.x.shape[1:]), dtype=kind).view(n, m, -1).movedim(1, 2)
+        n, kind = self.x.shape[0], torch.promote_types(self.log_token.dtype, torch.float32)
+        u = rng.uniform((n * m, *self.x.shape[1:]), dtype=kind).view(n, m, -1).numpy()
+        row, site = self._within_reach(u.min(1))
+        at = torch.from_numpy(row), torch.from_numpy(site)
+        cdf = self._log_p_at(*at).to(kind).softmax(-1).cumsum(-1)
+        if not np.isfinite(cdf[:, -1].numpy()).all():
+            raise all_forbidden(cdf.new_ones(n, *self.x.shape[1:]).view(n, -1).index_put(at, cdf[:, -1]))
         drawn = self.x.repeat_interleave(m, 0)  # a copy, also of one child
-        places = drawn.view(n, m, -1).movedim(1, 2)
-        places[row, site] = inverted(cdf / cdf[:, -1:], u[row, site])
+        drawn.view(n, m, -1).numpy()[row, :, site] = inverted(cdf / cdf[:, -1:], torch.from_numpy(u[row, :, site]))
         return drawn
+
+    def _within_reach(self, lowest: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The masked sites that a child may reveal: whose lowest number is about the probability of that, or below it."""
+        about = np.exp(self.log_reveal.detach().float().numpy()) * 1.25  # no rounding moves a probability that far
+        masked = self.x.view(lowest.shape).numpy() == self.log_token.shape[-1]
+        return (masked & (lowest <= about[:, None])).nonzero()  # type: ignore[return-value]
+
+    def _log_p_at(self, row: Int64[Tensor, " k"], site: Int64[Tensor, " k"]) -> Float[Tensor, "k W"]:
+        """Of masked sites, up to a constant each."""
+        log_token = log_normalised(self.log_token.detach().view(len(self.x), -1, self.log_token.shape[-1])[row, site])
+        return torch.cat([log_token + self.log_reveal[row, None], self.log_stay[row, None]], -1)

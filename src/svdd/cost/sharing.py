@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -97,7 +98,7 @@ class Sharing(NoSharing):
         answered = self._answered
         places, new = answered.look_up(equal.keys)
         # both in one copy, where it is not on the CPU
-        index = torch.tensor([*places, *[equal.first[i] for i in new]], device="cpu").to(leaves(x)[0].device)
+        index = torch.from_numpy(np.array([*places, *[equal.first[i] for i in new]], np.int64)).to(leaves(x)[0].device)
         if new:
             fresh = take((x, cond), index[len(places) :])
             answered.add([equal.keys[i] for i in new], denoiser(fresh[0], t, fresh[1]))

@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Hashable
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -41,11 +42,12 @@ class BestDesigns:
         """Takes in designs that were scored; invalid ones never count."""
         size = self.sizes[isinstance(designs, list)]
         floor = self._worst[0][0] if size and len(self._held) == size else -torch.inf
-        better = (rewards > floor).nonzero().flatten().tolist() if size else []
+        numbers = rewards.numpy()
+        better = np.flatnonzero(numbers > floor).tolist() if size else []
         if not better:
             return
         chosen = picked(designs, better)
-        for row, (key, reward) in enumerate(zip(self.keys(chosen), rewards[better].tolist(), strict=True)):
+        for row, (key, reward) in enumerate(zip(self.keys(chosen), numbers[better].tolist(), strict=True)):
             if key not in self._held or reward > self._held[key].reward:
                 self._hold(key, _Held(reward, self._seen, picked(chosen, [row])))
         while len(self._held) > size:

@@ -78,6 +78,6 @@ def read_answer(answer: Any, n: int, source: str = "reward") -> tuple[Float[Tens
         failures |= {i: Failure("invalid", one.why) for i, one in enumerate(values) if isinstance(one, Invalid)}
         plain = [0.0 if isinstance(one, Failure) else one for one in values]
         numbers = torch.tensor(plain, dtype=torch.float64, device="cpu")
-    for i in (~(numbers < torch.inf)).nonzero().flatten().tolist():
+    for i in np.flatnonzero(~(numbers.numpy() < np.inf)).tolist():
         failures[i] = Failure("nan", str(float(numbers[i])))
     return numbers, failures

@@ -16,6 +16,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -202,7 +203,7 @@ class Scorer:
 
     def answer(self, values: list[Any]) -> Any:
         """What the caller gets: float64 on the CPU."""
-        return torch.tensor(values, dtype=torch.float64, device="cpu")
+        return torch.from_numpy(np.array(values, np.float64))
 
 
 class ComponentScorer(Scorer):
