@@ -19,7 +19,7 @@ from svdd.decoding.result import Result
 from svdd.domains.sequence.figures import BASES, _draw, _information, sequence_logo
 from svdd.metrics.kit import kit_of
 from svdd.metrics.measures import Designs, Evaluation
-from svdd.report import plots, traces
+from svdd.report import looks, plots, traces
 from svdd.report.comparison import write_comparison
 from svdd.report.html import write_report
 from svdd.report.tables import captioned, readable
@@ -138,6 +138,7 @@ def test_hostile_texts_stay_texts(tmp_path):
     assert "<script" not in text
     assert "<b>" not in text
     assert not page.all("script")
+    assert len(page.all("img")) == 1
     assert all(attributes["src"].startswith("data:") for attributes in page.all("img"))
     assert page.text.count(HOSTILE) >= 8
     assert "49" not in page.text.replace(HOSTILE, "")
@@ -167,9 +168,9 @@ def test_hostile_labels_stay_texts_in_a_comparison(tmp_path):
 @pytest.mark.slow
 def test_designs_that_are_not_text(tmp_path):
     result = Result(
-        torch.zeros(3, 2, 4, 4),
-        torch.tensor([1.0, -torch.inf, 3.0], dtype=torch.float64),
-        [0, 1, 2],
+        torch.zeros(6, 2, 4, 4),
+        torch.tensor([1.0, -torch.inf, 3.0] * 2, dtype=torch.float64),
+        list(range(6)),
         settings={"method": "svdd"},
     )
     page = Page(write_report(result, tmp_path).read_text(encoding="utf-8"))
@@ -178,7 +179,8 @@ def test_designs_that_are_not_text(tmp_path):
 
 
 def test_no_valid_design(tmp_path):
-    result = Result(["a"], torch.tensor([-torch.inf], dtype=torch.float64), [0], settings={"method": "svdd"})
+    rewards = torch.full((5,), -torch.inf, dtype=torch.float64)
+    result = Result(["a"] * 5, rewards, list(range(5)), settings={"method": "svdd"})
     page = Page(write_report(result, tmp_path).read_text(encoding="utf-8"))
     assert not page.all("img")
     assert "0%" in page.text
@@ -275,7 +277,7 @@ def test_the_family_tree_joins_every_particle_to_its_parent():
     assert tree.parent.tolist() == [[0, 1, 2, 3], [0, 0, 2, 3], [1, 1, 0, 0]]
     assert tree.living.tolist() == [[True, False, False, False], [True, True, False, False], [True] * 4]
     drawn = plots.family_tree(tree)
-    assert drawn.count(plots.BLUE) == 2 + 4  # lines that lead to the end
+    assert drawn.count(looks.BLUE) == 2 + 4  # lines that lead to the end
     assert drawn.count("#cbd5e1") == 2
     assert traces.genealogy(table[table["particle"] == 0]) is None
     assert traces.genealogy(table[table["step"] == 0]) is None
@@ -345,8 +347,8 @@ def test_what_the_reward_had_no_number_for_is_told(decoded, tmp_path):
 
 
 def test_names_in_drawings_are_short_and_of_one_line():
-    assert plots.brief("two\nlines") == "two lines"
-    assert len(plots.brief(HOSTILE)) == plots.LETTERS
+    assert looks.brief("two\nlines") == "two lines"
+    assert len(looks.brief(HOSTILE)) == looks.LETTERS
     drawing = plots.reward_histogram({"_under": [1.0, 2.0], HOSTILE: [1.0], "名前": [2.0]})
     assert "<script" not in drawing
     assert "_under" in drawing  # as a comment beside its shapes

@@ -140,7 +140,8 @@ def test_designs_are_measured_and_drawn(run_of, name):
     assert {"reward_mean", "designs"} <= measured
     assert all(isinstance(value, int | float | numpy.number) for value in made.row.values())
     assert all(column.section in SECTIONS and column.better in ("", "higher", "lower") for column in kit.all_columns)
-    figures = [*kit.figures(result, {"another": result}), *kit.side_by_side({"one": result, "other": result})]
+    drawn = [*kit.charts(result, {"another": result}), *kit.figures(result, {"another": result})]
+    figures = [*drawn, *kit.side_by_side({"one": result, "other": result})]
     finish = kit.finish(result, lambda designs: [0.0] * len(designs), result.folder, print)
     gallery = kit.gallery(result)
     pictures = [*figures, *finish.figures(), *(gallery.pictures if gallery else ())]

@@ -110,7 +110,7 @@ class Result:
             The file.
 
         Raises:
-            ImportError: without jinja2 or matplotlib; it names the extra.
+            ImportError: without jinja2 or, where there are enough designs for charts, matplotlib; it names the extra.
         """
         return resolve("svdd.report.html:write_report")(self, path)  # type: ignore[no-any-return]
 

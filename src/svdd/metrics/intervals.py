@@ -156,7 +156,8 @@ def interval(statistic: Statistic, resamples: Resamples, *, confidence: float = 
         ValueError: if the confidence is not between 0 and 1.
     """
     chains = resamples.chains(statistic.rows)
-    return _bounds(statistic(resamples.weights), chains, confidence, centred)
+    weights = resamples.weights if chains >= FEWEST else resamples.weights[:1]  # without bounds the estimate is all
+    return _bounds(statistic(weights), chains, confidence, centred)
 
 
 def difference(

@@ -145,13 +145,17 @@ class Kit:
         """
         raise ValueError(f"{self.designs} of this model are compared with nothing, so {path} cannot be used")
 
-    def figures(self, result: Result, baselines: Mapping[str, Result]) -> list[Figure]:
-        """The figures of a run's designs.
+    def charts(self, result: Result, baselines: Mapping[str, Result]) -> list[Figure]:
+        """What the designs of a run tell together; only asked for where there are enough of them for a chart.
 
         Args:
             result: the run.
             baselines: other runs, by method.
         """
+        return []
+
+    def figures(self, result: Result, baselines: Mapping[str, Result]) -> list[Figure]:
+        """Drawings of single designs, however few there are; arguments as `charts`."""
         return []
 
     def side_by_side(self, runs: Mapping[str, Result]) -> list[Figure]:

@@ -1,4 +1,7 @@
-"""The figures of a run's report: what each is called, what it says, and its drawing; one without numbers is left out."""
+"""The figures of a run's report: what each is called, what it says, and its drawing; one without numbers is left out.
+
+Charts tell nothing of a handful of designs, and are what needs matplotlib: a page of few designs has none and starts quickly.
+"""
 
 import base64
 from collections.abc import Mapping
@@ -12,6 +15,9 @@ from svdd.metrics.kit import Figure, Kit
 from svdd.metrics.measures import Evaluation
 from svdd.registry import twin
 
+CHARTS_FROM = 5
+"""Designs of a page from which on it has charts."""
+_NO_CHARTS = f"Charts begin at {CHARTS_FROM} designs; the tables have the numbers of fewer."
 _BAND = "Line: median; band: 10 to 90 %."
 
 
@@ -25,13 +31,25 @@ def figure(title: str, says: str, svg: str | None, kind: str = "") -> list[Figur
     return [{"title": title, "says": says, "source": embedded(svg), "kind": kind}] if svg else []
 
 
+def sentence(title: str, says: str) -> Figure:
+    """A figure of words alone."""
+    return {"title": title, "says": says, "source": "", "kind": ""}
+
+
 def figures(result: Result, baselines: Mapping[str, Result], evaluation: Evaluation | None, kit: Kit) -> list[Figure]:
     """The figures of a run, in reading order; those of its designs are the domain's."""
+    few = len(result) + sum(map(len, baselines.values())) < CHARTS_FROM
+    charts = [sentence("Charts", _NO_CHARTS)] if few else _charts(result, baselines, evaluation, kit)
+    return [*charts, *kit.figures(result, baselines)]
+
+
+def _charts(result: Result, baselines: Mapping[str, Result], evaluation: Evaluation | None, kit: Kit) -> list[Figure]:
+    """What many designs and steps tell together."""
     return [
         *_steps(result.trace.to_frame()),
         *_rewards(result, baselines),
         *_held_out(result, evaluation, kit),
-        *kit.figures(result, baselines),
+        *kit.charts(result, baselines),
     ]
 
 
@@ -83,9 +101,7 @@ def _held_out(result: Result, evaluation: Evaluation | None, kit: Kit) -> list[F
     drawn = held_out_scatter(result.rewards.numpy(), evaluation.designs.judge, (guide, judge), twins)
     lines = " Designs far below the dashed line please the guide alone." if twins and drawn else ""
     says = f"{_variety(result, evaluation, kit)}{lines}"
-    return figure("Over-optimisation", says, drawn) or [
-        {"title": "Over-optimisation", "says": f"No held-out reward. {says}", "source": "", "kind": ""}
-    ]
+    return figure("Over-optimisation", says, drawn) or [sentence("Over-optimisation", f"No held-out reward. {says}")]
 
 
 def _variety(result: Result, evaluation: Evaluation, kit: Kit) -> str:

@@ -52,7 +52,7 @@ def write_report(
         The file.
 
     Raises:
-        ImportError: without jinja2 or matplotlib; it names the extra.
+        ImportError: without jinja2 or, where there are enough designs for charts, matplotlib; it names the extra.
     """
     with named_extra():
         from svdd.report.figures import figures

@@ -9,14 +9,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from svdd.report.looks import BLUE, COLOURS, GREY, MARKERS, brief
+
 if TYPE_CHECKING:
     from svdd.report.traces import Genealogy
-
-BLUE, GREY = "#1f5fa8", "#6b7280"
-COLOURS = (BLUE, "#c2410c", "#4d7c0f", "#7e22ce", GREY, "#0f766e", "#a16207", "#be185d")
-MARKERS = "osD^vPX*"
-LETTERS = 24
-"""Of a name in a drawing; longer ones are cut."""
 
 
 class Drawing(Figure):  # type: ignore[misc]
@@ -33,12 +29,6 @@ def as_svg(figure: Figure) -> str:
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # of a name that a user gave
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
-
-
-def brief(name: Any) -> str:
-    """A name as drawings show it, on one line and not too long."""
-    text = " ".join(str(name).split())
-    return text if len(text) <= LETTERS else f"{text[: LETTERS - 1]}…"
 
 
 def _axes(height: float | int, x: str, y: str) -> tuple[Figure, Any]:

@@ -1,4 +1,4 @@
-"""What is measured and drawn: columns of tables, a figure and a gallery of the report."""
+"""What is measured and drawn: columns of tables, a chart and a gallery of the report."""
 
 import numpy
 
@@ -29,7 +29,7 @@ class DiceKit(Kit):
     def kind(self, facts):
         return DiceKind(facts["dice"])
 
-    def figures(self, result, baselines):
+    def charts(self, result, baselines):
         thrown = "".join(result.samples)
         bars = [thrown.count(face) / len(thrown) for face in SPOTS]
         rows = [f'<rect y="{20 * i}" height="16" width="{300 * bar:.0f}" />' for i, bar in enumerate(bars)]

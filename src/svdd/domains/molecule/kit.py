@@ -60,11 +60,11 @@ class MoleculeKit(Kit):
             warn_of_left_out(path.name, [text for text in molecules if parsed(text) is None], len(molecules))
         return made
 
-    def figures(self, result: Result, baselines: Mapping[str, Result]) -> list[Figure]:
+    def charts(self, result: Result, baselines: Mapping[str, Result]) -> list[Figure]:
         """How properties are distributed; nothing without RDKit."""
         if not find_spec("rdkit"):
             return []
-        from svdd.domains.molecule.figures.drawings import property_histograms
+        from svdd.domains.molecule.figures.properties import property_histograms
         from svdd.report.figures import figure
 
         drawn, names = property_histograms(result, baselines)

@@ -43,7 +43,7 @@ class RnaKit(SequenceKit):
     groups: ClassVar[Mapping[str, str]] = {"mrl": "most_active"}
 
     def figures(self, result: Result, baselines: Mapping[str, Result]) -> list[Figure]:
-        """The logo, and the folds of the best different designs where ViennaRNA is installed."""
+        """The folds of the best different designs, where ViennaRNA is installed."""
         from svdd.domains.rna.figures import structure_drawing
         from svdd.report.figures import figure
 
@@ -51,7 +51,7 @@ class RnaKit(SequenceKit):
         best = frame.drop_duplicates("sample").head(DRAWN)
         drawable = find_spec("RNA") is not None and len(best) > 0
         drawn = structure_drawing(best["sample"].tolist(), best["id"].tolist()) if drawable else None
-        return super().figures(result, baselines) + figure("Secondary structure", _FOLDS, drawn, "broad")
+        return figure("Secondary structure", _FOLDS, drawn, "broad")
 
 
 KIT = RnaKit()

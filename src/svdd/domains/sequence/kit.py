@@ -64,7 +64,7 @@ class SequenceKit(Kit):
         """A reference from natural sequences."""
         return natural(name, sequences, letters)
 
-    def figures(self, result: Result, baselines: Mapping[str, Result]) -> list[Figure]:
+    def charts(self, result: Result, baselines: Mapping[str, Result]) -> list[Figure]:
         """The logo of the designs."""
         from svdd.domains.sequence.figures import sequence_logo
         from svdd.report.figures import figure

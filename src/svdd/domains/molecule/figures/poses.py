@@ -10,7 +10,8 @@ from numpy import ndarray
 
 from svdd.domains.molecule.poses import Poses, positions
 from svdd.messages import number
-from svdd.report.plots import GREY, as_svg, brief
+from svdd.report.looks import GREY, brief
+from svdd.report.plots import as_svg
 
 DRAWN = 3
 SIDES = {"from the front": (0, 1, 2), "from above": (0, 2, 1)}

@@ -17,7 +17,7 @@ from svdd.domains.molecule.figures.poses import ELEMENTS, LIGAND
 from svdd.domains.molecule.poses import Poses
 from svdd.messages import number
 from svdd.metrics.kit import Widget
-from svdd.report.plots import brief
+from svdd.report.looks import brief
 
 _GREY = "#c5cad1"
 _PACKAGE, _FILES = "ipymolstar", ("molviewspec.js", "molviewspec.css")
