@@ -42,6 +42,8 @@ KILLED_BY = {
     "one_stream_for_all_chains": checks.a_chain_depends_on_its_own_stream_alone,
     "global_generator": checks.a_chain_depends_on_its_own_stream_alone,
     "inverse_cdf_shifted": checks.proposals_have_the_law_of_the_kernel,
+    "reach_cut_short": checks.a_masked_step_leaves_out_no_site,
+    "rows_told_apart_without_their_first_site": checks.states_that_differ_have_answers_of_their_own,
     "soft_fit_learns_the_mean": learned_checks.soft_fit_is_the_soft_value,
     "labels_of_the_next_chain": learned_checks.soft_fit_is_the_soft_value,
     "soft_backup_is_the_mean": learned_checks.soft_q_is_the_bellman_solution,

@@ -16,6 +16,7 @@ from exact.tools import assert_law, assert_mean, drive, estimates, first_designs
 from svdd.chain.distributions import Categorical, Dirac, Normal
 from svdd.chain.process import Particles, Process
 from svdd.chain.schedules import time_grid
+from svdd.chain.unmasking import Unmasking
 from svdd.domains.toy import toy
 from svdd.domains.toy.enumeration import choice_law, place
 from svdd.method import algorithms, diagnostics, loop, selectors, values
@@ -294,3 +295,23 @@ def proposals_have_the_law_of_the_kernel(chains=6000):
     children = Particles(m.process, 3, x, rng=svdd.Rng(5, 1)).propose(chains).x
     law = m.kernel(3)[place(x, 4)[0]]
     assert_law(torch.bincount(place(children, 4), minlength=64).double(), law)
+
+
+def a_masked_step_leaves_out_no_site(rows=400):
+    """The step that looks at few sites alone, against the same law at every site, number by number."""
+    noise = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 5, (rows, 20), generator=noise)
+    log_token = torch.randn(rows, 20, 4, generator=noise)
+    for reveal in (0.0, 0.01, 0.3, 0.9, 1.0):
+        levels = torch.tensor([reveal, 1 - reveal]).log()[:, None].expand(2, rows)
+        step = Unmasking(x, log_token, *levels)
+        for children in (1, 3):
+            drawn = (law.sample(children, svdd.Rng(1, rows)) for law in (step, Categorical(step.log_p)))
+            assert torch.equal(*drawn)
+
+
+def states_that_differ_have_answers_of_their_own():
+    m = model("enumerable_a")
+    chosen = {"method": "svdd", "samples": 40, "candidates": 6, "temperature": 0.5, "seed": 1}
+    shared, apart = (svdd.decode(m.process, m.reward, share=share, **chosen) for share in (True, False))
+    assert torch.equal(shared.samples, apart.samples)

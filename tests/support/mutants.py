@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import torch
 
-from svdd.chain import distributions, flows, process, rng, tree
+from svdd.chain import distributions, equal_rows, flows, process, rng, tree, unmasking
 from svdd.decoding import metering
 from svdd.domains.image import pixels
 from svdd.domains.image.designs import ImageKind
@@ -274,6 +274,17 @@ def inverse_cdf_shifted():
     """The token above the one that was drawn."""
     original = distributions.inverted
     return everywhere(original, lambda cdf, u: (original(cdf, u) + 1) % cdf.shape[-1])
+
+
+def reach_cut_short():
+    """Sites whose number is just below the probability of a reveal are left masked."""
+    original = unmasking.Unmasking._within_reach
+    return patch.object(unmasking.Unmasking, "_within_reach", lambda self, lowest: original(self, lowest * 1.3))
+
+
+def rows_told_apart_without_their_first_site():
+    original = equal_rows._keys
+    return patch.object(equal_rows, "_keys", lambda table: [key[4:] for key in original(table)])
 
 
 # learned values
