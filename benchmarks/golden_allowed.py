@@ -19,6 +19,8 @@ NUMBERS = ("schema", "streams", "pool")
 """What files of runs and comparisons hold now: how they were written, and how large a comparison's pool is."""
 JOB = "job.yaml"
 """Its settings have another order now."""
+DECODED = "decode"
+"""In a bill: equal rows are decoded once now, in every case of tokens."""
 MARK = ".svdd"
 """What a folder of a run holds now: the mark that tells which files are ours."""
 
@@ -35,6 +37,8 @@ def without_what_may_differ(data):
             kept[JOB] = {name: one for name, one in yaml.safe_load(kept[JOB]).items() if name not in NUMBERS}
         if isinstance(kept.get("settings"), dict):
             kept["settings"] = {name: one for name, one in kept["settings"].items() if name not in SETTINGS}
+        if isinstance(kept.get("usage"), dict):
+            kept["usage"] = {name: one for name, one in kept["usage"].items() if name != DECODED}
         return {name: without_what_may_differ(one) for name, one in kept.items()}
     if isinstance(data, list):
         return [without_what_may_differ(one) for one in data if not (isinstance(one, str) and one == MARK)]
