@@ -7,7 +7,8 @@
 The reference is checked out in a temporary git worktree. The cases of `golden_cases.py` run in it and in this tree, each in a
 process of its own on one thread. Text, rows, hits, outcomes, reasons and whole numbers must be equal, other numbers to 1e-6.
 What the reference gave is kept in `runs/golden/`, named by commit, cases, Python and torch, so that a second comparison runs
-this tree only. Reports of the reference want logomaker: without it, its runs have no report.html. A case that differs because a fault was mended is in `golden_allowed.py`, with the reason.
+this tree only. Reports of the reference want logomaker: without it, its runs have no report.html.
+A case that differs because a fault was mended is in `golden_allowed.py`, with the reason.
 """
 
 import argparse
