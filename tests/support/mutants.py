@@ -381,8 +381,8 @@ def components_under_one_policy():
     """The policy of the last component that has one settles the failures of all."""
     original = objectives.Objective.__init__
 
-    def init(self, combine, parts):
-        original(self, combine, parts)
+    def init(self, combine, parts, kappa=None):
+        original(self, combine, parts, kappa)
         for part in self.parts.values():
             self.policy = traits_of(part.reward).policy or getattr(self, "policy", None)
         for part in self.parts.values():

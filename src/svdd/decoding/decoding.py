@@ -21,6 +21,7 @@ from svdd.chain.tree import Tree, leaves, rows, take
 from svdd.cost.budget import Budget, BudgetWarning
 from svdd.cost.clock import BudgetSpent
 from svdd.cost.ledger import Breakdown, Usage
+from svdd.decoding.alarms import warn_if_look_ahead_misleads
 from svdd.decoding.finished import Batches, InMemory
 from svdd.decoding.given import check_given
 from svdd.decoding.metering import accounted, accounted_value
@@ -241,6 +242,7 @@ class Decoding:
         self.usage.note_memory()
         trace = self.trace
         _warn_if_degenerate(trace)
+        warn_if_look_ahead_misleads(trace)
         return join(
             finished,
             usage=self.usage,
