@@ -36,8 +36,8 @@ def warn_if_look_ahead_misleads(trace: Trace) -> None:
     highest = math.tanh(math.atanh(min(max(found, -0.999999), 0.999999)) + _NORMAL / math.sqrt(len(middle) - 3))
     if highest < _WEAK:
         warnings.warn(
-            f"the look-ahead does not correlate with the final reward: rank correlation {found:.2f} of the values in the middle "
-            f"of the run with the rewards of {len(middle)} chains, so choices there lead nowhere; try another value "
+            f"the look-ahead does not correlate with the final reward: rank correlation {found:.2f} of values in the middle of "
+            f"the run with the rewards of {len(middle)} chains, so choices there lead nowhere; try another value "
             "(log-mean-exp, rollout), or best-of-n",
             LookAheadWarning,
             stacklevel=4,

@@ -258,7 +258,7 @@ def thresholds(components: Components, share: bool = False) -> Objective:
 
 
 def pessimistic(components: Components, kappa: Number = 1.0) -> Objective:
-    r"""$r = m - \kappa \sqrt{\sum_i w_i (r_i - m)^2 / \sum_i w_i}$ of an ensemble with the mean $m = \sum_i w_i r_i / \sum_i w_i$.
+    r"""$r = m - \kappa \sqrt{\sum_i w_i (r_i - m)^2 / \sum_i w_i}$ of an ensemble with the weighted mean m.
 
     Where the members of an ensemble disagree, the guide is lower, so that designs are not led to where it is a guess.
 

@@ -1,4 +1,4 @@
-"""The first rewards of a run: if all are equal, nothing tells its designs apart, and it is worth saying before the rest is paid."""
+"""The first rewards of a run: if all are equal, they lead nowhere, and that is worth saying before the rest is paid."""
 
 import warnings
 from collections.abc import Callable, Hashable, Sequence
@@ -43,9 +43,8 @@ class FirstRewards:
 
 
 def _sentence(reward: float) -> str:
-    if reward == float("-inf"):
-        return f"the first {ENOUGH} designs are all invalid, so nothing leads to a valid one; try svdd doctor --reward ... --model ..."
+    what = "designs are all invalid" if reward == float("-inf") else f"rewards are all {reward:g}"
     return (
-        f"the first {ENOUGH} rewards are all {reward:g}, so nothing tells designs apart yet; give a reward that grows on the way "
-        "to what is wanted, or try it with svdd doctor --reward ... --model ..."
+        f"the first {ENOUGH} {what}, so nothing leads the run yet; give a reward that grows on the way to what is wanted, or "
+        "look at its answers with svdd doctor --reward ... --model ..."
     )
