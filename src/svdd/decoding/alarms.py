@@ -11,7 +11,7 @@ from svdd.decoding.trace import Table, Trace
 
 FEWEST = 32
 """Chains below which nothing is said."""
-_WEAK, _NORMAL = 0.3, 1.645
+_WEAK, _NORMAL = 0.2, 1.645
 """A correlation that is too low to lead anywhere, and the one-sided 95 % quantile of a standard normal number."""
 
 
@@ -24,7 +24,7 @@ def warn_if_look_ahead_misleads(trace: Trace) -> None:
 
     The value at the middle one of the steps that chose is compared with the final reward, along the line of one particle per
     chain, by Spearman's rank correlation. The alarm is given where, with 95 % confidence (Fisher's transformation), it is
-    below 0.3, of 32 chains or more.
+    below 0.2, of 32 chains or more.
 
     Args:
         trace: of the run.
@@ -53,6 +53,7 @@ def values_on_the_way(trace: Trace) -> tuple[Float[ndarray, " b"], Float[ndarray
 
 
 def _of_batch(table: Table) -> Float[ndarray, "2 b"] | None:
+    """Both of one batch; None where it chose at less than three steps, or split particles at steps that left no trace."""
     steps = table["step"].unique().tolist()
     if len(steps) < 3:
         return None
@@ -62,10 +63,15 @@ def _of_batch(table: Table) -> Float[ndarray, "2 b"] | None:
     def at(step: int, name: str) -> Float[ndarray, "b n"]:
         return columns[name][columns["step"] == step].reshape(chains, -1)
 
-    middle, place, every = steps[(len(steps) - 1) // 2], numpy.zeros(chains, int), numpy.arange(chains)
-    for step in reversed(steps[steps.index(middle) + 1 :]):
+    middle = (len(steps) - 1) // 2
+    place, every = numpy.zeros(chains, int), numpy.arange(chains)
+    for before, step in reversed(list(zip(steps[middle:], steps[middle + 1 :], strict=False))):
         place = (at(step, "ancestor") // at(step, "children"))[every, place]
-    return numpy.stack([at(middle, "value")[every, place], at(steps[-1], "value")[:, 0]]).astype(float)
+        width = at(before, "value").shape[1]
+        place = numpy.minimum(place, width - 1) if width == 1 else place  # a lone particle has all descendants
+        if place.max() >= width:
+            return None
+    return numpy.stack([at(steps[middle], "value")[every, place], at(steps[-1], "value")[:, 0]]).astype(float)
 
 
 def rank_correlation(one: Float[ndarray, " n"], other: Float[ndarray, " n"]) -> float:
