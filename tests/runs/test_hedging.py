@@ -10,7 +10,7 @@ from svdd.domains.sequence.masked import masked_sequences
 from svdd.metrics.hedging import HedgeError
 from svdd.scoring.reward import Invalid
 
-G_BEST = 4
+G_BEST = 6
 """Of 12 letters: beyond it the judge falls."""
 
 
@@ -45,10 +45,10 @@ def test_a_judge_chooses_the_temperature(pool):
     inverses = np.linspace(0, 2, 2001)
     best = inverses[np.argmax(expected(inverses))]
     assert made.tempered.place == "inside"
-    assert 1 / made.temperature == pytest.approx(best, abs=0.12)
+    assert 1 / made.temperature == pytest.approx(best, abs=0.15)
     for point in made.tempered.points[:6]:
         assert point.judge[1] - 0.1 < expected(1 / point.at) < point.judge[2] + 0.1
-    assert 1 <= made.particles <= 4
+    assert 4 <= made.particles <= 40
     assert made.designs == 1500
     assert made.judge_rows == len(set(pool.samples))
 

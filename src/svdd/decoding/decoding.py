@@ -130,6 +130,8 @@ class Decoding:
         asked: dict[str, Any] = {"on_failure": on_failure, "key": key, "chunk": chunks.get("reward"), "share": share}
         kept: dict[str, Any] = {"cache": cache, "journal": journal, "budget": limit}
         self.scoring = RunScoring(reward, self.scores, self.usage, samples, **asked, **kept)
+        if not self.method.sizes:  # the model's own designs follow no reward
+            self.scoring.first.stop()
         self.process = accounted(process, self.usage, chunks, share, self.scoring.guard)
         made = make_value(value, self.scoring.reward, temperature)
         self.value = accounted_value(made, self.usage, chunks, share)

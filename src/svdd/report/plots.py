@@ -167,7 +167,7 @@ def _whiskers(row: Any, name: str) -> list[list[float]] | None:
     return [[max(float(end), 0.0)] for end in ends] if np.isfinite(ends).all() else None
 
 
-def curve_figure(rows: pd.DataFrame, best: float, judge: str) -> Figure:
+def curve_figure(rows: pd.DataFrame, best: float | int, judge: str) -> Figure:
     """The expected judge along laws that lie ever farther from a pool: temperatures that fall, or N that grows.
 
     Args:
