@@ -16,7 +16,7 @@ G_BEST = 6
 
 def toy():
     """Masked sequences of 12 letters, each G with probability 0.3."""
-    shares = torch.tensor([0.1, 0.2, 0.3, 0.4])
+    shares = torch.tensor([0.1, 0.2, 0.3, 0.4]).log()
     return masked_sequences(lambda x, t, cond: shares.expand(*x.shape, 4), DNA, length=12, steps=3)
 
 
@@ -138,7 +138,7 @@ def test_a_bundled_run_in_a_folder_is_judged_by_the_held_out_twin(tmp_path):
     result = svdd.run(job, tmp_path / "pool", progress=False)
     made, read = svdd.hedge(tmp_path / "pool"), svdd.hedge(result)
     assert (made.guide, made.judge) == ("mrl", "mrl-judge")
-    own = svdd.load_reward("mrl-judge")(result.samples)
+    own = torch.as_tensor(svdd.load_reward("mrl-judge")(result.samples)).double().numpy()
     assert made.tempered.points[0].judge[0] == pytest.approx(np.mean(own), rel=1e-5)
     assert repr(made) == repr(read)
     page = (tmp_path / "pool" / "report.html").read_text(encoding="utf-8")

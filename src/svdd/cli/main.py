@@ -142,9 +142,10 @@ def hedge(
     """Weigh a run's designs anew: at which temperature, and at which N of best-of-N, a judge is highest."""
     from svdd.cli.hedging import show_hedge
     from svdd.cli.watching import Terminal
-    from svdd.runs.hedging import hedge as weigh
+    from svdd.runs.doors import read
+    from svdd.runs.hedging import weighed
 
-    made = weigh(run, judge, watch=Terminal(quiet=False))
+    made = weighed(read(run), judge, Terminal(quiet=False))
     show_hedge(made, None if out is None else made.report(out), json)
 
 

@@ -15,7 +15,7 @@ from svdd.decoding.result import Result
 from svdd.messages import number
 from svdd.metrics.hedging import Curve, Pool, best_of_n, judged, tempered
 from svdd.metrics.intervals import Bounds
-from svdd.registry import held_out, resolve
+from svdd.registry import held_out
 from svdd.runs.folder import RunFolder
 from svdd.runs.job import make_job
 from svdd.runs.make import make_reward
@@ -80,13 +80,10 @@ class Hedge:
         """
         import pandas as pd
 
-        rows_of = resolve("svdd.report.curves:rows_of")
+        from svdd.report.curves import rows_of
+
         both = {"tilted": rows_of(self.tempered), "best-of-n": rows_of(self.best_of_n)}
-        return (
-            pd.concat([rows.assign(law=law) for law, rows in both.items()], ignore_index=True)
-            .set_index("law")
-            .reset_index()
-        )
+        return pd.concat(both, names=["law"]).reset_index("law").reset_index(drop=True)
 
     def plot(self) -> Any:
         """The expected judge against temperature.
@@ -168,7 +165,7 @@ def _interval(bounds: Bounds) -> str:
     return value if low == "-" else f"{value} ({low} to {high})"
 
 
-def hedge(run: Result | str | Path, judge: Reward | str | None = None, *, watch: Watch = NOBODY) -> Hedge:
+def hedge(run: Result | str | Path, judge: Reward | str | None = None) -> Hedge:
     r"""How far the guide of a pool of designs can be followed, by a judge that did not guide.
 
     The designs are weighted anew, so nothing is decoded: $E_a[g] = \sum_i W_i g_i$ with $W \propto e^{r/a}$ is highest where
@@ -179,7 +176,6 @@ def hedge(run: Result | str | Path, judge: Reward | str | None = None, *, watch:
             method's designs are relative to the law of that run.
         judge: a reward that did not guide, or its name; a column of the result of that name is used as it is. The held-out
             reward of the guide unless given.
-        watch: is told which code of a user's own runs.
 
     Returns:
         Both curves, the best temperature and the best N; `to_frame()`, `plot()` and `report(path)`.
@@ -194,7 +190,11 @@ def hedge(run: Result | str | Path, judge: Reward | str | None = None, *, watch:
     References:
         arXiv:2506.19248, for the idea that a held-out reward chooses how far a guide is followed.
     """
-    result = run if isinstance(run, Result) else saved_result(Path(whole(run)))
+    return weighed(run if isinstance(run, Result) else saved_result(Path(whole(run))), judge)
+
+
+def weighed(result: Result, judge: Reward | str | None = None, watch: Watch = NOBODY) -> Hedge:
+    """As `hedge`, of a result; the watch is told which code of a user's own runs."""
     guides = _guides(result)
     asked = _judge(guides) if judge is None else judge
     called = asked if isinstance(asked, str) else name_of(asked)
