@@ -91,7 +91,7 @@ def test_equal_rewards_are_a_note_and_the_run_ends(run, judged, tmp_path):
     judged("against")
     done = run(samples=64, reward="flat")
     assert done.status == 0
-    assert done.err.count("note: the first 32 rewards are all 1, so nothing leads the run yet") == 1
+    assert done.err.count("note: the first 32 rewards are all 1, and so are those after them") == 1
     assert len(pd.read_csv(tmp_path / "out" / "samples.csv")) == 64
 
 

@@ -43,12 +43,14 @@ def alarms(*given, **settings):
 def test_a_reward_that_says_the_same_of_all_is_told_once():
     (alarm,) = alarms(toy(), lambda designs: [0.0] * len(designs), samples=64, candidates=3)
     assert alarm.category is FlatRewardWarning
-    assert str(alarm.message).startswith("the first 32 rewards are all 0, so nothing leads the run yet;")
+    assert str(alarm.message).startswith(
+        "the first 32 rewards are all 0, and so are those after them, so nothing leads the run;"
+    )
 
 
 def test_designs_that_are_all_invalid_are_told_as_such():
     (alarm,) = alarms(toy(), lambda designs: [-np.inf] * len(designs), samples=64, method="best-of-n", particles=2)
-    assert str(alarm.message).startswith("the first 32 designs are all invalid, so nothing leads")
+    assert str(alarm.message).startswith("the first 32 designs are all invalid, and so are those after")
 
 
 def test_a_reward_of_which_one_of_the_first_differs_is_no_alarm():

@@ -67,7 +67,9 @@ def equal_designs_are_one_first_reward():
         try:
             first.add(["ab"] * 40, torch.zeros(40))
             first.add([f"a{number}" for number in range(ENOUGH - 2)], torch.zeros(ENOUGH - 2))
+            first.warn_if_equal()
         except FlatRewardWarning as early:
             raise AssertionError("the first different designs are too few") from early
     with pytest.warns(FlatRewardWarning, match="the first 32 rewards are all 0"):
         first.add(["b"], torch.zeros(1))
+        first.warn_if_equal()

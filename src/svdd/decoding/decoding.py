@@ -199,6 +199,8 @@ class Decoding:
                     self.usage.seconds += time.perf_counter() - started
                     self._position.step = step
                     self._open.add(step, ids)
+                    if 2 * step.particles.step >= self.process.steps:  # early, look-aheads are alike
+                        self.scoring.first.warn_if_equal()
                     yield step
                     started = time.perf_counter()
                 self._finish(ids)

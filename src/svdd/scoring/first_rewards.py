@@ -16,7 +16,7 @@ class FlatRewardWarning(UserWarning):
 
 
 class FirstRewards:
-    """An observer that warns once if the rewards of the first 32 different designs are all equal.
+    """An observer that tells whether all rewards so far are equal, of 32 different designs or more.
 
     Args:
         keys: what tells designs apart.
@@ -24,27 +24,33 @@ class FirstRewards:
 
     def __init__(self, keys: Callable[[Any], Sequence[Hashable]]) -> None:
         self._keys, self._watching = keys, True
-        self._first: dict[Hashable, float] = {}
+        self._designs, self._rewards = set[Hashable](), set[float]()
 
     def add(self, designs: Any, rewards: Float[Tensor, " n"]) -> None:
         """Takes in designs that were scored."""
         if not self._watching:
             return
-        self._first |= dict(zip(self._keys(designs), rewards.tolist(), strict=True))
-        different = len(set(self._first.values())) > 1
-        if different or len(self._first) >= ENOUGH:
+        self._rewards |= set(rewards.tolist())
+        if len(self._rewards) > 1:
             self.stop()
-        if not different and not self._watching:
-            warnings.warn(_sentence(rewards[0].item()), FlatRewardWarning, stacklevel=2)
+        elif len(self._designs) < ENOUGH:
+            self._designs |= set(self._keys(designs))
+
+    def warn_if_equal(self) -> None:
+        """Warns once if they are all equal."""
+        if len(self._designs) >= ENOUGH:
+            (reward,) = self._rewards
+            self.stop()
+            warnings.warn(_sentence(reward), FlatRewardWarning, stacklevel=2)
 
     def stop(self) -> None:
         """Looks no further."""
-        self._watching, self._first = False, {}
+        self._watching, self._designs, self._rewards = False, set(), set()
 
 
 def _sentence(reward: float) -> str:
     what = "designs are all invalid" if reward == float("-inf") else f"rewards are all {reward:g}"
     return (
-        f"the first {ENOUGH} {what}, so nothing leads the run yet; give a reward that grows on the way to what is wanted, or "
-        "look at its answers with svdd doctor --reward ... --model ..."
+        f"the first {ENOUGH} {what}, and so are those after them, so nothing leads the run; give a reward that grows on the "
+        "way to what is wanted, or look at its answers with svdd doctor --reward ... --model ..."
     )
