@@ -5,7 +5,16 @@ import inspect
 import pytest
 import torch
 
-from exact import checks, flow_checks, folder_checks, identity_checks, image_checks, learned_checks, scoring_checks
+from exact import (
+    checks,
+    flow_checks,
+    folder_checks,
+    hedge_checks,
+    identity_checks,
+    image_checks,
+    learned_checks,
+    scoring_checks,
+)
 from support import mutants
 
 pytestmark = pytest.mark.slow
@@ -64,6 +73,10 @@ KILLED_BY = {
     "any_job_file_makes_a_run": folder_checks.only_a_run_is_resumed,
     "files_of_our_names_are_ours": folder_checks.a_users_file_is_not_replaced,
     "options_guessed_to_be_paths": folder_checks.text_is_no_path,
+    "hedge_tilts_the_wrong_way": hedge_checks.the_best_temperature_is_that_of_the_gaussian,
+    "ranks_of_draws_with_replacement": hedge_checks.the_best_of_n_is_that_of_every_choice,
+    "best_of_n_forgets_invalid_designs": hedge_checks.the_best_of_n_is_that_of_every_choice,
+    "equal_designs_count_as_first_rewards": scoring_checks.equal_designs_are_one_first_reward,
 }
 NOT_MUTANTS = {"everywhere", "contextmanager", "patch", "replace", "traits_of"}
 

@@ -42,6 +42,7 @@ from .runs.doors import compare as compare
 from .runs.doors import evaluate as evaluate
 from .runs.doors import read as read
 from .runs.doors import run as run
+from .runs.hedging import hedge as hedge
 from .runs.job import Job as Job
 from .runs.lists import list_domains as list_domains
 from .runs.lists import list_methods as list_methods

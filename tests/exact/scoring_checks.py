@@ -8,6 +8,8 @@ import torch
 import svdd
 from support.processes import masked, words
 from svdd.rewards.objectives import weighted_sum
+from svdd.scoring.best_designs import BestDesigns
+from svdd.scoring.first_rewards import ENOUGH, FirstRewards, FlatRewardWarning
 from svdd.scoring.policy import IN_WORKERS
 from svdd.scoring.reward import Failure
 
@@ -55,3 +57,19 @@ def a_stopped_run_returns_different_designs():
     finished = result.samples[:2].unique(dim=0)
     assert len(added) > 1
     assert len(torch.cat([added, finished]).unique(dim=0)) == len(added) + len(finished)
+
+
+def equal_designs_are_one_first_reward():
+    """A design that is scored again and again says nothing of a reward; 32 different ones of one reward do."""
+    first = FirstRewards(BestDesigns(0).keys)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            first.add(["ab"] * 40, torch.zeros(40))
+            first.add([f"a{number}" for number in range(ENOUGH - 2)], torch.zeros(ENOUGH - 2))
+            first.warn_if_equal()
+        except FlatRewardWarning as early:
+            raise AssertionError("the first different designs are too few") from early
+    first.add(["b"], torch.zeros(1))
+    with pytest.warns(FlatRewardWarning, match="the first 32 rewards are all 0"):
+        first.warn_if_equal()

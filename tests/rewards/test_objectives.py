@@ -16,6 +16,8 @@ from svdd.rewards import (
     geometric_mean,
     interval,
     must,
+    objective,
+    pessimistic,
     product,
     ramp,
     sigmoid,
@@ -422,3 +424,43 @@ def test_a_shape_alone_keeps_what_a_reward_has_beside_numbers():
     assert closed == [True]
     assert not hasattr(ramp(len, 0, 2), "poses")
     assert pickle.loads(pickle.dumps(ramp(len, 0, 2))).reward is len
+
+
+def test_a_pessimistic_reward_is_a_mean_less_its_deviations():
+    values = {"x": 1.0, "y": 4.0, "z": 4.0}
+    members = {name: (lambda designs, value=value: [value] * len(designs)) for name, value in values.items()}
+    mean, deviation = 3.0, math.sqrt(2.0)  # of 1, 4 and 4
+    assert pessimistic(members)(["a"]) == pytest.approx([mean - deviation])
+    assert pessimistic(members, kappa=0)(["a"]) == pytest.approx([mean])
+    assert pessimistic(members, kappa=2.5)(["a", "b"]) == pytest.approx([mean - 2.5 * deviation] * 2)
+    doubled = {"x": members["x"], "y": (members["y"], 2.0)}
+    assert pessimistic(doubled)(["a"]) == pytest.approx([mean - deviation])
+    assert pessimistic({"x": members["y"], "y": members["z"]}, kappa=9)(["a"]) == pytest.approx([4.0])
+
+
+def test_a_pessimistic_reward_is_asked_of_its_members_as_any_objective_is():
+    made = decode(masked(decode=words), pessimistic({"x": zeros, "y": ones}, kappa=2), samples=6, candidates=2)
+    frame = made.to_frame()
+    mean, apart = (frame["x"] + frame["y"]) / 2, (frame["x"] - frame["y"]).abs() / 2
+    assert frame["reward"].to_numpy() == pytest.approx((mean - 2 * apart).to_numpy())
+    assert pessimistic({"x": no_c, "y": ones})(["abc"])[0].why == "a c"
+
+
+def test_pessimistic_rewards_that_differ_in_kappa_are_told_apart():
+    one, same, other = (reward_identity(pessimistic({"x": zeros, "y": ones}, kappa=k)) for k in (1.0, 1, 2))
+    assert one == same != other
+    again = pickle.loads(pickle.dumps(pessimistic({"x": zeros, "y": ones}, kappa=2)))
+    assert again(["aab"]) == pytest.approx([1.5 - 2 * 0.5])
+
+
+@pytest.mark.parametrize("kappa", [-1.0, math.nan, math.inf])
+def test_a_kappa_that_counts_no_deviations_is_refused(kappa):
+    with pytest.raises(ValueError, match="kappa counts deviations below the mean, a number of 0 or more, got"):
+        pessimistic({"x": zeros, "y": ones}, kappa=kappa)
+
+
+def test_an_ensemble_has_two_members():
+    with pytest.raises(ValueError, match="needs 2 components or more that count, got 1"):
+        pessimistic({"x": zeros, "y": must(at_least(ones, 1))})
+    with pytest.raises(ValueError, match="kappa is for a pessimistic combination, not for product"):
+        objective("product", {"x": zeros}, kappa=1.0)

@@ -17,11 +17,12 @@ from svdd.fitting import fingerprint, losses, regression
 from svdd.fitting.rollouts import Rollouts
 from svdd.method import loop, selectors, values
 from svdd.method.selectors import Selection
+from svdd.metrics import hedging
 from svdd.rewards import objectives
 from svdd.runs import paths
 from svdd.runs.folder import RunFolder
 from svdd.runs.marks import Mark
-from svdd.scoring import best_designs, identity, numbers
+from svdd.scoring import best_designs, first_rewards, identity, numbers
 from svdd.scoring.reward import traits_of
 
 
@@ -381,8 +382,8 @@ def components_under_one_policy():
     """The policy of the last component that has one settles the failures of all."""
     original = objectives.Objective.__init__
 
-    def init(self, combine, parts):
-        original(self, combine, parts)
+    def init(self, combine, parts, kappa=None):
+        original(self, combine, parts, kappa)
         for part in self.parts.values():
             self.policy = traits_of(part.reward).policy or getattr(self, "policy", None)
         for part in self.parts.values():
@@ -420,3 +421,30 @@ def options_guessed_to_be_paths():
         return options | {k: paths.whole(v) for k, v in texts.items() if Path(v).exists()}
 
     return everywhere(paths.whole_options, guessed)
+
+
+def equal_designs_count_as_first_rewards():
+    original = first_rewards.FirstRewards.__init__
+
+    def init(self, keys):
+        original(self, lambda designs: [object() for _ in designs])
+
+    return patch.object(first_rewards.FirstRewards, "__init__", init)
+
+
+# hedges
+
+
+def hedge_tilts_the_wrong_way():
+    original = hedging.Pool.mass_at
+    return patch.object(hedging.Pool, "mass_at", lambda self, inverse: original(self, -inverse))
+
+
+def ranks_of_draws_with_replacement():
+    """The closed form of N draws that may be the same design."""
+    return patch.object(hedging, "_share_of_choices", lambda below, n: (below / below[:, -1:]) ** n)
+
+
+def best_of_n_forgets_invalid_designs():
+    original = hedging._share_of_choices
+    return patch.object(hedging, "_share_of_choices", lambda below, n: original(below - below[:, :1], n))

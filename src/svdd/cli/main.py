@@ -132,6 +132,24 @@ def evaluate(
 
 
 @app.command()
+def hedge(
+    run: Annotated[Path, Argument(help="The folder of a finished run, best of --method pretrained with many samples.")],
+    *,
+    judge: flag(str, None, "A reward that did not guide; the guide's held-out reward unless given.") = None,
+    out: flag(Path, None, "The page to write, a file or a folder; none unless given.") = None,
+    json: Json = False,
+) -> None:
+    """Weigh a run's designs anew: at which temperature, and at which N of best-of-N, a judge is highest."""
+    from svdd.cli.hedging import show_hedge
+    from svdd.cli.watching import Terminal
+    from svdd.runs.doors import read
+    from svdd.runs.hedging import weighed
+
+    made = weighed(read(run), judge, Terminal(quiet=False))
+    show_hedge(made, None if out is None else made.report(out), json)
+
+
+@app.command()
 def compare(
     job: Annotated[
         Path, Argument(help="A job as of `svdd run`, whose method and sizes are the cost to match; or a comparison.")

@@ -21,6 +21,7 @@ from svdd.chain.tree import Tree, leaves, rows, take
 from svdd.cost.budget import Budget, BudgetWarning
 from svdd.cost.clock import BudgetSpent
 from svdd.cost.ledger import Breakdown, Usage
+from svdd.decoding.alarms import warn_if_look_ahead_misleads
 from svdd.decoding.finished import Batches, InMemory
 from svdd.decoding.given import check_given
 from svdd.decoding.metering import accounted, accounted_value
@@ -129,6 +130,8 @@ class Decoding:
         asked: dict[str, Any] = {"on_failure": on_failure, "key": key, "chunk": chunks.get("reward"), "share": share}
         kept: dict[str, Any] = {"cache": cache, "journal": journal, "budget": limit}
         self.scoring = RunScoring(reward, self.scores, self.usage, samples, **asked, **kept)
+        if not self.method.sizes:  # the model's own designs follow no reward
+            self.scoring.first.stop()
         self.process = accounted(process, self.usage, chunks, share, self.scoring.guard)
         made = make_value(value, self.scoring.reward, temperature)
         self.value = accounted_value(made, self.usage, chunks, share)
@@ -196,6 +199,8 @@ class Decoding:
                     self.usage.seconds += time.perf_counter() - started
                     self._position.step = step
                     self._open.add(step, ids)
+                    if 2 * step.particles.step >= self.process.steps:  # early, look-aheads are alike
+                        self.scoring.first.warn_if_equal()
                     yield step
                     started = time.perf_counter()
                 self._finish(ids)
@@ -241,6 +246,7 @@ class Decoding:
         self.usage.note_memory()
         trace = self.trace
         _warn_if_degenerate(trace)
+        warn_if_look_ahead_misleads(trace)
         return join(
             finished,
             usage=self.usage,

@@ -157,7 +157,7 @@ def interval(statistic: Statistic, resamples: Resamples, *, confidence: float = 
     """
     chains = resamples.chains(statistic.rows)
     weights = resamples.weights if chains >= FEWEST else resamples.weights[:1]  # without bounds the estimate is all
-    return _bounds(statistic(weights), chains, confidence, centred)
+    return bounds(statistic(weights), chains, confidence, centred)
 
 
 def difference(
@@ -180,10 +180,18 @@ def difference(
     """
     mine, theirs = pair
     chains = min(mine.chains(one.rows), theirs.chains(other.rows))
-    return _bounds(one(mine.weights) - other(theirs.weights), chains, confidence, centred)
+    return bounds(one(mine.weights) - other(theirs.weights), chains, confidence, centred)
 
 
-def _bounds(numbers: Float[ndarray, " k"], chains: int, confidence: float, centred: bool) -> Bounds:
+def bounds(numbers: Float[ndarray, " k"], chains: int, confidence: float, centred: bool) -> Bounds:
+    """The first of some numbers, with a percentile interval of the others; arguments as `interval`.
+
+    Args:
+        numbers: a statistic of the designs themselves, and of each resample of them.
+        chains: that the designs are of; no bounds below 8.
+        confidence: nominal coverage.
+        centred: as in `interval`.
+    """
     check(0 < confidence < 1, f"confidence must lie strictly between 0 and 1, got {confidence}")
     estimate, drawn = float(numbers[0]), numbers[1:][numpy.isfinite(numbers[1:])]
     if chains < FEWEST or not numpy.isfinite(estimate) or not len(drawn):

@@ -55,10 +55,12 @@ def write_report(
         ImportError: without jinja2 or, where there are enough designs for charts, matplotlib; it names the extra.
     """
     with named_extra():
+        from svdd.report.curves import pool_figures
         from svdd.report.figures import figures
 
         kit, added = kit_of(result.kind.domain), finish or Finish()
-        drawn = [*figures(result, baselines or {}, evaluation, kit), *added.figures()]
+        drawn = [*figures(result, baselines or {}, evaluation, kit), *pool_figures(result, evaluation)]
+        drawn += added.figures()
         further = {"gallery": kit.gallery(result), "widgets": added.widgets()}
     return write_page(folder, **_contents(result, comparison, evaluation), **further, figures=drawn)
 

@@ -167,6 +167,31 @@ def _whiskers(row: Any, name: str) -> list[list[float]] | None:
     return [[max(float(end), 0.0)] for end in ends] if np.isfinite(ends).all() else None
 
 
+def curve_figure(rows: pd.DataFrame, best: float | int, judge: str) -> Figure:
+    """The expected judge along laws that lie ever farther from a pool: temperatures that fall, or N that grows.
+
+    Args:
+        rows: columns `at` (infinite first where these are temperatures), `judge` with its bounds, and `reliable`.
+        best: the law that is marked.
+        judge: its name.
+    """
+    tilts = np.isinf(rows["at"].iloc[0])
+    figure, axes = _axes(3.0, "temperature" if tilts else "N", f"expected held-out reward\n{brief(judge)}")
+    places = 1 / rows["at"] if tilts else rows["at"]
+    told = rows["reliable"].to_numpy()
+    axes.fill_between(places, rows["judge_low"], rows["judge_high"], color=BLUE, alpha=0.18, linewidth=0)
+    axes.plot(places, rows["judge"], color=BLUE, linestyle="--")
+    axes.plot(places[told], rows["judge"][told], color=BLUE)
+    axes.axvline(1 / best if tilts else best, color=COLOURS[1], linewidth=1)
+    axes.axvspan(places[told].max(), places.max(), color=GREY, alpha=0.12, linewidth=0)
+    if not tilts:
+        axes.set_xscale("log")
+        return figure
+    ticks = np.linspace(0, places.max(), 6)
+    axes.set_xticks(ticks, ["none", *(f"{1 / tick:.2g}" for tick in ticks[1:])])
+    return figure
+
+
 def quantile_bars(found: pd.DataFrame, name: str, x: str) -> str | None:
     """A bar a row from the 10 to the 90 % quantile, the median on it with its interval; None if no row has numbers."""
     rows = found[np.isfinite(found[f"{name}_median"])] if f"{name}_median" in found else found[:0]

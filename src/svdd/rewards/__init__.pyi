@@ -14,6 +14,7 @@ from .endpoints import endpoint as endpoint
 from .objectives import Objective as Objective
 from .objectives import geometric_mean as geometric_mean
 from .objectives import objective as objective
+from .objectives import pessimistic as pessimistic
 from .objectives import product as product
 from .objectives import thresholds as thresholds
 from .objectives import weighted_sum as weighted_sum

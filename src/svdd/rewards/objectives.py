@@ -11,7 +11,7 @@ References:
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 from svdd.cost.batches import count, picked
 from svdd.messages import check
 from svdd.registry import as_reward
+from svdd.rewards.combinations import OF_POSITIVE, PESSIMISTIC, combination, words
 from svdd.rewards.desirability import Desirability, Number
 from svdd.scoring.components import answers_of, as_component
 from svdd.scoring.identity import reward_identity, source_of
@@ -27,38 +28,6 @@ from svdd.scoring.scorer import ComponentScorer
 
 Components = Mapping[str, Any]
 """By name a reward or the name of one, or (reward, weight)."""
-
-
-def _weighted_sum(values: Sequence[float], weights: Sequence[float]) -> float:
-    return math.fsum(weight * value for value, weight in zip(values, weights, strict=True))
-
-
-def _product(values: Sequence[float], weights: Sequence[float]) -> float:
-    return math.prod(value**weight for value, weight in zip(values, weights, strict=True))
-
-
-def _geometric_mean(values: Sequence[float], weights: Sequence[float]) -> float:
-    total = math.fsum(weights)
-    return _product(values, [weight / total for weight in weights])
-
-
-def _all_met(values: Sequence[float], weights: Sequence[float]) -> float:
-    return float(all(value >= 1 for value in values))
-
-
-def _share_met(values: Sequence[float], weights: Sequence[float]) -> float:
-    met = math.fsum(weight for value, weight in zip(values, weights, strict=True) if value >= 1)
-    return met / math.fsum(weights)
-
-
-COMBINATIONS: dict[str, Callable[[Sequence[float], Sequence[float]], float]] = {
-    "weighted-sum": _weighted_sum,
-    "product": _product,
-    "geometric-mean": _geometric_mean,
-    "thresholds": _all_met,
-    "share-of-thresholds": _share_met,
-}
-_OF_POSITIVE = ("product", "geometric-mean")
 
 
 @dataclass(frozen=True)
@@ -89,32 +58,36 @@ class Part:
 
 
 class Objective:
-    """Several rewards as one; see `weighted_sum`, `product`, `geometric_mean` and `thresholds`.
+    """Several rewards as one; see `weighted_sum`, `product`, `geometric_mean`, `thresholds` and `pessimistic`.
 
     Args:
-        combine: a name of `COMBINATIONS`.
+        combine: a name of `svdd.rewards.combinations.COMBINATIONS`.
         parts: components by name.
+        kappa: of a pessimistic one.
 
     Raises:
-        ValueError: if no component counts, and for a weight that the combination cannot use.
+        ValueError: if no component counts, and for a weight or a kappa that the combination cannot use.
     """
 
-    def __init__(self, combine: str, parts: Mapping[str, Part]) -> None:
-        self.combine, self.parts = combine, dict(parts)
+    def __init__(self, combine: str, parts: Mapping[str, Part], kappa: Number | None = None) -> None:
+        self.combine, self.parts, self.kappa = combine, dict(parts), kappa
+        self._combination = combination(combine, kappa)
         self.groupwise = any(traits_of(part.reward).groupwise for part in self.parts.values())
         self._counted = [name for name, part in self.parts.items() if not part.worth.must]
+        few = combine == PESSIMISTIC and len(self._counted) < 2
+        check(not few, f"a pessimistic reward needs 2 components or more that count, got {len(self._counted)}")
         check(self._counted, "an objective needs at least one component that counts, beside those that must be met")
         for name in self._counted:
             weight = self.parts[name].weight
             if not math.isfinite(weight) or (combine != "weighted-sum" and weight <= 0):
-                raise ValueError(f"the weight of {name} is a positive number in a {_words(combine)}, got {weight:g}")
+                raise ValueError(f"the weight of {name} is a positive number in a {words(combine)}, got {weight:g}")
 
     def __call__(self, designs: Any) -> list[Any]:
         """The objective of each design; `Invalid`, or a `Failure`, where a component is."""
         return self._walk(designs)[1]
 
     def __repr__(self) -> str:
-        return f"{_words(self.combine)} of {', '.join(self.parts)}"
+        return f"{words(self.combine)} of {', '.join(self.parts)}"
 
     @property
     def components(self) -> dict[str, Reward]:
@@ -134,7 +107,7 @@ class Objective:
     def asking(self, ask: Ask) -> "Objective":
         """The same objective, each component called through what `ask` makes of its name and itself."""
         parts = {name: replace(part, scorer=_scorer(name, part, ask)) for name, part in self.parts.items()}
-        return Objective(self.combine, parts)
+        return Objective(self.combine, parts, self.kappa)
 
     def table(self, designs: Any) -> dict[str, list[Any]]:
         """What each component answers; NaN where it was not asked, since one before it had settled the matter."""
@@ -163,7 +136,8 @@ class Objective:
             (reward_identity(part.reward), part.worth.shape, part.worth.must, part.weight)
             for part in self.parts.values()
         ]
-        return f"{self.combine} of {parts} {source_of(Objective)} {source_of(Desirability)}"
+        how = self.combine if self.kappa is None else f"{self.combine} {self.kappa:g}"
+        return f"{how} of {parts} {source_of(Objective)} {source_of(Desirability)}"
 
     def _walk(self, designs: Any) -> tuple[dict[str, dict[int, Any]], list[Any]]:
         """What each component answers about which rows, and what the whole comes to."""
@@ -183,16 +157,12 @@ class Objective:
     def _combined(self, answers: Mapping[str, float]) -> float:
         values = {name: self.parts[name].worth.of(answer) for name, answer in answers.items()}
         lowest = min(values, key=lambda name: values[name])
-        if self.combine in _OF_POSITIVE and values[lowest] < 0:
+        if self.combine in OF_POSITIVE and values[lowest] < 0:
             raise ValueError(
-                f"a {_words(self.combine)} takes numbers of 0 or more, but {lowest} is {values[lowest]:g}: "
+                f"a {words(self.combine)} takes numbers of 0 or more, but {lowest} is {values[lowest]:g}: "
                 "see it through a ramp or a sigmoid"
             )
-        return COMBINATIONS[self.combine](list(values.values()), [self.parts[name].weight for name in values])
-
-
-def _words(combine: str) -> str:
-    return combine.replace("-", " ")
+        return self._combination(list(values.values()), [self.parts[name].weight for name in values])
 
 
 def _scorer(name: str, part: Part, ask: Ask) -> ComponentScorer:
@@ -221,17 +191,18 @@ def _of_part(name: str, derive: Derive, designs: Any, columns: Mapping[str, list
     return derive(designs, own)
 
 
-def objective(combine: str, components: Components) -> Objective:
+def objective(combine: str, components: Components, kappa: Number | None = None) -> Objective:
     """An objective by the name of its combination.
 
     Args:
-        combine: a name of `COMBINATIONS`.
+        combine: a name of `svdd.rewards.combinations.COMBINATIONS`.
         components: rewards by name, or (reward, weight).
+        kappa: of a pessimistic one, 1 unless given.
 
     Raises:
-        ValueError: for no components, and one that is no reward or has an impossible weight.
+        ValueError: for no components, one that is no reward or has an impossible weight, and an impossible kappa.
     """
-    return Objective(combine, {name: _part(name, given) for name, given in components.items()})
+    return Objective(combine, {name: _part(name, given) for name, given in components.items()}, kappa)
 
 
 def weighted_sum(components: Components) -> Objective:
@@ -284,3 +255,18 @@ def thresholds(components: Components, share: bool = False) -> Objective:
         ValueError: as of `weighted_sum`.
     """
     return objective("share-of-thresholds" if share else "thresholds", components)
+
+
+def pessimistic(components: Components, kappa: Number = 1.0) -> Objective:
+    r"""$r = m - \kappa \sqrt{\sum_i w_i (r_i - m)^2 / \sum_i w_i}$ of an ensemble with the weighted mean m.
+
+    Where the members of an ensemble disagree, the guide is lower, so that designs are not led to where it is a guess.
+
+    Args:
+        components: as of `weighted_sum`, two or more predictors of the same number in one unit; weights are positive.
+        kappa: deviations below the mean, 0 or more; choose it by a judge, such as with `svdd.hedge`.
+
+    Raises:
+        ValueError: as of `weighted_sum`, for fewer than two components, and for a kappa below 0.
+    """
+    return objective(PESSIMISTIC, components, kappa)

@@ -14,6 +14,7 @@ from svdd.decoding.result import Result
 from svdd.messages import check, described
 from svdd.metrics.kit import Kit, Reference, kit_of
 from svdd.metrics.measures import Designs, Evaluation, held_out_reward
+from svdd.runs.alarms import OpposedJudgeWarning, opposed
 from svdd.runs.claims import claimed
 from svdd.runs.folder import write_or_warn
 from svdd.runs.job import BEGUN, Job
@@ -103,10 +104,15 @@ def evaluation_of(result: Result, process: Process, job: Job) -> Evaluation | No
     try:
         judge, *twins = job.judges() or [""]
         protocol = Protocol(process, judge, kit.reference(job.model, job.reward), job.chunks, twins)
-        return protocol.evaluation(protocol.designs(result))
+        made = protocol.evaluation(protocol.designs(result))
     except Exception as error:  # a finished run is not lost to a measure of it
         warnings.warn(f"no evaluation of the designs, {described(error)}", RunWarning, stacklevel=2)
         return None
+    assert made.designs is not None, "designs that were measured"
+    said = opposed(made.designs, job.reward, judge)
+    for sentence in said:
+        warnings.warn(sentence, OpposedJudgeWarning, stacklevel=2)
+    return replace(made, notes=[*said, *made.notes])
 
 
 def costs(results: Sequence[Result]) -> dict[str, int | float]:

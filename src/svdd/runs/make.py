@@ -118,7 +118,7 @@ def make_objective(form: ObjectiveForm) -> Objective:
         reward = under(placed_reward(part), part.on_failure, Policy())
         seen = Desirability(reward, part.shape(), part.must)
         made[name] = seen if part.weight is None else (seen, part.weight)
-    return objective(form.combine, made)
+    return objective(form.combine, made, form.kappa)
 
 
 def score_reward(score: ScoreSpec, beside: RewardSpec) -> Reward:

@@ -5,9 +5,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, Field, PlainSerializer, model_validator
+from pydantic import AliasChoices, BaseModel, Field, NonNegativeFloat, PlainSerializer, model_validator
 
 from svdd.messages import unknown
+from svdd.rewards.combinations import combination
 from svdd.rewards.desirability import AtLeast, AtMost, Interval, Ramp, Shape, Sigmoid
 from svdd.runs.reward_spec import STRICT, RewardSpec, Short
 from svdd.runs.wrong_values import wrong
@@ -60,13 +61,17 @@ class ObjectiveForm(BaseModel):
 
     model_config = STRICT
 
-    combine: Literal["weighted-sum", "product", "geometric-mean", "thresholds", "share-of-thresholds"] = "weighted-sum"
+    combine: Literal[
+        "weighted-sum", "product", "geometric-mean", "thresholds", "share-of-thresholds", "pessimistic"
+    ] = "weighted-sum"
+    kappa: NonNegativeFloat | None = None
     parts: dict[str, Annotated[PartSpec, Short("string", "null")]]
 
     @model_validator(mode="after")
-    def _every_part_names_a_reward(self) -> "ObjectiveForm":
+    def _fits_together(self) -> "ObjectiveForm":
         for name, part in self.parts.items():
             part.name = part.name or name
+        combination(self.combine, self.kappa)
         return self
 
     def rewards(self) -> list[str]:
@@ -92,7 +97,7 @@ class ObjectiveForm(BaseModel):
             for name, part in self.parts.items()
         }
         short = {name: {k: v for k, v in part.items() if (k, v) != ("reward", name)} for name, part in parts.items()}
-        return {"parts": short, "combine": self.combine}
+        return {"parts": short, "combine": self.combine} | ({} if self.kappa is None else {"kappa": self.kappa})
 
 
 Written = Annotated[ObjectiveForm, PlainSerializer(ObjectiveForm.record)]

@@ -12,6 +12,7 @@ from svdd.messages import number
 from svdd.metrics.columns import Column, drawn_against
 from svdd.metrics.intervals import FEWEST, Statistic, difference, mean, paired, quantile
 from svdd.metrics.measures import Designs
+from svdd.runs.alarms import opposed_to_the_model
 
 Values = Float[ndarray, " n"]
 
@@ -39,6 +40,7 @@ def verdicts(
     said = _against(of["svdd"], of["best-of-n"], cost) if {"svdd", "best-of-n"} <= of.keys() else []
     if not {"svdd", "pretrained"} <= of.keys():
         return said
+    said += opposed_to_the_model("svdd", of["svdd"], of["pretrained"])
     return said + _likelihood(of["svdd"], of["pretrained"], columns) + _price(rows["svdd"], rows["pretrained"], columns)
 
 

@@ -10,6 +10,7 @@ from svdd.cost.budget import UNLIMITED, Budget, Guard
 from svdd.cost.ledger import Breakdown, Cost, Outcomes, Usage
 from svdd.scoring.best_designs import BestDesigns
 from svdd.scoring.components import columns_of
+from svdd.scoring.first_rewards import FirstRewards
 from svdd.scoring.identity import reward_identity
 from svdd.scoring.policy import NoNumber, Policy
 from svdd.scoring.reward import Composite, Key, Reward, traits_of
@@ -70,13 +71,14 @@ class RunScoring:
         self.policy = (traits.policy or Policy()).changed(on_failure)
         self.guard = Guard(budget, usage) if budget is not None else UNLIMITED
         self.best = BestDesigns(samples if budget is not None else 0, max(_BEST, samples), self.key)
+        self.first = FirstRewards(self.best.keys)
         self._keeps_for_others = cache is not None
         self.store = _store(reward, cache, journal)
         # of components and further scores, by the name of their cost
         self._stores: dict[str, NoStore] = {}
         counted: dict[str, Any] = {"cost": usage.reward, "outcomes": usage.outcomes, "breakdown": self.breakdown}
         limits: dict[str, Any] = {"budget": self.guard, "key": self.key, "at_once": chunk, "share": share}
-        parts, observers = self._with_scorers(reward), [self.best.add]
+        parts, observers = self._with_scorers(reward), [self.best.add, self.first.add]
         self.reward = Scorer(parts, policy=self.policy, store=self.store, observers=observers, **counted, **limits)
         self.scores = {name: self._score(name, score) for name, score in scores.items()}
 
@@ -92,6 +94,7 @@ class RunScoring:
         for name, store in self._stores.items():
             store.resume(self.breakdown.components[name].rows)
         self.best.resume(dict(best))
+        self.first.stop()
 
     def close(self) -> None:
         """Closes the files of scores that the run opened."""

@@ -1,0 +1,85 @@
+"""Alarms of a finished run, one sentence each: what its trace says of the look-ahead."""
+
+import math
+import warnings
+
+import numpy
+from jaxtyping import Float, Shaped
+from numpy import ndarray
+
+from svdd.decoding.trace import Table, Trace
+
+FEWEST = 32
+"""Chains below which nothing is said."""
+_WEAK, _NORMAL = 0.15, 1.645
+"""A correlation that is too low to lead anywhere, and the one-sided 95 % quantile of a standard normal number."""
+
+
+class LookAheadWarning(UserWarning):
+    """The look-ahead of a run says little of the rewards that its designs end with."""
+
+
+def warn_if_look_ahead_misleads(trace: Trace) -> None:
+    """Warns where values in the middle of a run say next to nothing of the final rewards.
+
+    The value at the middle one of the steps that chose is compared with the final reward, along the line of one particle per
+    chain, by Spearman's rank correlation. The alarm is given where, with 95 % confidence (Fisher's transformation), it is
+    below 0.15, of 32 chains or more. Choosing narrows the values, and so lowers it: runs of the bundled DNA and RNA models
+    with the posterior mean have 0.2 to 0.5 (96 chains, 16 steps).
+
+    Args:
+        trace: of the run.
+    """
+    middle, end = values_on_the_way(trace)
+    if len(middle) < FEWEST or middle.min() == middle.max() or end.min() == end.max():
+        return
+    found = rank_correlation(middle, end)
+    highest = math.tanh(math.atanh(min(max(found, -0.999999), 0.999999)) + _NORMAL / math.sqrt(len(middle) - 3))
+    if highest < _WEAK:
+        warnings.warn(
+            f"the look-ahead does not correlate with the final reward: rank correlation {found:.2f} of values in the middle of "
+            f"the run with the rewards of {len(middle)} chains, so choices there lead nowhere; try another value "
+            "(log-mean-exp, rollout), or best-of-n",
+            LookAheadWarning,
+            stacklevel=4,
+        )
+
+
+def values_on_the_way(trace: Trace) -> tuple[Float[ndarray, " b"], Float[ndarray, " b"]]:
+    """The value in the middle of the run and the final reward, of one line per chain; nothing of runs that chose rarely."""
+    pairs = [pair for table in trace.tables() if (pair := _of_batch(table)) is not None]
+    both = numpy.concatenate(pairs, 1) if pairs else numpy.zeros((2, 0))
+    middle, end = both[:, numpy.isfinite(both).all(0)]
+    return middle, end
+
+
+def _of_batch(table: Table) -> Float[ndarray, "2 b"] | None:
+    """Both of one batch; None where it chose at less than three steps, or split particles at steps that left no trace."""
+    steps = table["step"].unique().tolist()
+    if len(steps) < 3:
+        return None
+    columns = {name: table[name].numpy() for name in ("step", "value", "ancestor", "children")}
+    chains = len(table["chain"].unique())
+
+    def at(step: int, name: str) -> Shaped[ndarray, "b n"]:
+        return columns[name][columns["step"] == step].reshape(chains, -1)
+
+    middle = (len(steps) - 1) // 2
+    place, every = numpy.zeros(chains, int), numpy.arange(chains)
+    for before, step in reversed(list(zip(steps[middle:], steps[middle + 1 :], strict=False))):
+        place = (at(step, "ancestor") // at(step, "children"))[every, place]
+        width = at(before, "value").shape[1]
+        place = numpy.minimum(place, width - 1) if width == 1 else place  # a lone particle has all descendants
+        if place.max() >= width:
+            return None
+    return numpy.stack([at(steps[middle], "value")[every, place], at(steps[-1], "value")[:, 0]]).astype(float)
+
+
+def rank_correlation(one: Float[ndarray, " n"], other: Float[ndarray, " n"]) -> float:
+    """Spearman's correlation; equal numbers share their ranks."""
+    return float(numpy.corrcoef(_ranks(one), _ranks(other))[0, 1])
+
+
+def _ranks(values: Float[ndarray, " n"]) -> Float[ndarray, " n"]:
+    _, level, counts = numpy.unique(values, return_inverse=True, return_counts=True)
+    return (counts.cumsum() - (counts - 1) / 2)[level.reshape(-1)]
