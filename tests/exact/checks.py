@@ -18,7 +18,7 @@ from svdd.chain.process import Particles, Process
 from svdd.chain.schedules import time_grid
 from svdd.domains.toy import toy
 from svdd.domains.toy.enumeration import choice_law, place
-from svdd.method import algorithms, diagnostics, loop, selectors, values
+from svdd.method import algorithms, diagnostics, loop, resampled, selectors, values
 from svdd.method.loop import begin
 
 RESAMPLERS = ("multinomial", "residual", "stratified", "systematic", "ssp")
@@ -120,7 +120,7 @@ def weights_are_carried_while_nothing_is_resampled(particles=8192):
     def value(particles):
         return particles.x[:, 0] * particles.step / process.steps
 
-    step = svdd.last(algorithms.smc(process, value, particles=particles, chains=4, rng=svdd.Rng(0, 4)))
+    step = svdd.last(resampled.smc(process, value, particles=particles, chains=4, rng=svdd.Rng(0, 4)))
     w = step.log_w.softmax(1)
     mean = (w * step.value).sum(1)
     assert float((mean - 1).abs().max()) < 0.15, mean

@@ -9,7 +9,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,7 @@ class Decoding:
         samples = int(samples)  # which may be NumPy's
         self.samples, self.plan, limit = samples, None, None
         named = make_method(method, options)
-        self.method = named if returns is None else replace(named, returns=returns)
+        self.method = named.returning(returns)
         if isinstance(value, str):
             read_value(value)
         by_name = [isinstance(one, str) for one in (reward, *(scores or {}).values())]

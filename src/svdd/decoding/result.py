@@ -34,6 +34,8 @@ WRITTEN = ("samples.csv", "samples.parquet", "samples.safetensors", "steps.parqu
 """The files that `Result.save` writes, whatever the domain."""
 COLUMNS = ("id", "chain", "sample", "reward", "valid")
 """The columns that samples.csv has whatever the scores."""
+WEIGHT = "log_weight"
+"""The column that samples.csv has where every particle of a weighted method is a row."""
 
 
 NOT_KNOWN = DesignKind()
@@ -63,6 +65,8 @@ class Result:
         chain: the chain each came from.
         scores: further rewards of the same designs, and components of the reward, NaN where one was not asked.
         log_z: an estimate of log E[exp(r/a)] a chain, for weighted methods.
+        log_w: (r,), the log-weight of each design where a weighted method returns all its particles: sums of w f over those of
+            w, over the designs of all chains, are averages under the tilted law, and the mean of w is Z.
         usage: what was paid.
         breakdown: why designs were invalid, and what each component of the reward cost.
         trace: what every step chose from.
@@ -77,6 +81,7 @@ class Result:
     chain: list[int]
     scores: dict[str, Float[Tensor, " r"]] = field(default_factory=dict)
     log_z: list[float] | None = None
+    log_w: Float[Tensor, " r"] | None = None
     usage: Usage = field(default_factory=Usage)
     breakdown: Breakdown = field(default_factory=Breakdown)
     trace: Trace = field(default_factory=Trace)
@@ -162,6 +167,7 @@ class Result:
     def to_frame(self) -> "pd.DataFrame":
         """A table with columns `id, chain, sample, reward, valid` and one for each further score.
 
+        Where every particle of a weighted method is a row, a column `log_weight` comes before the scores.
         The kind of the designs says how `sample` shows them, text as it is and an image by the name of its file, and which
         columns they bring with them, such as `prompt`.
         """
@@ -175,6 +181,7 @@ class Result:
             **self.kind.columns(self.samples),
             "reward": self.rewards.numpy(),
             "valid": (~self.rewards.isneginf()).numpy(),
+            **({} if self.log_w is None else {WEIGHT: self.log_w.numpy()}),
         }
         return pd.DataFrame(columns | {k: v.numpy() for k, v in self.scores.items()})
 
@@ -216,7 +223,7 @@ class Result:
 
     def state(self) -> dict[str, Any]:
         """What `from_state` needs, in plain types and tensors."""
-        return {k: getattr(self, k) for k in ("samples", "rewards", "chain", "scores", "log_z")}
+        return {k: getattr(self, k) for k in ("samples", "rewards", "chain", "scores", "log_z", "log_w")}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "Result":
@@ -250,14 +257,21 @@ def join(results: Sequence[Result], **shared: Any) -> Result:
         samples = concatenate([result.samples for result in results])
     assert count(samples) == sum(map(len, results)), "one sample a row"
     log_z = [z for result in results for z in result.log_z or ()]
+    told = any(result.log_w is not None for result in results)
     return Result(
         samples,
         torch.cat([result.rewards for result in results]),
         [chain for result in results for chain in result.chain],
         {k: torch.cat([result.scores[k] for result in results]) for k in results[0].scores},
         log_z or None,
+        torch.cat([_weights(result) for result in results]) if told else None,
         **shared,
     )
+
+
+def _weights(result: Result) -> Float[Tensor, " r"]:
+    """The log-weights of designs, nothing for those that are in no chain."""
+    return torch.full_like(result.rewards, -torch.inf) if result.log_w is None else result.log_w
 
 
 def check_columns(reward: Reward, scores: Iterable[str], further: Sequence[str] = ()) -> None:
@@ -273,9 +287,9 @@ def check_columns(reward: Reward, scores: Iterable[str], further: Sequence[str] 
     """
     components = names_of(reward)
     for name in (*components, *scores):
-        if name in (*COLUMNS, *further):
+        if name in (*COLUMNS, WEIGHT, *further):
             what = "component" if name in components else "score"
-            whose = "every result has" if name in COLUMNS else "designs may bring"
+            whose = "every result has" if name in COLUMNS else "weights have" if name == WEIGHT else "designs may bring"
             raise ColumnTakenError(f"a {what} cannot be named {name!r}: {whose} that column already")
     for name in scores:
         if name in components:

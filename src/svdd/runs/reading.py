@@ -12,7 +12,7 @@ import torch
 from svdd.chain.designs import kind_of_files
 from svdd.chain.rng import STREAMS
 from svdd.cost.ledger import Breakdown, Usage
-from svdd.decoding.result import COLUMNS, Result
+from svdd.decoding.result import COLUMNS, WEIGHT, Result
 from svdd.decoding.trace import Trace, table_of
 from svdd.metrics.kit import Kit, kit_of
 from svdd.registry import domains
@@ -85,9 +85,10 @@ def _result(path: Path, written: dict[str, Any], kit: Kit) -> Result:
         }
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the samples of {path} are damaged, or not designs of its model ({error})") from None
-    rewards, _ = columns.pop("reward"), columns.pop("valid")
+    rewards, _, log_w = columns.pop("reward"), columns.pop("valid"), columns.pop(WEIGHT, None)
     told: dict[str, Any] = {"usage": usage, "settings": written["settings"], "about": about, "kind": kind}
-    told |= {"log_z": written.get("log_z"), "trace": _trace(path), "breakdown": _breakdown(written), "folder": path}
+    told |= {"log_z": written.get("log_z"), "log_w": log_w}
+    told |= {"trace": _trace(path), "breakdown": _breakdown(written), "folder": path}
     return Result(samples, rewards, frame["chain"].tolist(), columns, **told)
 
 
