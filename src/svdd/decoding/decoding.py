@@ -249,6 +249,7 @@ class Decoding:
             settings=self.settings,
             about=self.plain.facts,
             kind=self.plain.kind or NOT_KNOWN,
+            archive=self.best,
         )
 
     @property

@@ -74,6 +74,7 @@ class Result:
         about: the model.
         kind: what the designs are; inferred from them unless given.
         folder: where it was saved, None if it was not.
+        archive: the best designs among all that were scored, returned or not.
     """
 
     samples: Any
@@ -89,6 +90,7 @@ class Result:
     about: dict[str, Any] = field(default_factory=dict)
     kind: DesignKind = NOT_KNOWN
     folder: Path | None = None
+    archive: BestDesigns = field(default_factory=lambda: BestDesigns(0))
 
     def __post_init__(self) -> None:
         self.kind = kind_of(self.samples) if self.kind is NOT_KNOWN else self.kind
@@ -148,6 +150,19 @@ class Result:
         for row in order[: len(order) - int(self.rewards.isneginf().sum())]:
             first.setdefault(keys[row], row)
         return self.to_frame().loc[list(first.values())[:n]]
+
+    def best_scored(self, n: int = 10) -> "pd.DataFrame":
+        """The n best different designs among all that the run scored, returned or not, as a table of `sample` and `reward`.
+
+        Whatever the method selects, nothing good that was paid for is lost. What a look-ahead has scored counts too: of text it
+        is a design like any other, of an image a blurred one. A run keeps 100 texts, or as many as it returns, and 4 tensors.
+        """
+        import pandas as pd
+
+        designs, rewards = self.archive.top(n)
+        names = [f"best-{number:04d}" for number in range(len(rewards))]
+        samples = self.kind.column(designs, names) if names else []
+        return pd.DataFrame({"sample": samples, "reward": rewards.numpy()})
 
     @property
     def ids(self) -> list[str]:

@@ -85,9 +85,11 @@ class Tempering:
 
     With $u = v/a$, particles carry on $\log w = \log \tilde w + (1 - \lambda) u$, the weight at $\lambda = 1$, so that the
     weights of the loop are right. The next difference of values leaves $\log \tilde w - \lambda u$ of it: the old $\lambda$ is
-    undone exactly. Each chain takes the largest $\lambda_k \ge \lambda_{k-1}$, found by bisection, at which the effective sample
-    size of the cumulative weights $\tilde w$ is at least `ess` times the candidates, and is resampled by them. Chains that reach
-    1 are resampled as without tempering. At the end $\lambda = 1$ and v is the reward.
+    undone exactly.
+
+    Each chain takes the largest $\lambda_k \ge \lambda_{k-1}$ (by bisection) at which the effective sample size of the
+    cumulative weights $\tilde w$ is at least `ess` times the candidates, and is resampled by them. Chains that reach 1 are
+    resampled as without tempering. At the end $\lambda = 1$ and v is the reward.
 
     Consistent as N grows, for any value. Its Z is unbiased up to O(1/N), since $\lambda$ depends on the particles.
 
