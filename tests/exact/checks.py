@@ -143,7 +143,7 @@ def tempered_weights_stay_even(particles=2048, ess=0.5):
 
 
 def lambda_rises_as_it_should(particles=8192, ess=0.5):
-    r"""The value is the reward x of N(0, 1), standing still: ESS = N exp(-d^2), so $\lambda_k = \min(1, k \sqrt{-\log ess})$."""
+    r"""The value is the reward x of N(0, 1), which stands still: ESS = N exp(-d^2), so $\lambda_k = k \sqrt{-\log ess}$."""
     settings = {"particles": particles, "tempering": "adaptive", "ess": ess, "chains": 4, "rng": svdd.Rng(0, 4)}
     steps = list(resampled.smc(still(4), lambda particles: particles.x[:, 0], **settings))
     for k, step in enumerate(steps[:-1], 1):

@@ -120,13 +120,18 @@ def test_the_strength_increases_with_mean_one():
 
 
 def test_bfs_is_smc_with_its_three_parts():
+    """But for the finished particles: all of them live, so that the best is not lost."""
     common = {"particles": 6, "temperature": 0.5, "chains": 3}
     value = svdd.posterior_mean(reward)
-    one = svdd.last(bfs(gaussian(), value, rng=svdd.Rng(0, 3), **common))
     parts = {"potential": "max", "tempering": "increase", "selector": selectors.ssp, "ess": 1.0}
-    other = svdd.last(smc(gaussian(), value, rng=svdd.Rng(0, 3), **common, **parts))
-    assert torch.equal(one.particles.x, other.particles.x)
-    assert torch.equal(one.log_w, other.log_w)
+    mine = list(bfs(gaussian(), value, rng=svdd.Rng(0, 3), **common))
+    theirs = list(smc(gaussian(), value, rng=svdd.Rng(0, 3), **common, **parts))
+    for one, other in zip(mine[:-1], theirs[:-1], strict=True):
+        assert torch.equal(one.particles.x, other.particles.x)
+        assert torch.equal(one.log_w, other.log_w)
+    last = mine[-1]
+    assert torch.equal(last.value, last.candidates.value.flatten(1))
+    assert torch.equal(selectors.log_mean(last.log_w), theirs[-1].log_w[:, 0])
 
 
 def test_the_running_maximum_of_negative_rewards_is_one_of_them():
@@ -152,7 +157,7 @@ def test_bfs_finds_more_than_its_samples():
     v = svdd.posterior_mean(m.reward)
     step = drive(m, "bfs", v, 400, seed=61, particles=8, temperature=0.2)
     plain = drive(m, "pretrained", v, 400, seed=61)
-    assert float(step.value.mean()) > float(plain.value.mean()) + 0.2
+    assert float(step.value.mean()) > float(plain.value.mean()) + 0.2, "before the best is chosen"
 
 
 # Weights without a scale
@@ -185,6 +190,12 @@ def test_amc_of_equal_and_of_invalid_gains():
     chosen = scale_free(selectors.systematic, 0.5)(log_w, 4, svdd.Rng(0, 3))
     assert chosen.ancestor.tolist() == [[0, 1, 2, 3], [3, 3, 3, 3], [0, 1, 2, 3]]
     assert not bool(chosen.log_w.any())
+
+
+def test_amc_loses_no_finished_particle():
+    last = svdd.last(amc(gaussian(), svdd.posterior_mean(reward), particles=8, chains=3, rng=svdd.Rng(0, 3)))
+    assert torch.equal(last.value, last.candidates.value.flatten(1))
+    assert not bool(last.log_w.any())
 
 
 def test_amc_has_no_log_z():
@@ -293,15 +304,16 @@ def test_a_score_cannot_be_called_like_the_weights():
 def test_nothing_good_that_was_scored_is_lost(setting):
     method, options = SETTINGS[setting]
     for process, kept in ((masked(), 4), (masked(decode=words), 100)):
-        scored = []
+        scored = {}
 
         def noted(designs, scored=scored):
             numbers = torch.as_tensor(reward(designs), dtype=torch.float64)
-            scored.extend(numbers.tolist())
+            names = designs if isinstance(designs, list) else [str(row.tolist()) for row in designs]
+            scored.update(zip(names, numbers.tolist(), strict=True))
             return numbers
 
         result = svdd.decode(process, noted, method=method, samples=2, **options)
         best = result.best_scored(3)
         assert list(best.columns) == ["sample", "reward"]
-        assert best.reward.tolist() == sorted(set(scored), reverse=True)[:3]
-        assert len(result.best_scored(1000)) == min(kept, len(set(scored)))
+        assert best.reward.tolist() == sorted(scored.values(), reverse=True)[:3]
+        assert len(result.best_scored(1000)) == min(kept, len(scored))

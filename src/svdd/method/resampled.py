@@ -2,11 +2,14 @@
 
 from typing import Any
 
-from svdd.chain.process import Process
+from torch import Tensor
+
+from svdd.chain.process import Particles, Process
+from svdd.chain.rng import Rng
 from svdd.method.cadence import Steps, begun, positive, run_guided
 from svdd.method.loop import Count
 from svdd.method.narrowing import Narrowing, narrowed
-from svdd.method.selectors import Selector, ssp, systematic
+from svdd.method.selectors import Selection, Selector, keep, ssp, systematic
 from svdd.method.table import TemperingName
 from svdd.method.tempering import Potential, scale_free, weighing
 from svdd.method.values import Value
@@ -56,6 +59,21 @@ def smc(
     return run_guided(process, value, select, particles=left, temperature=temperature, **kwargs)
 
 
+def _best_at_the_end(value: Value, select: Selector, at_the_end: Selector) -> tuple[Value, Selector]:
+    """Finished particles all live, since resampling could lose the best of them, unless fewer are to be left."""
+    ends = False
+
+    def valued(particles: Particles) -> Any:
+        nonlocal ends
+        ends = particles.final
+        return value(particles)
+
+    def selecting(log_w: Tensor, n: int, rng: Rng) -> Selection:
+        return (at_the_end if ends and n == log_w.shape[1] else select)(log_w, n, rng)
+
+    return valued, selecting
+
+
 def bfs(
     process: Process,
     value: Value,
@@ -68,8 +86,8 @@ def bfs(
 ) -> Steps:
     r"""Breadth-first search: `smc` with the potential `max`, tempering `increase` and the resampler `ssp`.
 
-    Each step resamples by $\exp(\lambda_t \max_{s \ge t} v_s / a)$, and the best particle is the design. The last weight is
-    that of `smc`, so that log Z comes with it.
+    Each step resamples by $\exp(\lambda_t \max_{s \ge t} v_s / a)$, and the best finished particle is the design. The last weight
+    is that of `smc`, so that log Z comes with it.
 
     Args:
         process: the pretrained chain.
@@ -86,9 +104,10 @@ def bfs(
     References:
         Zhang et al., arXiv 2505.23614.
     """
-    settings: dict[str, Any] = {"potential": "max", "tempering": "increase", "selector": ssp}
-    settings |= {"particles": particles, "temperature": temperature, "narrowing": narrowing, "ess": ess}
-    return smc(process, value, **settings, **kwargs)
+    temperature, left = positive(temperature, "bfs"), narrowed(narrowing, particles, process.steps)
+    value, select = _best_at_the_end(*weighing(value, ssp, "max", "increase", temperature, ess, process), keep)
+    kwargs = begun(process, left, kwargs)
+    return run_guided(process, value, select, particles=left, temperature=temperature, **kwargs)
 
 
 def amc(
@@ -122,5 +141,6 @@ def amc(
         The weights of GRAS, 2026.
     """
     left = narrowed(narrowing, particles, process.steps)
+    value, select = _best_at_the_end(value, scale_free(selector, deviations), scale_free(keep, deviations))
     kwargs = begun(process, left, kwargs)
-    return run_guided(process, value, scale_free(selector, deviations), particles=left, **kwargs)
+    return run_guided(process, value, select, particles=left, **kwargs)
