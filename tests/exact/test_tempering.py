@@ -16,7 +16,7 @@ from svdd.domains.toy import toy
 from svdd.method import selectors, values
 from svdd.method.narrowing import NARROWINGS, finally_left, narrowed, widest
 from svdd.method.resampled import amc, bfs, smc
-from svdd.method.tempering import Tempering, increasing, scale_free
+from svdd.method.tempering import Tempering, increasing, scale_free, weighing
 
 
 @lru_cache
@@ -83,7 +83,7 @@ def test_adaptive_tempering_needs_an_ess_in_between(ess):
 
 def test_an_unknown_tempering_is_named():
     with pytest.raises(ValueError, match="unknown tempering 'adaptiv'; did you mean adaptive"):
-        smc(gaussian(), values.zero(reward), tempering="adaptiv", chains=1, rng=svdd.Rng(0, 1))
+        weighing(values.zero(reward), selectors.ssp, "difference", "adaptiv", 1.0, 0.5, gaussian())
 
 
 ENUMERATED = {
@@ -255,7 +255,7 @@ def test_a_rule_beside_a_function_is_refused():
     with pytest.raises(ValueError, match="narrowing=psp needs a whole number of particles"):
         svdd.beam(gaussian(), values.zero(reward), width=lambda step: 3, narrowing="psp", chains=1, rng=svdd.Rng(0, 1))
     with pytest.raises(ValueError, match="unknown narrowing 'pps'; did you mean psp"):
-        svdd.smc(gaussian(), values.zero(reward), narrowing="pps", chains=1, rng=svdd.Rng(0, 1))
+        narrowed("pps", 4, 8)
 
 
 # All particles with their weights

@@ -86,8 +86,8 @@ def bfs(
 ) -> Steps:
     r"""Breadth-first search: `smc` with the potential `max`, tempering `increase` and the resampler `ssp`.
 
-    Each step resamples by $\exp(\lambda_t \max_{s \ge t} v_s / a)$, and the best finished particle is the design. The last weight
-    is that of `smc`, so that log Z comes with it.
+    Each step resamples by $\exp(\lambda_t \max_{s \ge t} v_s / a)$, and the best finished particle is the design. The last
+    weight is that of `smc`, so that log Z comes with it.
 
     Args:
         process: the pretrained chain.
