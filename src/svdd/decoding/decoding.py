@@ -21,11 +21,12 @@ from svdd.chain.tree import Tree, leaves, rows, take
 from svdd.cost.budget import Budget, BudgetWarning
 from svdd.cost.clock import BudgetSpent
 from svdd.cost.ledger import Breakdown, Usage
+from svdd.decoding.columns import check_columns
 from svdd.decoding.finished import Batches, InMemory
 from svdd.decoding.given import check_given
 from svdd.decoding.metering import accounted, accounted_value
 from svdd.decoding.planning import plan
-from svdd.decoding.result import NOT_KNOWN, Result, check_columns, join
+from svdd.decoding.result import NOT_KNOWN, Result, join
 from svdd.decoding.returned import filled_up, returned
 from svdd.decoding.saving import add_bill, step_from, step_state, write_state
 from svdd.decoding.trace import Trace

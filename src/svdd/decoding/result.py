@@ -3,7 +3,7 @@
 import json
 import math
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +19,11 @@ from svdd.chain.rng import STREAMS
 from svdd.chain.tree import concatenate
 from svdd.cost.batches import count
 from svdd.cost.ledger import Breakdown, Usage
+from svdd.decoding.columns import WEIGHT
 from svdd.decoding.trace import Trace
 from svdd.messages import number
 from svdd.registry import domains, resolve
 from svdd.scoring.best_designs import BestDesigns
-from svdd.scoring.components import names_of
-from svdd.scoring.reward import Reward
 from svdd.user_files import whole
 
 if TYPE_CHECKING:
@@ -32,12 +31,6 @@ if TYPE_CHECKING:
 
 WRITTEN = ("samples.csv", "samples.parquet", "samples.safetensors", "steps.parquet", "run.json")
 """The files that `Result.save` writes, whatever the domain."""
-COLUMNS = ("id", "chain", "sample", "reward", "valid")
-"""The columns that samples.csv has whatever the scores."""
-WEIGHT = "log_weight"
-"""The column that samples.csv has where every particle of a weighted method is a row."""
-
-
 NOT_KNOWN = DesignKind()
 """In the place of a kind that is to be inferred."""
 
@@ -49,10 +42,6 @@ def kind_of(designs: Any) -> DesignKind:
         return plain
     recognised = (resolve(one.recognises)(designs) for one in domains() if one.recognises)
     return next((kind for kind in recognised if kind is not None), plain)
-
-
-class ColumnTakenError(ValueError):
-    """A component or a further score has the name of another column."""
 
 
 @dataclass(repr=False)
@@ -287,27 +276,3 @@ def join(results: Sequence[Result], **shared: Any) -> Result:
 def _weights(result: Result) -> Float[Tensor, " r"]:
     """The log-weights of designs, nothing for those that are in no chain."""
     return torch.full_like(result.rewards, -torch.inf) if result.log_w is None else result.log_w
-
-
-def check_columns(reward: Reward, scores: Iterable[str], further: Sequence[str] = ()) -> None:
-    """Looks whether components and further scores have names of their own.
-
-    Args:
-        reward: that guides.
-        scores: names of further scores.
-        further: the columns that designs bring with them.
-
-    Raises:
-        ColumnTakenError: for a name that another column has, or that designs may bring with them.
-    """
-    components = names_of(reward)
-    for name in (*components, *scores):
-        if name in (*COLUMNS, WEIGHT, *further):
-            what = "component" if name in components else "score"
-            whose = "every result has" if name in COLUMNS else "weights have" if name == WEIGHT else "designs may bring"
-            raise ColumnTakenError(f"a {what} cannot be named {name!r}: {whose} that column already")
-    for name in scores:
-        if name in components:
-            raise ColumnTakenError(
-                f"a score cannot be named {name!r}: it is a component of the reward, which has that column"
-            )

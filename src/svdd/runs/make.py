@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from svdd.chain.process import Process
+from svdd.decoding.columns import COLUMNS, WEIGHT, ColumnTakenError
 from svdd.decoding.decoding import Decoding
 from svdd.decoding.finished import Batches
-from svdd.decoding.result import COLUMNS, WEIGHT, ColumnTakenError
 from svdd.messages import check, unknown
 from svdd.method.values import Value
 from svdd.method.values_by_name import VALUES, names_value, read_value

@@ -12,7 +12,8 @@ import torch
 from svdd.chain.designs import kind_of_files
 from svdd.chain.rng import STREAMS
 from svdd.cost.ledger import Breakdown, Usage
-from svdd.decoding.result import COLUMNS, WEIGHT, Result
+from svdd.decoding.columns import COLUMNS, WEIGHT
+from svdd.decoding.result import Result
 from svdd.decoding.trace import Trace, table_of
 from svdd.metrics.kit import Kit, kit_of
 from svdd.registry import domains
