@@ -377,8 +377,8 @@ PROGRESS = "svdd.report.progress:following"
 def decode(process: Process | str, reward: Reward | str, *, progress: bool = True, **settings: Any) -> Result:
     r"""Decodes a pretrained model towards a reward.
 
-    Every chain is an independent run of the method and returns one design (all N for svdd-r); chain i depends on
-    (seed, i) alone.
+    Every chain is an independent run of the method and returns one design, or all N (svdd-r, and any method with
+    `returns="all"`); chain i depends on (seed, i) alone.
 
     Args:
         process: a pretrained model: a name, as `svdd.load` takes it, or a `svdd.Process`.
@@ -386,9 +386,9 @@ def decode(process: Process | str, reward: Reward | str, *, progress: bool = Tru
             each out; higher is better, -inf is invalid.
         progress: a bar in a terminal and in a notebook; nothing is shown elsewhere.
         **settings: `model_options` and `reward_options` (of a model and a reward given by name), `method` (a name of
-            `METHODS`, svdd), `samples` (64), `seed` (0), `value` (a name of `VALUES`, with options as in
-            "log-mean-exp,samples=8", or a function of particles, used until the end, such as `svdd.learned` and
-            `svdd.load_value` make; posterior-mean), `cond` (one row a chain), `scores` (further rewards by the name of
+            `METHODS`, svdd), `returns` (`draw`, `top` or `all` of a chain's particles), `samples` (64), `seed` (0), `value` (a
+            name of `VALUES`, with options as in "log-mean-exp,samples=8", or a function of particles, used until the end, such
+            as `svdd.learned` and `svdd.load_value` make; posterior-mean), `cond` (one row a chain), `scores` (further rewards by the name of
             their column, each a name or a function), `batch` (chains at once), `chunks` (rows at a time of `network`,
             `decode`, `reward` and, if learned, `value`), `share` (equal states and designs share an answer; True),
             `on_failure` (a `svdd.Policy`, or some of its settings), `cache` (a file of scores, shared with other runs),
