@@ -104,8 +104,9 @@ def _archive(path: Path) -> BestDesigns:
     """The best designs that a run has scored, none where the file is not there."""
     file, best = path / "best.csv", BestDesigns(0, BEST)
     if file.is_file():
-        table = pd.read_csv(file, keep_default_na=False, dtype={"sample": str}, float_precision="round_trip")
-        best.add(table["sample"].tolist(), torch.tensor(table["reward"].to_numpy(float), device="cpu"))
+        table = pd.read_csv(file, keep_default_na=False, dtype=str)
+        rewards = [float(number) for number in table["reward"]]
+        best.add(table["sample"].tolist(), torch.tensor(rewards, dtype=torch.float64, device="cpu"))
     return best
 
 
