@@ -108,6 +108,19 @@ def test_log_z_and_reward_of_the_enumerated_model(name):
     assert_mean(estimates(step, a, step.value - float(m.tilted(a) @ m.rewards))[1], 0.0)
 
 
+@pytest.mark.slow
+def test_adaptive_tempering_makes_log_z_steadier_where_look_aheads_mislead():
+    m, a, spread, reached = model("enumerable_a"), 0.2, {}, {}
+    for name, settings in {"none": {}, "adaptive": {"tempering": "adaptive", "ess": 0.9}}.items():
+        v = svdd.posterior_mean(m.reward)
+        step = drive(m, "smc", v, 1000, seed=1, particles=32, temperature=a, **settings)
+        spread[name] = float(selectors.log_mean(step.log_w).std())
+        w = step.log_w.softmax(1)
+        reached[name] = float((w * step.value).sum(1).mean())
+    assert spread["adaptive"] < 0.6 * spread["none"], spread
+    assert reached["none"] + 0.03 < reached["adaptive"] < float(m.tilted(a) @ m.rewards) + 0.01, reached
+
+
 # Breadth-first search
 
 
