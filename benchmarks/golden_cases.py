@@ -110,6 +110,9 @@ SETTINGS = {
     "smc": ("smc", {"particles": 4, "temperature": 0.5}),
     "smc-max": ("smc", {"particles": 4, "temperature": 0.5, "potential": "max", "ess": 0.9}),
     "smc-sum": ("smc", {"particles": 4, "temperature": 0.5, "potential": "sum", "every": 2}),
+    "smc-tempered": ("smc", {"particles": 4, "temperature": 0.2, "tempering": "adaptive"}),
+    "bfs": ("bfs", {"particles": 4, "temperature": 0.5}),
+    "amc": ("amc", {"particles": 4}),
     "nested-is": ("nested-is", {"particles": 3, "candidates": 2, "temperature": 0.5}),
     "nested-is-tilted-prior": (
         "nested-is",

@@ -22,8 +22,10 @@ from .fitting import fit_value as fit_value
 from .fitting import load_value as load_value
 from .method import METHODS as METHODS
 from .method import Step as Step
+from .method import amc as amc
 from .method import beam as beam
 from .method import best_of_n as best_of_n
+from .method import bfs as bfs
 from .method import blocks as blocks
 from .method import learned as learned
 from .method import monte_carlo as monte_carlo

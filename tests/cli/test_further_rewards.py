@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from svdd.decoding.result import ColumnTakenError
+from svdd.decoding.columns import ColumnTakenError
 from svdd.rewards.worker_pool import Workers
 from svdd.runs.job import make_job
 from svdd.runs.make import check_titles, job_reward, score_reward

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("quick_report")
 
 SIZES = {
     "svdd": {"candidates": 3, "temperature": 0.5},
-    "smc": {"particles": 4},
+    "smc": {"particles": 4, "tempering": "adaptive", "narrowing": "psp"},
     "nested-is": {"particles": 2, "candidates": 2, "ess": 1.0},
     "beam": {"width": 2, "candidates": 2},
     "best-of-n": {"particles": 3},

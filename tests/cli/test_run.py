@@ -8,12 +8,14 @@ import pytest
 import svdd
 from svdd.method.table import METHODS
 from svdd.runs import running as runs
+from svdd.runs.job import make_job, read_settings
 
 pytestmark = pytest.mark.usefixtures("quick_report")
 
 SIZES = {
     "pretrained": {}, "best-of-n": {"particles": 3}, "svdd": {"candidates": 3, "temperature": 0.5},
     "svdd-r": {"particles": 3, "candidates": 2, "temperature": 1, "replace": "all"}, "smc": {"particles": 3},
+    "bfs": {"particles": 3}, "amc": {"particles": 3, "narrowing": "linear"},
     "nested-is": {"particles": 2, "candidates": 2}, "beam": {"width": 2, "candidates": 2},
     "blocks": {"candidates": 2, "block_length": 2},
 }  # fmt: skip
@@ -30,6 +32,20 @@ def test_every_method_runs(run, tmp_path, method):
     assert result.status == 0, result.err
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES | {".svdd"}
     assert len(pd.read_csv(tmp_path / "out" / "samples.csv")) == 6
+
+
+@pytest.mark.slow
+def test_all_particles_come_with_their_weights_by_flag_and_by_file(run, tmp_path):
+    assert run(method="smc", particles=3, tempering="adaptive", returns="all").status == 0
+    written = pd.read_csv(tmp_path / "out" / "samples.csv")
+    assert list(written)[:6] == ["id", "chain", "sample", "reward", "valid", "log_weight"]
+    assert written["chain"].tolist() == [0, 0, 0, 1, 1, 1]
+    again = runs.run_job(make_job(read_settings(tmp_path / "out" / "job.yaml") | {"out": str(tmp_path / "again")}))
+    assert again["settings"]["tempering"] == "adaptive"
+    assert (tmp_path / "again" / "samples.csv").read_bytes() == (tmp_path / "out" / "samples.csv").read_bytes()
+    back = svdd.read(tmp_path / "out")
+    assert back.log_w.tolist() == pytest.approx(written["log_weight"].tolist())
+    assert back.best_scored(2)["reward"].iloc[0] >= float(back.rewards.max())
 
 
 @pytest.mark.slow

@@ -15,7 +15,8 @@ OPTIONS = {option for row in METHODS.values() for option in row.options}
 BASE = {"model": "m", "reward": "r", "out": "o"}
 GIVEN = {
     "candidates": 3, "particles": 4, "width": 2, "temperature": 0.5, "replace": 0.5, "ess": 0.4, "potential": "max",
-    "prior_candidates": 2, "every": 2, "window": (0.9, 0.1), "block_length": 3,
+    "prior_candidates": 2, "every": 2, "window": (0.9, 0.1), "block_length": 3, "tempering": "adaptive", "narrowing": "psp",
+    "deviations": 0.7,
 }  # fmt: skip
 
 

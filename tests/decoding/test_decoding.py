@@ -63,7 +63,7 @@ def test_rewards_are_those_of_the_designs_that_come_back(setting):
     assert sorted(set(result.chain)) == [0, 1, 2]
     method = SETTINGS[setting][0]
     assert len(result) == len(result.chain) == 3 * designs_a_chain(*SETTINGS[setting])
-    assert (result.log_z is not None) == (method in ("best-of-n", "smc", "nested-is"))
+    assert (result.log_z is not None) == (method in ("best-of-n", "smc", "bfs", "nested-is"))
     if result.log_z is not None:
         assert len(result.log_z) == 3
         assert all(map(math.isfinite, result.log_z))
@@ -233,7 +233,7 @@ def test_a_result_needs_a_finished_batch():
     ("settings", "said"),
     [
         ({"method": "svd"}, "unknown method 'svd'; did you mean svdd"),
-        ({"method": "zzz"}, "unknown method 'zzz'; known are beam, best-of-n"),
+        ({"method": "zzz"}, "unknown method 'zzz'; known are amc, beam, best-of-n"),
         ({"candidate": 3}, "unknown option of svdd 'candidate'; did you mean candidates"),
         (
             {"method": "smc", "particles": 2, "potental": "max"},

@@ -10,7 +10,8 @@ import torch
 from support.processes import gaussian, masked, mixed, reward, words
 from svdd import decode
 from svdd.chain.designs import TextKind
-from svdd.decoding.result import ColumnTakenError, Result, check_columns, join
+from svdd.decoding.columns import ColumnTakenError, check_columns
+from svdd.decoding.result import Result, join
 from svdd.decoding.trace import Trace
 from svdd.domains.image.designs import ImageKind
 

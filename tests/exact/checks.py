@@ -19,7 +19,7 @@ from svdd.chain.schedules import time_grid
 from svdd.chain.unmasking import Unmasking
 from svdd.domains.toy import toy
 from svdd.domains.toy.enumeration import choice_law, place
-from svdd.method import algorithms, diagnostics, loop, selectors, values
+from svdd.method import algorithms, diagnostics, loop, resampled, selectors, values
 from svdd.method.loop import begin
 
 RESAMPLERS = ("multinomial", "residual", "stratified", "systematic", "ssp")
@@ -121,12 +121,43 @@ def weights_are_carried_while_nothing_is_resampled(particles=8192):
     def value(particles):
         return particles.x[:, 0] * particles.step / process.steps
 
-    step = svdd.last(algorithms.smc(process, value, particles=particles, chains=4, rng=svdd.Rng(0, 4)))
+    step = svdd.last(resampled.smc(process, value, particles=particles, chains=4, rng=svdd.Rng(0, 4)))
     w = step.log_w.softmax(1)
     mean = (w * step.value).sum(1)
     assert float((mean - 1).abs().max()) < 0.15, mean
     distinct = len(step.value[0].unique())
     assert distinct > particles / 3, f"{distinct} lineages left: it resampled more often than it had to"
+
+
+def tempered_weights_stay_even(particles=2048, ess=0.5):
+    """The look-ahead sharpens at each check: weights that were carried count when a chain decides whether to resample."""
+    process = still()
+
+    def value(particles):
+        return particles.x[:, 0] * particles.step / process.steps
+
+    settings = {"particles": particles, "tempering": "adaptive", "ess": ess, "chains": 4, "rng": svdd.Rng(0, 4)}
+    for step in resampled.smc(process, value, **settings):
+        left = 1 - step.particles.memory["tempering"].view(4, particles)
+        even = selectors.effective_sample_size(step.log_w - left * step.value)
+        assert float(even.min()) > 0.99 * ess * particles, step.particles.step
+
+
+def lambda_rises_as_it_should(particles=8192, ess=0.5):
+    r"""The value is the reward x of N(0, 1), which stands still: ESS = N exp(-d^2), so $\lambda_k = k \sqrt{-\log ess}$."""
+    settings = {"particles": particles, "tempering": "adaptive", "ess": ess, "chains": 4, "rng": svdd.Rng(0, 4)}
+    steps = list(resampled.smc(still(4), lambda particles: particles.x[:, 0], **settings))
+    for k, step in enumerate(steps[:-1], 1):
+        found = step.particles.memory["tempering"].view(4, particles)
+        assert torch.equal(found, found[:, :1].expand_as(found))
+        expected = min(1.0, k * math.sqrt(-math.log(ess)))
+        assert float((found[:, 0] - expected).abs().max()) < 0.06, (k, found[:, 0])
+    w, x = steps[-1].log_w.softmax(1), steps[-1].value
+    mean = (w * x).sum(1)
+    variance = (w * (x - mean[:, None]) ** 2).sum(1)
+    assert float((mean - 1).abs().max()) < 0.1, mean
+    assert float((variance - 1).abs().max()) < 0.15, variance
+    assert float((_log_mean_exp(steps[-1].log_w) - 0.5).abs().max()) < 0.06
 
 
 # The choice

@@ -7,7 +7,7 @@ from svdd.chain.distributions import Normal
 from svdd.chain.process import Process
 from svdd.chain.schedules import time_grid, vp_cosine
 from svdd.chain.transitions import ddim
-from svdd.decoding.result import ColumnTakenError
+from svdd.decoding.columns import ColumnTakenError
 from svdd.domains.image.designs import ImageKind
 from svdd.domains.image.pixels import from_uint8, to_uint8
 from svdd.domains.image.prompts import captioned, encode_prompts

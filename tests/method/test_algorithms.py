@@ -12,9 +12,10 @@ from svdd.chain.rng import Rng
 from svdd.cost.ledger import metered
 from svdd.decoding.decoding import Decoding
 from svdd.decoding.decoding import last as last_step
-from svdd.method.algorithms import OverTiltWarning, beam, blocks, nested_is, smc, svdd, svdd_r
+from svdd.method.algorithms import OverTiltWarning, beam, blocks, nested_is, svdd, svdd_r
 from svdd.method.diagnostics import path_divergence
 from svdd.method.learned_values import learned
+from svdd.method.resampled import smc
 from svdd.method.selectors import adaptive, log_mean, systematic
 from svdd.method.table import METHODS
 from svdd.method.values import monte_carlo, posterior_mean

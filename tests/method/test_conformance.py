@@ -11,7 +11,7 @@ from support.processes import PROCESSES, SETTINGS, designs_a_chain, reward, stre
 from svdd import METHODS, decode
 from svdd.decoding.decoding import Decoding, make_method
 from svdd.decoding.decoding import last as last_step
-from svdd.method import algorithms
+from svdd.method import cadence
 from svdd.method.table import CADENCE, REFERENCES, Method
 from svdd.method.values import posterior_mean
 
@@ -75,7 +75,7 @@ def test_options_are_parameters_of_the_function(name):
 
 
 def test_the_cadence_in_the_table_is_that_of_the_loop():
-    parameters = inspect.signature(algorithms._run).parameters
+    parameters = inspect.signature(cadence.run_guided).parameters
     assert {name: parameters[name].default for name in CADENCE} == CADENCE
 
 

@@ -9,9 +9,10 @@ from support.processes import SETTINGS, gaussian, masked, mixed, reward, streams
 from svdd.chain.rng import Rng
 from svdd.chain.tree import leaves, take
 from svdd.decoding.decoding import last as last_step
-from svdd.method.algorithms import beam, best_of_n, blocks, nested_is, pretrained, smc, svdd
+from svdd.method.algorithms import beam, best_of_n, blocks, nested_is, pretrained, svdd
 from svdd.method.learned_values import learned
 from svdd.method.loop import Step, begin, search, tilt
+from svdd.method.resampled import smc
 from svdd.method.selectors import keep, multinomial, top
 from svdd.method.table import METHODS
 from svdd.method.values import posterior_mean, zero
@@ -104,7 +105,7 @@ def test_survivors_are_the_children_that_their_ancestors_name(setting):
         assert len(step.particles) == b * n
         if step.candidates is not None:
             assert torch.equal(step.value, step.candidates.value.flatten(1).gather(1, step.ancestor))
-            if setting not in ("smc max", "smc sum"):  # what they add up is in the particles' memory
+            if setting not in ("smc max", "smc sum", "smc increase", "bfs"):  # sums are in memory, or strengths count
                 assert torch.equal(step.value.flatten(), VALUE(step.particles))
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from support.processes import masked
+from svdd.decoding.columns import ColumnTakenError
 from svdd.decoding.decoding import decode
-from svdd.decoding.result import ColumnTakenError
 from svdd.rewards import weighted_sum
 from svdd.scoring.components import columns_of, names_of
 from svdd.scoring.policy import RewardFailureWarning

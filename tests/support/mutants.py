@@ -15,7 +15,7 @@ from svdd.domains.image.designs import ImageKind
 from svdd.domains.toy.enumeration import Enumerable
 from svdd.fitting import fingerprint, losses, regression
 from svdd.fitting.rollouts import Rollouts
-from svdd.method import loop, selectors, values
+from svdd.method import loop, selectors, tempering, values
 from svdd.method.selectors import Selection
 from svdd.metrics import hedging
 from svdd.rewards import objectives
@@ -200,7 +200,7 @@ def siblings_share_a_uniform():
 def last_weight_is_the_running_one():
     """The potential goes on accumulating at the end, so that the reward never replaces it."""
 
-    def accumulated(value, name, merge):
+    def accumulated(value, name, nothing, merge, strength):
         def wrapped(particles):
             v, memory = value(particles), particles.memory
             statistic = merge(memory[name], v) if name in memory else v
@@ -286,6 +286,42 @@ def reach_cut_short():
 def rows_told_apart_without_their_first_site():
     original = equal_rows._keys
     return patch.object(equal_rows, "_keys", lambda table: [key[4:] for key in original(table)])
+
+
+def incremental_effective_sample_size():
+    """Tempering looks at the weights of a step alone, as if none had been carried from the steps before."""
+    select, strength = tempering.Tempering.select, tempering.Tempering.strength
+
+    def selecting(self, log_w, n, rng):
+        chosen = select(self, log_w, n, rng)
+        left = 1 - self._valued[0].memory["tempering"].view(log_w.shape)[:, :1]
+        self.carried = chosen.log_w - left * (self._valued[1] / self.temperature).view(log_w.shape).gather(
+            1, chosen.ancestor
+        )
+        return chosen
+
+    def judging(self, log_w, u, before):
+        return strength(self, log_w - getattr(self, "carried", 0.0), u, before)
+
+    return patch.multiple(tempering.Tempering, select=selecting, strength=judging)
+
+
+def tempering_of_the_wrong_sign():
+    """The untempered part of a value is added where it should be taken away."""
+    return patch.object(tempering, "_at", lambda strength, log_w, u: log_w + (1 - strength)[:, None] * u)
+
+
+def old_strength_not_undone():
+    """Survivors do not get back what their resampling left out, so that the next difference counts it twice."""
+    select = tempering.Tempering.select
+
+    def selecting(self, log_w, n, rng):
+        chosen = select(self, log_w, n, rng)
+        left = 1 - self._valued[0].memory["tempering"].view(log_w.shape)[:, :1]
+        u = (self._valued[1] / self.temperature).view(log_w.shape).gather(1, chosen.ancestor)
+        return Selection(chosen.ancestor, chosen.log_w - left * u)
+
+    return patch.object(tempering.Tempering, "select", selecting)
 
 
 # learned values

@@ -105,11 +105,18 @@ SETTINGS = {
     "smc": ("smc", {"particles": 4, "temperature": 0.5}),
     "smc max": ("smc", {"particles": 4, "temperature": 0.5, "potential": "max", "ess": 0.9}),
     "smc sum": ("smc", {"particles": 4, "temperature": 0.5, "potential": "sum", "every": 2}),
+    "smc tempered": ("smc", {"particles": 4, "temperature": 0.2, "tempering": "adaptive"}),
+    "smc increase": ("smc", {"particles": 4, "temperature": 0.5, "tempering": "increase", "narrowing": "psp"}),
+    "bfs": ("bfs", {"particles": 4, "temperature": 0.5}),
+    "amc": ("amc", {"particles": 4}),
+    "amc funnel": ("amc", {"particles": 4, "narrowing": "linear", "every": 2}),
     "nested-is": ("nested-is", {"particles": 3, "candidates": 2, "temperature": 0.5}),
     "nested-is tilted prior": (
         "nested-is", {"particles": 3, "candidates": 2, "temperature": 0.5, "prior_candidates": 2, "ess": 1.0},
     ),
     "beam": ("beam", {"width": 2, "candidates": 3}),
+    "beam psp": ("beam", {"width": 4, "candidates": 1, "narrowing": "psp"}),
+    "beam halves": ("beam", {"width": 3, "candidates": 2, "narrowing": "halves"}),
     "blocks": ("blocks", {"candidates": 3, "block_length": 2, "temperature": 0.5}),
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,12 @@ from svdd.cost.budget import Budget, BudgetWarning
 from svdd.cost.clock import BudgetSpent
 from svdd.cost.ledger import Breakdown, Usage
 from svdd.decoding.alarms import warn_if_look_ahead_misleads
+from svdd.decoding.columns import check_columns
 from svdd.decoding.finished import Batches, InMemory
 from svdd.decoding.given import check_given
 from svdd.decoding.metering import accounted, accounted_value
 from svdd.decoding.planning import plan
-from svdd.decoding.result import NOT_KNOWN, Result, check_columns, join
+from svdd.decoding.result import NOT_KNOWN, Result, join
 from svdd.decoding.returned import filled_up, returned
 from svdd.decoding.saving import add_bill, step_from, step_state, write_state
 from svdd.decoding.trace import Trace
@@ -106,7 +107,7 @@ class Decoding:
         samples = int(samples)  # which may be NumPy's
         self.samples, self.plan, limit = samples, None, None
         named = make_method(method, options)
-        self.method = named if returns is None else replace(named, returns=returns)
+        self.method = named.returning(returns)
         if isinstance(value, str):
             read_value(value)
         by_name = [isinstance(one, str) for one in (reward, *(scores or {}).values())]
@@ -255,6 +256,7 @@ class Decoding:
             settings=self.settings,
             about=self.plain.facts,
             kind=self.plain.kind or NOT_KNOWN,
+            archive=self.best,
         )
 
     @property
@@ -381,8 +383,8 @@ PROGRESS = "svdd.report.progress:following"
 def decode(process: Process | str, reward: Reward | str, *, progress: bool = True, **settings: Any) -> Result:
     r"""Decodes a pretrained model towards a reward.
 
-    Every chain is an independent run of the method and returns one design (all N for svdd-r); chain i depends on
-    (seed, i) alone.
+    Every chain is an independent run of the method and returns one design, or all N (svdd-r, and any method with
+    `returns="all"`); chain i depends on (seed, i) alone.
 
     Args:
         process: a pretrained model: a name, as `svdd.load` takes it, or a `svdd.Process`.
@@ -390,11 +392,11 @@ def decode(process: Process | str, reward: Reward | str, *, progress: bool = Tru
             each out; higher is better, -inf is invalid.
         progress: a bar in a terminal and in a notebook; nothing is shown elsewhere.
         **settings: `model_options` and `reward_options` (of a model and a reward given by name), `method` (a name of
-            `METHODS`, svdd), `samples` (64), `seed` (0), `value` (a name of `VALUES`, with options as in
-            "log-mean-exp,samples=8", or a function of particles, used until the end, such as `svdd.learned` and
-            `svdd.load_value` make; posterior-mean), `cond` (one row a chain), `scores` (further rewards by the name of
-            their column, each a name or a function), `batch` (chains at once), `chunks` (rows at a time of `network`,
-            `decode`, `reward` and, if learned, `value`), `share` (equal states and designs share an answer; True),
+            `METHODS`, svdd), `returns` (`draw`, `top` or `all` of a chain's particles), `samples` (64), `seed` (0), `value` (a
+            name of `VALUES`, with options as in "log-mean-exp,samples=8", or a function of particles, used until the end, such
+            as `svdd.learned` and `svdd.load_value` make; posterior-mean), `cond` (one row a chain), `scores` (further rewards
+            by the name of their column, each a name or a function), `batch` (chains at once), `chunks` (rows at a time of
+            `network`, `decode`, `reward` and, if learned, `value`), `share` (equal states and designs share an answer; True),
             `on_failure` (a `svdd.Policy`, or some of its settings), `cache` (a file of scores, shared with other runs),
             `budget` (some of `rewards`, `rows` and `seconds`), `key` (of a design that is not text, what tells it from
             others), and the method's own, whose defaults `METHODS` holds: `candidates`, `particles`, ...

@@ -16,7 +16,7 @@ from svdd.chain.process import Process
 from svdd.chain.rng import Rng
 from svdd.cost.budget import Budget
 from svdd.cost.ledger import Usage, metered
-from svdd.method.algorithms import SizesDoNotFit
+from svdd.method.cadence import SizesDoNotFit
 from svdd.method.table import Counts, Method
 from svdd.method.values import Value
 from svdd.scoring.reward import Reward

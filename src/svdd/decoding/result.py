@@ -3,7 +3,7 @@
 import json
 import math
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +19,11 @@ from svdd.chain.rng import STREAMS
 from svdd.chain.tree import concatenate
 from svdd.cost.batches import count
 from svdd.cost.ledger import Breakdown, Usage
+from svdd.decoding.columns import WEIGHT
 from svdd.decoding.trace import Trace
 from svdd.messages import number
 from svdd.registry import domains, resolve
 from svdd.scoring.best_designs import BestDesigns
-from svdd.scoring.components import names_of
-from svdd.scoring.reward import Reward
 from svdd.user_files import whole
 
 if TYPE_CHECKING:
@@ -32,10 +31,6 @@ if TYPE_CHECKING:
 
 WRITTEN = ("samples.csv", "samples.parquet", "samples.safetensors", "steps.parquet", "run.json")
 """The files that `Result.save` writes, whatever the domain."""
-COLUMNS = ("id", "chain", "sample", "reward", "valid")
-"""The columns that samples.csv has whatever the scores."""
-
-
 NOT_KNOWN = DesignKind()
 """In the place of a kind that is to be inferred."""
 
@@ -49,10 +44,6 @@ def kind_of(designs: Any) -> DesignKind:
     return next((kind for kind in recognised if kind is not None), plain)
 
 
-class ColumnTakenError(ValueError):
-    """A component or a further score has the name of another column."""
-
-
 @dataclass(repr=False)
 class Result:
     """The designs of a run.
@@ -63,6 +54,8 @@ class Result:
         chain: the chain each came from.
         scores: further rewards of the same designs, and components of the reward, NaN where one was not asked.
         log_z: an estimate of log E[exp(r/a)] a chain, for weighted methods.
+        log_w: (r,), the log-weight of each design where a weighted method returns all its particles: sums of w f over those of
+            w, over the designs of all chains, are averages under the tilted law, and the mean of w is Z.
         usage: what was paid.
         breakdown: why designs were invalid, and what each component of the reward cost.
         trace: what every step chose from.
@@ -70,6 +63,7 @@ class Result:
         about: the model.
         kind: what the designs are; inferred from them unless given.
         folder: where it was saved, None if it was not.
+        archive: the best designs among all that were scored, returned or not.
     """
 
     samples: Any
@@ -77,6 +71,7 @@ class Result:
     chain: list[int]
     scores: dict[str, Float[Tensor, " r"]] = field(default_factory=dict)
     log_z: list[float] | None = None
+    log_w: Float[Tensor, " r"] | None = None
     usage: Usage = field(default_factory=Usage)
     breakdown: Breakdown = field(default_factory=Breakdown)
     trace: Trace = field(default_factory=Trace)
@@ -84,6 +79,7 @@ class Result:
     about: dict[str, Any] = field(default_factory=dict)
     kind: DesignKind = NOT_KNOWN
     folder: Path | None = None
+    archive: BestDesigns = field(default_factory=lambda: BestDesigns(0))
 
     def __post_init__(self) -> None:
         self.kind = kind_of(self.samples) if self.kind is NOT_KNOWN else self.kind
@@ -144,6 +140,19 @@ class Result:
             first.setdefault(keys[row], row)
         return self.to_frame().loc[list(first.values())[:n]]
 
+    def best_scored(self, n: int = 10) -> "pd.DataFrame":
+        """The n best different designs among all that the run scored, returned or not, as a table of `sample` and `reward`.
+
+        Whatever the method selects, nothing good that was paid for is lost. What a look-ahead has scored counts too: of text it
+        is a design like any other, of an image a blurred one. A run keeps 100 texts, or as many as it returns, and 4 tensors.
+        """
+        import pandas as pd
+
+        designs, rewards = self.archive.top(n)
+        names = [f"best-{number:04d}" for number in range(len(rewards))]
+        samples = self.kind.column(designs, names) if names else []
+        return pd.DataFrame({"sample": samples, "reward": rewards.numpy()})
+
     @property
     def ids(self) -> list[str]:
         """A name for every design: method, chain, and its place in the chain where there are several.
@@ -162,6 +171,7 @@ class Result:
     def to_frame(self) -> "pd.DataFrame":
         """A table with columns `id, chain, sample, reward, valid` and one for each further score.
 
+        Where every particle of a weighted method is a row, a column `log_weight` comes before the scores.
         The kind of the designs says how `sample` shows them, text as it is and an image by the name of its file, and which
         columns they bring with them, such as `prompt`.
         """
@@ -175,6 +185,7 @@ class Result:
             **self.kind.columns(self.samples),
             "reward": self.rewards.numpy(),
             "valid": (~self.rewards.isneginf()).numpy(),
+            **({} if self.log_w is None else {WEIGHT: self.log_w.numpy()}),
         }
         return pd.DataFrame(columns | {k: v.numpy() for k, v in self.scores.items()})
 
@@ -216,7 +227,7 @@ class Result:
 
     def state(self) -> dict[str, Any]:
         """What `from_state` needs, in plain types and tensors."""
-        return {k: getattr(self, k) for k in ("samples", "rewards", "chain", "scores", "log_z")}
+        return {k: getattr(self, k) for k in ("samples", "rewards", "chain", "scores", "log_z", "log_w")}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "Result":
@@ -250,35 +261,18 @@ def join(results: Sequence[Result], **shared: Any) -> Result:
         samples = concatenate([result.samples for result in results])
     assert count(samples) == sum(map(len, results)), "one sample a row"
     log_z = [z for result in results for z in result.log_z or ()]
+    told = any(result.log_w is not None for result in results)
     return Result(
         samples,
         torch.cat([result.rewards for result in results]),
         [chain for result in results for chain in result.chain],
         {k: torch.cat([result.scores[k] for result in results]) for k in results[0].scores},
         log_z or None,
+        torch.cat([_weights(result) for result in results]) if told else None,
         **shared,
     )
 
 
-def check_columns(reward: Reward, scores: Iterable[str], further: Sequence[str] = ()) -> None:
-    """Looks whether components and further scores have names of their own.
-
-    Args:
-        reward: that guides.
-        scores: names of further scores.
-        further: the columns that designs bring with them.
-
-    Raises:
-        ColumnTakenError: for a name that another column has, or that designs may bring with them.
-    """
-    components = names_of(reward)
-    for name in (*components, *scores):
-        if name in (*COLUMNS, *further):
-            what = "component" if name in components else "score"
-            whose = "every result has" if name in COLUMNS else "designs may bring"
-            raise ColumnTakenError(f"a {what} cannot be named {name!r}: {whose} that column already")
-    for name in scores:
-        if name in components:
-            raise ColumnTakenError(
-                f"a score cannot be named {name!r}: it is a component of the reward, which has that column"
-            )
+def _weights(result: Result) -> Float[Tensor, " r"]:
+    """The log-weights of designs, nothing for those that are in no chain."""
+    return torch.full_like(result.rewards, -torch.inf) if result.log_w is None else result.log_w

@@ -37,7 +37,9 @@ def returned(step: Step, method: Method, ids: range, process: Process, rng: Rng,
     rewards = step.value.gather(1, index).flatten()
     chain = [i for i in ids for _ in range(index.shape[1])]
     log_z = log_mean(step.log_w).tolist() if method.weighted else None
-    return Result(designs, rewards, chain, further(designs), log_z=log_z)
+    told = method.weighted and method.returns == "all"
+    log_w = step.log_w.gather(1, index).flatten() if told else None
+    return Result(designs, rewards, chain, further(designs), log_z=log_z, log_w=log_w)
 
 
 def _chosen(step: Step, method: Method, rng: Rng) -> Int64[Tensor, "b r"]:

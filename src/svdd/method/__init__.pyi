@@ -4,7 +4,6 @@ from .algorithms import best_of_n as best_of_n
 from .algorithms import blocks as blocks
 from .algorithms import nested_is as nested_is
 from .algorithms import pretrained as pretrained
-from .algorithms import smc as smc
 from .algorithms import svdd as svdd
 from .algorithms import svdd_r as svdd_r
 from .diagnostics import bellman_residual as bellman_residual
@@ -14,6 +13,9 @@ from .learned_values import Learned as Learned
 from .learned_values import learned as learned
 from .loop import Step as Step
 from .loop import search as search
+from .resampled import amc as amc
+from .resampled import bfs as bfs
+from .resampled import smc as smc
 from .table import METHODS as METHODS
 from .table import Method as Method
 from .table import citations as citations

@@ -9,71 +9,19 @@ within `window`; the last step always values the finished design. Network rows a
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 from svdd.chain.process import Process
 from svdd.messages import check
-from svdd.method.loop import Count, Step, begin, search, tilt
+from svdd.method.cadence import Settings, SizesDoNotFit, Steps, begun, only_last, positive, run_guided
+from svdd.method.loop import Count, begin, search, tilt
+from svdd.method.narrowing import Narrowing, narrowed
 from svdd.method.selectors import Selector, adaptive, keep, multinomial, nested, share, systematic, top, twice_tilted
-from svdd.method.values import Value, running_max, running_sum
-
-Steps = Iterator[Step]
-
-
-Window = tuple[float, float]
-Settings = dict[str, Any]
-
-
-EVERYWHERE: Window = (float("inf"), 0.0)
+from svdd.method.values import Value
 
 
 class OverTiltWarning(UserWarning):
     """The method tilts towards the reward twice and does not sample the target law."""
-
-
-class SizesDoNotFit(ValueError):
-    """Sizes of a run do not go together; each may be right beside other ones."""
-
-
-def _guided(process: Process, every: int, window: Window) -> Callable[[int], bool]:
-    """Which steps choose."""
-    check(every >= 1, f"every must be at least 1 step, got {every}")
-    times, last = process.times.tolist(), process.steps - 1
-    chosen = {k for k in range(last + 1) if (last - k) % every == 0 and window[1] <= times[k + 1] <= window[0]}
-    if not chosen:
-        raise SizesDoNotFit(
-            f"window {tuple(window)} (from, to, with from >= to) with every={every} chooses nowhere; "
-            f"times run from {times[0]:.4g} to {times[-1]:.4g}"
-        )
-    return chosen.__contains__
-
-
-def _last(process: Process) -> Callable[[int], bool]:
-    return lambda step: step == process.steps - 1
-
-
-def _run(
-    process: Process,
-    value: Value,
-    select: Selector,
-    *,
-    children: Count = 1,
-    particles: Count = 1,
-    every: int = 1,
-    window: Window = EVERYWHERE,
-    **kwargs: Any,
-) -> Steps:
-    """`search` under a cadence: unguided steps have one child, and only the last of them is scored."""
-    guided, last = _guided(process, every, window), _last(process)
-
-    def offspring(step: int) -> int:
-        return (children(step) if callable(children) else children) if guided(step) else 1
-
-    def scored(step: int) -> bool:
-        return guided(step) or last(step)
-
-    return search(process, value, select, children=offspring, particles=particles, scored=scored, **kwargs)
 
 
 def _argmax_at_zero(temperature: float) -> tuple[Selector, float]:
@@ -82,21 +30,13 @@ def _argmax_at_zero(temperature: float) -> tuple[Selector, float]:
     return (multinomial, temperature) if temperature else (top, 1.0)
 
 
-def _positive(temperature: float, method: str) -> float:
-    if not temperature > 0:
-        raise ValueError(
-            f"{method} weighs particles by exp(value / temperature) and needs temperature > 0, got {temperature}"
-        )
-    return temperature
-
-
 def pretrained(process: Process, value: Value, **kwargs: Any) -> Steps:
     """The pretrained sampler, its finished designs scored once.
 
     Cost:
         T network rows and 1 reward row a chain.
     """
-    return search(process, value, keep, scored=_last(process), **kwargs)
+    return search(process, value, keep, scored=only_last(process), **kwargs)
 
 
 def best_of_n(process: Process, value: Value, *, particles: int = 8, temperature: float = 1.0, **kwargs: Any) -> Steps:
@@ -107,8 +47,8 @@ def best_of_n(process: Process, value: Value, *, particles: int = 8, temperature
     Cost:
         N T network rows and N reward rows a chain.
     """
-    weigh = _positive(temperature, "best-of-n")
-    return search(process, value, keep, particles=particles, temperature=weigh, scored=_last(process), **kwargs)
+    weigh = positive(temperature, "best-of-n")
+    return search(process, value, keep, particles=particles, temperature=weigh, scored=only_last(process), **kwargs)
 
 
 def svdd(
@@ -142,7 +82,7 @@ def svdd(
     """
     select, weigh = _argmax_at_zero(temperature)
     kwargs = _tilted(process, value, select, weigh, 1, prior_candidates, kwargs)
-    return _run(process, value, select, children=candidates, temperature=weigh, **kwargs)
+    return run_guided(process, value, select, children=candidates, temperature=weigh, **kwargs)
 
 
 def _tilted(
@@ -196,45 +136,7 @@ def svdd_r(
     )
     pick, weigh = _argmax_at_zero(temperature)
     select = twice_tilted(pick, replace)
-    return _run(process, value, select, particles=particles, children=candidates, temperature=weigh, **kwargs)
-
-
-def smc(
-    process: Process,
-    value: Value,
-    *,
-    particles: int = 8,
-    temperature: float = 1.0,
-    potential: Literal["difference", "max", "sum"] = "difference",
-    ess: float = 0.5,
-    selector: Selector = systematic,
-    **kwargs: Any,
-) -> Steps:
-    r"""Sequential Monte Carlo (Feynman-Kac steering): N particles a chain, weighted by $\exp(\Delta U)$, resampled inside it.
-
-    `potential` chooses the intermediate targets; the last weight always makes the target $p_a$, with an unbiased Z.
-
-    Args:
-        process: the pretrained chain.
-        value: a look-ahead; biased is fine.
-        particles: N.
-        temperature: a.
-        potential: `difference` $U_t = v_t$, `max` or `sum` (`running_max`, `running_sum`).
-        ess: resample a chain when its effective sample size falls below this part of N.
-        selector: the resampler.
-        **kwargs: `chains`, `rng`, `cond`, `start`, `every`, `window`.
-
-    Cost:
-        N T network rows and N T / every reward rows a chain.
-
-    References:
-        Singhal et al., arXiv 2501.06848; Wu et al., arXiv 2306.17775.
-    """
-    wrappers: dict[str, Callable[[Value], Value]] = {"difference": lambda v: v, "max": running_max, "sum": running_sum}
-    check(potential in wrappers, f"potential must be one of {sorted(wrappers)}, got {potential!r}")
-    temperature = _positive(temperature, "smc")
-    select = adaptive(selector, ess)
-    return _run(process, wrappers[potential](value), select, particles=particles, temperature=temperature, **kwargs)
+    return run_guided(process, value, select, particles=particles, children=candidates, temperature=weigh, **kwargs)
 
 
 def nested_is(
@@ -260,22 +162,46 @@ def nested_is(
     References:
         Naesseth et al., Nested sequential Monte Carlo methods, 2015; Li et al., arXiv 2408.08252.
     """
-    temperature = _positive(temperature, "nested-is")
+    temperature = positive(temperature, "nested-is")
     select = nested(adaptive(selector, ess))
     kwargs = _tilted(process, value, select, temperature, particles, prior_candidates, kwargs)
-    return _run(process, value, select, particles=particles, children=candidates, temperature=temperature, **kwargs)
+    return run_guided(
+        process, value, select, particles=particles, children=candidates, temperature=temperature, **kwargs
+    )
 
 
-def beam(process: Process, value: Value, *, width: Count = 8, candidates: Count = 10, **kwargs: Any) -> Steps:
+def beam(
+    process: Process,
+    value: Value,
+    *,
+    width: Count = 8,
+    candidates: Count = 10,
+    narrowing: Narrowing = "none",
+    **kwargs: Any,
+) -> Steps:
     """Beam search: the `width` best of width * M candidates a chain; a search for the maximum, with no target law.
 
+    With 1 candidate and `narrowing="psp"` it is progressive seed pruning, which may have a deterministic sampler.
+
+    Args:
+        process: the pretrained chain.
+        value: a look-ahead.
+        width: n, the particles that a step leaves.
+        candidates: M.
+        narrowing: how n falls, a name of `NARROWINGS`: `psp`, `linear`, `halves`.
+        **kwargs: `chains`, `rng`, `cond`, `start`, `every`, `window`.
+
     Cost:
-        n (1 + (T - 1) M) network rows and n T M reward rows a chain, n the width.
+        n (1 + (T - 1) M) network rows and n T M reward rows a chain, n the width. A step that leaves all candidates alive
+        asks no reward.
 
     References:
-        Guo et al., Training-free guidance beyond differentiability (TreeG), arXiv 2502.11420.
+        Guo et al., Training-free guidance beyond differentiability (TreeG), arXiv 2502.11420; progressive seed
+        pruning, arXiv 2607.21591.
     """
-    return _run(process, value, top, particles=width, children=candidates, **kwargs)
+    left = narrowed(narrowing, width, process.steps)
+    kwargs = begun(process, left, kwargs)
+    return run_guided(process, value, top, particles=left, children=candidates, sparing=True, **kwargs)
 
 
 def blocks(

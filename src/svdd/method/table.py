@@ -1,14 +1,15 @@
 """The table of methods, as data: names, options with their defaults, costs and papers. No method is imported before it runs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from svdd.messages import check_known
+from svdd.method.narrowing import finally_left
 from svdd.registry import resolve
 
 if TYPE_CHECKING:
-    from svdd.method.algorithms import Steps
+    from svdd.method.cadence import Steps
 
 REFERENCES: dict[str, str] = {
     "svdd": "Li, X. et al. Derivative-free guidance in continuous and discrete diffusion models with soft value-based "
@@ -21,6 +22,13 @@ REFERENCES: dict[str, str] = {
     "arXiv:1502.02536",
     "treeg": "Guo, Y. et al. Training-free guidance beyond differentiability: scalable path steering with tree search in "
     "diffusion and flow models. arXiv:2502.11420",
+    "das": "Kim, S., Kim, M. and Park, D. Test-time alignment of diffusion models without reward over-optimization. "
+    "ICLR 2025. arXiv:2501.05803",
+    "bfs": "Zhang, X. et al. Inference-time scaling of diffusion models through classical search. ICLR 2026. "
+    "arXiv:2505.23614",
+    "psp": "Progressive seed pruning. 2026. arXiv:2607.21591",
+    "funnel": "Su, X. et al. Navigating the exploration-exploitation tradeoff in inference-time scaling of diffusion models. "
+    "2025. arXiv:2508.12361",
     "code": "Singh, A. et al. CoDe: blockwise control for denoising diffusion models. TMLR 2025. arXiv:2502.00968",
 }
 
@@ -61,6 +69,7 @@ _PARTICLES, _CANDIDATES, _NOISES = Size("particles"), Size("children", fewest=2)
 
 
 Returns = Literal["draw", "top", "all"]
+TemperingName = Literal["none", "adaptive", "increase"]
 
 
 @dataclass(frozen=True)
@@ -96,6 +105,10 @@ class Method:
         """The algorithm."""
         return resolve(self.made_by)  # type: ignore[no-any-return]
 
+    def returning(self, returns: Returns | None) -> "Method":
+        """This row with other designs of a chain; None leaves it as it is."""
+        return self if returns is None else replace(self, returns=returns)
+
     def sizes_of(self, counts: Counts) -> dict[str, Size]:
         """The sizes that count one kind of rows."""
         return {name: size for name, size in self.sizes.items() if size.counts == counts}
@@ -104,7 +117,9 @@ class Method:
         """How many designs a chain returns with these options: all its particles, or one."""
         if self.returns != "all":
             return 1
-        return next(({**self.options, **options}[name] for name in self.sizes_of("particles")), 1)
+        settings = {**self.options, **options}
+        left = (finally_left(settings.get("narrowing", "none"), settings[name]) for name in self.sizes_of("particles"))
+        return next(left, 1)
 
     def defaults(self) -> dict[str, Any]:
         """What options are that nobody gives, but for the cadence that methods share."""
@@ -155,15 +170,46 @@ METHODS: dict[str, Method] = {
         sizes={"particles": _PARTICLES, "candidates": _CANDIDATES},
     ),
     "smc": Method(
-        made_by="svdd.method.algorithms:smc",
+        made_by="svdd.method.resampled:smc",
         summary="N weighted particles, resampled when weights degenerate",
         returns="draw",
         target="p exp(r/a) as N grows, any value",
         network_rows="NT",
         reward_rows="NT/every",
-        options={"particles": 8, "temperature": 1.0, "potential": "difference", "ess": 0.5, **CADENCE},
-        references=("fk", "tds"),
+        options={
+            "particles": 8,
+            "temperature": 1.0,
+            "potential": "difference",
+            "tempering": "none",
+            "narrowing": "none",
+            "ess": 0.5,
+            **CADENCE,
+        },
+        references=("fk", "tds", "das", "funnel"),
         weighted=True,
+        sizes={"particles": _PARTICLES},
+    ),
+    "bfs": Method(
+        made_by="svdd.method.resampled:bfs",
+        summary="smc by the best look-ahead so far, more strictly later; the best kept",
+        returns="top",
+        target="none (a search); its weights are those of smc",
+        network_rows="NT",
+        reward_rows="NT/every",
+        options={"particles": 8, "temperature": 1.0, "narrowing": "none", "ess": 1.0, **CADENCE},
+        references=("bfs", "fk"),
+        weighted=True,
+        sizes={"particles": _PARTICLES},
+    ),
+    "amc": Method(
+        made_by="svdd.method.resampled:amc",
+        summary="N particles, resampled by gains in standard deviations",
+        returns="top",
+        target="none (weights without a scale)",
+        network_rows="NT",
+        reward_rows="NT/every",
+        options={"particles": 8, "deviations": 0.5, "narrowing": "none", **CADENCE},
+        references=(),
         sizes={"particles": _PARTICLES},
     ),
     "nested-is": Method(
@@ -185,8 +231,8 @@ METHODS: dict[str, Method] = {
         target="none (a search)",
         network_rows="n(1+(T-1)M)",
         reward_rows="nTM",
-        options={"width": 8, "candidates": 10, **CADENCE},
-        references=("treeg",),
+        options={"width": 8, "candidates": 10, "narrowing": "none", **CADENCE},
+        references=("treeg", "psp"),
         sizes={"width": _PARTICLES, "candidates": _CANDIDATES},
     ),
     "blocks": Method(

@@ -150,6 +150,11 @@ def rollout(reward: Reward, steps: int = 4, samples: int = 1, temperature: float
     return true_at_the_end(value, scorer)
 
 
+def untempered(t: float) -> float:
+    """The strength of a look-ahead that is trusted as it is."""
+    return 1.0
+
+
 def tempered(value: Value, strength: Callable[[float], float]) -> Value:
     r"""Trusts early look-aheads less: $\lambda(t) \, v(x_t)$, and the untouched reward at the end.
 
@@ -160,12 +165,18 @@ def tempered(value: Value, strength: Callable[[float], float]) -> Value:
 
     def wrapped(particles: Particles) -> Float[Tensor, " n"]:
         v = value(particles)
-        return v if particles.final else v * strength(float(particles.t))
+        return v if particles.final else torch.where(v.isneginf(), v, v * strength(float(particles.t)))
 
     return wrapped
 
 
-def _accumulated(value: Value, name: str, merge: Callable[[Tensor, Tensor], Tensor]) -> Value:
+def _accumulated(
+    value: Value,
+    name: str,
+    nothing: float,
+    merge: Callable[[Tensor, Tensor], Tensor],
+    strength: Callable[[float], float],
+) -> Value:
     """The Feynman-Kac potential whose log is the sum over past checks of a running statistic of the look-ahead."""
 
     def wrapped(particles: Particles) -> Float[Tensor, " n"]:
@@ -173,28 +184,37 @@ def _accumulated(value: Value, name: str, merge: Callable[[Tensor, Tensor], Tens
         if particles.final:
             return v
         valid, memory = ~v.isneginf(), {of: kept.to(v.device) for of, kept in particles.memory.items()}
-        statistic = merge(memory[name], v) if name in memory else v
-        statistic = torch.where(valid, statistic, memory.get(name, torch.zeros_like(v)))
-        total = memory.get(name + " total", torch.zeros_like(v)) + statistic
+        so_far = memory.get(name, torch.full_like(v, nothing))  # the statistic of no valid look-ahead
+        statistic = torch.where(valid, merge(so_far, v), so_far)
+        counted = torch.where(statistic.isneginf(), 0.0, statistic)
+        total = memory.get(name + " total", torch.zeros_like(v)) + strength(float(particles.t)) * counted
         particles.memory.update({name: statistic, name + " total": total})
         return torch.where(valid, total, -torch.inf)
 
     return wrapped
 
 
-def running_max(value: Value) -> Value:
-    r"""The `max` potential of FK steering: $U_t = \sum_{s \ge t} \max_{u \ge s} \hat r_u$, and $U_0 = r$ exactly.
+def running_max(value: Value, strength: Callable[[float], float] = untempered) -> Value:
+    r"""The `max` potential of FK steering: $U_t = \sum_{s \ge t} \lambda_s \max_{u \ge s} \hat r_u$, and $U_0 = r$ exactly.
+
+    Args:
+        value: any value.
+        strength: t to $\lambda$, as in `tempered`; 1 unless given.
 
     References:
         Singhal et al., A general framework for inference-time scaling and steering of diffusion models, arXiv 2501.06848.
     """
-    return _accumulated(value, "running max", torch.maximum)
+    return _accumulated(value, "running max", -math.inf, torch.maximum, strength)
 
 
-def running_sum(value: Value) -> Value:
-    r"""The `sum` potential of FK steering: $U_t = \sum_{s \ge t} \sum_{u \ge s} \hat r_u$, and $U_0 = r$ exactly.
+def running_sum(value: Value, strength: Callable[[float], float] = untempered) -> Value:
+    r"""The `sum` potential of FK steering: $U_t = \sum_{s \ge t} \lambda_s \sum_{u \ge s} \hat r_u$, and $U_0 = r$ exactly.
+
+    Args:
+        value: any value.
+        strength: t to $\lambda$, as in `tempered`; 1 unless given.
 
     References:
         Singhal et al., arXiv 2501.06848.
     """
-    return _accumulated(value, "running sum", torch.add)
+    return _accumulated(value, "running sum", 0.0, torch.add, strength)

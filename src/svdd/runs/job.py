@@ -11,7 +11,8 @@ from pydantic import Field, create_model
 from pydantic.types import NonNegativeInt, PositiveFloat, PositiveInt
 
 from svdd.messages import check_known
-from svdd.method.table import METHODS, make_method
+from svdd.method.narrowing import Narrowing
+from svdd.method.table import METHODS, Method, Returns, TemperingName, make_method
 from svdd.registry import STARTS, DomainClashError, StartField, domains
 from svdd.runs.guided import Guided, made_of
 from svdd.runs.paths import whole, whole_name, whole_options
@@ -111,6 +112,27 @@ class Job(_Started):
         Setting("Choose only within these times, such as 0.8,0.2.", "Method", kind=str, cadence=True),
     ] = None
     block_length: Annotated[PositiveInt | None, Setting("Steps per block (blocks).", "Method")] = None
+    tempering: Annotated[
+        TemperingName | None,
+        Setting("adaptive, increase or none: how far look-aheads are trusted on the way (smc).", "Method", kind=str),
+    ] = None
+    narrowing: Annotated[
+        Narrowing | None,
+        Setting(
+            "psp, linear, halves or none: how the particles of a chain fall (smc, bfs, amc, beam).", "Method", kind=str
+        ),
+    ] = None
+    deviations: Annotated[
+        PositiveFloat | None, Setting("Standard deviations of a gain that weigh e times as much (amc).", "Method")
+    ] = None
+    returns: Annotated[
+        Returns | None,
+        Setting(
+            "draw, top or all: the design of a chain is drawn by weight, the best, or every particle with its weight.",
+            "Method",
+            kind=str,
+        ),
+    ] = None
 
     samples: Annotated[PositiveInt, Setting("Designs; 64 unless given.", daily=True)] = 64
     seed: Annotated[NonNegativeInt, Setting("Seed; 0 unless given.", law=False, cost=False, daily=True)] = 0
@@ -143,6 +165,14 @@ class Job(_Started):
         given = {name: getattr(self, name) for name in SETTINGS if getattr(self, name) is not None}
         make_method(self.method, given)
         return given | ({"replace": None} if self.replace == "all" else {})
+
+    def row(self) -> Method:
+        """The row of the method, as the job has it return its designs.
+
+        Raises:
+            ValueError: for an unknown method, or an option it does not take.
+        """
+        return make_method(self.method, self.options()).returning(self.returns)
 
     def anchored(self) -> "Job":
         """The same job with whole paths, so that it runs from anywhere.

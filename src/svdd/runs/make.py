@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from svdd.chain.process import Process
+from svdd.decoding.columns import COLUMNS, WEIGHT, ColumnTakenError
 from svdd.decoding.decoding import Decoding
 from svdd.decoding.finished import Batches
-from svdd.decoding.result import COLUMNS, ColumnTakenError
 from svdd.messages import check, unknown
 from svdd.method.values import Value
 from svdd.method.values_by_name import VALUES, names_value, read_value
@@ -154,7 +154,7 @@ def check_titles(scores: Sequence[ScoreSpec]) -> None:
     """
     titles = [score.title for score in scores]
     for title in titles:
-        if titles.count(title) > 1 or title in COLUMNS:
+        if titles.count(title) > 1 or title in (*COLUMNS, WEIGHT):
             raise ColumnTakenError(f"the column {title!r} is taken; give the score a title of its own, TITLE=REWARD")
 
 
@@ -211,7 +211,7 @@ def job_reward(job: Guided) -> Reward:
 
 
 # Settings of a job that a decoding takes under the same names.
-_GIVEN_ON = ("method", "samples", "seed", "batch", "chunks", "on_failure", "cache")
+_GIVEN_ON = ("method", "returns", "samples", "seed", "batch", "chunks", "on_failure", "cache")
 
 
 def make_decoding(

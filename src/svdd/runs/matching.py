@@ -2,12 +2,12 @@
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from svdd.chain.process import Process
-from svdd.decoding.decoding import make_method
 from svdd.decoding.planning import Forecast, forecast
 from svdd.method.learned_values import Learned
 from svdd.method.table import METHODS, Method
@@ -23,7 +23,7 @@ LOCAL = 2
 """Candidates of a method that has particles too, which get the rest."""
 SIZES = {name: one.symbol for name, one in settings_of(Job).items() if one.symbol}
 """What says how large a method is, particles before candidates, and its symbol."""
-_OWN = set(SETTINGS)
+_OWN = {*SETTINGS, "returns"}
 _CADENCE = {name for name, one in settings_of(Job).items() if one.cadence}
 
 
@@ -80,8 +80,8 @@ def free_size(method: Method) -> str | None:
 
 
 def _weighs(method: Method) -> bool:
-    """Whether its designs depend on a temperature."""
-    return "temperature" in method.options and method.returns != "top"
+    """Whether its designs depend on a temperature; the best of full samples do not."""
+    return "temperature" in method.options and (method.returns != "top" or "every" in method.options)
 
 
 def with_size(job: Job, size: int) -> Job:
@@ -124,8 +124,7 @@ def asked(job: Job, process: Process) -> Forecast:
     Raises:
         ValueError: for options that the method refuses.
     """
-    options = job.options()
-    method = make_method(job.method, options)
+    options, method = job.options(), job.row()
     each = method.designs_per_chain(options)
     if job.samples % each:
         raise ValueError(
@@ -137,9 +136,14 @@ def asked(job: Job, process: Process) -> Forecast:
 
 
 def largest(cost: Callable[[int], int], target: int) -> int:
-    """The largest size with a cost not above `target`, 0 if there is none; cost is a straight line, as all of `METHODS`."""
+    """The largest size with a cost not above `target`, 0 if there is none; cost is a straight line, or below one from 1 on."""
     first, slope = cost(1), cost(2) - cost(1)
-    return max(0, 1 + math.floor((target - first) / slope)) if slope > 0 else int(first <= target)
+    if slope <= 0:
+        return int(first <= target)
+    on_the_line = max(0, 1 + math.floor((target - first) / slope))
+    if on_the_line <= 1 or cost(on_the_line) <= target:
+        return on_the_line
+    return bisect_right(range(1, on_the_line), target, key=cost)  # the first sizes are rounded where particles fall
 
 
 class Planner:

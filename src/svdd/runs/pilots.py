@@ -1,6 +1,5 @@
 """Seconds a design, measured by short runs that are thrown away."""
 
-from svdd.method.table import METHODS
 from svdd.runs.job import Job
 from svdd.runs.make import made_decoding
 
@@ -12,7 +11,7 @@ TIMES = 2
 
 def seconds_a_design(job: Job) -> float:
     """Wall time of a run of a few designs, by design; further scores and files of scores are left out."""
-    each = METHODS[job.method].designs_per_chain(job.options())
+    each = job.row().designs_per_chain(job.options())
     few = min(job.samples, max(MOST // each, 1) * each)
     short = job.model_copy(update={"samples": few, "scores": [], "cache": None})
     return min(_seconds(short) for _ in range(TIMES)) / few

@@ -12,15 +12,17 @@ import torch
 from svdd.chain.designs import kind_of_files
 from svdd.chain.rng import STREAMS
 from svdd.cost.ledger import Breakdown, Usage
-from svdd.decoding.result import COLUMNS, Result
+from svdd.decoding.columns import COLUMNS, WEIGHT
+from svdd.decoding.result import Result
 from svdd.decoding.trace import Trace, table_of
 from svdd.metrics.kit import Kit, kit_of
 from svdd.registry import domains
-from svdd.runs.folder import RunFolder
+from svdd.runs.folder import BEST, RunFolder
 from svdd.runs.job import Job, make_job
 from svdd.runs.labels import settings
 from svdd.runs.marks import read_object
 from svdd.runs.schema import check_streams, without_schema
+from svdd.scoring.best_designs import BestDesigns
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,10 @@ def _result(path: Path, written: dict[str, Any], kit: Kit) -> Result:
         }
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the samples of {path} are damaged, or not designs of its model ({error})") from None
-    rewards, _ = columns.pop("reward"), columns.pop("valid")
+    rewards, _, log_w = columns.pop("reward"), columns.pop("valid"), columns.pop(WEIGHT, None)
     told: dict[str, Any] = {"usage": usage, "settings": written["settings"], "about": about, "kind": kind}
-    told |= {"log_z": written.get("log_z"), "trace": _trace(path), "breakdown": _breakdown(written), "folder": path}
+    told |= {"log_z": written.get("log_z"), "log_w": log_w, "archive": _archive(path)}
+    told |= {"trace": _trace(path), "breakdown": _breakdown(written), "folder": path}
     return Result(samples, rewards, frame["chain"].tolist(), columns, **told)
 
 
@@ -95,6 +98,16 @@ def _trace(path: Path) -> Trace:
     """The steps of a run, none where the file is not there."""
     file = path / "steps.parquet"
     return Trace(finished=[table_of(pd.read_parquet(file))] if file.is_file() else ())
+
+
+def _archive(path: Path) -> BestDesigns:
+    """The best designs that a run has scored, none where the file is not there."""
+    file, best = path / "best.csv", BestDesigns(0, BEST)
+    if file.is_file():
+        table = pd.read_csv(file, keep_default_na=False, dtype=str)
+        rewards = [float(number) for number in table["reward"]]
+        best.add(table["sample"].tolist(), torch.tensor(rewards, dtype=torch.float64, device="cpu"))
+    return best
 
 
 def _breakdown(written: dict[str, Any]) -> Breakdown:

@@ -37,5 +37,5 @@ def _belonging(replaced: str, changes: Mapping[str, Any]) -> tuple[str, ...]:
         return _WITH_OBJECTIVE
     if replaced == "method":
         taken = METHODS[changes["method"]].options if changes["method"] in METHODS else SETTINGS
-        return tuple(name for name in SETTINGS if name not in taken)
+        return (*(name for name in SETTINGS if name not in taken), "returns")
     return ("model_options",) if replaced == "model" else ("reward_options", OBJECTIVE)

@@ -18,7 +18,8 @@ from svdd.scoring.score_file import ScoreCache
 from svdd.scoring.scorer import ComponentScorer, Scorer
 from svdd.scoring.stored_scores import Journal, NoStore, StoredScores
 
-_BEST = 100
+_BEST, _FEW = 100, 4
+"""How many of the best designs a run keeps at least where they are text, and where they are tensors, which are large."""
 
 
 class RunScoring:
@@ -70,7 +71,7 @@ class RunScoring:
         self.usage, self.breakdown = usage, Breakdown()
         self.policy = (traits.policy or Policy()).changed(on_failure)
         self.guard = Guard(budget, usage) if budget is not None else UNLIMITED
-        self.best = BestDesigns(samples if budget is not None else 0, max(_BEST, samples), self.key)
+        self.best = BestDesigns(samples if budget is not None else _FEW, max(_BEST, samples), self.key)
         self.first = FirstRewards(self.best.keys)
         self._keeps_for_others = cache is not None
         self.store = _store(reward, cache, journal)

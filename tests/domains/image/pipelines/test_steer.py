@@ -21,6 +21,7 @@ METHODS = {
     "svdd": ({"candidates": 3}, 3),
     "svdd at a temperature": ({"candidates": 3, "temperature": 0.1}, 3),
     "smc": ({"particles": 3, "temperature": 0.01}, 3),
+    "smc with falling counts": ({"particles": 2, "temperature": 0.01, "narrowing": "psp"}, 4),
     "beam": ({"width": 2, "candidates": 2}, 4),
     "nested-is": ({"particles": 2, "candidates": 2, "temperature": 0.01}, 4),
     "blocks": ({"candidates": 2, "block_length": 2}, 2),

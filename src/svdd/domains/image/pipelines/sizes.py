@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from svdd.method.loop import Count
+from svdd.method.narrowing import widest
 from svdd.method.table import Counts, Method
 
 STEPS = 1000
@@ -40,7 +41,8 @@ def slots_of(method: Method, options: Mapping[str, Any], steps: int) -> int:
         given = [most_of(name, options[name], steps) for name in method.sizes_of(counts) if name in options]
         return max([1, *given])
 
-    return most("particles") * max(most("children"), most("noises"))
+    particles = widest(options.get("narrowing", "none"), most("particles"))
+    return particles * max(most("children"), most("noises"))
 
 
 @dataclass(frozen=True)

@@ -267,7 +267,7 @@ class _Call:
         if captions is not None:
             process = replace(process, attach=lambda designs, cond: designs | {"prompt": cond["prompt"]})
         method = make_method(steered.method, self.options)
-        method = replace(method, returns="all" if steered.return_all else method.returns)
+        method = method.returning("all" if steered.return_all else None)
         samples = self.arguments.chains * method.designs_per_chain(self.options)
         settings = steered.run | {"seed": self.seed, "method": steered.method, "samples": samples}
         settings |= {"batch": batch, "returns": method.returns}
