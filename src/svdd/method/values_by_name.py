@@ -7,15 +7,27 @@ from typing import Any
 import torch
 
 from svdd.chain.tree import rows
-from svdd.messages import check_known
+from svdd.messages import check, check_known
+from svdd.method.filtered_values import filtered, screened
 from svdd.method.learned_values import Learned
 from svdd.method.values import Value, monte_carlo, posterior_mean, rollout, true_at_the_end, zero
 from svdd.scoring.reward import Reward
+
+def _filtered(reward: Reward, temperature: float, samples: int | None = None, rescore: int | None = None) -> Value:
+    check(
+        samples is None or rescore is None,
+        f"filtered takes samples or rescore, not both, got samples={samples} and rescore={rescore}",
+    )
+    if rescore is None:
+        return filtered(reward, samples, temperature)
+    return screened(reward, rescore, temperature)
+
 
 VALUES: dict[str, Callable[..., Value]] = {
     "posterior-mean": lambda reward, temperature: posterior_mean(reward),
     "log-mean-exp": lambda reward, temperature, samples=4: monte_carlo(reward, samples, temperature),
     "rollout": lambda reward, temperature, steps=4, samples=1: rollout(reward, steps, samples, temperature),
+    "filtered": _filtered,
     "zero": lambda reward, temperature: zero(reward),
 }
 """What makes a value of a reward and a temperature; what else it takes may follow its name, `log-mean-exp,samples=8`."""
