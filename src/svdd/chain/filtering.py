@@ -6,7 +6,7 @@ parent $x_t$ meets the tokens of its child $x_s$. It leaves out what the new tok
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64
@@ -27,6 +27,7 @@ class UnfilteredStepError(ValueError):
     """A step does not say what a child's state tells of x_0."""
 
 
+@runtime_checkable
 class LookAhead(Protocol):
     """A law of x_0, one row for each child."""
 

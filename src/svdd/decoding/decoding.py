@@ -115,7 +115,7 @@ class Decoding:
         process, reward, further = model(), guide(), {name: make() for name, make in columns.items()}
         if budget is not None:
             limit = Budget.of(budget)
-            self.plan = plan(limit, self.method, options, process, rehearsed(value, options), samples)
+            self.plan = plan(limit, self.method, options, process, rehearsed(value, self.method.defaults() | options), samples)
             options = self.plan.options
         self._ours = [one for one, ours in zip((reward, *further.values()), by_name, strict=True) if ours]
         title, reward = name_of(reward), adapted(process, reward)

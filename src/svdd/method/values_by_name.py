@@ -72,10 +72,16 @@ def make_value(value: str | Value, reward: Reward, temperature: float) -> Value:
 
 
 def rehearsed(value: str | Value, options: Mapping[str, Any]) -> Callable[[Reward], Value]:
-    """The value as far as its cost goes: a learned one asks nothing, one of your own is taken for the posterior mean."""
+    """The value as far as its cost goes: a learned one asks nothing, one of your own is taken for the posterior mean.
+
+    A winner of a screen that was not rescored costs one more network row: above temperature 0 each is taken to be one.
+    """
     if isinstance(value, Learned):
         return lambda reward: Learned(
             lambda x, t, cond: torch.zeros(rows(x), device="cpu", dtype=torch.float32), reward
         )
-    name = value if isinstance(value, str) else "posterior-mean"
-    return lambda reward: make_value(name, reward, float(options.get("temperature", 0.0)))
+    name, given = read_value(value) if isinstance(value, str) else ("posterior-mean", {})
+    temperature = float(options.get("temperature", 0.0))
+    if "rescore" in given and temperature > 0:
+        given, temperature = given | {"rescore": given["rescore"] + 1}, 0.0
+    return lambda reward: VALUES[name](reward, temperature, **given)

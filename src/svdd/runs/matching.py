@@ -132,7 +132,8 @@ def asked(job: Job, process: Process) -> Forecast:
             f"{job.method} returns all {each} particles of a chain: samples must be a multiple, got {job.samples}"
         )
     learned = Learned(lambda x, t, cond: x.new_zeros(len(x)))
-    one = forecast(method, options, process, rehearsed(job.value if names_value(job.value) else learned, options))
+    value = rehearsed(job.value if names_value(job.value) else learned, method.defaults() | options)
+    one = forecast(method, options, process, value)
     return Forecast(one.rewards * job.samples // each, one.rows * job.samples // each)
 
 
