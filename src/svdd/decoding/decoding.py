@@ -115,7 +115,9 @@ class Decoding:
         process, reward, further = model(), guide(), {name: make() for name, make in columns.items()}
         if budget is not None:
             limit = Budget.of(budget)
-            self.plan = plan(limit, self.method, options, process, rehearsed(value, self.method.defaults() | options), samples)
+            self.plan = plan(
+                limit, self.method, options, process, rehearsed(value, self.method.defaults() | options), samples
+            )
             options = self.plan.options
         self._ours = [one for one, ours in zip((reward, *further.values()), by_name, strict=True) if ours]
         title, reward = name_of(reward), adapted(process, reward)
@@ -385,8 +387,8 @@ def decode(process: Process | str, reward: Reward | str, *, progress: bool = Tru
         progress: a bar in a terminal and in a notebook; nothing is shown elsewhere.
         **settings: `model_options` and `reward_options` (of a model and a reward given by name), `method` (a name of
             `METHODS`, svdd), `samples` (64), `seed` (0), `value` (a name of `VALUES`, with options as in
-            "log-mean-exp,samples=8", or a function of particles, used until the end, such as `svdd.learned` and
-            `svdd.load_value` make; posterior-mean), `cond` (one row a chain), `scores` (further rewards by the name of
+            "log-mean-exp,samples=8" or "filtered,rescore=3", or a function of particles, used until the end, such as
+            `svdd.learned` and `svdd.load_value` make; posterior-mean), `cond` (one row a chain), `scores` (further rewards by the name of
             their column, each a name or a function), `batch` (chains at once), `chunks` (rows at a time of `network`,
             `decode`, `reward` and, if learned, `value`), `share` (equal states and designs share an answer; True),
             `on_failure` (a `svdd.Policy`, or some of its settings), `cache` (a file of scores, shared with other runs),

@@ -73,6 +73,7 @@ class Method:
         returns: which particles of a chain are its designs: one `draw` by weight, the `top` one, or `all`.
         target: the law it samples, as far as it samples one.
         network_rows: of a chain, with the posterior mean.
+        filtered_rows: network rows of a chain with the value `filtered`, which asks for the winners alone.
         reward_rows: of a chain, with the posterior mean.
         options: the settings it takes beyond those of all methods, each with its default.
         references: keys of `REFERENCES`.
@@ -85,6 +86,7 @@ class Method:
     returns: Returns
     target: str
     network_rows: str
+    filtered_rows: str
     reward_rows: str
     options: Mapping[str, Any]
     references: tuple[str, ...] = ("svdd",)
@@ -118,6 +120,7 @@ METHODS: dict[str, Method] = {
         returns="draw",
         target="p",
         network_rows="T",
+        filtered_rows="T",
         reward_rows="1",
         options={},
     ),
@@ -127,6 +130,7 @@ METHODS: dict[str, Method] = {
         returns="top",
         target="max of N",
         network_rows="NT",
+        filtered_rows="NT",
         reward_rows="N",
         options={"particles": 8, "temperature": 1.0},
         references=(),
@@ -139,6 +143,7 @@ METHODS: dict[str, Method] = {
         returns="draw",
         target="p exp(r/a) as M grows, if the value is exact",
         network_rows="1+(T-1)M",
+        filtered_rows="T",
         reward_rows="TM",
         options={"candidates": 10, "temperature": 0.0, "prior_candidates": 1, **CADENCE},
         sizes={"candidates": _CANDIDATES, "prior_candidates": _NOISES},
@@ -149,6 +154,7 @@ METHODS: dict[str, Method] = {
         returns="all",
         target="none (tilted twice)",
         network_rows="N(1+(T-1)M)",
+        filtered_rows="NT",
         reward_rows="NTM",
         # 0.05 of 8 particles would be none of them; all 32 are designs, so that a design costs what one of svdd costs
         options={"particles": 32, "candidates": 10, "temperature": 0.0, "replace": 0.05, **CADENCE},
@@ -160,6 +166,7 @@ METHODS: dict[str, Method] = {
         returns="draw",
         target="p exp(r/a) as N grows, any value",
         network_rows="NT",
+        filtered_rows="NT",
         reward_rows="NT/every",
         options={"particles": 8, "temperature": 1.0, "potential": "difference", "ess": 0.5, **CADENCE},
         references=("fk", "tds"),
@@ -172,6 +179,7 @@ METHODS: dict[str, Method] = {
         returns="draw",
         target="p exp(r/a) as N grows, any value, any M",
         network_rows="N(1+(T-1)M)",
+        filtered_rows="NT",
         reward_rows="NTM",
         options={"particles": 8, "candidates": 10, "temperature": 1.0, "ess": 0.5, "prior_candidates": 1, **CADENCE},
         references=("nested", "svdd"),
@@ -184,6 +192,7 @@ METHODS: dict[str, Method] = {
         returns="top",
         target="none (a search)",
         network_rows="n(1+(T-1)M)",
+        filtered_rows="nT",
         reward_rows="nTM",
         options={"width": 8, "candidates": 10, **CADENCE},
         references=("treeg",),
@@ -195,6 +204,7 @@ METHODS: dict[str, Method] = {
         returns="draw",
         target="best-of-M (L=T) to svdd (L=1)",
         network_rows="TM",
+        filtered_rows="TM-(M-1)T/L",
         reward_rows="MT/L",
         # a fifth of svdd's reward calls, and some ten choices or more in the 50 and more steps of most models
         options={"candidates": 10, "block_length": 5, "temperature": 0.0},

@@ -13,6 +13,7 @@ from svdd.method.learned_values import Learned
 from svdd.method.values import Value, monte_carlo, posterior_mean, rollout, true_at_the_end, zero
 from svdd.scoring.reward import Reward
 
+
 def _filtered(reward: Reward, temperature: float, samples: int | None = None, rescore: int | None = None) -> Value:
     check(
         samples is None or rescore is None,

@@ -193,6 +193,8 @@ class Planner:
             return self._cost(with_size(job, size))
 
         size = largest(cost, self.target)
+        if size == 1 and cost(1) == cost(2):  # the cost does not depend on it, so that the match decides nothing
+            size = getattr(job, str(free_size(METHODS[job.method])))
         if size < 1:
             raise ValueError(
                 f"{job.method} at its smallest asks for {cost(1):,} {self.match.words}, the job only for {self.target:,}; "

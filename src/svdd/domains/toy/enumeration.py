@@ -221,7 +221,11 @@ class Enumerable:
         tables = [torch.zeros(count, dtype=torch.float64, device="cpu")]
         for law in map(self.filtered_law, range(self.process.steps - 1)):
             of_mode = temperature is None
-            v = self.reward(law.mode()) if of_mode else _log_mean_exp(_joint(law), self.rewards, cast(float, temperature))
+            v = (
+                self.reward(law.mode())
+                if of_mode
+                else _log_mean_exp(_joint(law), self.rewards, cast(float, temperature))
+            )
             tables.append(v.view(count, count))
         return [*tables, self.soft_values(math.inf)[-1]]
 
