@@ -130,7 +130,8 @@ def test_a_child_says_of_x0_what_all_triples_say(name):
 
 
 @pytest.mark.parametrize("name", KERNELS)
-def test_draws_have_that_law(name, n=4000):
+def test_draws_have_that_law(name):
+    n = 4000
     for x_t, joint, children in pairs(name):
         law = filtered(name, x_t, torch.tensor(children)[:, None])
         drawn = law.sample(n, streams(len(children))).view(len(children), n)

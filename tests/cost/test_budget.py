@@ -13,7 +13,7 @@ from svdd.decoding.decoding import decode
 from svdd.decoding.planning import forecast, plan
 from svdd.domains.image.pipelines.sizes import slots_of
 from svdd.method.algorithms import SizesDoNotFit
-from svdd.method.filtered_values import filtered, screened
+from svdd.method.filtered_values import filtered
 from svdd.method.loop import search
 from svdd.method.selectors import multinomial
 from svdd.method.table import METHODS, Method, Size

@@ -237,7 +237,7 @@ def uniform_posterior(survival: Survival) -> Bayes:
 
 
 def uniform_leave_one_out(survival: Survival) -> Bayes:
-    r"""Uniform noise, of an answer $\phi$ that is the law of x_0 given the other sites: $\propto \phi_j \, q(x_s | x_0 = j)$."""
+    r"""Uniform noise, of an answer $\phi$, the law of x_0 given the other sites: $\propto \phi_j \, q(x_s | x_0 = j)$."""
 
     def bayes(parents: Parents, x: Tensor) -> Categorical:
         log_p = take(parents.answers.log_p, parents.kind)

@@ -1,8 +1,8 @@
 r"""Filtered values: candidates valued with their parent's answer, so that the network is asked for the winners alone.
 
 The network says $p_i(x_0 | x_t)$ of a parent. By Bayes' rule at every site, $q(x_0 | x_t, x_s)$ of its child $x_s$ follows
-without asking again (`svdd.chain.filtering`). What is lost is what the new tokens say of the other sites: little where few sites
-change per step or sites depend weakly on each other, much where one token decides over distant ones, as in SELFIES.
+without asking again (`svdd.chain.filtering`). What is lost is what the new tokens say of the other sites. That is little where
+few sites change per step or sites depend weakly on each other, much where one token decides over distant ones, as in SELFIES.
 """
 
 import torch
