@@ -389,8 +389,8 @@ def decode(process: Process | str, reward: Reward | str, *, progress: bool = Tru
             `METHODS`, svdd), `samples` (64), `seed` (0), `value` (a name of `VALUES`, with options as in
             "log-mean-exp,samples=8" or "filtered,rescore=3", or a function of particles, used until the end, such as
             `svdd.learned` and `svdd.load_value` make; posterior-mean), `cond` (one row a chain), `scores` (further rewards by
-            the name of their column, each a name or a function), `batch` (chains at once), `chunks` (rows at a time of `network`,
-            `decode`, `reward` and, if learned, `value`), `share` (equal states and designs share an answer; True),
+            the name of their column, each a name or a function), `batch` (chains at once), `chunks` (rows at a time of
+            `network`, `decode`, `reward` and, if learned, `value`), `share` (equal states and designs share an answer; True),
             `on_failure` (a `svdd.Policy`, or some of its settings), `cache` (a file of scores, shared with other runs),
             `budget` (some of `rewards`, `rows` and `seconds`), `key` (of a design that is not text, what tells it from
             others), and the method's own, whose defaults `METHODS` holds: `candidates`, `particles`, ...
