@@ -54,7 +54,7 @@ class Parents:
 
     bayes: "Bayes"
     x: Tensor
-    answers: Categorical
+    answers: Any
     kinds: NoEqualRows
     t: Tensor
     s: Tensor

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from svdd.chain.equal_rows import NoEqualRows
+from svdd.chain.equal_rows import EqualRows
 from svdd.chain.process import Particles
 from svdd.chain.some_answers import SomeAnswers
 from svdd.method.values import Value, evaluate, log_mean_exp, posterior_mean, true_at_the_end
@@ -110,7 +110,7 @@ def _first_equal_sibling(particles: Particles) -> Int64[Tensor, " n"]:
     """The first of the rows that are equal and have one parent, for each row."""
     n = len(particles)
     row = torch.arange(n, device="cpu")
-    if type(particles.equal) is NoEqualRows:
+    if not isinstance(particles.equal, EqualRows):
         return row
     pair = particles.parents.row * n + particles.equal.of(row)  # type: ignore[union-attr]
     _, number = pair.unique(return_inverse=True)
