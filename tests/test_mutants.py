@@ -34,7 +34,7 @@ KILLED_BY = {
     "look_ahead_of_the_parent": checks.values_see_the_child_itself,
     "child_valued_by_its_grandparent": filtered_checks.children_are_valued_by_their_own_parent,
     "parents_left_behind": filtered_checks.parents_are_gathered_with_their_children,
-    "child_says_nothing": filtered_checks.children_are_valued_by_their_own_parent,
+    "child_says_nothing": filtered_checks.shown_tokens_are_taken_as_they_are,
     "likelihood_of_the_parent_not_divided_out": filtered_checks.uniform_noise_is_filtered_as_written,
     "screened_out_is_worthless": filtered_checks.screened_weights_are_unbiased,
     "screen_keeps_the_worst": filtered_checks.a_screen_asks_for_the_best,

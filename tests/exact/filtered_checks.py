@@ -46,6 +46,14 @@ def parents_are_gathered_with_their_children():
     assert torch.equal(children.take(index, None).filtered.mode(), children.filtered.mode()[index])
 
 
+def shown_tokens_are_taken_as_they_are():
+    m = model("enumerable_a")
+    children = m.process.start(3, (), svdd.Rng(0, 3)).propose(20)
+    shown = children.x != m.vocabulary
+    assert bool(shown.any())
+    assert torch.equal(children.filtered.mode()[shown], children.x[shown])
+
+
 def uniform_noise_is_filtered_as_written():
     r"""$p_j (\alpha_s [x_s = j] + (1 - \alpha_s)/V) / (\alpha_t [j = x_t] + (1 - \alpha_t)/V)$, by hand."""
     survival, t, s = masked_log_linear(), torch.tensor(0.7), torch.tensor(0.4)
