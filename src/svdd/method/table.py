@@ -73,12 +73,12 @@ class Method:
         returns: which particles of a chain are its designs: one `draw` by weight, the `top` one, or `all`.
         target: the law it samples, as far as it samples one.
         network_rows: of a chain, with the posterior mean.
-        filtered_rows: network rows of a chain with the value `filtered`, which asks for the winners alone.
         reward_rows: of a chain, with the posterior mean.
         options: the settings it takes beyond those of all methods, each with its default.
         references: keys of `REFERENCES`.
         weighted: whether its weights estimate log Z.
         sizes: those of its options that say how many rows a chain has.
+        filtered_rows: network rows of a chain with the value `filtered`, which asks for the winners alone.
     """
 
     made_by: str
@@ -86,12 +86,12 @@ class Method:
     returns: Returns
     target: str
     network_rows: str
-    filtered_rows: str
     reward_rows: str
     options: Mapping[str, Any]
     references: tuple[str, ...] = ("svdd",)
     weighted: bool = False
     sizes: Mapping[str, Size] = field(default_factory=dict)
+    filtered_rows: str = ""
 
     @property
     def function(self) -> "Callable[..., Steps]":
