@@ -26,6 +26,8 @@ def value_tables(model, temperature):
         "E[r given x_t] (regression)": model.mean_reward_values(),
         "posterior-mean": model.posterior_mean_values(),
         "log-mean-exp, many samples": model.mean_field_values(temperature),
+        "filtered": model.filtered_values(),
+        "filtered, many samples": model.filtered_values(temperature),
     }
 
 

@@ -7,6 +7,7 @@ import torch
 
 from exact import (
     checks,
+    filtered_checks,
     flow_checks,
     folder_checks,
     hedge_checks,
@@ -32,6 +33,12 @@ KILLED_BY = {
     "conditioning_tiled": checks.conditioning_stays_with_its_chain,
     "look_ahead_at_the_parents_time": checks.values_see_the_child_itself,
     "look_ahead_of_the_parent": checks.values_see_the_child_itself,
+    "child_valued_by_its_grandparent": filtered_checks.children_are_valued_by_their_own_parent,
+    "parents_left_behind": filtered_checks.parents_are_gathered_with_their_children,
+    "child_says_nothing": filtered_checks.shown_tokens_are_taken_as_they_are,
+    "likelihood_of_the_parent_not_divided_out": filtered_checks.uniform_noise_is_filtered_as_written,
+    "screened_out_is_worthless": filtered_checks.screened_weights_are_unbiased,
+    "screen_keeps_the_worst": filtered_checks.a_screen_asks_for_the_best,
     "last_step_not_selected": checks.one_choice_has_its_exact_law,
     "temperature_ignored": checks.one_choice_has_its_exact_law,
     "argmax_for_softmax": checks.one_choice_has_its_exact_law,

@@ -27,12 +27,14 @@ from .method import beam as beam
 from .method import best_of_n as best_of_n
 from .method import bfs as bfs
 from .method import blocks as blocks
+from .method import filtered as filtered
 from .method import learned as learned
 from .method import monte_carlo as monte_carlo
 from .method import nested_is as nested_is
 from .method import posterior_mean as posterior_mean
 from .method import pretrained as pretrained
 from .method import rollout as rollout
+from .method import screened as screened
 from .method import search as search
 from .method import smc as smc
 from .method import svdd as svdd

@@ -59,6 +59,14 @@ def test_sizes_of_a_method_whose_formula_is_about_right_are_those_of_a_rehearsal
     assert planned.asks.rows <= asked(job, process).rows < asked(larger, process).rows
 
 
+def test_a_size_that_the_network_does_not_see_is_left_as_it_is(process):
+    """With filtered values rows do not depend on the candidates, so that a match of rows decides nothing."""
+    job = base(method="best-of-n", particles=5, candidates=None, value="filtered")
+    (planned,) = Planner(job, MATCHES["network-rows"], process, {}).plan(Entry("svdd"))
+    assert planned.size == svdd.METHODS["svdd"].defaults()["candidates"]
+    assert planned.asks.rows == 4 * process.steps
+
+
 def test_best_of_n_gets_a_full_sample_for_every_reward_call(process):
     (planned,) = Planner(base(), MATCHES["reward-calls"], process, {}).plan(Entry("best-of-n"))
     assert planned.job.particles == 5 * process.steps

@@ -30,6 +30,7 @@ def test_lists_name_everything(call, command, names):
 def test_methods_show_what_they_cost(call):
     rows = {row["name"]: row for row in json.loads(call("methods", "--json").out)}
     assert rows["svdd"]["network_rows"] == "1+(T-1)M"
+    assert rows["svdd"]["filtered_rows"] == "T"
     assert rows["svdd"]["reward_rows"] == "TM"
     assert "block_length" in rows["blocks"]["options"]
 

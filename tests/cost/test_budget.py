@@ -13,14 +13,19 @@ from svdd.decoding.decoding import decode
 from svdd.decoding.planning import forecast, plan
 from svdd.domains.image.pipelines.sizes import slots_of
 from svdd.method.cadence import SizesDoNotFit
+from svdd.method.filtered_values import filtered
 from svdd.method.loop import search
 from svdd.method.selectors import multinomial
 from svdd.method.table import METHODS, Method, Size
 from svdd.method.values import monte_carlo, posterior_mean, rollout, zero
+from svdd.method.values_by_name import rehearsed
 from svdd.scoring.best_designs import BestDesigns
 from svdd.scoring.scorer import Scorer
 
-VALUES = {"posterior-mean": posterior_mean, "log-mean-exp": monte_carlo, "rollout": rollout, "zero": zero}
+VALUES = {
+    "posterior-mean": posterior_mean, "log-mean-exp": monte_carlo, "rollout": rollout, "zero": zero, "filtered": filtered,
+    "filtered,samples=3": lambda reward: filtered(reward, 3),
+}  # fmt: skip
 
 
 @pytest.mark.slow
@@ -54,6 +59,35 @@ def test_the_forecast_knows_of_moves(name, value, each):
     usage = decode(process, processes.reward, method=method, value=value, samples=samples, share=False, **options).usage
     one = forecast(METHODS[method], options, process, VALUES[value])
     assert (usage.reward.rows, usage.network.rows) == (2 * one.rewards, 2 * one.rows)
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("svdd", {"candidates": 5}),
+        ("beam", {"width": 2, "candidates": 4}),
+        ("blocks", {"candidates": 4, "block_length": 2}),
+    ],
+)
+def test_the_forecast_of_a_screen_is_what_a_run_asks_for(method, options):
+    process = masked(steps=5)
+    usage = decode(
+        process, processes.reward, method=method, value="filtered,rescore=2", samples=2, share=False, **options
+    ).usage
+    one = forecast(METHODS[method], options, process, rehearsed("filtered,rescore=2", options))
+    assert (usage.reward.rows, usage.network.rows) == (2 * one.rewards, 2 * one.rows)
+    assert method != "svdd" or (one.rows, one.rewards) == (1 + 4 * 2, 5 * 5 + 4 * 2)
+
+
+@pytest.mark.parametrize(("method", "options"), [("svdd", {"temperature": 0.5}), ("nested-is", {"particles": 2})])
+def test_the_forecast_of_a_screen_is_enough_above_temperature_zero(method, options):
+    options = METHODS[method].defaults() | options | {"candidates": 5}
+    one = forecast(METHODS[method], options, masked(steps=5), rehearsed("filtered,rescore=2", options))
+    for seed in range(5):
+        settings = {"value": "filtered,rescore=2", "samples": 1, "share": False, "seed": seed}
+        usage = decode(masked(steps=5), processes.reward, method=method, **settings, **options).usage
+        assert usage.reward.rows <= one.rewards
+        assert usage.network.rows <= one.rows
 
 
 @pytest.mark.parametrize(("each", "rows"), [(False, 1 + 4 * 3 + 5), (True, 1 + 4 * 3 + 5 * 3)])

@@ -187,6 +187,20 @@ def test_a_run_resumes_bit_for_bit_in_every_batch(setting, process):
         assert resumed.usage.reward.asked == whole.usage.reward.asked
 
 
+@pytest.mark.parametrize("value", ["filtered", "filtered,samples=2", "filtered,rescore=2"])
+@pytest.mark.parametrize("setting", ["svdd", "nested-is", "beam", "svdd sometimes"])
+def test_a_run_with_filtered_values_resumes_bit_for_bit(setting, value):
+    settings = {"chains": 3, "batch": 2, "value": value}
+    whole = make(setting, "masked", **settings)
+    states = [through_a_file(whole.state()) for _ in whole]
+    expected = whole.result()
+    for state in states[1:6]:
+        resumed = make(setting, "masked", **settings).resume(state)
+        assert same(finished(resumed), expected)
+        assert resumed.usage.reward.asked == whole.usage.reward.asked
+        assert "rescore" in value or resumed.usage.network.asked == whole.usage.network.asked
+
+
 def test_states_are_snapshots_while_the_run_goes_on():
     decoding = make("smc sum", "gaussian")
     states = [decoding.state() for _ in decoding]
@@ -248,6 +262,11 @@ def test_a_result_needs_a_finished_batch():
         ),
         ({"candidates": 2, "value": "log-mean-exp,samples=2,samples=3"}, "samples is one whole number"),
         ({"candidates": 2, "value": "log-mean-exp,samples=0"}, "need samples >= 1"),
+        ({"candidates": 2, "value": "filtered,rescore=0"}, "need rescore >= 1, got 0"),
+        ({"candidates": 2, "value": "filtered,samples=0"}, "need samples >= 1"),
+        ({"candidates": 2, "value": "filtered,samples=2,rescore=1"}, "samples or rescore, not both"),
+        ({"candidates": 2, "value": "filtered"}, "a Gaussian step adds white noise"),
+        ({"candidates": 2, "value": "filtered,rescore=1"}, "a Gaussian step adds white noise"),
         ({"candidates": 2, "samples": 0}, "samples must be a positive multiple of 1"),
         ({"candidates": 2, "batch": 0}, "batch positive"),
         ({"candidates": 2, "samples": 3, "cond": torch.zeros(2, 1)}, "conditioning has 2 rows, but there are 3 chains"),

@@ -104,7 +104,9 @@ def test_rewards(name, reward):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["meta", "float16"])
-@pytest.mark.parametrize("value", ["zero", "log-mean-exp,samples=2", "rollout,steps=2"])
+@pytest.mark.parametrize(
+    "value", ["zero", "log-mean-exp,samples=2", "rollout,steps=2", "filtered", "filtered,rescore=2"]
+)
 def test_values(name, value):
     assert_alike(name, lambda: decoded("dna-enhancer", model_options=SHORT, value=value, temperature=0.5))
 

@@ -57,6 +57,9 @@ METHODS = {
     "svdd": {"candidates": 3},
     "svdd at a temperature": {"candidates": 3, "temperature": 0.5},
     "svdd with samples": {"candidates": 2, "value": "log-mean-exp,samples=2"},
+    "svdd filtered": {"candidates": 3, "value": "filtered"},
+    "svdd filtered with samples": {"candidates": 2, "value": "filtered,samples=2", "temperature": 0.5},
+    "svdd screened": {"candidates": 4, "value": "filtered,rescore=2"},
     "svdd with roll-outs": {"candidates": 2, "value": "rollout,steps=2"},
     "smc": {"method": "smc", "particles": 3},
     "smc of a running maximum": {"method": "smc", "particles": 3, "potential": "max"},
@@ -85,6 +88,11 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_every_bundled_model_lives_on_its_device(name):
     assert_same_there(MODELS[name], samples=2, candidates=2)
+
+
+@pytest.mark.parametrize("value", ["filtered", "filtered,samples=2", "filtered,rescore=1"])
+def test_uniform_noise_is_filtered_on_its_device(value):
+    assert_same_there(MODELS["uniform noise"], samples=2, candidates=3, value=value)
 
 
 @pytest.mark.parametrize("timed", [True, False])

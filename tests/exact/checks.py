@@ -88,11 +88,11 @@ def ties_are_broken_evenly():
     assert_law(counts, torch.tensor([0.0, 1 / 3, 1 / 3, 0.0, 1 / 3], dtype=torch.float64))
 
 
-def weighted_methods_are_unbiased(method="smc", chains=800, **settings):
+def weighted_methods_are_unbiased(method="smc", chains=800, value=None, **settings):
     """Z-hat, and the weighted reward around its true mean, at few particles and with a biased value."""
     m, a = model("enumerable_a"), 1.0
     settings = {"particles": 6, "ess": 1.0} | settings
-    step = drive(m, method, values.posterior_mean(m.reward), chains, temperature=a, **settings)
+    step = drive(m, method, value or values.posterior_mean(m.reward), chains, temperature=a, **settings)
     z, _ = estimates(step, a, step.value)
     assert_mean(z / math.exp(m.log_z(a)), 1.0)
     centred = step.value - float(m.tilted(a) @ m.rewards)

@@ -119,6 +119,20 @@ def test_the_rows_in_the_table_are_the_rows_of_a_run(name):
 
 
 @pytest.mark.parametrize("name", METHODS)
+def test_filtered_asks_the_network_for_winners_alone(name):
+    options = plain(name) | ({"block_length": 3} if name == "blocks" else {})
+    if name == "svdd-r":
+        options |= {"replace": None}
+    samples = 2 * designs_a_chain(name, options)
+    settings = {"method": name, "value": "filtered", "samples": samples} | options
+    decoding = Decoding(PROCESSES["masked"](steps=6), reward, **settings)
+    assert len(list(decoding)) == 6
+    assert decoding.usage.network.asked == 2 * rows(METHODS[name].filtered_rows, 6, options)
+    assert decoding.usage.network.rows <= decoding.usage.network.asked
+    assert decoding.usage.reward.asked == 2 * rows(METHODS[name].reward_rows, 6, options)
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_designs_and_weights_are_those_the_table_promises(name):
     samples = 2 * designs_a_chain(name, plain(name))
     result = decode(PROCESSES["text"](), reward, method=name, samples=samples, **plain(name))

@@ -8,14 +8,14 @@ from unittest.mock import patch
 
 import torch
 
-from svdd.chain import distributions, equal_rows, flows, process, rng, tree, unmasking
+from svdd.chain import distributions, equal_rows, filtering, flows, process, rng, tree, unmasking
 from svdd.decoding import metering
 from svdd.domains.image import pixels
 from svdd.domains.image.designs import ImageKind
 from svdd.domains.toy.enumeration import Enumerable
 from svdd.fitting import fingerprint, losses, regression
 from svdd.fitting.rollouts import Rollouts
-from svdd.method import loop, selectors, tempering, values
+from svdd.method import filtered_values, loop, selectors, tempering, values
 from svdd.method.selectors import Selection
 from svdd.metrics import hedging
 from svdd.rewards import objectives
@@ -125,6 +125,45 @@ def look_ahead_of_the_parent():
         return original(self, m).keep_posterior(tree.repeat(self.posterior, m))
 
     return patch.object(process.Particles, "propose", propose)
+
+
+def child_valued_by_its_grandparent():
+    """Children inherit whom their parent came from."""
+    original = process.Particles.propose
+
+    def propose(self, m):
+        children = original(self, m)
+        if isinstance(self.parents, filtering.Parents):
+            return replace(children, parents=self.parents.take(torch.arange(len(self)).repeat_interleave(m)))
+        return children
+
+    return patch.object(process.Particles, "propose", propose)
+
+
+def parents_left_behind():
+    """States are gathered, whom they came from stays where it was."""
+    return patch.object(filtering.Parents, "take", lambda self, index: replace(self, row=self.row[: len(index)]))
+
+
+def child_says_nothing():
+    """The parent's own law, whatever the child shows."""
+    return patch.object(filtering.Revealed, "mode", lambda self: tree.take(self.law.mode(), self.kind))
+
+
+def likelihood_of_the_parent_not_divided_out():
+    """Uniform noise: what the parent's own token said counts twice."""
+    return everywhere(filtering.uniform_posterior, filtering.uniform_leave_one_out)
+
+
+def screened_out_is_worthless():
+    """Above temperature 0 too."""
+    original = filtered_values.screened
+    return patch.object(filtered_values, "screened", lambda reward, m, temperature=0.0: original(reward, m, 0.0))
+
+
+def screen_keeps_the_worst():
+    original = filtered_values._best
+    return patch.object(filtered_values, "_best", lambda v, *more: original(-v, *more))
 
 
 def last_step_not_selected():

@@ -19,6 +19,8 @@ from .distributions import Dirac as Dirac
 from .distributions import Distribution as Distribution
 from .distributions import Normal as Normal
 from .distributions import Product as Product
+from .filtering import TokenStep as TokenStep
+from .filtering import UnfilteredStepError as UnfilteredStepError
 from .flows import along as along
 from .flows import cps as cps
 from .flows import flow_posterior as flow_posterior

@@ -20,8 +20,10 @@ from svdd.chain.designs import DesignKind
 from svdd.chain.distributions import Distribution, forbidden
 from svdd.chain.doubts import Doubt
 from svdd.chain.equal_rows import NoEqualRows
+from svdd.chain.filtering import NO_PARENTS, LookAhead, NoParents, Parents, parents
 from svdd.chain.rng import Rng
 from svdd.chain.sharing import NOTHING_SHARED, NoSharing
+from svdd.chain.some_answers import SomeAnswers
 from svdd.chain.transitions import Transition
 from svdd.chain.tree import Tree, leaves, repeat, rows, take
 
@@ -167,6 +169,7 @@ class Particles:
         cond: their conditioning, one row each.
         memory: what values keep along a path (a running maximum, say), one row each.
         rng: the streams of their chains; all chains have equally many particles, chain after chain.
+        parents: whom they came from.
     """
 
     process: Process
@@ -175,6 +178,7 @@ class Particles:
     cond: Tree = ()
     memory: dict[str, Tensor] = field(default_factory=dict)
     rng: Rng | None = None
+    parents: Parents | NoParents = field(default=NO_PARENTS, repr=False, compare=False)
 
     def __len__(self) -> int:
         return rows(self.x)
@@ -197,6 +201,9 @@ class Particles:
     @cached_property
     def _answers(self) -> tuple[Distribution, NoEqualRows]:
         """The network's only call, at most once a particle and time: its answers for one of each kind, and the kinds."""
+        if self._some is not None:
+            completed = self._some.completed(lambda missing: replace(self.take(missing, None)).posterior)
+            return completed, NoEqualRows(len(self))
         process, equal = self.process, self.equal
         answers = process.sharing.answer(process.denoiser, self.x, self.t, self.cond, equal)
         if rows(answers) != len(equal):
@@ -265,6 +272,23 @@ class Particles:
         self.__dict__["_answers"] = posterior, NoEqualRows(len(self))
         return self
 
+    def keep_some(self, some: SomeAnswers) -> None:
+        """Stores answers that were computed for some of these particles: whoever is taken brings its own along."""
+        self.__dict__["_some"] = some
+
+    @cached_property
+    def _some(self) -> SomeAnswers | None:
+        return None
+
+    @property
+    def filtered(self) -> LookAhead:
+        """q(x_0 | x_t, x_s) by the answer of their parents x_t, without the network; from the prior, their own answer.
+
+        Raises:
+            UnfilteredStepError: if their step does not say what x_s tells of x_0.
+        """
+        return self.parents.look_ahead(self)
+
     @property
     def x0(self) -> Tree:
         """The look-ahead: the mode of q(x_0 | x_t), and the state itself at the end."""
@@ -310,11 +334,16 @@ class Particles:
         kernel = self.kernel
         x = kernel.sample(m, cast(Rng, self.rng))
         cond, memory = repeat(self.cond, m), dict(repeat(self.memory, m))  # values write into a child's own memory
-        children = Particles(self.process, self.step + 1, x, cond, memory, self.rng)
+        children = Particles(self.process, self.step + 1, x, cond, memory, self.rng, self._as_parents(m))
         if leaves(x)[0].device.type != "cpu":
             children._doubts.extend(forbidden(kernel))
             self.check()
         return children
+
+    def _as_parents(self, m: int) -> Parents | NoParents:
+        """What `m` children of each keep of them; not the particles, which keep their own parents."""
+        here, times = self.moved, (self.t, self.process.times[self.step + 1])
+        return parents(self.process.transition, self.kernel, here.x, *here._answers, times, m)
 
     def __getitem__(self, index: Int64[Tensor, " r"]) -> "Particles":
         return self.take(index, None if self.rng is None else self.rng.of_rows(index, len(self)))
@@ -325,9 +354,11 @@ class Particles:
         kind = self._answers[1].of(index) if self.has_posterior else index
         there, kind = (index, kind) if where.type == "cpu" else torch.stack([index, kind]).to(where).unbind()
         x, cond = take((self.x, self.cond), there)
-        chosen = Particles(self.process, self.step, x, cond, take(self.memory, index), rng)
+        chosen = Particles(self.process, self.step, x, cond, take(self.memory, index), rng, self.parents.take(index))
         if self.has_posterior:  # already paid for
             chosen.keep_posterior(self._answers[0][kind])
+        elif self._some is not None:
+            chosen.keep_some(self._some.take(index))
         if "_moved" in self.__dict__:  # already drawn
             chosen.__dict__["_moved"] = self._moved[index]
         return chosen

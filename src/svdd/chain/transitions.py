@@ -14,6 +14,7 @@ from torch import Tensor
 
 from svdd.chain.denoisers import ScoreEntropy, analytic_uniform
 from svdd.chain.distributions import Categorical, Distribution, Normal, Product
+from svdd.chain.filtering import TokenStep, revealed, uniform_leave_one_out, uniform_posterior
 from svdd.chain.schedules import Schedule, Survival, as_numbers, scalar_for
 from svdd.chain.tree import Tree
 from svdd.chain.unmasking import Unmasking
@@ -128,7 +129,7 @@ def remasking(survival: Survival, eta: float, strategy: Literal["cap", "rescale"
         each = posterior.log_p.new_full
         return Unmasking(x, posterior.log_p, each((len(x),), _log(reveal)), each((len(x),), _log_of_the_rest(reveal)))
 
-    return transition  # type: ignore[return-value]
+    return TokenStep(transition, revealed)
 
 
 def _one_hot(x: Int64[Tensor, "n *sites"], like: Float[Tensor, "n *sites V"]) -> Float[Tensor, "n *sites V"]:
@@ -152,7 +153,7 @@ def uniform_marginal(survival: Survival) -> Transition:
         past = alpha_s * w + (1 - alpha_s) / size * w.sum(-1, keepdim=True)
         return Categorical(((ratio * here + (1 - ratio) / size) * past).log())
 
-    return transition  # type: ignore[return-value]
+    return TokenStep(transition, uniform_posterior(survival))
 
 
 def uniform_joint(survival: Survival) -> Transition:
@@ -175,7 +176,7 @@ def uniform_joint(survival: Survival) -> Transition:
         like = ratio * here + (1 - ratio) / size
         return Categorical((like * (alpha_s * phi + (1 - alpha_s) / size)).log())
 
-    return transition  # type: ignore[return-value]
+    return TokenStep(transition, uniform_leave_one_out(survival))
 
 
 def score_entropy_analytic(survival: Survival, masked: bool) -> Transition:
@@ -204,7 +205,7 @@ def score_entropy_analytic(survival: Survival, masked: bool) -> Transition:
         ratio = scalar_for(posterior.log_score, survival(t) / survival(s))
         return absorbing(x, posterior, ratio) if masked else uniform(x, posterior, ratio)
 
-    return transition  # type: ignore[return-value]
+    return TokenStep(transition, revealed if masked else uniform_posterior(survival))
 
 
 def product(parts: dict[str, Transition]) -> Transition:

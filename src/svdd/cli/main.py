@@ -230,7 +230,11 @@ def rewards(json: Json = False) -> None:
 
 @app.command()
 def methods(json: Json = False) -> None:
-    """List the methods: what they sample from, and what a chain costs (T steps, M candidates, N or n particles)."""
+    """List the methods: what they sample from, and what a chain costs (T steps, M candidates, N or n particles).
+
+    Network rows are those of the value posterior-mean; filtered_rows those of filtered, which values candidates with their
+    parent's answer. It fails where one token decides over distant ones, as in SELFIES molecules.
+    """
     _show("methods", json)
 
 

@@ -117,7 +117,9 @@ class Decoding:
         process, reward, further = model(), guide(), {name: make() for name, make in columns.items()}
         if budget is not None:
             limit = Budget.of(budget)
-            self.plan = plan(limit, self.method, options, process, rehearsed(value, options), samples)
+            self.plan = plan(
+                limit, self.method, options, process, rehearsed(value, self.method.defaults() | options), samples
+            )
             options = self.plan.options
         self._ours = [one for one, ours in zip((reward, *further.values()), by_name, strict=True) if ours]
         title, reward = name_of(reward), adapted(process, reward)
@@ -391,15 +393,15 @@ def decode(process: Process | str, reward: Reward | str, *, progress: bool = Tru
         reward: a name, as `svdd.load_reward` takes it, or a function: a list of designs (or a tensor of states) in, one number
             each out; higher is better, -inf is invalid.
         progress: a bar in a terminal and in a notebook; nothing is shown elsewhere.
-        **settings: `model_options` and `reward_options` (of a model and a reward given by name), `method` (a name of
-            `METHODS`, svdd), `returns` (`draw`, `top` or `all` of a chain's particles), `samples` (64), `seed` (0), `value` (a
-            name of `VALUES`, with options as in "log-mean-exp,samples=8", or a function of particles, used until the end, such
-            as `svdd.learned` and `svdd.load_value` make; posterior-mean), `cond` (one row a chain), `scores` (further rewards
-            by the name of their column, each a name or a function), `batch` (chains at once), `chunks` (rows at a time of
-            `network`, `decode`, `reward` and, if learned, `value`), `share` (equal states and designs share an answer; True),
-            `on_failure` (a `svdd.Policy`, or some of its settings), `cache` (a file of scores, shared with other runs),
-            `budget` (some of `rewards`, `rows` and `seconds`), `key` (of a design that is not text, what tells it from
-            others), and the method's own, whose defaults `METHODS` holds: `candidates`, `particles`, ...
+        **settings: `model_options` and `reward_options` (of a model and a reward given by name), `method` (a name of `METHODS`,
+            svdd), `returns` (`draw`, `top` or `all` of a chain's particles), `samples` (64), `seed` (0), `value` (a name of
+            `VALUES`, with options as in "log-mean-exp,samples=8" or "filtered,rescore=3", or a function of particles, used
+            until the end, such as `svdd.learned` and `svdd.load_value` make; posterior-mean), `cond` (one row a chain),
+            `scores` (further rewards by the name of their column, each a name or a function), `batch` (chains at once),
+            `chunks` (rows at a time of `network`, `decode`, `reward` and, if learned, `value`), `share` (equal states and
+            designs share an answer; True), `on_failure` (a `svdd.Policy`, or some of its settings), `cache` (a file of scores,
+            shared with other runs), `budget` (some of `rewards`, `rows` and `seconds`), `key` (of a design that is not text,
+            what tells it from others), and the method's own, whose defaults `METHODS` holds: `candidates`, `particles`, ...
 
     Returns:
         Designs, rewards, usage; `to_frame()` and `save(folder)`.

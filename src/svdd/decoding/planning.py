@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from svdd.chain.distributions import Normal
+from svdd.chain.distributions import Dirac, Normal
+from svdd.chain.filtering import TokenStep
 from svdd.chain.process import Process
 from svdd.chain.rng import Rng
 from svdd.cost.budget import Budget
@@ -64,7 +65,7 @@ def forecast(method: Method, options: Mapping[str, Any], process: Process, value
     rehearsal = Process(
         prior=lambda n, rng: torch.zeros(n, 1, device="cpu", dtype=torch.float32),
         denoiser=denoiser,
-        transition=lambda x, posterior, t, s: Normal(x, 1.0),
+        transition=TokenStep(lambda x, posterior, t, s: Normal(x, 1.0), lambda parents, x: Dirac(x)),
         times=process.times,
         move=None if process.move is None else lambda x, posterior, t, rng: x,
         move_each=process.move_each,

@@ -9,6 +9,8 @@ from .algorithms import svdd_r as svdd_r
 from .diagnostics import bellman_residual as bellman_residual
 from .diagnostics import path_divergence as path_divergence
 from .diagnostics import selection_ess as selection_ess
+from .filtered_values import filtered as filtered
+from .filtered_values import screened as screened
 from .learned_values import Learned as Learned
 from .learned_values import learned as learned
 from .loop import Step as Step

@@ -87,6 +87,7 @@ class Method:
         references: keys of `REFERENCES`.
         weighted: whether its weights estimate log Z.
         sizes: those of its options that say how many rows a chain has.
+        filtered_rows: network rows of a chain with the value `filtered`, which asks for the winners alone.
     """
 
     made_by: str
@@ -99,6 +100,7 @@ class Method:
     references: tuple[str, ...] = ("svdd",)
     weighted: bool = False
     sizes: Mapping[str, Size] = field(default_factory=dict)
+    filtered_rows: str = ""
 
     @property
     def function(self) -> "Callable[..., Steps]":
@@ -133,6 +135,7 @@ METHODS: dict[str, Method] = {
         returns="draw",
         target="p",
         network_rows="T",
+        filtered_rows="T",
         reward_rows="1",
         options={},
     ),
@@ -142,6 +145,7 @@ METHODS: dict[str, Method] = {
         returns="top",
         target="max of N",
         network_rows="NT",
+        filtered_rows="NT",
         reward_rows="N",
         options={"particles": 8, "temperature": 1.0},
         references=(),
@@ -154,6 +158,7 @@ METHODS: dict[str, Method] = {
         returns="draw",
         target="p exp(r/a) as M grows, if the value is exact",
         network_rows="1+(T-1)M",
+        filtered_rows="T",
         reward_rows="TM",
         options={"candidates": 10, "temperature": 0.0, "prior_candidates": 1, **CADENCE},
         sizes={"candidates": _CANDIDATES, "prior_candidates": _NOISES},
@@ -164,6 +169,7 @@ METHODS: dict[str, Method] = {
         returns="all",
         target="none (tilted twice)",
         network_rows="N(1+(T-1)M)",
+        filtered_rows="NT",
         reward_rows="NTM",
         # 0.05 of 8 particles would be none of them; all 32 are designs, so that a design costs what one of svdd costs
         options={"particles": 32, "candidates": 10, "temperature": 0.0, "replace": 0.05, **CADENCE},
@@ -175,6 +181,7 @@ METHODS: dict[str, Method] = {
         returns="draw",
         target="p exp(r/a) as N grows, any value",
         network_rows="NT",
+        filtered_rows="NT",
         reward_rows="NT/every",
         options={
             "particles": 8,
@@ -195,6 +202,7 @@ METHODS: dict[str, Method] = {
         returns="top",
         target="none (a search); its weights are those of smc",
         network_rows="NT",
+        filtered_rows="NT",
         reward_rows="NT/every",
         options={"particles": 8, "temperature": 1.0, "narrowing": "none", "ess": 1.0, **CADENCE},
         references=("bfs", "fk"),
@@ -207,6 +215,7 @@ METHODS: dict[str, Method] = {
         returns="top",
         target="none (weights without a scale)",
         network_rows="NT",
+        filtered_rows="NT",
         reward_rows="NT/every",
         options={"particles": 8, "deviations": 0.5, "narrowing": "none", **CADENCE},
         references=(),
@@ -218,6 +227,7 @@ METHODS: dict[str, Method] = {
         returns="draw",
         target="p exp(r/a) as N grows, any value, any M",
         network_rows="N(1+(T-1)M)",
+        filtered_rows="NT",
         reward_rows="NTM",
         options={"particles": 8, "candidates": 10, "temperature": 1.0, "ess": 0.5, "prior_candidates": 1, **CADENCE},
         references=("nested", "svdd"),
@@ -230,6 +240,7 @@ METHODS: dict[str, Method] = {
         returns="top",
         target="none (a search)",
         network_rows="n(1+(T-1)M)",
+        filtered_rows="nT",
         reward_rows="nTM",
         options={"width": 8, "candidates": 10, "narrowing": "none", **CADENCE},
         references=("treeg", "psp"),
@@ -241,6 +252,7 @@ METHODS: dict[str, Method] = {
         returns="draw",
         target="best-of-M (L=T) to svdd (L=1)",
         network_rows="TM",
+        filtered_rows="TM-(M-1)T/L",
         reward_rows="MT/L",
         # a fifth of svdd's reward calls, and some ten choices or more in the 50 and more steps of most models
         options={"candidates": 10, "block_length": 5, "temperature": 0.0},

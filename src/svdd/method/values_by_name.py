@@ -7,15 +7,28 @@ from typing import Any
 import torch
 
 from svdd.chain.tree import rows
-from svdd.messages import check_known
+from svdd.messages import check, check_known
+from svdd.method.filtered_values import filtered, screened
 from svdd.method.learned_values import Learned
 from svdd.method.values import Value, monte_carlo, posterior_mean, rollout, true_at_the_end, zero
 from svdd.scoring.reward import Reward
+
+
+def _filtered(reward: Reward, temperature: float, samples: int | None = None, rescore: int | None = None) -> Value:
+    check(
+        samples is None or rescore is None,
+        f"filtered takes samples or rescore, not both, got samples={samples} and rescore={rescore}",
+    )
+    if rescore is None:
+        return filtered(reward, samples, temperature)
+    return screened(reward, rescore, temperature)
+
 
 VALUES: dict[str, Callable[..., Value]] = {
     "posterior-mean": lambda reward, temperature: posterior_mean(reward),
     "log-mean-exp": lambda reward, temperature, samples=4: monte_carlo(reward, samples, temperature),
     "rollout": lambda reward, temperature, steps=4, samples=1: rollout(reward, steps, samples, temperature),
+    "filtered": _filtered,
     "zero": lambda reward, temperature: zero(reward),
 }
 """What makes a value of a reward and a temperature; what else it takes may follow its name, `log-mean-exp,samples=8`."""
@@ -60,10 +73,16 @@ def make_value(value: str | Value, reward: Reward, temperature: float) -> Value:
 
 
 def rehearsed(value: str | Value, options: Mapping[str, Any]) -> Callable[[Reward], Value]:
-    """The value as far as its cost goes: a learned one asks nothing, one of your own is taken for the posterior mean."""
+    """The value as far as its cost goes: a learned one asks nothing, one of your own is taken for the posterior mean.
+
+    A winner of a screen that was not rescored costs one more network row: above temperature 0 each is taken to be one.
+    """
     if isinstance(value, Learned):
         return lambda reward: Learned(
             lambda x, t, cond: torch.zeros(rows(x), device="cpu", dtype=torch.float32), reward
         )
-    name = value if isinstance(value, str) else "posterior-mean"
-    return lambda reward: make_value(name, reward, float(options.get("temperature", 0.0)))
+    name, given = read_value(value) if isinstance(value, str) else ("posterior-mean", {})
+    temperature = float(options.get("temperature", 0.0))
+    if "rescore" in given and temperature > 0:
+        given, temperature = given | {"rescore": given["rescore"] + 1}, 0.0
+    return lambda reward: VALUES[name](reward, temperature, **given)

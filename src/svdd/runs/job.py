@@ -77,8 +77,9 @@ class Job(_Started):
     value: Annotated[
         str,
         Setting(
-            "posterior-mean (the default), log-mean-exp, rollout, zero, with options as in log-mean-exp,samples=8, or a "
-            "folder of `svdd fit-value`.",
+            "posterior-mean (the default), filtered (T network rows whatever M; tokens only), log-mean-exp, rollout, zero, "
+            "with options as in log-mean-exp,samples=8, filtered,samples=4 or filtered,rescore=3, or a folder of "
+            "`svdd fit-value`.",
             "Method",
         ),
     ] = "posterior-mean"

@@ -64,11 +64,11 @@ def domain_rows() -> list[Row]:
 
 
 def methods() -> list[Row]:
-    """The method table, with what a chain costs; T steps, M candidates, N particles."""
+    """The method table, with what a chain costs with the posterior mean, and in network rows with `filtered`."""
     return [
         {
             "name": name, "summary": row.summary, "samples_from": row.target, "network_rows": row.network_rows,
-            "reward_rows": row.reward_rows, "options": list(row.options),
+            "filtered_rows": row.filtered_rows, "reward_rows": row.reward_rows, "options": list(row.options),
         }
         for name, row in METHODS.items()
     ]  # fmt: skip

@@ -131,7 +131,8 @@ def asked(job: Job, process: Process) -> Forecast:
             f"{job.method} returns all {each} particles of a chain: samples must be a multiple, got {job.samples}"
         )
     learned = Learned(lambda x, t, cond: x.new_zeros(len(x)))
-    one = forecast(method, options, process, rehearsed(job.value if names_value(job.value) else learned, options))
+    value = rehearsed(job.value if names_value(job.value) else learned, method.defaults() | options)
+    one = forecast(method, options, process, value)
     return Forecast(one.rewards * job.samples // each, one.rows * job.samples // each)
 
 
@@ -196,6 +197,8 @@ class Planner:
             return self._cost(with_size(job, size))
 
         size = largest(cost, self.target)
+        if size == 1 and cost(1) == cost(2):  # the cost does not depend on it, so that the match decides nothing
+            size = getattr(job, str(free_size(METHODS[job.method])))
         if size < 1:
             raise ValueError(
                 f"{job.method} at its smallest asks for {cost(1):,} {self.match.words}, the job only for {self.target:,}; "

@@ -17,6 +17,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from svdd.chain.distributions import Categorical
+from svdd.chain.equal_rows import NoEqualRows
+from svdd.chain.filtering import Parents, Revealed, TokenStep
 from svdd.chain.process import Particles, Process
 from svdd.chain.unmasking import Unmasking
 from svdd.method.values import Value
@@ -36,7 +38,7 @@ def place(x: Int64[Tensor, "n L"], symbols: int) -> Int64[Tensor, " n"]:
     return (x * weights).sum(1)
 
 
-def _joint(sites: Categorical | Unmasking) -> Float[Tensor, "n Y"]:
+def _joint(sites: Categorical | Unmasking | Revealed) -> Float[Tensor, "n Y"]:
     """The law of whole strings under independent sites."""
     p = sites.log_p.softmax(-1)
     joint = torch.ones(len(p), 1, dtype=torch.float64, device="cpu")
@@ -71,7 +73,7 @@ def _argmax_choice(
 
 
 def choice_law(
-    kernel: Float[Tensor, "S Y"], value: Float[Tensor, " Y"], candidates: int | float, temperature: float
+    kernel: Float[Tensor, "S Y"], value: Float[Tensor, "*S Y"], candidates: int | float, temperature: float
 ) -> Float[Tensor, "S Y"]:
     r"""The law of the candidate that SVDD keeps, one row for each base law.
 
@@ -81,10 +83,13 @@ def choice_law(
 
     Args:
         kernel: base laws p, (S, Y).
-        value: v, (Y,).
+        value: v, (Y,), or (S, Y) where it depends on the parent.
         candidates: M; infinity gives $p w / \sum p w$.
         temperature: a.
     """
+    if value.ndim == 2:
+        of_rows = zip(kernel[:, None], value, strict=True)
+        return torch.cat([choice_law(of_row, v, candidates, temperature) for of_row, v in of_rows])
     if temperature == 0:
         return _argmax_choice(kernel, value, candidates)
     log_w = (value - value.max()) / temperature
@@ -202,6 +207,28 @@ class Enumerable:
         guesses = (self._posterior(step).mode() for step in range(self.process.steps))
         return [*(self.reward(x0) for x0 in guesses), self.soft_values(math.inf)[-1]]
 
+    def filtered_law(self, step: int) -> Revealed | Categorical:
+        """q(x_0 | x_t, x_s) of all parents, and of all children of each."""
+        count, (t, s) = len(self.states), self.process.times[step : step + 2]
+        of_each = torch.arange(count, device="cpu").repeat_interleave(count)
+        bayes = cast(TokenStep, self.process.transition).bayes
+        parents = Parents(bayes, self.states, self._posterior(step), NoEqualRows(count), t, s, 1, of_each)
+        return cast(Revealed | Categorical, bayes(parents, self.states.repeat(count, 1)))
+
+    def filtered_values(self, temperature: float | None = None) -> list[Tensor]:
+        """Tables of `filtered`, (S, S), parents in rows: of the mode, or with a temperature of infinitely many draws."""
+        count = len(self.states)
+        tables = [torch.zeros(count, dtype=torch.float64, device="cpu")]
+        for law in map(self.filtered_law, range(self.process.steps - 1)):
+            of_mode = temperature is None
+            v = (
+                self.reward(law.mode())
+                if of_mode
+                else _log_mean_exp(_joint(law), self.rewards, cast(float, temperature))
+            )
+            tables.append(v.view(count, count))
+        return [*tables, self.soft_values(math.inf)[-1]]
+
     def as_value(self, tables: Sequence[Tensor]) -> Value:
         """A value that looks its numbers up."""
 
@@ -228,7 +255,7 @@ class Enumerable:
         """The exact law of SVDD with M candidates a step (see `choice_law`).
 
         Args:
-            tables: what it believes the values to be.
+            tables: what it believes the values to be, of states, or of parents and children.
             candidates: M, or infinity.
             temperature: a; 0 is the argmax.
             prior_candidates: how many initial noises it selects from.

@@ -203,6 +203,7 @@ def test_a_safety_checker_that_blanks_images_is_told_of():
         ({"method": "smc", "particles": 2, "candidates": 2}, "unknown option of smc 'candidates'"),
         ({"value": "rollout,steps=2"}, "a rollout asks the network at times of its own"),
         ({"value": "rollout"}, "a rollout asks the network at times of its own"),
+        ({"value": "filtered,samples=2"}, "filtered is for tokens: a step of images adds noise"),
         ({"budget": {"rewards": 10}}, r'steer has no budget; svdd.load\("diffusers:...'),
         ({"cache": "scores.db"}, "steer has no cache"),
         ({"chunks": {"network": 0}}, "chunks of the network are at least 1 row at once, got 0"),

@@ -38,6 +38,10 @@ from svdd.scoring.reward import Reward
 Decoder: TypeAlias = Any
 """A function of latents to images, or an autoencoder."""
 _CANDIDATES = 20
+_NO_VALUES = {
+    "rollout": "a rollout asks the network at times of its own",
+    "filtered": "filtered is for tokens: a step of images adds noise to its parent's look-ahead and nothing else",
+}
 _NOT_HERE = ("budget", "cache", "journal", "key", "cond", "samples")
 _OF_A_RUN = ("scores", "on_failure", "share")
 
@@ -116,8 +120,9 @@ def steer(
     for decoder in (decode, look_ahead_decode):
         if not (decoder is None or callable(decoder) or hasattr(decoder, "decode")):
             raise TypeError(f"decode is a function of latents to images, or an autoencoder, got {decoder!r:.60}")
-    if isinstance(value, str) and read_value(value)[0] == "rollout":
-        raise ValueError('a rollout asks the network at times of its own; use "posterior-mean" or "log-mean-exp"')
+    reason = _NO_VALUES.get(read_value(value)[0]) if isinstance(value, str) else None
+    if reason is not None:
+        raise ValueError(f'{reason}; use "posterior-mean" or "log-mean-exp"')
     if candidates is not None or "candidates" in make_method(method, {}).options:
         options["candidates"] = _CANDIDATES if candidates is None else candidates
     make_method(method, options)
