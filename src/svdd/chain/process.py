@@ -20,12 +20,14 @@ from svdd.chain.designs import DesignKind
 from svdd.chain.distributions import Distribution, forbidden
 from svdd.chain.doubts import Doubt
 from svdd.chain.equal_rows import NoEqualRows
+from svdd.chain.noising import Noising
 from svdd.chain.rng import Rng
 from svdd.chain.sharing import NOTHING_SHARED, NoSharing
 from svdd.chain.transitions import Transition
 from svdd.chain.tree import Tree, leaves, repeat, rows, take
 
 Move: TypeAlias = Callable[[Tree, Distribution, Tensor, Rng], Tree]
+Given: TypeAlias = Callable[[int, Rng], tuple[Tree, Tree]]
 
 
 def identity(x: Tree) -> Any:
@@ -63,6 +65,10 @@ class Process:
             made once before their children are proposed from x_t'; it costs one more network row a particle and step.
         move_each: whether every child makes its own move instead, so that candidates are independent draws of the whole
             step, for two network rows each. With a shared move only the kernel after it is tilted by a choice of children.
+        noising: `(x_0, x_T, t, rng)` to x_t, the forward kernel that the network was trained under, for methods that noise a
+            finished sample again.
+        given: `(n, rng)` to n rows of x_0 and of a noise x_T that they could have come from: samples that a method begins with
+            which changes finished samples. It draws its own unless given.
         kind: what its designs are; inferred from the first designs unless given, and again once `decode` is replaced without
             a new kind.
         about: facts for people and files, such as `name`; they steer nothing.
@@ -84,6 +90,8 @@ class Process:
     time_independent: bool = False
     move: Move | None = None
     move_each: bool = False
+    noising: Noising | None = None
+    given: Given | None = None
     kind: DesignKind | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     sharing: NoSharing = field(default=NOTHING_SHARED, repr=False, compare=False)
@@ -173,7 +181,7 @@ class Particles:
     step: int
     x: Tree
     cond: Tree = ()
-    memory: dict[str, Tensor] = field(default_factory=dict)
+    memory: dict[str, Tree] = field(default_factory=dict)
     rng: Rng | None = None
 
     def __len__(self) -> int:

@@ -181,13 +181,17 @@ class Decoding:
 
     def __len__(self) -> int:
         """Steps in the whole run."""
-        return len(self.batches) * self.process.steps
+        return len(self.batches) * self._steps_of_a_batch
+
+    @property
+    def _steps_of_a_batch(self) -> int:
+        return self.method.steps_of(self.process.steps, self.options)
 
     @property
     def done(self) -> int:
         """Steps that were taken, those before an interruption too."""
         step = self._position.step
-        return self._position.batch * self.process.steps + (0 if step is None else step.particles.step)
+        return self._position.batch * self._steps_of_a_batch + (0 if step is None else step.number)
 
     @torch.no_grad()
     def __iter__(self) -> Iterator[Step]:
@@ -208,6 +212,7 @@ class Decoding:
                 self._position = _Position(self._position.batch + 1)
         except BudgetSpent as spent:
             self.stopped = self.settings["stopped"] = str(spent)
+            self._keep_finished()
             warnings.warn(f"{spent}; the result holds the best designs so far", BudgetWarning, stacklevel=2)
 
     def _steps(self, ids: range) -> Iterator[Step]:
@@ -224,6 +229,13 @@ class Decoding:
         assert self._position.step is not None, "a batch has at least one step"
         designs = returned(self._position.step, self.method, ids, self.process, self._rng, self.scoring.further)
         self.parts[self._position.batch] = {"finished": designs.state(), "trace": self._open.close()}
+
+    def _keep_finished(self) -> None:
+        """Ends the open batch where its chains have finished designs already, which further moves would have changed."""
+        step = self._position.step
+        if step is not None and step.particles.final and step.number < self._steps_of_a_batch:
+            self._finish(self.batches[self._position.batch])
+            self._position = _Position(self._position.batch + 1)
 
     @property
     def trace(self) -> Trace:

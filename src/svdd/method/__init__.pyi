@@ -16,6 +16,7 @@ from .loop import search as search
 from .resampled import amc as amc
 from .resampled import bfs as bfs
 from .resampled import smc as smc
+from .refinement import refine as refine
 from .table import METHODS as METHODS
 from .table import Method as Method
 from .table import citations as citations

@@ -108,6 +108,7 @@ def diffusers_process(
         denoiser=_Denoiser(kernel, network.call, pipe.device, at_once),  # type: ignore[arg-type]
         transition=_transition(kernel, network.conditions > 0),
         times=kernel.times,
+        noising=partial(_noising, kernel),
         decode=partial(_decode, FullBatches(image_decoder(pipe), decoded_at_once), pipe.device, network.texts),
         rows_each=network.rows_each,
         rows_at_once=max(at_once, 1),
@@ -192,6 +193,14 @@ def _transition(kernel: Kernel, conditioned: bool) -> Any:
     if not conditioned:
         return kernel.transition
     return product({"latents": kernel.transition, "condition": lambda x, posterior, t, s: posterior})  # type: ignore[dict-item]
+
+
+def _noising(kernel: Kernel, x_0: Tree, x_T: Tree, t: Float[Tensor, ""], rng: Rng) -> Tree:
+    """The clean state as the scheduler noises it; its condition stays."""
+    latents, row = _apart(x_0)
+    noise = rng.normal(latents.shape, dtype=torch.float32, device=latents.device)
+    noised = kernel.noised(latents, t, noise)
+    return noised if row is None else {"latents": noised, "condition": row}
 
 
 @as_usual

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from svdd.chain.denoisers import Denoiser, from_logits
 from svdd.chain.distributions import Categorical
+from svdd.chain.noising import MaskedNoise
 from svdd.chain.process import Process
 from svdd.chain.rng import Rng
 from svdd.chain.schedules import masked_log_linear, time_grid
@@ -123,6 +124,7 @@ def molecule(
         decode=canonical_smiles,
         rows_at_once=batch,
         time_independent=True,
+        noising=MaskedNoise(MASK, masked_log_linear()),
         kind=MoleculeKind(),
         about=about,
     )

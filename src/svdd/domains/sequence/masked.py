@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from svdd.chain.denoisers import Network, from_logits
+from svdd.chain.noising import MaskedNoise
 from svdd.chain.process import Process
 from svdd.chain.rng import LIKELIHOOD_BOUND, Rng
 from svdd.chain.schedules import Survival, masked_log_linear, time_grid
@@ -59,6 +60,7 @@ def masked_sequences(
         times=time_grid(steps),
         decode=alphabet.decode,
         time_independent=time_independent,
+        noising=MaskedNoise(len(alphabet), survival),
         kind=SequenceKind(alphabet, length),
         about={**(about or {}), "steps": steps},
     )
@@ -75,7 +77,13 @@ def _kind(process: Process) -> SequenceKind:
 
 
 def _templates(process: Process, sequences: Sequence[str], masked: bool) -> Int64[Tensor, "k L"]:
-    kind = _kind(process)
+    _kind(process)
+    return _tokens(process, sequences, masked)
+
+
+def _tokens(process: Process, sequences: Sequence[str], masked: bool = False) -> Int64[Tensor, "k L"]:
+    kind = process.kind
+    assert isinstance(kind, SequenceKind), "a sequence model makes sequences"
     tokens = kind.alphabet.encode(sequences, masked=masked)
     if tokens.shape[1] != kind.length:
         raise ValueError(f"the model's sequences have {kind.length} letters, but those given have {tokens.shape[1]}")
@@ -131,7 +139,22 @@ def from_sequences(process: Process, sequences: Sequence[str], noise: float) -> 
         return clean.masked_fill(masked, mask)
 
     times = time_grid(steps, start=noise, end=float(process.times[-1]), dtype=process.times.dtype)
-    return replace(process, prior=prior, times=times)
+    again = replace(process.noising, start=noise) if isinstance(process.noising, MaskedNoise) else None
+    return replace(process, prior=prior, times=times, noising=again)
+
+
+def given_sequences(process: Process, sequences: Sequence[str]) -> Process:
+    """Begins with finished sequences, which a method such as `refine` changes.
+
+    Args:
+        process: a sequence model, with masks or without.
+        sequences: of the model's length; chain i takes sequence i, counted round.
+
+    Raises:
+        ValueError: for a foreign letter or a wrong length.
+    """
+    there = _tokens(process, sequences).to(process.device)
+    return replace(process, given=lambda n, rng: (_of_chains(there, n, rng), process.prior(n, rng)))
 
 
 def elbo_per_site(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from svdd.chain.denoisers import Network, from_leave_one_out
 from svdd.chain.distributions import Categorical
+from svdd.chain.noising import UniformNoise
 from svdd.chain.process import Process
 from svdd.chain.rng import LIKELIHOOD_BOUND, Rng
 from svdd.chain.schedules import Survival, masked_log_linear, time_grid
@@ -54,6 +55,7 @@ def uniform_sequences(
         transition=uniform_marginal(survival),
         times=time_grid(steps),
         decode=alphabet.decode,
+        noising=UniformNoise(len(alphabet), survival),
         kind=SequenceKind(alphabet, length, masked=False),
         about={**(about or {}), "steps": steps},
     )

@@ -106,6 +106,7 @@ def gdss(
         kind=MoleculeKind(),
         move=move,  # type: ignore[arg-type]
         move_each=corrector == "each",
+        noising=diffusion.noising,
         about={
             "name": f"gdss:{checkpoint.path.name}",
             "data": checkpoint.data,
