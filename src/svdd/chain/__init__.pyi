@@ -25,6 +25,7 @@ from .flows import flow_posterior as flow_posterior
 from .flows import flow_sde as flow_sde
 from .flows import from_velocity as from_velocity
 from .flows import straight as straight
+from .given import begun_with as begun_with
 from .noising import GaussianNoise as GaussianNoise
 from .noising import MaskedNoise as MaskedNoise
 from .noising import Noising as Noising

@@ -28,6 +28,7 @@ from svdd.chain.tree import Tree, leaves, repeat, rows, take
 
 Move: TypeAlias = Callable[[Tree, Distribution, Tensor, Rng], Tree]
 Given: TypeAlias = Callable[[int, Rng], tuple[Tree, Tree]]
+Encode: TypeAlias = Callable[[Any], tuple[Tree, Tree]]
 
 
 def identity(x: Tree) -> Any:
@@ -67,6 +68,7 @@ class Process:
             step, for two network rows each. With a shared move only the kernel after it is tilted by a choice of children.
         noising: `(x_0, x_T, t, rng)` to x_t, the forward kernel that the network was trained under, for methods that noise a
             finished sample again.
+        encode: designs to the x_0 that they are decoded from, and an x_T that shows what a design of this form keeps.
         given: `(n, rng)` to n rows of x_0 and of a noise x_T that they could have come from: samples that a method begins with
             which changes finished samples. It draws its own unless given.
         kind: what its designs are; inferred from the first designs unless given, and again once `decode` is replaced without
@@ -91,6 +93,7 @@ class Process:
     move: Move | None = None
     move_each: bool = False
     noising: Noising | None = None
+    encode: Encode | None = None
     given: Given | None = None
     kind: DesignKind | None = None
     about: Mapping[str, Any] = field(default_factory=dict)

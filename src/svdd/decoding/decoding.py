@@ -33,7 +33,7 @@ from svdd.decoding.saving import add_bill, step_from, step_state, write_state
 from svdd.decoding.trace import Trace
 from svdd.method.learned_values import Learned
 from svdd.method.loop import Step
-from svdd.method.table import Returns
+from svdd.method.table import Method, Returns
 from svdd.method.table import make_method as make_method
 from svdd.method.values import Value
 from svdd.method.values_by_name import make_value as make_value
@@ -120,6 +120,7 @@ class Decoding:
             self.plan = plan(limit, self.method, options, process, rehearsed(value, options), samples)
             options = self.plan.options
         self._ours = [one for one, ours in zip((reward, *further.values()), by_name, strict=True) if ours]
+        _check_begins(process, self.method)
         title, reward = name_of(reward), adapted(process, reward)
         self.usage, self.scores = Usage(), {name: adapted(process, score) for name, score in further.items()}
         check_columns(reward, self.scores, () if process.kind is None else process.kind.further)
@@ -352,6 +353,14 @@ class Decoding:
     def save(self, path: Path) -> None:
         """Writes `state` to a file, whole or not at all."""
         write_state(self.state(), path)
+
+
+def _check_begins(process: Process, method: Method) -> None:
+    if process.given is not None and not method.sizes_of("moves"):
+        raise ValueError(
+            "the run begins with finished designs, which only a method of moves changes: give method refine, or for sequences "
+            "also noise, the share of their letters to design again"
+        )
 
 
 def _warn_if_degenerate(trace: Trace) -> None:

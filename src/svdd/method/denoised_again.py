@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from jaxtyping import Int64
 from torch import Tensor
 

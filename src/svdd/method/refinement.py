@@ -89,9 +89,9 @@ def _steps(
 ) -> Iterator[Step]:
     """The loop: designs to begin with, unless `start` has them, then moves."""
     step = start
-    if step is None or not step.particles.final:
-        for step in _first(process, value, chains, cond, rng, step):
-            step = _with_best(step, fraction) if step.particles.final else step
+    if start is None or not start.particles.final:
+        for reached in _first(process, value, chains, cond, rng, start):
+            step = _with_best(reached, fraction) if reached.particles.final else reached
             yield step
     assert step is not None, "a chain has a first design"
     step = step._replace(particles=_at_home(driven(step.particles, process, rng)))

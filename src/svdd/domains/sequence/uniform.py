@@ -48,7 +48,7 @@ def uniform_sequences(
     Raises:
         ValueError: for steps below 1.
     """
-    survival = survival or masked_log_linear()
+    survival, kind = survival or masked_log_linear(), SequenceKind(alphabet, length, masked=False)
     return Process(
         prior=lambda n, rng: (rng.uniform((n, length), dtype=torch.float64) * len(alphabet)).long().to(device or "cpu"),
         denoiser=from_leave_one_out(network, survival),
@@ -56,7 +56,8 @@ def uniform_sequences(
         times=time_grid(steps),
         decode=alphabet.decode,
         noising=UniformNoise(len(alphabet), survival),
-        kind=SequenceKind(alphabet, length, masked=False),
+        encode=lambda sequences: (kind.tokens(sequences).to(device or "cpu"),) * 2,
+        kind=kind,
         about={**(about or {}), "steps": steps},
     )
 
