@@ -327,6 +327,11 @@ class Particles:
             self.check()
         return children
 
+    def spread(self, m: int) -> "Particles":
+        """`m` copies of every particle, siblings adjacent."""
+        x, cond, memory = repeat((self.x, self.cond, self.memory), m)
+        return replace(self, x=x, cond=cond, memory=memory)
+
     def __getitem__(self, index: Int64[Tensor, " r"]) -> "Particles":
         return self.take(index, None if self.rng is None else self.rng.of_rows(index, len(self)))
 

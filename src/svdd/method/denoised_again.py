@@ -1,65 +1,119 @@
 """Finished samples noised and denoised again: the proposals of `refine`."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
 
 from jaxtyping import Int64
 from torch import Tensor
 
 from svdd.chain.process import Particles, Process
+from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, repeat, take, tree_map
 
 NOISE = "noise"
 """In the memory of a finished sample, the x_T that it came from: what is shown in it is kept."""
+Begin: TypeAlias = Callable[[Tree, int], Tree]
+Meet: TypeAlias = Callable[[Tensor, Particles, Particles], None]
 
 
-def check_noising(process: Process) -> None:
-    """Looks whether finished samples of a process can be noised again.
+class Proposals(Protocol):
+    """How finished samples are taken back to a level and denoised from there."""
 
-    Raises:
-        ValueError: if nobody has said how.
-    """
-    if process.noising is None:
-        raise ValueError(
-            f"refine noises finished designs again, and {process.about.get('name', 'this model')} does not say how: give its "
-            "Process the forward kernel, noising=svdd.chain.MaskedNoise(mask, survival) or one of its kin"
-        )
+    def first(self, finished: Particles) -> Particles:
+        """The first samples, with what is to be remembered of them."""
+        ...
+
+    def settled(self, at: Particles) -> Particles:
+        """The same samples after moves that change what is remembered and not the sample."""
+        ...
+
+    def proposed(self, at: Particles, tail: Int64[Tensor, " n"], tries: int) -> Particles:
+        """New samples.
+
+        Args:
+            at: n samples, with the noise they came from in their memory.
+            tail: of each, how many of the last steps are taken again.
+            tries: how many samples are made of each x_t, siblings adjacent.
+        """
+        ...
 
 
-def denoised_again(finished: Particles, tail: Int64[Tensor, " n"], tries: int) -> Particles:
-    """Noises every finished sample to a level, and denoises it from there by the pretrained chain.
+class Renoised:
+    """Noises every sample by the forward kernel of its process.
 
     Args:
-        finished: n samples, with the noise they came from in their memory.
-        tail: of each, how many of the last steps are taken again; one number in a chain.
-        tries: how many samples are made of each x_t, siblings adjacent.
+        process: whose samples they are.
 
-    Cost:
-        `tail` network rows a try; tries share what equal states cost.
+    Raises:
+        ValueError: if nobody has said how they are noised.
     """
-    process, steps = finished.process, finished.process.steps
-    first = repeat(steps - tail, tries)
-    x, cond, memory = repeat((finished.x, finished.cond, finished.memory), tries)
-    for number in range(int(first.min()), steps):
-        begins = (steps - tail == number).nonzero().flatten()
-        if len(begins):
-            rows = (first == number).nonzero().flatten()
-            x = _put(x, rows, repeat(_noised(finished, begins, number), tries))
+
+    def __init__(self, process: Process) -> None:
+        if process.noising is None:
+            raise ValueError(
+                f"refine noises finished designs again, and {process.about.get('name', 'this model')} does not say how: give "
+                "its Process the forward kernel, noising=svdd.chain.MaskedNoise(mask, survival) or one of its kin"
+            )
+        self.noising, self.times = process.noising, process.times
+
+    def first(self, finished: Particles) -> Particles:
+        """See `Proposals`."""
+        return finished
+
+    def settled(self, at: Particles) -> Particles:
+        """See `Proposals`."""
+        return at
+
+    def proposed(self, at: Particles, tail: Int64[Tensor, " n"], tries: int) -> Particles:
+        """See `Proposals`; `tail` network rows a try, and tries share what equal states cost."""
+        begins = at.process.steps - tail
+        first = repeat(begins, tries)
+
+        def begin(x: Tree, number: int) -> Tree:
+            index = (begins == number).nonzero().flatten()
+            return put(x, (first == number).nonzero().flatten(), repeat(self._noised(at, index, number), tries))
+
+        children = at.spread(tries)
+        x = denoised(children, children.x, first, begin, lambda rows, before, after: None)
+        return Particles(at.process, at.process.steps, x, children.cond, children.memory, at.rng)
+
+    def _noised(self, at: Particles, index: Int64[Tensor, " r"], number: int) -> Tree:
+        """Some of the samples at the time that the chain has after `number` steps."""
+        if not len(index):
+            return take(at.x, index)
+        some = at[index]
+        return self.noising(some.x, some.memory[NOISE], self.times[number], streams(some))
+
+
+def streams(particles: Particles) -> Rng:
+    """The streams of particles of a run."""
+    assert particles.rng is not None, "particles of a run carry their streams"
+    return particles.rng
+
+
+def denoised(children: Particles, x: Tree, first: Int64[Tensor, " n"], begin: Begin, meet: Meet) -> Tree:
+    """Takes states along the pretrained chain to its end, each from its own step on.
+
+    Args:
+        children: whose conditioning and streams they have.
+        x: n states.
+        first: the number of the step that each takes first; one number in a chain.
+        begin: is given all states before a step, and says what those are that begin there.
+        meet: is told of every step: which of the states took it, before and after.
+    """
+    process, rng = children.process, streams(children)
+    for number in range(int(first.min()), process.steps):
+        x = begin(x, number)
         rows = (first <= number).nonzero().flatten()
-        rng = finished.rng.of_rows(rows, len(first)) if finished.rng is not None else None
-        there = Particles(process, number, take(x, rows), take(cond, rows), rng=rng).propose(1)
-        there.check()
-        x = _put(x, rows, there.x)
-    return Particles(process, steps, x, cond, memory, finished.rng)
+        before = Particles(process, number, take(x, rows), take(children.cond, rows), rng=rng.of_rows(rows, len(first)))
+        after = before.propose(1)
+        after.check()
+        meet(rows, before, after)
+        x = put(x, rows, after.x)
+    return x
 
 
-def _noised(finished: Particles, index: Int64[Tensor, " r"], number: int) -> Tree:
-    """Some of the samples at the time that the chain has after `number` steps."""
-    some, noising = finished[index], finished.process.noising
-    assert noising is not None, "it was looked at first"
-    return noising(some.x, some.memory[NOISE], finished.process.times[number], some.rng)  # type: ignore[arg-type]
-
-
-def _put(x: Tree, rows: Int64[Tensor, " r"], there: Tree) -> Tree:
+def put(x: Tree, rows: Int64[Tensor, " r"], there: Tree) -> Tree:
     """`x` with other rows in places."""
 
     def placed(leaf: Tensor, other: Tensor) -> Any:

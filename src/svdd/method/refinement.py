@@ -20,13 +20,14 @@ from svdd.chain.process import Particles, Process
 from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, concatenate, row_hash, take, tree_map
 from svdd.messages import check
-from svdd.method.denoised_again import NOISE, check_noising, denoised_again
+from svdd.method.denoised_again import NOISE, Proposals, Renoised, streams
 from svdd.method.loop import Candidates, Step, begin, driven, search
+from svdd.method.revealed_again import Revealed
 from svdd.method.selectors import keep
 from svdd.method.values import Value
 from svdd.scoring.numbers import checked
 
-Fraction: TypeAlias = float | Literal["adapted"]
+Fraction: TypeAlias = float | int | Literal["adapted"]
 Lead: TypeAlias = Callable[[Tensor, Tensor, int], Tensor]
 
 FRACTION = "fraction"
@@ -43,6 +44,7 @@ def refine(
     fraction: Fraction = "adapted",
     temperature: float = 0.0,
     tries: int = 1,
+    exact: bool = False,
     **kwargs: Any,
 ) -> Iterator[Step]:
     r"""Refines finished designs: noises a share f of the steps, denoises, and accepts by $\log U < (r' - r)/a$.
@@ -57,22 +59,28 @@ def refine(
         fraction: f, above 0 and at most 1; or `adapted`, for each chain, to accept some 30 % of its moves.
         temperature: a, in units of the reward.
         tries: k designs made of each x_t; one is proposed with its weight, and accepted against the others and x.
+        exact: remember when sites were revealed and test that too, so that the law tends to p exp(r/a) whatever the network and
+            the grid; of masked models.
         **kwargs: `chains`, `rng`, `cond`, `start`.
 
     Raises:
         ValueError: for a process without a forward kernel, and options out of their range.
 
     Cost:
-        T + K k round(f T) network rows and 1 + K k reward rows a chain; without the first T where designs are given.
+        T + K k round(f T) network rows and 1 + K k reward rows a chain; without the first T where designs are given. `exact`
+        asks for (K + 1) T network rows more at most.
 
     References:
         CSMC, arXiv 2602.09424; Uehara et al., arXiv 2502.14944; with several tries, IterRef, arXiv 2511.05562.
     """
     _check_options(moves, fraction, temperature, tries)
-    check_noising(process)
+    proposals = Revealed(process) if exact else Renoised(process)
     lead = led if fraction == "adapted" else fixed
     share = FIRST if fraction == "adapted" else float(fraction)
-    return _steps(process, value, moves, share, lambda step: _moved(step, value, temperature, tries, lead), **kwargs)
+    return _steps(
+        process, value, moves, share, proposals,
+        lambda step: _moved(step, value, proposals, temperature, tries, lead), **kwargs,
+    )  # fmt: skip
 
 
 def _steps(
@@ -80,6 +88,7 @@ def _steps(
     value: Value,
     moves: int,
     fraction: float,
+    proposals: Proposals,
     moved: Callable[[Step], Step],
     *,
     chains: int,
@@ -91,7 +100,7 @@ def _steps(
     step = start
     if start is None or not start.particles.final:
         for reached in _first(process, value, chains, cond, rng, start):
-            step = _with_best(reached, fraction) if reached.particles.final else reached
+            step = _with_best(reached, fraction, proposals) if reached.particles.final else reached
             yield step
     assert step is not None, "a chain has a first design"
     step = step._replace(particles=_at_home(driven(step.particles, process, rng)))
@@ -125,15 +134,15 @@ def _first(process: Process, value: Value, chains: int, cond: Tree, rng: Rng, st
     )
 
 
-def _with_best(step: Step, fraction: float) -> Step:
+def _with_best(step: Step, fraction: float, proposals: Proposals) -> Step:
     """The first designs, which are the best so far; a draw by weight takes the design that a chain is at."""
     chains = len(step.value)
-    particles = step.particles[torch.arange(chains, device="cpu").repeat_interleave(2)]
-    share = torch.full((2 * chains,), fraction, dtype=torch.float64, device="cpu")
-    memory = {NOISE: particles.memory[NOISE], FRACTION: share}
+    share = torch.full((chains,), fraction, dtype=torch.float64, device="cpu")
+    memory = {NOISE: step.particles.memory[NOISE], FRACTION: share}
+    particles = proposals.first(replace(step.particles, memory=memory)).spread(2)
     log_w = torch.tensor([0.0, -torch.inf], dtype=torch.float64, device="cpu").expand(chains, 2)
     value, ancestor = (one.expand(chains, 2).clone() for one in (step.value, step.ancestor))
-    return Step(replace(particles, memory=memory), value, log_w, ancestor, step.candidates)
+    return Step(particles, value, log_w, ancestor, step.candidates)
 
 
 def _at_home(particles: Particles) -> Particles:
@@ -142,22 +151,21 @@ def _at_home(particles: Particles) -> Particles:
     return replace(particles, memory=particles.memory | {NOISE: noise})
 
 
-def _moved(step: Step, value: Value, temperature: float, tries: int, lead: Lead) -> Step:
+def _moved(step: Step, value: Value, proposals: Proposals, temperature: float, tries: int, lead: Lead) -> Step:
     """One move of every chain."""
     here, chains = step.particles, len(step.value)
-    at = here[2 * torch.arange(chains, device="cpu")]
+    at = proposals.settled(here[2 * torch.arange(chains, device="cpu")])
     tail = (at.memory[FRACTION] * here.process.steps).round().long().clamp(1, here.process.steps)
-    proposed = denoised_again(at, tail, tries)
+    proposed = proposals.proposed(at, tail, tries)
     v = checked(value(proposed), proposed.x, len(proposed), "value").view(chains, tries)
-    assert here.rng is not None, "particles of a run carry their streams"
-    choice = propose(v, step.value[:, 0], temperature, here.rng)
+    choice = propose(v, step.value[:, 0], temperature, streams(here))
     share = lead(at.memory[FRACTION], choice.accepted, step.moves + 1).clamp(1 / here.process.steps, 1.0)
-    best, place = v.max(1)
+    best, place = best_seen(v, choice)
     # among the candidates of both particles, each of which may stay or become one of the tries
     ancestor = torch.stack(
         [(choice.place + 1) * choice.accepted, tries + 1 + (place + 1) * (best > step.value[:, 1])], 1
     )
-    pool = _pool(here, proposed, chains, tries)
+    pool = _pool(at, here[2 * torch.arange(chains, device="cpu") + 1], proposed, tries)
     index = (torch.arange(chains, device="cpu")[:, None] * 2 * (tries + 1) + ancestor).flatten()
     x, cond, memory = take((pool.x, pool.cond, pool.memory), index)
     values = torch.cat([step.value[..., None], v[:, None].expand(-1, 2, -1)], 2)
@@ -173,14 +181,14 @@ def _moved(step: Step, value: Value, temperature: float, tries: int, lead: Lead)
     )
 
 
-def _pool(here: Particles, proposed: Particles, chains: int, tries: int) -> Particles:
+def _pool(at: Particles, best: Particles, proposed: Particles, tries: int) -> Particles:
     """What the two particles of every chain may become: for each itself, then the tries."""
-    parts = [(one.x, one.cond, one.memory) for one in (here, proposed)]
-    chain = torch.arange(chains, device="cpu")[:, None]
-    new = 2 * chains + chain * tries + torch.arange(tries, device="cpu")
-    index = torch.cat([2 * chain, new, 2 * chain + 1, new], 1).flatten()
+    parts = [(one.x, one.cond, one.memory) for one in (at, best, proposed)]
+    chain = torch.arange(len(at), device="cpu")[:, None]
+    new = 2 * len(at) + chain * tries + torch.arange(tries, device="cpu")
+    index = torch.cat([chain, new, len(at) + chain, new], 1).flatten()
     x, cond, memory = take(concatenate(parts), index)
-    return replace(here, x=x, cond=cond, memory=memory)
+    return replace(at, x=x, cond=cond, memory=memory)
 
 
 class Choice(NamedTuple):
@@ -188,6 +196,11 @@ class Choice(NamedTuple):
 
     place: Int64[Tensor, " b"]
     accepted: Bool[Tensor, " b"]
+
+
+def best_seen(v: Float[Tensor, "b k"], choice: Choice) -> tuple[Float[Tensor, " b"], Int64[Tensor, " b"]]:
+    """The best design that a move has seen in every chain, whatever became of it, and which of the tries it is."""
+    return tuple(v.max(1))  # type: ignore[return-value]
 
 
 def propose(v: Float[Tensor, "b k"], here: Float[Tensor, " b"], temperature: float, rng: Rng) -> Choice:

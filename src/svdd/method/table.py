@@ -265,7 +265,7 @@ METHODS: dict[str, Method] = {
         target="p exp(r/a) as K grows, if the chain reverses its noise",
         network_rows="T(1+fK)",
         reward_rows="1+K",
-        options={"moves": 100, "fraction": "adapted", "temperature": 0.0, "tries": 1},
+        options={"moves": 100, "fraction": "adapted", "temperature": 0.0, "tries": 1, "exact": False},
         references=("csmc", "rerd", "iterref"),
         sizes={"moves": _MOVES},
     ),
