@@ -1,7 +1,7 @@
 """Finished samples noised and denoised again: the proposals of `refine`."""
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from jaxtyping import Int64
 from torch import Tensor
@@ -16,6 +16,7 @@ Begin: TypeAlias = Callable[[Tree, int], Tree]
 Meet: TypeAlias = Callable[[Tensor, Particles, Particles], None]
 
 
+@runtime_checkable
 class Proposals(Protocol):
     """How finished samples are taken back to a level and denoised from there."""
 
