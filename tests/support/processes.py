@@ -123,7 +123,7 @@ SETTINGS = {
     "beam halves": ("beam", {"width": 3, "candidates": 2, "narrowing": "halves"}),
     "blocks": ("blocks", {"candidates": 3, "block_length": 2, "temperature": 0.5}),
     "refine": ("refine", {"moves": 3, "fraction": 0.5, "temperature": 0.5}),
-    "refine adapted": ("refine", {"moves": 3}),
+    "refine adapted": ("refine", {"moves": 3, "fraction": "adapted"}),
     "refine tries": ("refine", {"moves": 3, "fraction": 0.5, "temperature": 0.5, "tries": 3}),
 }  # fmt: skip
 

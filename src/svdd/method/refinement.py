@@ -41,7 +41,7 @@ def refine(
     value: Value,
     *,
     moves: int = 100,
-    fraction: Fraction = "adapted",
+    fraction: Fraction = 0.1,
     temperature: float = 0.0,
     tries: int = 1,
     exact: bool = False,

@@ -29,11 +29,11 @@ REFERENCES: dict[str, str] = {
     "psp": "Progressive seed pruning. 2026. arXiv:2607.21591",
     "funnel": "Su, X. et al. Navigating the exploration-exploitation tradeoff in inference-time scaling of diffusion models. "
     "2025. arXiv:2508.12361",
-    "csmc": "CSMC: Metropolis moves of finished designs by noising and denoising, for discrete diffusion models. "
-    "arXiv:2602.09424",
+    "csmc": "Reward-guided discrete diffusion via clean-sample Markov chain (CSMC). 2026. arXiv:2602.09424",
     "rerd": "Uehara, M. et al. Reward-guided iterative refinement in diffusion models at test-time with applications to "
     "protein and DNA design. ICML 2025. arXiv:2502.14944",
-    "iterref": "IterRef: iterative refinement of discrete diffusion samples by multiple-try Metropolis. arXiv:2511.05562",
+    "iterref": "Lee, S. et al. Effective test-time scaling of discrete diffusion through iterative refinement (IterRef). 2025. "
+    "arXiv:2511.05562",
     "code": "Singh, A. et al. CoDe: blockwise control for denoising diffusion models. TMLR 2025. arXiv:2502.00968",
 }
 
@@ -265,7 +265,7 @@ METHODS: dict[str, Method] = {
         target="p exp(r/a) as K grows, if the chain reverses its noise",
         network_rows="T(1+fK)",
         reward_rows="1+K",
-        options={"moves": 100, "fraction": "adapted", "temperature": 0.0, "tries": 1, "exact": False},
+        options={"moves": 100, "fraction": 0.1, "temperature": 0.0, "tries": 1, "exact": False},
         references=("csmc", "rerd", "iterref"),
         sizes={"moves": _MOVES},
     ),
