@@ -153,15 +153,15 @@ def test_a_run_asks_for_what_is_written(fraction, tail, tries):
 def test_the_adapted_fraction_falls_where_little_is_accepted_and_grows_where_all_is():
     flat = posterior_mean(lambda designs: torch.zeros(len(designs), dtype=torch.float64))
     grown = last(
-        refine(masked(steps=20), flat, moves=60, fraction="adapted", chains=2, rng=Rng(0, 2))
+        refine(masked(steps=10), flat, moves=25, fraction="adapted", chains=2, rng=Rng(0, 2))
     ).particles.memory[FRACTION]
     assert grown.tolist() == [1.0] * 4
     count = iter(range(10**6))
     worse = posterior_mean(lambda designs: torch.tensor([-next(count) for _ in designs], dtype=torch.float64))
     fallen = last(
-        refine(gaussian(steps=20), worse, moves=60, fraction="adapted", chains=2, rng=Rng(0, 2))
+        refine(gaussian(steps=10), worse, moves=25, fraction="adapted", chains=2, rng=Rng(0, 2))
     ).particles.memory[FRACTION]
-    assert fallen.tolist() == [0.05] * 4
+    assert fallen.tolist() == [0.1] * 4
 
 
 def test_a_budget_plans_moves_and_one_of_seconds_leaves_the_best_of_every_chain():

@@ -23,7 +23,7 @@ from svdd.scoring.reward import Reward
 
 MakeValue = Callable[[Reward], Value]
 # Where the search for a size begins that nobody gave.
-_MOST: dict[Counts, int] = {"particles": 100, "children": 100, "noises": 100, "moves": 1000}
+_MOST: dict[Counts, int] = {"particles": 100, "children": 100, "noises": 100, "moves": 10_000}
 
 
 class Forecast(NamedTuple):
@@ -48,6 +48,8 @@ class Plan(NamedTuple):
 def forecast(method: Method, options: Mapping[str, Any], process: Process, value: MakeValue) -> Forecast:
     """What one chain asks for, from a rehearsal: the method itself on a process of one number, where rows cost nothing.
 
+    Of moves two rehearsals tell, without any and with one: all cost what the first costs.
+
     Args:
         method: a row of `METHODS`.
         options: its settings.
@@ -58,6 +60,15 @@ def forecast(method: Method, options: Mapping[str, Any], process: Process, value
         SizesDoNotFit: for sizes that the method can only have beside other ones.
         ValueError: for settings that the method refuses.
     """
+    moves = method.steps_of(0, options)
+    if not moves:
+        return _rehearsed(method, options, process, value)
+    name = next(iter(method.sizes_of("moves")))
+    none, one = (_rehearsed(method, {**options, name: count}, process, value) for count in (0, 1))
+    return Forecast(*(first + moves * (then - first) for first, then in zip(none, one, strict=True)))
+
+
+def _rehearsed(method: Method, options: Mapping[str, Any], process: Process, value: MakeValue) -> Forecast:
     usage = Usage()
     denoiser = metered(lambda x, t, cond: Normal(x, 1.0), usage.network, process.rows_each)
     reward = metered(lambda x: torch.zeros(len(x), dtype=torch.float64, device="cpu"), usage.reward)
@@ -88,7 +99,7 @@ def plan(
     Args:
         budget: what may be spent.
         method: a row of `METHODS`.
-        options: its settings; sizes left out begin at 100, moves at 1000.
+        options: its settings; sizes left out begin at 100, moves at 10,000.
         process: the model.
         value: makes the look-ahead from a reward.
         samples: designs wanted.

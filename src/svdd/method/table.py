@@ -113,7 +113,13 @@ class Method:
         return resolve(self.made_by)  # type: ignore[no-any-return]
 
     def returning(self, returns: Returns | None) -> "Method":
-        """This row with other designs of a chain; None leaves it as it is."""
+        """This row with other designs of a chain; None leaves it as it is.
+
+        Raises:
+            ValueError: for all designs of a chain of moves, whose particles are the design it is at and the best it has seen.
+        """
+        if returns == "all" and self.sizes_of("moves"):
+            raise ValueError("a chain of moves returns one design: give returns top, the best it has seen, or draw, its last")
         return self if returns is None else replace(self, returns=returns)
 
     def sizes_of(self, counts: Counts) -> dict[str, Size]:
