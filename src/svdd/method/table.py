@@ -119,7 +119,9 @@ class Method:
             ValueError: for all designs of a chain of moves, whose particles are the design it is at and the best it has seen.
         """
         if returns == "all" and self.sizes_of("moves"):
-            raise ValueError("a chain of moves returns one design: give returns top, the best it has seen, or draw, its last")
+            raise ValueError(
+                "a chain of moves returns one design: give returns top, the best it has seen, or draw, its last"
+            )
         return self if returns is None else replace(self, returns=returns)
 
     def sizes_of(self, counts: Counts) -> dict[str, Size]:
