@@ -13,10 +13,10 @@ from .learned_values import Learned as Learned
 from .learned_values import learned as learned
 from .loop import Step as Step
 from .loop import search as search
+from .refinement import refine as refine
 from .resampled import amc as amc
 from .resampled import bfs as bfs
 from .resampled import smc as smc
-from .refinement import refine as refine
 from .table import METHODS as METHODS
 from .table import Method as Method
 from .table import citations as citations
