@@ -14,6 +14,7 @@ from exact import (
     identity_checks,
     image_checks,
     learned_checks,
+    refine_checks,
     scoring_checks,
 )
 from support import mutants
@@ -74,6 +75,8 @@ KILLED_BY = {
     "score_of_the_wrong_sign": flow_checks.flow_sde_has_its_law,
     "diffusion_not_squared": flow_checks.flow_sde_has_its_law,
     "straight_path_backwards": flow_checks.flow_posterior_has_its_law,
+    "worse_designs_accepted": refine_checks.moves_have_their_exact_law,
+    "best_of_accepted_designs_alone": refine_checks.the_best_design_seen_is_kept,
     "prompts_tiled": image_checks.prompts_stay_with_their_images,
     "pixels_cut_off": image_checks.bytes_come_back,
     "identity_ignores_versions": identity_checks.an_upgrade_makes_another_identity,

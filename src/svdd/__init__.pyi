@@ -33,6 +33,7 @@ from .method import monte_carlo as monte_carlo
 from .method import nested_is as nested_is
 from .method import posterior_mean as posterior_mean
 from .method import pretrained as pretrained
+from .method import refine as refine
 from .method import rollout as rollout
 from .method import screened as screened
 from .method import search as search

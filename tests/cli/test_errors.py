@@ -45,7 +45,7 @@ pytestmark = pytest.mark.usefixtures("quick_report")
         ({"fix": "10:ACGT"}, "10:ACGT must lie within positions 1 to 12"),
         ({"fix": "ACGT"}, "fix takes POSITION:LETTERS"),
         ({"fix": "3:AXG"}, "'X' at position 4"),
-        ({"start": "some.fasta"}, "go together"),
+        ({"start": "some.fasta"}, "some.fasta: No such file or directory"),
         ({"noise": 0.3}, "go together"),
         ({"fix": "1:A", "template": "some.fasta"}, "give one of them"),
         ({"template": "nowhere.fasta"}, "nowhere.fasta: No such file or directory"),

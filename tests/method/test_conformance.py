@@ -35,6 +35,8 @@ def rows(formula, steps, options):
         "M": options.get("candidates", 1),
         "L": options.get("block_length", 1),
         "every": 1,
+        "K": options.get("moves", 0),
+        "f": options.get("fraction", 1),
     }
     spaced = re.sub(r"(?<=[\dA-Za-z)])(?=[A-Z(])", "*", formula)
     return eval(spaced, {}, numbers)
@@ -100,7 +102,8 @@ def test_every_method_runs_on_every_kind_of_state(setting, process):
     assert last.particles.final
     assert last.particles.step == 3
     assert bool(last.value.isfinite().all())
-    assert bool(last.log_w.isfinite().all())
+    assert bool(last.log_w.isfinite().any(1).all())
+    assert method == "refine" or bool(last.log_w.isfinite().all())  # whose best designs are beside the law
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -110,7 +113,7 @@ def test_the_rows_in_the_table_are_the_rows_of_a_run(name):
         options |= {"replace": None}
     samples = 2 * designs_a_chain(name, options)
     decoding = Decoding(PROCESSES["masked"](steps=6), reward, method=name, samples=samples, share=False, **options)
-    assert len(list(decoding)) == 6
+    assert len(list(decoding)) == 6 + options.get("moves", 0)
     formulas = METHODS[name].network_rows, METHODS[name].reward_rows
     expected = [2 * rows(formula, 6, options) for formula in formulas]
     if name == "blocks":  # blocks of one step do not carry M trajectories

@@ -194,6 +194,24 @@ def command(*words):
 
 
 @pytest.mark.slow
+def test_a_killed_refinement_goes_on_to_the_same_bytes(job, tmp_path):
+    """SIGKILL in the ninth call of the reward, within the moves of the second batch."""
+    moves = {"method": "refine", "candidates": None, "moves": 5, "samples": 4}
+    alone = job("alone", "killing", **moves)
+    run_job(alone)
+    calls = int((tmp_path / "calls").read_text())
+    (tmp_path / "calls").unlink()
+    (tmp_path / "kill").write_text("9")
+    killed = job("killed", "killing", **moves)
+    (tmp_path / "job.yaml").write_text(killed.written())
+    assert command("run", tmp_path / "job.yaml", "--quiet")[0] == -signal.SIGKILL
+    assert list(RunFolder(Path(killed.out)).parts) == [0]
+    resume_job(Path(killed.out))
+    assert contents(killed.out) == contents(alone.out)
+    assert int((tmp_path / "calls").read_text()) == calls + 1
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("saved_every", [1e-9, 1000])
 def test_a_kill_between_a_batch_and_the_state_neither_loses_nor_doubles_it(job, rewards, tmp_path, saved_every):
     alone = job("alone", "killing", samples=8, save_seconds=saved_every)

@@ -15,7 +15,7 @@ from svdd.domains.image.designs import ImageKind
 from svdd.domains.toy.enumeration import Enumerable
 from svdd.fitting import fingerprint, losses, regression
 from svdd.fitting.rollouts import Rollouts
-from svdd.method import filtered_values, loop, selectors, tempering, values
+from svdd.method import filtered_values, loop, refinement, selectors, tempering, values
 from svdd.method.selectors import Selection
 from svdd.metrics import hedging
 from svdd.rewards import objectives
@@ -523,3 +523,19 @@ def ranks_of_draws_with_replacement():
 def best_of_n_forgets_invalid_designs():
     original = hedging._share_of_choices
     return patch.object(hedging, "_share_of_choices", lambda below, n: original(below - below[:, :1], n))
+
+
+def worse_designs_accepted():
+    """The acceptance of a move with its sign turned."""
+    original = refinement.log_acceptance
+    return patch.object(refinement, "log_acceptance", lambda log_w, place: -original(log_w, place))
+
+
+def best_of_accepted_designs_alone():
+    """A design is remembered only once a chain goes there."""
+
+    def accepted(v, choice):
+        taken = v.gather(1, choice.place[:, None])[:, 0]
+        return torch.where(choice.accepted, taken, -torch.inf), choice.place
+
+    return patch.object(refinement, "best_seen", accepted)

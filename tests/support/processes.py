@@ -6,6 +6,7 @@ All numbers come from elementwise arithmetic, so that a row's answer does not de
 import torch
 
 from svdd.chain.denoisers import from_logits, from_x0
+from svdd.chain.noising import GaussianNoise, MaskedNoise, ProductNoise
 from svdd.chain.process import Process
 from svdd.chain.rng import Rng
 from svdd.chain.schedules import masked_log_linear, time_grid, vp_cosine
@@ -34,6 +35,7 @@ def gaussian(steps=4, eta=1.0, network=gaussian_network, **settings):
     def prior(n, rng):
         return rng.normal((n, DIMENSION), dtype=torch.float64)
 
+    settings = {"noising": GaussianNoise(vp_cosine())} | settings
     return Process(prior, from_x0(network), ddim(vp_cosine(), eta), time_grid(steps), **settings)
 
 
@@ -42,6 +44,7 @@ def masked(steps=4, network=token_network, **settings):
         return torch.full((n, LENGTH), VOCABULARY)
 
     survival = masked_log_linear()
+    settings = {"noising": MaskedNoise(VOCABULARY, survival)} | settings
     return Process(prior, from_logits(network, VOCABULARY), masked_ancestral(survival), time_grid(steps), **settings)
 
 
@@ -58,6 +61,7 @@ def mixed(steps=4, **settings):
         return Product({k: part.denoiser(x[k], t, cond) for k, part in (("nodes", nodes), ("edges", edges))})
 
     transition = product({"nodes": nodes.transition, "edges": edges.transition})
+    settings = {"noising": ProductNoise({"nodes": nodes.noising, "edges": edges.noising})} | settings
     return Process(prior, denoiser, transition, nodes.times, **settings)
 
 
@@ -118,6 +122,9 @@ SETTINGS = {
     "beam psp": ("beam", {"width": 4, "candidates": 1, "narrowing": "psp"}),
     "beam halves": ("beam", {"width": 3, "candidates": 2, "narrowing": "halves"}),
     "blocks": ("blocks", {"candidates": 3, "block_length": 2, "temperature": 0.5}),
+    "refine": ("refine", {"moves": 3, "fraction": 0.5, "temperature": 0.5}),
+    "refine adapted": ("refine", {"moves": 3, "fraction": "adapted"}),
+    "refine tries": ("refine", {"moves": 3, "fraction": 0.5, "temperature": 0.5, "tries": 3}),
 }  # fmt: skip
 
 

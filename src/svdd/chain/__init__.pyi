@@ -27,6 +27,12 @@ from .flows import flow_posterior as flow_posterior
 from .flows import flow_sde as flow_sde
 from .flows import from_velocity as from_velocity
 from .flows import straight as straight
+from .given import begun_with as begun_with
+from .noising import GaussianNoise as GaussianNoise
+from .noising import MaskedNoise as MaskedNoise
+from .noising import Noising as Noising
+from .noising import ProductNoise as ProductNoise
+from .noising import UniformNoise as UniformNoise
 from .process import MovedSettingError as MovedSettingError
 from .process import Particles as Particles
 from .process import Process as Process

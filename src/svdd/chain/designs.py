@@ -80,6 +80,19 @@ class DesignKind:
             folder: where to.
         """
 
+    def read_given(self, path: Path) -> Any:
+        """The designs of a file that a user gives.
+
+        Args:
+            path: the file, or a folder.
+
+        Raises:
+            ValueError: if it holds other designs, and for a kind of designs that users do not give in files.
+        """
+        raise ValueError(
+            f"{path}: designs of this model are not read from files; begin with svdd.chain.begun_with in Python"
+        )
+
     def read(self, table: "pd.DataFrame", folder: Path) -> Any:
         """The designs of a run's folder.
 

@@ -21,6 +21,7 @@ from svdd.chain.distributions import Distribution, forbidden
 from svdd.chain.doubts import Doubt
 from svdd.chain.equal_rows import NoEqualRows
 from svdd.chain.filtering import NO_PARENTS, LookAhead, NoParents, Parents, parents
+from svdd.chain.noising import Noising
 from svdd.chain.rng import Rng
 from svdd.chain.sharing import NOTHING_SHARED, NoSharing
 from svdd.chain.some_answers import SomeAnswers
@@ -28,6 +29,8 @@ from svdd.chain.transitions import Transition
 from svdd.chain.tree import Tree, leaves, repeat, rows, take
 
 Move: TypeAlias = Callable[[Tree, Distribution, Tensor, Rng], Tree]
+Given: TypeAlias = Callable[[int, Rng], tuple[Tree, Tree]]
+Encode: TypeAlias = Callable[[Any], tuple[Tree, Tree]]
 
 
 def identity(x: Tree) -> Any:
@@ -65,6 +68,11 @@ class Process:
             made once before their children are proposed from x_t'; it costs one more network row a particle and step.
         move_each: whether every child makes its own move instead, so that candidates are independent draws of the whole
             step, for two network rows each. With a shared move only the kernel after it is tilted by a choice of children.
+        noising: `(x_0, x_T, t, rng)` to x_t, the forward kernel that the network was trained under, for methods that noise a
+            finished sample again.
+        encode: designs to the x_0 that they are decoded from, and an x_T that shows what a design of this form keeps.
+        given: `(n, rng)` to n rows of x_0 and of a noise x_T that they could have come from: samples that a method begins with
+            which changes finished samples. It draws its own unless given.
         kind: what its designs are; inferred from the first designs unless given, and again once `decode` is replaced without
             a new kind.
         about: facts for people and files, such as `name`; they steer nothing.
@@ -86,6 +94,9 @@ class Process:
     time_independent: bool = False
     move: Move | None = None
     move_each: bool = False
+    noising: Noising | None = None
+    encode: Encode | None = None
+    given: Given | None = None
     kind: DesignKind | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     sharing: NoSharing = field(default=NOTHING_SHARED, repr=False, compare=False)
@@ -176,7 +187,7 @@ class Particles:
     step: int
     x: Tree
     cond: Tree = ()
-    memory: dict[str, Tensor] = field(default_factory=dict)
+    memory: dict[str, Tree] = field(default_factory=dict)
     rng: Rng | None = None
     parents: Parents | NoParents = field(default=NO_PARENTS, repr=False, compare=False)
 
@@ -344,6 +355,11 @@ class Particles:
         """What `m` children of each keep of them; not the particles, which keep their own parents."""
         here, times = self.moved, (self.t, self.process.times[self.step + 1])
         return parents(self.process.transition, self.kernel, here.x, *here._answers, times, m)
+
+    def spread(self, m: int) -> "Particles":
+        """`m` copies of every particle, siblings adjacent."""
+        x, cond, memory = repeat((self.x, self.cond, self.memory), m)
+        return replace(self, x=x, cond=cond, memory=memory, parents=NO_PARENTS)
 
     def __getitem__(self, index: Int64[Tensor, " r"]) -> "Particles":
         return self.take(index, None if self.rng is None else self.rng.of_rows(index, len(self)))

@@ -33,7 +33,7 @@ from svdd.decoding.saving import add_bill, step_from, step_state, write_state
 from svdd.decoding.trace import Trace
 from svdd.method.learned_values import Learned
 from svdd.method.loop import Step
-from svdd.method.table import Returns
+from svdd.method.table import Method, Returns
 from svdd.method.table import make_method as make_method
 from svdd.method.values import Value
 from svdd.method.values_by_name import make_value as make_value
@@ -122,6 +122,7 @@ class Decoding:
             )
             options = self.plan.options
         self._ours = [one for one, ours in zip((reward, *further.values()), by_name, strict=True) if ours]
+        _check_begins(process, self.method)
         title, reward = name_of(reward), adapted(process, reward)
         self.usage, self.scores = Usage(), {name: adapted(process, score) for name, score in further.items()}
         check_columns(reward, self.scores, () if process.kind is None else process.kind.further)
@@ -183,13 +184,17 @@ class Decoding:
 
     def __len__(self) -> int:
         """Steps in the whole run."""
-        return len(self.batches) * self.process.steps
+        return len(self.batches) * self._steps_of_a_batch
+
+    @property
+    def _steps_of_a_batch(self) -> int:
+        return self.method.steps_of(self.process.steps, self.options)
 
     @property
     def done(self) -> int:
         """Steps that were taken, those before an interruption too."""
         step = self._position.step
-        return self._position.batch * self.process.steps + (0 if step is None else step.particles.step)
+        return self._position.batch * self._steps_of_a_batch + (0 if step is None else step.number)
 
     @torch.no_grad()
     def __iter__(self) -> Iterator[Step]:
@@ -210,6 +215,7 @@ class Decoding:
                 self._position = _Position(self._position.batch + 1)
         except BudgetSpent as spent:
             self.stopped = self.settings["stopped"] = str(spent)
+            self._keep_finished()
             warnings.warn(f"{spent}; the result holds the best designs so far", BudgetWarning, stacklevel=2)
 
     def _steps(self, ids: range) -> Iterator[Step]:
@@ -226,6 +232,13 @@ class Decoding:
         assert self._position.step is not None, "a batch has at least one step"
         designs = returned(self._position.step, self.method, ids, self.process, self._rng, self.scoring.further)
         self.parts[self._position.batch] = {"finished": designs.state(), "trace": self._open.close()}
+
+    def _keep_finished(self) -> None:
+        """Ends the open batch where its chains have finished designs already, which further moves would have changed."""
+        step = self._position.step
+        if step is not None and step.particles.final and step.number < self._steps_of_a_batch:
+            self._finish(self.batches[self._position.batch])
+            self._position = _Position(self._position.batch + 1)
 
     @property
     def trace(self) -> Trace:
@@ -342,6 +355,14 @@ class Decoding:
     def save(self, path: Path) -> None:
         """Writes `state` to a file, whole or not at all."""
         write_state(self.state(), path)
+
+
+def _check_begins(process: Process, method: Method) -> None:
+    if process.given is not None and not method.sizes_of("moves"):
+        raise ValueError(
+            "the run begins with finished designs, which only a method of moves changes: give method refine, or for sequences "
+            "also noise, the share of their letters to design again"
+        )
 
 
 def _warn_if_degenerate(trace: Trace) -> None:

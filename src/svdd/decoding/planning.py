@@ -1,8 +1,8 @@
 """Planning: sizes with which a run stays within its budget.
 
 The sizes come down by one rule, and no further than needed: first the children of a particle (`candidates`, to 2), then the
-cadence `every` is widened, then the particles of a chain come down (`particles` or `width`); what the last one leaves is given
-back in the opposite order.
+cadence `every` is widened, then the particles of a chain come down (`particles` or `width`), then `moves`; what the last one
+leaves is given back in the opposite order.
 """
 
 import warnings
@@ -24,7 +24,7 @@ from svdd.scoring.reward import Reward
 
 MakeValue = Callable[[Reward], Value]
 # Where the search for a size begins that nobody gave.
-_MOST = 100
+_MOST: dict[Counts, int] = {"particles": 100, "children": 100, "noises": 100, "moves": 10_000}
 
 
 class Forecast(NamedTuple):
@@ -49,6 +49,8 @@ class Plan(NamedTuple):
 def forecast(method: Method, options: Mapping[str, Any], process: Process, value: MakeValue) -> Forecast:
     """What one chain asks for, from a rehearsal: the method itself on a process of one number, where rows cost nothing.
 
+    Of moves two rehearsals tell, without any and with one: all cost what the first costs.
+
     Args:
         method: a row of `METHODS`.
         options: its settings.
@@ -59,6 +61,15 @@ def forecast(method: Method, options: Mapping[str, Any], process: Process, value
         SizesDoNotFit: for sizes that the method can only have beside other ones.
         ValueError: for settings that the method refuses.
     """
+    moves = method.steps_of(0, options)
+    if not moves:
+        return _rehearsed(method, options, process, value)
+    name = next(iter(method.sizes_of("moves")))
+    none, one = (_rehearsed(method, {**options, name: count}, process, value) for count in (0, 1))
+    return Forecast(*(first + moves * (then - first) for first, then in zip(none, one, strict=True)))
+
+
+def _rehearsed(method: Method, options: Mapping[str, Any], process: Process, value: MakeValue) -> Forecast:
     usage = Usage()
     denoiser = metered(lambda x, t, cond: Normal(x, 1.0), usage.network, process.rows_each)
     reward = metered(lambda x: torch.zeros(len(x), dtype=torch.float64, device="cpu"), usage.reward)
@@ -69,6 +80,10 @@ def forecast(method: Method, options: Mapping[str, Any], process: Process, value
         times=process.times,
         move=None if process.move is None else lambda x, posterior, t, rng: x,
         move_each=process.move_each,
+        noising=None if process.noising is None else lambda x_0, x_T, t, rng: x_0,
+        given=None
+        if process.given is None
+        else lambda n, rng: (torch.zeros(n, 1, device="cpu", dtype=torch.float32),) * 2,
     )
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -85,7 +100,7 @@ def plan(
     Args:
         budget: what may be spent.
         method: a row of `METHODS`.
-        options: its settings; sizes left out begin at 100.
+        options: its settings; sizes left out begin at 100, moves at 10,000.
         process: the model.
         value: makes the look-ahead from a reward.
         samples: designs wanted.
@@ -95,7 +110,8 @@ def plan(
         ValueError: if the smallest sizes do not fit, and for settings that the method refuses.
     """
     search = _Search(budget, method, process, value, samples)
-    free = {name: _MOST for name in method.sizes if name in search.lowest and name not in options}
+    sizes = method.sizes.items()
+    free = {name: _MOST[size.counts] for name, size in sizes if name in search.lowest and name not in options}
     wanted = dict(options) | free
     chosen = search.lowered(wanted)
     given = {name: value for name, value in chosen.items() if options.get(name) != value}
@@ -117,7 +133,7 @@ class _Search:
         self.budget, self.method, self.process, self.value, self.samples = budget, method, process, value, samples
         self.planned = budget.rewards is not None or budget.rows is not None
         seldom = {"every": process.steps} if "every" in method.options else {}
-        self.lowest = self._fewest("children") | seldom | self._fewest("particles")
+        self.lowest = self._fewest("children") | seldom | self._fewest("particles") | self._fewest("moves")
         """What the rule lowers each setting to (raises, for `every`), in its order."""
         self._misfit: SizesDoNotFit | None = None
         self._last: Forecast | None = None

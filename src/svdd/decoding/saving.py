@@ -31,6 +31,7 @@ def step_state(step: Step) -> dict[str, Any]:
         "value": step.value,
         "log_w": step.log_w,
         "ancestor": step.ancestor,
+        "moves": step.moves,
     }
 
 
@@ -40,7 +41,8 @@ def step_from(state: dict[str, Any], process: Process, cond: Tree) -> Step:
     x = tree_map(lambda leaf: leaf.to(process.device), state["x"])
     of_rows = tree_map(lambda leaf, own: leaf.to(own.device), state["cond"], cond)
     particles = Particles(process, state["number"], x, of_rows, state["memory"], rng)
-    return Step(particles, state["value"], state["log_w"], state["ancestor"])
+    # a state of an earlier version, which had no moves, does not say how many were made
+    return Step(particles, state["value"], state["log_w"], state["ancestor"], moves=state.get("moves", 0))
 
 
 def write_state(state: dict[str, Any], path: Path) -> None:

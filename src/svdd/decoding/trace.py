@@ -68,7 +68,7 @@ class Trace:
         if pool is None:
             return
         particles = step.particles
-        self._choices.append(_Choice(particles.step, particles.t, ids, step.value, step.log_w, step.ancestor, pool))
+        self._choices.append(_Choice(step.number, particles.t, ids, step.value, step.log_w, step.ancestor, pool))
         self._numbers += pool.value.numel()
         if self._numbers > _OPEN:
             self._tabulate()

@@ -15,6 +15,7 @@ from .learned_values import Learned as Learned
 from .learned_values import learned as learned
 from .loop import Step as Step
 from .loop import search as search
+from .refinement import refine as refine
 from .resampled import amc as amc
 from .resampled import bfs as bfs
 from .resampled import smc as smc

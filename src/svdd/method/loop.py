@@ -53,6 +53,7 @@ class Step(NamedTuple):
         log_w: log-weights.
         ancestor: of each survivor, its position among the candidates of its chain.
         candidates: what was chosen from; None where a step did not score.
+        moves: moves of finished designs that were made, see `refine`.
     """
 
     particles: Particles
@@ -60,6 +61,12 @@ class Step(NamedTuple):
     log_w: Float[Tensor, "b n"]
     ancestor: Int64[Tensor, "b n"]
     candidates: Candidates | None = None
+    moves: int = 0
+
+    @property
+    def number(self) -> int:
+        """Of the step in its chain: reverse steps, then moves."""
+        return self.particles.step + self.moves
 
 
 def _count(count: Count, step: int) -> int:
@@ -189,7 +196,7 @@ def search(
         raise ValueError(
             f"the step to start from has {len(step.value)} chains, but there are {len(rng)} random streams"
         )
-    step = step._replace(particles=_driven(step.particles, process, rng))
+    step = step._replace(particles=driven(step.particles, process, rng))
     while not step.particles.final:
         number = step.particles.step
         m = _admissible(step.particles, _count(children, number))
@@ -203,7 +210,7 @@ def search(
         yield step
 
 
-def _driven(particles: Particles, process: Process, rng: Rng) -> Particles:
+def driven(particles: Particles, process: Process, rng: Rng) -> Particles:
     """The same particles on this process and these streams: a resumed step brings only its state."""
     driven = replace(particles, process=process, rng=rng)
     return driven.with_posterior(particles.posterior) if particles.has_posterior else driven

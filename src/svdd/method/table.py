@@ -29,6 +29,11 @@ REFERENCES: dict[str, str] = {
     "psp": "Progressive seed pruning. 2026. arXiv:2607.21591",
     "funnel": "Su, X. et al. Navigating the exploration-exploitation tradeoff in inference-time scaling of diffusion models. "
     "2025. arXiv:2508.12361",
+    "csmc": "Reward-guided discrete diffusion via clean-sample Markov chain (CSMC). 2026. arXiv:2602.09424",
+    "rerd": "Uehara, M. et al. Reward-guided iterative refinement in diffusion models at test-time with applications to "
+    "protein and DNA design. ICML 2025. arXiv:2502.14944",
+    "iterref": "Lee, S. et al. Effective test-time scaling of discrete diffusion through iterative refinement (IterRef). 2025. "
+    "arXiv:2511.05562",
     "code": "Singh, A. et al. CoDe: blockwise control for denoising diffusion models. TMLR 2025. arXiv:2502.00968",
 }
 
@@ -49,7 +54,7 @@ def citations(method: str) -> list[str]:
 CADENCE: Mapping[str, Any] = {"every": 1, "window": (float("inf"), 0.0)}
 """When methods choose: at every step, at all times."""
 
-Counts = Literal["particles", "children", "noises"]
+Counts = Literal["particles", "children", "noises", "moves"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,8 @@ class Size:
     """What an option of a method counts, so that a run can be planned and steered whatever the option is called.
 
     Args:
-        counts: `particles` of a chain, `children` of a particle per step, or initial `noises` that a particle is chosen from.
+        counts: `particles` of a chain, `children` of a particle per step, initial `noises` that a particle is chosen from, or
+            `moves` of finished designs.
         fewest: what a plan may lower it to; plans leave noises alone.
     """
 
@@ -66,6 +72,7 @@ class Size:
 
 
 _PARTICLES, _CANDIDATES, _NOISES = Size("particles"), Size("children", fewest=2), Size("noises")
+_MOVES = Size("moves")
 
 
 Returns = Literal["draw", "top", "all"]
@@ -108,12 +115,24 @@ class Method:
         return resolve(self.made_by)  # type: ignore[no-any-return]
 
     def returning(self, returns: Returns | None) -> "Method":
-        """This row with other designs of a chain; None leaves it as it is."""
+        """This row with other designs of a chain; None leaves it as it is.
+
+        Raises:
+            ValueError: for all designs of a chain of moves, whose particles are the design it is at and the best it has seen.
+        """
+        if returns == "all" and self.sizes_of("moves"):
+            raise ValueError(
+                "a chain of moves returns one design: give returns top, the best it has seen, or draw, its last"
+            )
         return self if returns is None else replace(self, returns=returns)
 
     def sizes_of(self, counts: Counts) -> dict[str, Size]:
         """The sizes that count one kind of rows."""
         return {name: size for name, size in self.sizes.items() if size.counts == counts}
+
+    def steps_of(self, steps: int, options: Mapping[str, Any]) -> int:
+        """How many steps a chain has: those of the process, and its moves of finished designs."""
+        return steps + sum({**self.options, **options}[name] for name in self.sizes_of("moves"))
 
     def designs_per_chain(self, options: Mapping[str, Any]) -> Any:
         """How many designs a chain returns with these options: all its particles, or one."""
@@ -258,6 +277,18 @@ METHODS: dict[str, Method] = {
         options={"candidates": 10, "block_length": 5, "temperature": 0.0},
         references=("code",),
         sizes={"candidates": _CANDIDATES},
+    ),
+    "refine": Method(
+        made_by="svdd.method.refinement:refine",
+        summary="finished designs noised, denoised and accepted by reward, K times",
+        returns="top",
+        target="p exp(r/a) as K grows, if the chain reverses its noise",
+        network_rows="T(1+fK)",
+        filtered_rows="T(1+fK)",
+        reward_rows="1+K",
+        options={"moves": 100, "fraction": 0.1, "temperature": 0.0, "tries": 1, "exact": False},
+        references=("csmc", "rerd", "iterref"),
+        sizes={"moves": _MOVES},
     ),
 }
 

@@ -67,11 +67,13 @@ class StartField:
         name: of the setting.
         help: one line.
         kind: `path`, `text`, `texts` (a list) or `number`.
+        needed: whether the other settings of its start need it.
     """
 
     name: str
     help: str
     kind: str = "text"
+    needed: bool = True
 
     def __post_init__(self) -> None:
         check_known("kind of setting", self.kind, ("path", "text", "texts", "number"))
@@ -83,7 +85,7 @@ class Start:
 
     Args:
         target: `module:name` of the function: a process and the settings by name to the process that begins so.
-        fields: the settings, which are given together.
+        fields: the settings, which are given together, but for those that are not needed.
     """
 
     target: str

@@ -135,6 +135,19 @@ class Job(_Started):
         ),
     ] = None
 
+    moves: Annotated[
+        NonNegativeInt | None, Setting("Moves of a finished design (refine), K.", "Method", symbol="K", daily=True)
+    ] = None
+    fraction: Annotated[
+        float | Literal["adapted"] | None,
+        Setting("Share of the steps that a move takes again, or adapted (refine).", "Method", kind=str),
+    ] = None
+    tries: Annotated[PositiveInt | None, Setting("Designs that a move chooses from (refine).", "Method")] = None
+
+    exact: Annotated[
+        bool | None, Setting("Moves whose law is exact on any grid, for masked models (refine).", "Method")
+    ] = None
+
     samples: Annotated[PositiveInt, Setting("Designs; 64 unless given.", daily=True)] = 64
     seed: Annotated[NonNegativeInt, Setting("Seed; 0 unless given.", law=False, cost=False, daily=True)] = 0
     batch: Annotated[PositiveInt | None, Setting("Chains at once; all unless given.", law=False)] = None

@@ -81,7 +81,8 @@ def free_size(method: Method) -> str | None:
 
 def _weighs(method: Method) -> bool:
     """Whether its designs depend on a temperature; the best of full samples do not."""
-    return "temperature" in method.options and (method.returns != "top" or "every" in method.options)
+    chooses = "every" in method.options or bool(method.sizes_of("moves"))
+    return "temperature" in method.options and (method.returns != "top" or chooses)
 
 
 def with_size(job: Job, size: int) -> Job:

@@ -30,6 +30,6 @@ def begun(process: Process, settings: Mapping[str, Any]) -> Process:
 
 
 def _check_whole(start: Start, given: Mapping[str, Any]) -> None:
-    names = [field.name for field in start.fields]
+    names = [field.name for field in start.fields if field.needed]
     told = " and ".join(f"{field.name} ({field.help.rstrip('.')})" for field in start.fields)
-    check(given.keys() >= set(names), f"{told} go together; give all or none")
+    check(given.keys() >= set(names), f"{told} go together; give {' and '.join(names)}, or none of them")

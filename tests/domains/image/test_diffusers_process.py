@@ -16,6 +16,7 @@ import svdd
 from support import tiny_pipelines
 from support.places import DOCS
 from support.processes import SETTINGS, designs_a_chain
+from svdd.chain.given import begun_with
 from svdd.chain.process import Particles
 from svdd.chain.rng import Rng
 from svdd.chain.tree import leaves
@@ -267,7 +268,14 @@ def test_every_method_runs(setting, name):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "setting"),
-    [("sd15", "svdd"), ("sd15", "nested-is"), ("ddpm", "smc"), ("classes", "beam"), ("ddpm", "blocks")],
+    [
+        ("sd15", "svdd"),
+        ("sd15", "nested-is"),
+        ("ddpm", "smc"),
+        ("classes", "beam"),
+        ("ddpm", "blocks"),
+        ("sd15", "refine adapted"),
+    ],
 )
 def test_a_resumed_run_has_the_same_bits(setting, name):
     method, options = SETTINGS[setting]
@@ -282,6 +290,35 @@ def test_a_resumed_run_has_the_same_bits(setting, name):
     assert torch.equal(images_of(again.result().samples), images_of(whole.samples))
     assert torch.equal(again.result().rewards, whole.rewards)
     assert again.result().usage.reward.rows == whole.usage.reward.rows
+
+
+@pytest.mark.parametrize("name", MAKES)
+def test_a_finished_image_is_noised_as_the_scheduler_does(name):
+    """Conditions stay; a level is that of the scheduler's own `add_noise`."""
+    made, n = process(name), 4
+    x_0 = made.prior(n, Rng(1, n))
+    clean = x_0["latents"] if isinstance(x_0, dict) else x_0
+    scheduler = load_pipeline(path(name), "float32", None, None).scheduler
+    scheduler.set_timesteps(STEPS)
+    for t, timestep in zip(made.times, scheduler.timesteps, strict=False):
+        x_t = made.noising(x_0, x_0, t, Rng(2, n))
+        noise = Rng(2, n).normal(clean.shape, dtype=torch.float32)
+        wanted = scheduler.add_noise(clean, noise, timestep.expand(n))
+        torch.testing.assert_close(x_t["latents"] if isinstance(x_t, dict) else x_t, wanted)
+        if isinstance(x_t, dict):
+            assert torch.equal(x_t["condition"], x_0["condition"])
+
+
+def test_given_images_of_pixels_are_where_a_run_begins():
+    made = process("ddpm")
+    size = tuple(made.about["size"])
+    images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    given = svdd.decode(begun_with(made, images), redness, method="refine", samples=2, moves=0, progress=False)
+    torch.testing.assert_close(images_of(given.samples), images)
+    with pytest.raises(ValueError, match="pixels, but those given"):
+        begun_with(made, images[:, :, :4, :4])
+    with pytest.raises(ValueError, match="encode="):
+        begun_with(process("sd15"), images)
 
 
 @pytest.mark.slow

@@ -55,6 +55,10 @@ class ImageKind(DesignKind):
         """Writes ID.png for every design, and samples.png, those of highest reward."""
         write_designs(designs, ids, numbers, folder)
 
+    def read_given(self, path: Path) -> Any:
+        """The images of a folder, or one image file."""
+        return read_images(path if path.is_dir() else [path])
+
     def read(self, table: "pd.DataFrame", folder: Path) -> Any:
         """The images of the files, with their prompts.
 

@@ -28,6 +28,7 @@ from svdd.domains.image.pipelines.families import image_decoder
 from svdd.domains.image.pipelines.kernel import Kernel
 from svdd.domains.image.pipelines.kernels import KERNELS, owner_of_step, scheduler_kernel
 from svdd.domains.image.pipelines.refusals import REASONS
+from svdd.domains.image.pixels import from_any
 from svdd.domains.image.prompts import captioned
 from svdd.messages import check, check_known
 from svdd.registry import HubPath
@@ -93,12 +94,14 @@ def diffusers_process(
         raise ValueError(f"batch is the states of one network call, or 0 for as many as there are, got {batch}")
     pipe = load_pipeline(path, precision, device, variant)
     kernel = _kernel(pipe, steps, eta, scheduler)
-    if type(pipe).__name__ in PIXELS:
+    in_pixels = type(pipe).__name__ in PIXELS
+    if in_pixels:
         check(not negative_prompt, f"{path} makes images without text; leave out negative_prompt")
         network = pixel_network(pipe, path, prompt, class_label)
     else:
         network = latent_network(pipe, path, prompt, class_label, float(guidance_scale), negative_prompt)
     shape, size = _shape(pipe, height, width)
+    pixels_alone = in_pixels and not network.conditions
     numbers, pixels, most = _ON_CPU if pipe.device.type == "cpu" else _ON_ACCELERATOR
     at_once = min(most, max(1, numbers // math.prod(shape))) if batch is None else batch
     decoded_at_once = min(most, max(1, pixels // math.prod(size)))
@@ -108,6 +111,8 @@ def diffusers_process(
         denoiser=_Denoiser(kernel, network.call, pipe.device, at_once),  # type: ignore[arg-type]
         transition=_transition(kernel, network.conditions > 0),
         times=kernel.times,
+        noising=partial(_noising, kernel),
+        encode=partial(_encoded, shape, pipe.device) if pixels_alone else None,
         decode=partial(_decode, FullBatches(image_decoder(pipe), decoded_at_once), pipe.device, network.texts),
         rows_each=network.rows_each,
         rows_at_once=max(at_once, 1),
@@ -192,6 +197,25 @@ def _transition(kernel: Kernel, conditioned: bool) -> Any:
     if not conditioned:
         return kernel.transition
     return product({"latents": kernel.transition, "condition": lambda x, posterior, t, s: posterior})  # type: ignore[dict-item]
+
+
+def _encoded(shape: tuple[int, int, int], device: torch.device, images: Any) -> tuple[Tensor, Tensor]:
+    """Images as the model makes them, from -1 to 1; no part of them is kept."""
+    given = from_any(images, device)
+    if given.shape[2:] != shape[1:]:
+        raise ValueError(
+            f"the model's images are {shape[1]} x {shape[2]} pixels, but those given {given.shape[2]} x {given.shape[3]}"
+        )
+    states = 2 * given - 1 if shape[0] == 3 else 2 * given.mean(1, keepdim=True) - 1
+    return states, torch.zeros_like(states)
+
+
+def _noising(kernel: Kernel, x_0: Tree, x_T: Tree, t: Float[Tensor, ""], rng: Rng) -> Tree:
+    """The clean state as the scheduler noises it; its condition stays."""
+    latents, row = _apart(x_0)
+    noise = rng.normal(latents.shape, dtype=torch.float32, device=latents.device)
+    noised = kernel.noised(latents, t, noise)
+    return noised if row is None else {"latents": noised, "condition": row}
 
 
 @as_usual

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from svdd.chain.designs import TextKind
 from svdd.domains.molecule.files import write_molecules
+from svdd.domains.molecule.lists import read_molecules
 
 
 @dataclass(frozen=True)
@@ -19,3 +20,7 @@ class MoleculeKind(TextKind):
     def write(self, designs: Any, ids: Sequence[str], numbers: Mapping[str, Any], folder: Path) -> None:
         """Writes samples.sdf and samples.png."""
         write_molecules(designs, ids, numbers, folder)
+
+    def read_given(self, path: Path) -> list[str]:
+        """The molecules of a file of SMILES, a table or an SDF."""
+        return read_molecules(path)

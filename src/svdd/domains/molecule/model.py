@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from svdd.chain.denoisers import Denoiser, from_logits
 from svdd.chain.distributions import Categorical
+from svdd.chain.noising import MaskedNoise
 from svdd.chain.process import Process
 from svdd.chain.rng import Rng
 from svdd.chain.schedules import masked_log_linear, time_grid
@@ -123,9 +125,17 @@ def molecule(
         decode=canonical_smiles,
         rows_at_once=batch,
         time_independent=True,
+        noising=MaskedNoise(MASK, masked_log_linear()),
+        encode=partial(_encoded, device),
         kind=MoleculeKind(),
         about=about,
     )
+
+
+def _encoded(device: torch.device | str | None, molecules: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Molecules as tokens, and masks of their lengths."""
+    tokens = encode(molecules).to(device or "cpu")
+    return tokens, torch.where(tokens == PAD, PAD, MASK)
 
 
 def training_lengths(weights: str | Path | None = None) -> Lengths:
@@ -193,7 +203,9 @@ def with_fragment(process: Process, fragment: str, free: Sequence[int] | None = 
         return [filled(fragment, tuple(map(shown, row))) for row in zip(*parts, strict=True)]
 
     about = {**process.about, "fragment": fragment}
-    begun = replace(process, prior=prior, denoiser=_within(process.denoiser, first.to(where)), about=about)
+    begun = replace(
+        process, prior=prior, encode=None, given=None, denoiser=_within(process.denoiser, first.to(where)), about=about
+    )
     return begun.decoded_by(decode)
 
 

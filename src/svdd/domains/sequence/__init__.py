@@ -19,8 +19,10 @@ DOMAIN = Domain(
         Start(
             ".starts:revised",
             (
-                StartField("start", "FASTA of sequences to revise, with --noise.", "path"),
-                StartField("noise", "Share of letters to redesign with --start.", "number"),
+                StartField(
+                    "start", "Designs to refine (method refine), or with --noise FASTA of sequences to revise.", "path"
+                ),
+                StartField("noise", "Share of letters to redesign with --start.", "number", needed=False),
             ),
         ),
     ),

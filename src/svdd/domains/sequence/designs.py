@@ -5,8 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from jaxtyping import Int64
+from torch import Tensor
+
 from svdd.chain.designs import TextKind
 from svdd.domains.sequence.alphabets import Alphabet
+from svdd.domains.sequence.fasta import read_fasta
 from svdd.registry import domains
 
 if TYPE_CHECKING:
@@ -43,6 +47,23 @@ class SequenceKind(TextKind):
         """The token after the letters."""
         return len(self.alphabet) if self.masked else None
 
+    def tokens(self, sequences: Sequence[str], masked: bool = False) -> Int64[Tensor, "n L"]:
+        """Sequences as tokens.
+
+        Args:
+            sequences: of one length.
+            masked: whether they may have masks.
+
+        Raises:
+            ValueError: for a foreign letter or a wrong length.
+        """
+        tokens = self.alphabet.encode(sequences, masked=masked)
+        if tokens.shape[1] != self.length:
+            raise ValueError(
+                f"the model's sequences have {self.length} letters, but those given have {tokens.shape[1]}"
+            )
+        return tokens
+
     def facts(self) -> dict[str, Any]:
         """Domain, letters, mask and length."""
         known = {"mask": self.alphabet.mask} if self.masked else {}
@@ -62,6 +83,10 @@ class SequenceKind(TextKind):
             scores = " ".join(f"{title}={column[row]:.6g}" for title, column in numbers.items())
             records.append(f">{name} {scores}\n{sequence}\n")
         (folder / "samples.fasta").write_text("".join(records), encoding="utf-8")
+
+    def read_given(self, path: Path) -> list[str]:
+        """The sequences of a FASTA file."""
+        return read_fasta(path)
 
     def read(self, table: "pd.DataFrame", folder: Path) -> Any:
         """The column `sample`.

@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from svdd.chain.denoisers import Network, from_logits
+from svdd.chain.given import keeping, of_chains
+from svdd.chain.noising import MaskedNoise
 from svdd.chain.process import Process
 from svdd.chain.rng import LIKELIHOOD_BOUND, Rng
 from svdd.chain.schedules import Survival, masked_log_linear, time_grid
@@ -51,7 +53,7 @@ def masked_sequences(
         ValueError: for a length or steps below 1.
     """
     check(length >= 1, f"length must be at least 1, got {length}")
-    survival = survival or masked_log_linear()
+    survival, kind = survival or masked_log_linear(), SequenceKind(alphabet, length)
     return Process(
         prior=lambda n, rng: torch.full((n, length), len(alphabet), device=device or "cpu"),
         denoiser=from_logits(network, len(alphabet)),
@@ -59,7 +61,9 @@ def masked_sequences(
         times=time_grid(steps),
         decode=alphabet.decode,
         time_independent=time_independent,
-        kind=SequenceKind(alphabet, length),
+        noising=MaskedNoise(len(alphabet), survival),
+        encode=lambda sequences: _masked_all(kind, sequences, device),
+        kind=kind,
         about={**(about or {}), "steps": steps},
     )
 
@@ -75,17 +79,15 @@ def _kind(process: Process) -> SequenceKind:
 
 
 def _templates(process: Process, sequences: Sequence[str], masked: bool) -> Int64[Tensor, "k L"]:
-    kind = _kind(process)
-    tokens = kind.alphabet.encode(sequences, masked=masked)
-    if tokens.shape[1] != kind.length:
-        raise ValueError(f"the model's sequences have {kind.length} letters, but those given have {tokens.shape[1]}")
-    return tokens
+    return _kind(process).tokens(sequences, masked)
 
 
-def _of_chains(tokens: Int64[Tensor, "k L"], n: int, rng: Rng) -> Int64[Tensor, "n L"]:
-    """A sequence for each of n particles: chain i has sequence i, counted round."""
-    chains = torch.tensor(rng.ids, device="cpu") % len(tokens)
-    return tokens[chains.to(tokens.device)].repeat_interleave(n // len(rng), 0)
+def _masked_all(
+    kind: SequenceKind, sequences: Sequence[str], device: torch.device | str | None
+) -> tuple[Int64[Tensor, "k L"], Int64[Tensor, "k L"]]:
+    """Sequences as tokens, and as many masks: no site is kept."""
+    tokens = kind.tokens(sequences).to(device or "cpu")
+    return tokens, torch.full_like(tokens, len(kind.alphabet))
 
 
 def infill(process: Process, templates: Sequence[str]) -> Process:
@@ -106,8 +108,12 @@ def infill(process: Process, templates: Sequence[str]) -> Process:
         raise ValueError(
             f"template {full[0]} leaves nothing to design; write {letters.mask} at the sites that are free"
         )
-    there = tokens.to(process.device)
-    return replace(process, prior=lambda n, rng: _of_chains(there, n, rng))
+    there, mask = tokens.to(process.device), len(letters)
+
+    def kept(n: int, rng: Rng) -> Int64[Tensor, "n L"]:
+        return of_chains(there, n, rng)  # type: ignore[no-any-return]
+
+    return replace(keeping(process, kept, mask), prior=kept, encode=None)
 
 
 def from_sequences(process: Process, sequences: Sequence[str], noise: float) -> Process:
@@ -126,12 +132,13 @@ def from_sequences(process: Process, sequences: Sequence[str], noise: float) -> 
     steps, there = max(1, round(noise * process.steps)), tokens.to(process.device)
 
     def prior(n: int, rng: Rng) -> Int64[Tensor, "n L"]:
-        clean = _of_chains(there, n, rng)
+        clean = of_chains(there, n, rng)
         masked = rng.uniform(clean.shape, device=clean.device) < noise
         return clean.masked_fill(masked, mask)
 
     times = time_grid(steps, start=noise, end=float(process.times[-1]), dtype=process.times.dtype)
-    return replace(process, prior=prior, times=times)
+    again = replace(process.noising, start=noise) if isinstance(process.noising, MaskedNoise) else None
+    return replace(process, prior=prior, times=times, noising=again, encode=None)
 
 
 def elbo_per_site(

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from svdd.chain.denoisers import Network, from_logits
+from svdd.chain.noising import MaskedNoise
 from svdd.chain.process import Process
 from svdd.chain.schedules import masked_log_linear, time_grid
 from svdd.chain.transitions import masked_ancestral
@@ -112,6 +113,7 @@ def mdlm(
         transition=masked_ancestral(survival),
         times=time_grid(steps),
         time_independent=not timed,
+        noising=MaskedNoise(symbols - 1, survival),
         about={**about, "length": length, "steps": steps},
     )
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from svdd.chain.denoisers import Network, from_leave_one_out
 from svdd.chain.distributions import Categorical
+from svdd.chain.noising import UniformNoise
 from svdd.chain.process import Process
 from svdd.chain.rng import LIKELIHOOD_BOUND, Rng
 from svdd.chain.schedules import Survival, masked_log_linear, time_grid
@@ -47,14 +48,16 @@ def uniform_sequences(
     Raises:
         ValueError: for steps below 1.
     """
-    survival = survival or masked_log_linear()
+    survival, kind = survival or masked_log_linear(), SequenceKind(alphabet, length, masked=False)
     return Process(
         prior=lambda n, rng: (rng.uniform((n, length), dtype=torch.float64) * len(alphabet)).long().to(device or "cpu"),
         denoiser=from_leave_one_out(network, survival),
         transition=uniform_marginal(survival),
         times=time_grid(steps),
         decode=alphabet.decode,
-        kind=SequenceKind(alphabet, length, masked=False),
+        noising=UniformNoise(len(alphabet), survival),
+        encode=lambda sequences: (kind.tokens(sequences).to(device or "cpu"),) * 2,
+        kind=kind,
         about={**(about or {}), "steps": steps},
     )
 

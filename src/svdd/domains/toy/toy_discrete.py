@@ -10,6 +10,7 @@ from torch import Tensor
 from svdd.chain.denoisers import Denoiser, substituted
 from svdd.chain.designs import TensorKind
 from svdd.chain.distributions import Categorical
+from svdd.chain.noising import MaskedNoise, UniformNoise
 from svdd.chain.process import Process
 from svdd.chain.rng import Rng
 from svdd.chain.schedules import masked_log_linear, time_grid
@@ -55,7 +56,10 @@ def masked(
     denoiser = _masked_denoiser(data, length, vocabulary)
     transition = masked_ancestral(masked_log_linear())
     about = {"name": "toy-masked"}
-    process = Process(prior, denoiser, transition, time_grid(steps), time_independent=True, kind=TOKENS, about=about)
+    noising = MaskedNoise(vocabulary, masked_log_linear())
+    process = Process(
+        prior, denoiser, transition, time_grid(steps), time_independent=True, noising=noising, kind=TOKENS, about=about
+    )
     start = torch.zeros((vocabulary + 1) ** length, dtype=torch.float64, device="cpu")
     start[-1] = 1.0
     return Enumerable(process, length, vocabulary, vocabulary + 1, start, data, rewards)
@@ -84,7 +88,9 @@ def uniform(steps: int = 6) -> Enumerable:
 
     denoiser = _uniform_denoiser(data, length, vocabulary)
     transition = uniform_marginal(masked_log_linear())
-    process = Process(prior, denoiser, transition, time_grid(steps), kind=TOKENS, about={"name": "toy-uniform"})
+    noising = UniformNoise(vocabulary, masked_log_linear())
+    about = {"name": "toy-uniform"}
+    process = Process(prior, denoiser, transition, time_grid(steps), noising=noising, kind=TOKENS, about=about)
     start = torch.full_like(data, 1 / len(data))
     return Enumerable(process, length, vocabulary, vocabulary, start, data, rewards)
 

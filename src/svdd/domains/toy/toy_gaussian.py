@@ -19,6 +19,7 @@ from svdd.chain.defaults import as_tensor
 from svdd.chain.denoisers import substituted
 from svdd.chain.designs import TensorKind
 from svdd.chain.distributions import Categorical, Normal, Product
+from svdd.chain.noising import GaussianNoise, MaskedNoise, ProductNoise
 from svdd.chain.process import Particles, Process
 from svdd.chain.rng import Rng
 from svdd.chain.schedules import Schedule, masked_log_linear, time_grid, vp_cosine
@@ -187,7 +188,9 @@ def _gaussian(steps: int, schedule: Schedule, reward: Quadratic) -> Gaussian:
         return Normal(alpha_t * x, sigma_t)
 
     about, kind = {"name": "toy-gaussian"}, TensorKind(domain="toy")
-    return Gaussian(Process(_standard, denoiser, ddpm(schedule), time_grid(steps), kind=kind, about=about), reward)
+    again = GaussianNoise(schedule)
+    process = Process(_standard, denoiser, ddpm(schedule), time_grid(steps), noising=again, kind=kind, about=about)
+    return Gaussian(process, reward)
 
 
 def gaussian_quadratic(steps: int = 50, curvature: float = 4.0, centre: float = 2.0) -> Gaussian:
@@ -317,7 +320,10 @@ def mixture(steps: int = 20, reward: Quadratic | None = None) -> Mixture:
     def prior(n: int, rng: Rng) -> Tree:
         return noised.sample(n, rng)
 
-    process = Process(prior, _mixture_denoiser(data, schedule), mixture_bridge(schedule), time_grid(steps))
+    process = Process(
+        prior, _mixture_denoiser(data, schedule), mixture_bridge(schedule), time_grid(steps),
+        noising=GaussianNoise(schedule),
+    )  # fmt: skip
     return Mixture(process, data, reward or Quadratic(slope=1.0))
 
 
@@ -373,5 +379,6 @@ def product(steps: int = 20) -> NodesAndEdges:
         return Product({"nodes": nodes.process.denoiser(x["nodes"], t, cond), "edges": edges})
 
     parts = {"nodes": nodes.process.transition, "edges": masked_ancestral(masked_log_linear())}
-    process = Process(prior, denoiser, transitions.product(parts), time_grid(steps))
+    again = ProductNoise({"nodes": GaussianNoise(vp_cosine()), "edges": MaskedNoise(mask, masked_log_linear())})
+    process = Process(prior, denoiser, transitions.product(parts), time_grid(steps), noising=again)
     return NodesAndEdges(process, nodes, float(p[0, 0]))

@@ -10,6 +10,7 @@ import torch
 
 import svdd
 from support.gdss_checkpoints import random_graphs, write_safetensors
+from svdd.chain.given import begun_with
 from svdd.chain.process import Particles
 from svdd.decoding.decoding import Decoding
 from svdd.decoding.planning import forecast
@@ -250,6 +251,31 @@ def test_both_networks_are_counted(files, corrector, states):
     usage = svdd.decode(process, carbons, samples=2, candidates=3).usage
     assert usage.network.asked == 2 * 2 * states
     assert forecast(METHODS["svdd"], {"candidates": 3}, process, posterior_mean).rows == 2 * states
+
+
+def test_molecules_are_refined_from_given_ones(files):
+    """Moves keep the size of a graph; given molecules are the designs before any move."""
+    process, molecules = loaded(files), ["CCO", "C1CC1N"]
+    none = svdd.decode(begun_with(process, molecules), carbons, method="refine", samples=4, moves=0, progress=False)
+    assert none.samples == ["CCO", "NC1CC1"] * 2
+    assert none.usage.network.asked == 0
+    value, rng = posterior_mean(carbons), svdd.Rng(0, 4)
+    step = svdd.last(svdd.refine(begun_with(process, molecules), value, moves=3, fraction=0.5, chains=4, rng=rng))
+    assert step.particles.x["flags"].sum(1).tolist() == [3, 3, 4, 4] * 2
+
+
+def test_graphs_are_noised_as_both_schedules_say(files):
+    process, n = loaded(files, steps=50), 2000
+    x_0 = {part: leaf.expand(n, *leaf.shape[1:]) for part, leaf in process.encode(["CCO"])[0].items()}
+    x_t = process.noising(x_0, x_0, process.times[20], svdd.Rng(0, n))
+    diffusion = process.transition.__self__
+    for part in ("x", "adj"):
+        alpha, std = diffusion.noise[part].marginal(float(process.times[20]))
+        noise = x_t[part] - alpha * x_0[part]
+        real = noise[:, 0, 1] if part == "adj" else noise[:, 0, 0]
+        assert float(real.std()) == pytest.approx(std, rel=5 / math.sqrt(2 * n))
+        assert torch.equal(x_t["adj"], x_t["adj"].mT)
+        assert float(noise[:, 3:].abs().max()) == 0
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,23 @@ class Kernel:
         mean, std = self.step(wide(x), prediction, self.index(t), self.index(s))
         return Normal(mean, torch.where(as_tensor(std) > _NO_NOISE, std, 0.0).to(mean))
 
+    def noised(
+        self, x_0: Float[Tensor, "n ..."], t: Float[Tensor, ""], noise: Float[Tensor, "n ..."]
+    ) -> Float[Tensor, "n ..."]:
+        """x_t of a clean state, for a time of the grid before its end.
+
+        Args:
+            x_0: the clean state.
+            t: the time.
+            noise: standard normal.
+        """
+        alpha, sigma = self.level(self.index(t))
+        return (alpha * wide(x_0) + sigma * noise).to(x_0)
+
+    def level(self, k: int) -> tuple[Tensor, Tensor]:
+        """How much of x_0 and of the noise x_t has at step k."""
+        raise NotImplementedError
+
     def check_first(self, first: int) -> None:
         """Looks whether the steps from `first` on can be taken.
 

@@ -59,6 +59,9 @@ class _VariancePreserving(Kernel):
     def _bar(self, k: int) -> Tensor:
         return self._table[int(self.timesteps[k])] if k < len(self.timesteps) else self._last
 
+    def level(self, k: int) -> tuple[Tensor, Tensor]:
+        return self._bar(k).sqrt(), (1 - self._bar(k)).sqrt()
+
     def x0_of(self, output: Tensor, k: int, x: Tensor) -> Tensor:
         return self._clipped(_X0_OF[self.config.prediction_type](self._bar(k), x, output))
 
@@ -159,6 +162,9 @@ class EulerAncestral(Kernel):
     def scaled(self, x: Float[Tensor, "n ..."], t: Float[Tensor, ""]) -> Float[Tensor, "n ..."]:
         return x / (self._sigmas[self.index(t)] ** 2 + 1).sqrt()
 
+    def level(self, k: int) -> tuple[Tensor, Tensor]:
+        return torch.ones_like(self._sigmas[k]), self._sigmas[k]
+
     def x0_of(self, output: Tensor, k: int, x: Tensor) -> Tensor:
         sigma, of_v = self._sigmas[k], self.config.prediction_type == "v_prediction"
         return output * (-sigma / (sigma**2 + 1).sqrt()) + x / (sigma**2 + 1) if of_v else x - sigma * output
@@ -184,6 +190,9 @@ class FlowMatchEuler(Kernel):
 
     def grid(self) -> Float[Tensor, " T1"]:
         return self._sigmas.double()
+
+    def level(self, k: int) -> tuple[Tensor, Tensor]:
+        return 1 - self._sigmas[k], self._sigmas[k]
 
     def x0_of(self, output: Tensor, k: int, x: Tensor) -> Tensor:
         return x - self._sigmas[k] * output

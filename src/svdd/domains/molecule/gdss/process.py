@@ -5,7 +5,7 @@ parent's corrected graph, or make a corrector step each (`corrector="each"`).
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from svdd.chain.tree import Tree
 from svdd.domains.molecule.chemistry import chem
 from svdd.domains.molecule.designs import MoleculeKind
 from svdd.domains.molecule.gdss.files import NETWORKS, GraphCheckpoint, read_graph_checkpoint
-from svdd.domains.molecule.gdss.graphs import ELEMENTS, decode_graphs
+from svdd.domains.molecule.gdss.graphs import ELEMENTS, decode_graphs, encode_graphs
 from svdd.domains.molecule.gdss.networks import MULTIPLE
 from svdd.domains.molecule.gdss.sizes import COUNTS, draw_sizes, size_law
 from svdd.domains.molecule.gdss.steps import GraphDiffusion, Graphs, graph_noise
@@ -106,6 +106,8 @@ def gdss(
         kind=MoleculeKind(),
         move=move,  # type: ignore[arg-type]
         move_each=corrector == "each",
+        noising=diffusion.noising,
+        encode=partial(_encoded, checkpoint, PRECISIONS[precision], networks.device),
         about={
             "name": f"gdss:{checkpoint.path.name}",
             "data": checkpoint.data,
@@ -156,6 +158,15 @@ def _prior(
 ) -> Tree:
     sizes = draw_sizes(law, n, rng).to(device)
     return graphs_of_sizes(sizes, checkpoint.nodes, checkpoint.features, dtype, rng)
+
+
+def _encoded(
+    checkpoint: GraphCheckpoint, dtype: torch.dtype, device: torch.device, molecules: Sequence[str]
+) -> tuple[Graphs, Graphs]:
+    """Molecules as graphs; they keep their sizes."""
+    graphs = encode_graphs(molecules, checkpoint.nodes, checkpoint.features, dtype)
+    there = {part: leaf.to(device) for part, leaf in graphs.items()}
+    return there, there
 
 
 def graphs_of_sizes(sizes: Int64[Tensor, " n"], nodes: int, features: int, dtype: torch.dtype, rng: Rng) -> Graphs:

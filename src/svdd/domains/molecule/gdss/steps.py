@@ -225,6 +225,14 @@ class GraphDiffusion:
             std[part] = x["x"].new_full((len(x["x"]),), math.sqrt(variance) if then >= 0 else 0.0)
         return GraphNormal(mean | {"flags": x["flags"]}, std)
 
+    def noising(self, x_0: Graphs, x_T: Graphs, t: Tensor, rng: Rng) -> Graphs:
+        r"""$\alpha(t) x_0 + s(t) z$ of both parts; a graph keeps its size."""
+        noise, there = graph_noise(x_0["flags"], x_0["x"].shape[-1], rng), dict(x_0)
+        for part in PARTS:
+            alpha, std = self.noise[part].marginal(float(t))
+            there[part] = alpha * x_0[part] + std * noise[part]
+        return there
+
     def corrector(
         self, ratio: float, scale: float, coupled: bool
     ) -> Callable[[Graphs, GraphScores, Tensor, Rng], Graphs]:

@@ -1,0 +1,79 @@
+"""Small checks of moves of finished designs, each of one property that a plausible mistake would break; see `checks`."""
+
+from functools import lru_cache
+
+import torch
+
+import svdd
+from exact.tools import assert_law, histogram
+from svdd.domains.toy import toy
+from svdd.domains.toy.enumeration import place
+
+A = 0.2
+
+
+@lru_cache
+def model(name="enumerable_a"):
+    return getattr(toy, name)()
+
+
+@lru_cache
+def proposals(fraction, name="enumerable_a"):
+    """The law of what a move proposes from every design: noise to the level, then the chain's own kernels."""
+    m = model(name)
+    first = m.process.steps - max(1, round(fraction * m.process.steps))
+    t = float(m.process.times[first])
+    same, mask = m.designs[:, None] == m.states, m.states == m.vocabulary
+    law = torch.where(mask, t, (1 - t) * same.double()).prod(-1)
+    for step in range(first, m.process.steps):
+        law = law @ m.kernel(step)
+    return law[:, place(m.designs, m.symbols)]
+
+
+def moves(fraction, temperature, name="enumerable_a"):
+    """The Metropolis kernel on designs."""
+    m = model(name)
+    gain = (m.rewards - m.rewards[:, None]) / temperature
+    accepted = proposals(fraction, name) * gain.exp().clamp(max=1)
+    return accepted + torch.diag(1 - accepted.sum(1))
+
+
+def law_after(count, fraction=0.5, temperature=A):
+    law, kernel = model().p_pre(), moves(fraction, temperature)
+    for _ in range(count):
+        law = law @ kernel
+    return law
+
+
+def refined(m, chains, seed=0, reward=None, **options):
+    """The last step of `refine`."""
+    value = svdd.posterior_mean(reward or m.reward)
+    return svdd.last(svdd.refine(m.process, value, chains=chains, rng=svdd.Rng(seed, chains), **options))
+
+
+def moves_have_their_exact_law(chains=4000):
+    """After a few moves a chain is where the Metropolis kernel says."""
+    for count in (3, 10):
+        step = refined(model(), chains, seed=count, moves=count, fraction=0.5, temperature=A)
+        assert_law(histogram(model(), step.particles.x[::2]), law_after(count))
+
+
+def the_best_design_seen_is_kept():
+    """No design that was scored in a chain is better than its best, and its best was scored there."""
+    chains, tries, seen = 6, 3, []
+
+    def reward(designs):
+        scores = model().reward(designs)
+        seen.append(scores.view(chains, -1))
+        return scores
+
+    value = svdd.posterior_mean(reward)
+    step = svdd.last(
+        svdd.refine(
+            model().process, value, moves=15, fraction=0.5, temperature=2.0, tries=tries, chains=chains,
+            rng=svdd.Rng(4, chains),
+        )
+    )  # fmt: skip
+    best = torch.cat(seen, 1).amax(1)
+    assert torch.equal(step.value[:, 1], best)
+    assert torch.equal(model().reward(step.particles.x[1::2]), best)
