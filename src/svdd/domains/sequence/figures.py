@@ -1,6 +1,6 @@
 """Drawings of sequences: how much the designs of a run agree at each site."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,12 +34,12 @@ def sequence_logo(designs: Sequence[str], colours: Mapping[str, str] = BASES, bi
         bits: that a site tells where all designs agree, log2 of the size of their alphabet.
 
     Returns:
-        SVG text; None for designs of several lengths, longer ones and others letters.
+        SVG text; None for designs of several lengths, longer ones and other letters.
     """
     lengths = {len(design) for design in designs}
     if len(lengths) != 1 or not 1 <= max(lengths) <= LONGEST or set("".join(designs)) - set(colours):
         return None
-    heights = _information(designs, list(colours), bits)
+    heights = _information(designs, colours, bits)
     rows = -(-len(heights) // SITES_PER_ROW)
     figure = Figure(figsize=(10, 1.3 * rows), layout="constrained")
     every = figure.subplots(rows, 1, sharey=True, squeeze=False).flatten()
@@ -54,7 +54,9 @@ def sequence_logo(designs: Sequence[str], colours: Mapping[str, str] = BASES, bi
     return as_svg(figure)
 
 
-def _information(designs: Sequence[str], letters: Sequence[str], bits: float) -> Float[ndarray, "sites letters"]:
+def _information(
+    designs: Sequence[str], letters: Iterable[str] = BASES, bits: float = 2.0
+) -> Float[ndarray, "sites letters"]:
     """Shares of the letters times what a site tells: the bits of agreement less its entropy."""
     sites = np.array([list(design) for design in designs])
     shares = np.stack([(sites == letter).mean(0) for letter in letters], 1)
@@ -62,7 +64,7 @@ def _information(designs: Sequence[str], letters: Sequence[str], bits: float) ->
     return shares * (bits - entropy)
 
 
-def _draw(axes: Any, bits: Float[ndarray, "sites letters"], first: int, colours: Mapping[str, str]) -> None:
+def _draw(axes: Any, bits: Float[ndarray, "sites letters"], first: int, colours: Mapping[str, str] = BASES) -> None:
     """Letters as tall as their bits, the tallest of a site on top; all of one kind are one path, which is quick to draw."""
     order = np.argsort(bits, 1, kind="stable")
     heights = np.take_along_axis(bits, order, 1)
