@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from recipes.baselines import markov_row_bits, positional_row_bits
 from recipes.measures import describe, quantiles, speed, speed_setting
-from recipes.protein.data import StabilityData, in_large_family
+from recipes.protein.data import StabilityData, in_large_family, scans
 from recipes.protein.oracles import STABLE, oracle_quality, predicted
 from recipes.sequence_denoiser import row_bits, sample_unguided
 from recipes.sequence_measures import kmer_correlation, pairwise_diversity, unique_fraction
@@ -200,23 +200,22 @@ def _identity(texts: list[str], known: list[str]) -> dict[str, float]:
 
 
 def _quality(test: StabilityData, network: SequenceEnsemble) -> dict[str, Any]:
-    """The ensemble and its members on all test constructs, and the ensemble without and within large families."""
+    """The ensemble and its members on all test constructs, and the ensemble without large families and within scans."""
     members = predicted(network, test)
     guess, large = members.mean(1).double().numpy(), in_large_family(test)
     alone = [oracle_quality(one.double().numpy(), test)["spearman"] for one in members.T]
     quality = {"test": oracle_quality(guess, test), "members_spearman": float(numpy.mean(alone))}
     quality["without_large"] = oracle_quality(guess[~large.numpy()], test.subset(~large))
-    quality["within_large"] = _within(guess, test, large)
+    quality["within_scans"] = _within_scans(guess, test)
     spread, error = members.std(1).double().numpy(), abs(guess - test.stability.double().numpy())
     quality["spread"] = {"median": float(numpy.median(spread)), "spearman_with_error": _ranked(spread, error)}
     return quality
 
 
-def _within(guess: NDArray[Any], test: StabilityData, large: Tensor) -> list[float]:
-    """Spearman correlation within each large family, most of whose rows are single mutants of one protein."""
+def _within_scans(guess: NDArray[Any], test: StabilityData) -> list[float]:
+    """Spearman correlation within each mutational scan: over the single mutants of one protein."""
     measured = test.stability.double().numpy()
-    rows = [(test.family == number).numpy() for number in test.family[large].unique()]
-    return sorted(_ranked(guess[one], measured[one]) for one in rows)
+    return sorted(_ranked(guess[rows], measured[rows]) for rows in scans(test))
 
 
 def _ranked(one: NDArray[Any], other: NDArray[Any]) -> float:

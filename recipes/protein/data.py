@@ -20,7 +20,16 @@ from svdd.domains.sequence.alphabets import PROTEIN
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["LARGEST_FAMILY", "PARTS", "SCAN", "StabilityData", "family_weights", "in_large_family", "read_stability"]
+__all__ = [
+    "LARGEST_FAMILY",
+    "PARTS",
+    "SCAN",
+    "StabilityData",
+    "family_weights",
+    "in_large_family",
+    "read_stability",
+    "scans",
+]
 
 PARTS = ("guide", "judge", "test")
 """Of the column `part`: the guide's families, the judge's, and those that no network sees."""
@@ -84,6 +93,23 @@ def in_large_family(data: StabilityData, size: int = SCAN) -> Tensor:
     """Whether each row is of a family with at least so many rows, as those with a mutational scan are, shape (n,)."""
     _, family, sizes = data.family.unique(return_inverse=True, return_counts=True)
     return sizes[family] >= size
+
+
+def scans(data: StabilityData, size: int = SCAN) -> list[list[int]]:
+    """The rows of each mutational scan: in a large family the sequence with the most single mutants, and these.
+
+    A large family in which no sequence has mutants by the hundred holds no scan.
+    """
+    found = []
+    for number in data.family[in_large_family(data, size)].unique():
+        rows = [
+            row for row in (data.family == number).nonzero().flatten().tolist() if len(data.sequences[row]) == LENGTH
+        ]
+        tokens = PROTEIN.encode([data.sequences[row] for row in rows])
+        near = torch.stack([(tokens != one).sum(1) <= 1 for one in tokens])
+        mutants = near[near.sum(1).argmax()].nonzero().flatten().tolist()
+        found.append([rows[place] for place in mutants])
+    return [rows for rows in found if len(rows) >= size // 5]
 
 
 def family_weights(data: StabilityData, largest: int = LARGEST_FAMILY) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy
 import torch
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
 from recipes.measures import regression_quality
-from recipes.protein.data import StabilityData, family_weights
+from recipes.protein.data import StabilityData
 from svdd.domains.sequence.alphabets import PROTEIN
 from svdd.domains.sequence.ensembles import SequenceEnsemble
 from svdd.networks.training import TrainingResult, TrainingSettings, isolated_randomness, train
 
 __all__ = ["ORACLES", "STABLE", "calibrate", "oracle_quality", "predicted", "train_oracle"]
 
-_SHAPE = {"vocabulary": len(PROTEIN), "dropout": 0.2}
+_SHAPE = {"vocabulary": len(PROTEIN), "dropout": 0.3}
 ORACLES: dict[str, dict[str, Any]] = {
     "guide": _SHAPE | {"channels": 48, "stages": 1, "kernel": 7, "stem_kernel": 7},
     "judge": _SHAPE | {"channels": 32, "stages": 2, "kernel": 5, "stem_kernel": 9},
@@ -28,9 +28,6 @@ ORACLES: dict[str, dict[str, Any]] = {
 MEMBERS = 5
 STABLE = 1.0
 """Score from which on the paper calls a design stable: ten times the EC50 predicted for the unfolded chain."""
-
-_HIDDEN_SHARE = 0.1
-_Rows = list[tuple[Tensor, Tensor]]
 
 
 def train_oracle(
@@ -44,12 +41,10 @@ def train_oracle(
     checkpoint: Path | None = None,
     device: str = "cpu",
 ) -> tuple[SequenceEnsemble, TrainingResult]:
-    """Train and calibrate an ensemble by squared error on standardised scores.
-
-    The members see different batches, and a tenth of the residues of each row is hidden, so that no single one decides.
+    """Train and calibrate an ensemble by squared error on standardised scores; its members see different batches.
 
     Args:
-        training: Constructs to train on; a large family is drawn as often as `family_weights` says.
+        training: Constructs to train on; a batch is of one length, which is drawn by its rows.
         validation: Constructs to select the checkpoint on and to calibrate on.
         settings: Numbers of the run.
         shape: Sizes for `SequenceClassifier`.
@@ -65,39 +60,30 @@ def train_oracle(
         network = SequenceEnsemble(members, shape=shape).to(device)
     mean, deviation = training.stability.mean(), training.stability.std()
     lengths = [training.of_length(length) for length in training.lengths]
-    tokens, targets = (
-        [one.tokens.to(device) for one in lengths],
-        [(one.stability - mean) / deviation for one in lengths],
-    )
-    weights = [family_weights(one) for one in lengths]
-    totals = torch.stack([one.sum() for one in weights])
+    batches = [(one.tokens.to(device), ((one.stability - mean) / deviation).to(device)) for one in lengths]
+    counts = torch.tensor([float(len(one)) for one in lengths])
     wanted = (validation.stability - mean) / deviation
 
     def loss_of(module: nn.Module, generator: Generator) -> Tensor:
-        kind = int(torch.multinomial(totals, 1, generator=generator))
+        tokens, targets = batches[int(torch.multinomial(counts, 1, generator=generator))]
         losses = []
-        for member in module.members:
-            rows = torch.multinomial(weights[kind], batch_size, replacement=True, generator=generator)
-            shown = _hidden(tokens[kind][rows], generator)
-            losses.append((member(shown)[:, 0].float() - targets[kind][rows].to(device)).square().mean())
+        for member in cast(SequenceEnsemble, module).members:
+            rows = torch.randint(len(tokens), (batch_size,), generator=generator)
+            losses.append((member(tokens[rows])[:, 0].float() - targets[rows]).square().mean())
         return torch.stack(losses).mean()
 
     def value_of(module: nn.Module) -> float:
-        return float((predicted(module, validation).mean(1) - wanted).square().mean() / wanted.var())
+        return float(
+            (predicted(cast(SequenceEnsemble, module), validation).mean(1) - wanted).square().mean() / wanted.var()
+        )
 
     result = train(network, loss_of, value_of, settings, checkpoint)
     calibrate(network, validation)
     return network, result
 
 
-def _hidden(tokens: Tensor, generator: Generator) -> Tensor:
-    """Tokens of which each is the mask with a chance of one tenth: no letter at all, as a classifier sees it."""
-    hidden = torch.rand(tokens.shape, generator=generator).to(tokens.device) < _HIDDEN_SHARE
-    return tokens.masked_fill(hidden, len(PROTEIN))
-
-
 @torch.no_grad()
-def predicted(network: nn.Module, data: StabilityData) -> Tensor:
+def predicted(network: SequenceEnsemble, data: StabilityData) -> Tensor:
     """Each member's number, float32, shape (n, members)."""
     device = next(network.parameters()).device
     lengths = torch.tensor([len(text) for text in data.sequences])

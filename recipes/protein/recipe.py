@@ -36,7 +36,7 @@ class MiniproteinOptions(Options):
     """What a user chooses of this recipe."""
 
     steps: int = option(6000, "Training steps of the denoiser.")
-    oracle_steps: int = option(1800, "Training steps of each oracle.")
+    oracle_steps: int = option(2500, "Training steps of each oracle.")
     samples: int = option(1024, "Unguided samples that the card measures.")
     device: str = option("cpu", "Where networks are trained, such as cuda.")
 
@@ -70,11 +70,11 @@ def _train_denoiser(
 def _oracle_settings(options: MiniproteinOptions) -> TrainingSettings:
     return TrainingSettings(
         steps=options.oracle_steps,
-        learning_rate=2e-3,
+        learning_rate=4e-3,
         warm_up=100,
         weight_decay=0.1,
         average_decay=0.99,
-        evaluate_every=150,
+        evaluate_every=250,
         bfloat16=False,
         seed=options.seed,
     )

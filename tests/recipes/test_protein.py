@@ -12,7 +12,9 @@ from recipes.cards import render_card, training_curves
 from recipes.protein import card as cards
 from recipes.protein import data, oracles
 from recipes.protein import recipe as protein
+from recipes.sequence_denoiser import masked_cross_entropy
 from recipes.trainer import main
+from support.stand_in_device import StandIn
 from svdd.domains.sequence.alphabets import PROTEIN
 from svdd.domains.sequence.ensembles import SequenceEnsemble
 from svdd.networks.sequences import SequenceDenoiser
@@ -134,13 +136,6 @@ def test_predictions_keep_the_order_of_mixed_lengths(parts):
         assert torch.allclose(together[row], alone, atol=1e-5)
 
 
-def test_hidden_residues_are_no_letter_and_a_tenth():
-    tokens = torch.zeros(400, 43, dtype=torch.long)
-    hidden = oracles._hidden(tokens, torch.Generator().manual_seed(0))
-    assert set(hidden.unique().tolist()) == {0, 20}
-    assert float((hidden == 20).float().mean()) == pytest.approx(0.1, abs=0.01)
-
-
 def test_positional_baselines_know_positions_of_any_alphabet():
     tokens = (torch.arange(43) % 20).expand(4000, 43)
     assert baselines.positional_row_bits(tokens[:3000], tokens[3000:], letters=20).mean() < 0.1
@@ -196,8 +191,33 @@ def test_card_has_all_its_numbers_and_no_sequence_of_the_library(parts):
     assert "stability-judge, validation" in training_curves(card, protein.RECIPE.card.panels)
 
 
-def test_correlations_within_large_families_are_each_of_their_own():
-    family = torch.tensor([1, 1, 1, 2, 2, 2])
-    rows = data.StabilityData(["A"] * 6, torch.tensor([0.0, 1, 2, 10, 11, 12]), family)
-    guess = np.array([0.0, 1, 2, 12, 11, 10])
-    assert cards._within(guess, rows, torch.ones(6, dtype=torch.bool)) == pytest.approx([-1, 1])
+def test_a_scan_is_a_protein_with_its_single_mutants_each_ranked_alone():
+    one, two = letters(2, seed=5)
+
+    def mutants(text):
+        return [text, *(text[:place] + "C" + text[place + 1 :] for place in range(9))]
+
+    others = [one[::-1], one[:20] + two[20:]]
+    rows = data.StabilityData(
+        [*mutants(one), *others, *mutants(two), *letters(30, seed=6)],
+        torch.cat([torch.arange(12.0), torch.arange(10.0), torch.zeros(30)]),
+        torch.tensor([4] * 12 + [2] * 10 + [3] * 30),
+    )
+    assert data.scans(rows, size=10) == [list(range(12, 22)), list(range(10))]  # by family; the third holds no scan
+    guess = np.concatenate([np.arange(12.0), -np.arange(10.0), np.zeros(30)])
+    assert cards._within_scans(guess, rows) == []  # none is large
+    assert data.scans(rows, size=13) == []
+
+
+@torch.no_grad()
+def test_what_training_computes_on_an_accelerator_mixes_no_devices(parts):
+    with isolated_randomness(0):
+        denoiser, network = SequenceDenoiser(**SMALL).eval(), SequenceEnsemble(2, shape=SHAPE).eval()
+    tokens, part = parts["denoiser_validation"].tokens, parts["guide_validation"]
+    loss = masked_cross_entropy(denoiser, tokens, torch.Generator().manual_seed(0))
+    found = oracles.predicted(network, part)
+    with StandIn():
+        rows = torch.arange(len(tokens))
+        far = masked_cross_entropy(denoiser.to("cuda:0"), tokens.to("cuda:0")[rows], torch.Generator().manual_seed(0))
+        assert torch.equal(far.cpu(), loss)
+        assert torch.equal(oracles.predicted(network.to("cuda:0"), part), found)

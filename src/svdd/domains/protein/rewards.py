@@ -49,7 +49,7 @@ def miniprotein_stability(*, pessimism: float = 0.0, device: torch.device | str 
     reward(x) = mean_k f_k(x) - pessimism * sd_k f_k(x)
 
     over five networks that learned what was measured for designs displayed on yeast (Rocklin et al. 2017). They rank designs
-    of 43 residues; they hardly rank point mutations, and do not transfer to natural domains (card:
+    of 43 residues; point mutations of one protein they rank unevenly, and they do not transfer to natural domains (card:
     pretrained/miniprotein/card.md).
 
     Args:
