@@ -140,7 +140,7 @@ def _nats(parts: dict[str, StabilityData], denoiser: SequenceDenoiser, draws: in
 def _sample_quality(parts: dict[str, StabilityData], drawn: list[str], oracles: Oracles) -> dict[str, Any]:
     known, test = parts["denoiser_train"].sequences, parts["denoiser_test"]
     texts = {"samples": drawn, "held_out": test.sequences, "stable": test.subset(test.stability > STABLE).sequences}
-    compared = {"samples": drawn, "training": known[:: max(len(known) // len(drawn), 1)][: len(drawn)]}
+    compared = {"samples": drawn, "training": _spread(known, len(drawn))}
     scores = {role: {name: _scores(network, rows) for name, rows in texts.items()} for role, network in oracles.items()}
     return {
         "kmers": {
@@ -152,7 +152,7 @@ def _sample_quality(parts: dict[str, StabilityData], drawn: list[str], oracles: 
         "divergence": {name: _divergence(rows, test.sequences) for name, rows in compared.items()},
         "shares": {name: dict(zip(_LETTERS, _shares(rows), strict=True)) for name, rows in texts.items()},
         "groups": {name: _composition(rows) for name, rows in texts.items()},
-        "identity": {name: _identity(texts[name][:_COMPARED], known) for name in ("samples", "held_out")},
+        "identity": {name: _identity(_spread(texts[name], _COMPARED), known) for name in ("samples", "held_out")},
         "unique_fraction": unique_fraction(drawn),
         "known_fraction": len(set(drawn) & set(known)) / len(set(drawn)),
         "stability": {role: {name: _stable(found) for name, found in one.items()} for role, one in scores.items()},
@@ -165,6 +165,11 @@ def _sample_quality(parts: dict[str, StabilityData], drawn: list[str], oracles: 
     }
 
 
+def _spread(texts: list[str], most: int) -> list[str]:
+    """At most so many rows, evenly over all: neighbours in a table are often relatives."""
+    return texts[:: max(len(texts) // most, 1)][:most]
+
+
 def _stable(scores: Tensor) -> dict[str, float]:
     return {**quantiles(scores), "stable": float((scores > STABLE).float().mean())}
 
@@ -174,7 +179,7 @@ def _composition(texts: list[str]) -> dict[str, float]:
         "net charge, e": float(net_charge(texts).mean()),
         "mean hydropathy": float(mean_hydropathy(texts).mean()),
         "share with cysteine": float(numpy.mean(["C" in text for text in texts])),
-        "mean edit distance of two, per residue": pairwise_diversity(texts[:_COMPARED]),
+        "mean edit distance of two, per residue": pairwise_diversity(_spread(texts, _COMPARED)),
     }
 
 

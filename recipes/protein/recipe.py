@@ -35,7 +35,7 @@ DENOISER: dict[str, Any] = {"vocabulary": len(PROTEIN), "channels": 128, "blocks
 class MiniproteinOptions(Options):
     """What a user chooses of this recipe."""
 
-    steps: int = option(6000, "Training steps of the denoiser.")
+    steps: int = option(4000, "Training steps of the denoiser.")
     oracle_steps: int = option(2500, "Training steps of each oracle.")
     samples: int = option(1024, "Unguided samples that the card measures.")
     device: str = option("cpu", "Where networks are trained, such as cuda.")

@@ -8,7 +8,7 @@ FREE = "X" * 37
 
 
 def arguments(out, *more):
-    sizes = ["--candidates", "2", "--samples", "2", "--steps", "3", "--out", str(out)]
+    sizes = ["--candidates", "2", "--steps", "3", "--out", str(out)]
     return ["--model", "miniprotein", "--reward", "miniprotein-stability", *sizes, *more]
 
 
@@ -32,7 +32,7 @@ def test_a_bad_fasta_is_one_sentence(call, tmp_path, text, message):
 @pytest.mark.slow
 def test_fixed_residues_stay_and_the_report_draws_the_logo(call, tmp_path):
     more = ("--fix", "20:NGNG", "--score", "miniprotein-stability-judge", "--reward-option", "pessimism=1")
-    result = call("run", *arguments(tmp_path / "o", *more))
+    result = call("run", *arguments(tmp_path / "o", "--samples", "5", *more))
     assert result.status == 0, result.err
     header, *letters = (tmp_path / "o" / "samples.fasta").read_text().splitlines()[:2]
     assert re.fullmatch(r">svdd-0000 reward=\S+ miniprotein-stability-judge=\S+", header)
@@ -45,7 +45,9 @@ def test_fixed_residues_stay_and_the_report_draws_the_logo(call, tmp_path):
 def test_given_sequences_are_revised(call, tmp_path):
     given = "DEEKLRELAKRAGLPEEVVRRAEELLRRGLDPEEVLRRLKEEA"
     (tmp_path / "given.fasta").write_text(f">bundle\n{given.lower()}\n")
-    result = call("run", *arguments(tmp_path / "o", "--start", str(tmp_path / "given.fasta"), "--noise", "0.2"))
+    result = call(
+        "run", *arguments(tmp_path / "o", "--start", str(tmp_path / "given.fasta"), "--noise", "0.2", "--samples", "2")
+    )
     assert result.status == 0, result.err
     revised = (tmp_path / "o" / "samples.fasta").read_text().splitlines()[1]
     assert 20 < sum(one == other for one, other in zip(revised, given, strict=True)) <= 43

@@ -2,10 +2,7 @@
 
 from svdd.registry.cards import Card, Domain, reward_cards
 
-_STABILITY = {
-    "unit": "log10 of EC50 over that of the unfolded chain",
-    "range": "-1 to 2.5; from 1 on a design is stable",
-}
+_STABILITY = {"unit": "log10 of an EC50 ratio", "range": "-1 to 2.5, stable from 1"}
 
 DOMAIN = Domain(
     "protein",
