@@ -9,6 +9,7 @@ from recipes.cards import Card, render_card
 from recipes.dna import recipe as dna
 from recipes.image import recipe as image
 from recipes.molecule import recipe as molecule
+from recipes.protein import recipe as protein
 from recipes.rna import uniform, utr
 from svdd.registry import bundled
 
@@ -18,6 +19,7 @@ CARDS: Mapping[str, Card] = {
     "dna-enhancer": dna.RECIPE.card,
     "rna-utr": utr.RECIPE.card,
     "rna-utr-uniform": uniform.RECIPE.card,
+    "miniprotein": protein.RECIPE.card,
     "molecule": molecule.RECIPE.card,
     "image-small": image.RECIPE.card,
 }

@@ -14,7 +14,7 @@ from svdd.domains.sequence.distances import kmer_counts
 from svdd.networks.sequences import SequenceClassifier
 from svdd.networks.training import TrainingSettings, isolated_randomness, train
 
-__all__ = ["detection", "kmer_detection", "markov_bits", "markov_row_bits", "network_detection"]
+__all__ = ["detection", "kmer_detection", "markov_bits", "markov_row_bits", "network_detection", "positional_row_bits"]
 
 
 def markov_bits(training: Tensor, held_out: Tensor, order: int, *, strength: float = 20.0) -> float:
@@ -58,6 +58,28 @@ def _contexts(tokens: NDArray[numpy.int64], size: int, letters: int) -> NDArray[
     for offset in range(size):
         contexts = contexts * letters + tokens[:, offset : offset + width].clip(max=letters - 1)
     return contexts
+
+
+def positional_row_bits(
+    training: Tensor, held_out: Tensor, *, previous: bool = False, letters: int = 4
+) -> NDArray[numpy.float64]:
+    """Bits per letter of each held-out sequence if a letter depends on its position alone, shape (m,).
+
+    Args:
+        training: Sequences counted, shape (n, L), each letter once more than it occurs.
+        held_out: Sequences scored, shape (m, L).
+        previous: Whether a letter depends on the letter before it too.
+        letters: Size of the alphabet.
+    """
+
+    def contexts(tokens: Tensor) -> NDArray[Any]:
+        before = functional.pad(tokens, (1, 0))[:, :-1] if previous else torch.zeros_like(tokens)
+        return (torch.arange(tokens.shape[1]) * letters + before).numpy()
+
+    counts = numpy.ones((training.shape[1] * letters, letters))
+    numpy.add.at(counts, (contexts(training), training.numpy()), 1)
+    chances = counts / counts.sum(axis=1, keepdims=True)
+    return numpy.asarray(-numpy.log2(chances[contexts(held_out), held_out.numpy()]).mean(axis=1))
 
 
 def kmer_detection(samples: list[str], natural: list[str], *, k: int = 4, folds: int = 5) -> float:

@@ -1,4 +1,4 @@
-"""The masking-diffusion denoiser of regulatory DNA: objective, sampling and held-out bits."""
+"""The masking-diffusion denoisers of sequences: objective, sampling and held-out bits."""
 
 from __future__ import annotations
 
@@ -87,6 +87,7 @@ def train_denoiser(
     batch_size: int = 128,
     network: SequenceDenoiser | None = None,
     both_strands: bool = True,
+    weights: Tensor | None = None,
     checkpoint: Path | None = None,
 ) -> tuple[SequenceDenoiser, TrainingResult]:
     """Train a denoiser on sequences and, of double strands, their reverse complements.
@@ -98,6 +99,7 @@ def train_denoiser(
         batch_size: Sequences per step.
         network: Network to train; by default a new one of the bundled DNA model's size.
         both_strands: Whether a sequence may be read from either strand.
+        weights: How often to draw each training sequence, up to a factor, shape (n,); all equally unless given.
         checkpoint: File to write at evaluations and to resume from.
 
     Returns:
@@ -106,9 +108,13 @@ def train_denoiser(
     with isolated_randomness(settings.seed):
         network = network or SequenceDenoiser(dropout=0.1)
 
+    def draw(generator: Generator) -> Tensor:
+        if weights is None:
+            return torch.randint(len(train_tokens), (batch_size,), generator=generator)
+        return torch.multinomial(weights, batch_size, replacement=True, generator=generator)
+
     def loss_of(module: nn.Module, generator: Generator) -> Tensor:
-        rows = torch.randint(len(train_tokens), (batch_size,), generator=generator)
-        tokens = train_tokens[rows]
+        tokens = train_tokens[draw(generator)]
         if both_strands:
             flipped = torch.rand(batch_size, 1, generator=generator) < 0.5
             tokens = torch.where(flipped, reverse_complement(tokens), tokens)

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recipes.baselines import detection, kmer_detection, markov_row_bits
+from recipes.baselines import detection, kmer_detection, markov_row_bits, positional_row_bits
 from recipes.measures import agreement, describe, gc_moments, quantiles, regression_quality, speed, speed_setting
 from recipes.rna.data import LENGTH, UtrData
 from recipes.rna.oracles import predicted
@@ -138,8 +137,8 @@ def _bits(parts: dict[str, UtrData], name: str, denoiser: SequenceDenoiser, draw
         bound = row_bits(denoiser, test, draws=draws, seed=1).double().numpy()
     others = {f"Markov chain of order {order}": markov_row_bits(training, test, order) for order in (0, 1, 3, 5)}
     others |= {
-        "composition of each position": _positional_bits(training, test, previous=False),
-        "the same, given the letter before": _positional_bits(training, test, previous=True),
+        "composition of each position": positional_row_bits(training, test, previous=False),
+        "the same, given the letter before": positional_row_bits(training, test, previous=True),
     }
     error = len(bound) ** -0.5
     rows = {
@@ -162,19 +161,6 @@ def _natural_bits(human: pandas.DataFrame, denoiser: SequenceDenoiser, draws: in
     with torch.no_grad():
         bits = row_bits(denoiser, RNA.encode(_natural(human)), draws=draws, seed=1)
     return {"bits": float(bits.mean()), "standard_error": float(bits.std() / len(bits) ** 0.5)}
-
-
-def _positional_bits(training: Tensor, test: Tensor, *, previous: bool) -> NDArray[Any]:
-    """Bits per base of each test row if a letter depends on its position, and on the letter before it if asked."""
-
-    def contexts(tokens: Tensor) -> NDArray[Any]:
-        before = functional.pad(tokens, (1, 0))[:, :-1] if previous else torch.zeros_like(tokens)
-        return (torch.arange(tokens.shape[1]) * 4 + before).numpy()
-
-    counts = numpy.ones((training.shape[1] * 4, 4))
-    numpy.add.at(counts, (contexts(training), training.numpy()), 1)
-    chances = counts / counts.sum(axis=1, keepdims=True)
-    return numpy.asarray(-numpy.log2(chances[contexts(test), test.numpy()]).mean(axis=1))
 
 
 def _sample_quality(

@@ -26,6 +26,7 @@ MODELS = {
     "dna-enhancer": SHORT,
     "rna-utr": {"steps": 2},
     "rna-utr-uniform": {"steps": 2},
+    "miniprotein": {"steps": 2},
     "molecule": {"steps": 3},
     "toy-masked": {"steps": 3},
     "toy-gaussian": {"steps": 3},

@@ -141,10 +141,12 @@ def test_stability_is_minus_degradation(folder):
 
 def test_positional_baselines_know_positions():
     tokens = (torch.arange(50) % 4).expand(400, 50)
-    assert cards._positional_bits(tokens[:200], tokens[200:], previous=False).mean() < 0.1
+    assert baselines.positional_row_bits(tokens[:200], tokens[200:], previous=False).mean() < 0.1
     even = torch.randint(4, (4000, 50), generator=torch.Generator().manual_seed(0))
     copied = even[:, ::2].repeat_interleave(2, 1)  # every other letter is the one before it
-    alone, given = (cards._positional_bits(copied[:2000], copied[2000:], previous=known) for known in (False, True))
+    alone, given = (
+        baselines.positional_row_bits(copied[:2000], copied[2000:], previous=known) for known in (False, True)
+    )
     assert alone.mean() == pytest.approx(2, abs=0.01)
     assert given.mean() == pytest.approx(1, abs=0.03)
 

@@ -10,7 +10,7 @@ DOMAIN = Domain(
     starts=(
         Start(
             ".starts:from_template",
-            (StartField("template", "FASTA of templates: letters stay, N is designed.", "path"),),
+            (StartField("template", "FASTA of templates: letters stay, N (of proteins X) is designed.", "path"),),
         ),
         Start(
             ".starts:with_letters",
@@ -26,6 +26,7 @@ DOMAIN = Domain(
             ),
         ),
     ),
+    networks={"SequenceEnsemble": ".ensembles:SequenceEnsemble"},
     kit=".kit:KIT",
     files=("samples.fasta",),
 )

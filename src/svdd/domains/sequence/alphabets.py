@@ -97,3 +97,5 @@ class Alphabet:
 DNA = Alphabet("ACGT")
 RNA = Alphabet("ACGU", synonyms="TU")
 """RNA is often written with the letters of DNA: T is read as U, and U is written."""
+PROTEIN = Alphabet("ACDEFGHIKLMNPQRSTVWY", mask="X")
+"""The twenty amino acids; X, which stands for any of them in files, is the mask."""

@@ -10,24 +10,26 @@ from svdd.decoding.result import Result
 from svdd.domains.sequence.designs import SequenceKind
 from svdd.domains.sequence.fasta import of_file
 from svdd.domains.sequence.measures import LIKELIHOOD, VARIETY, WORDS_OF_NATURE, SequenceView, measured
-from svdd.domains.sequence.references import ANY, Reference, natural, of_model
+from svdd.domains.sequence.references import ANY, WORDS, Reference, natural, of_model
 from svdd.metrics.kit import Figure, Kit
 from svdd.metrics.measures import Chunks, Designs
 from svdd.scoring.reward import Reward
-
-_AGREE = "How much the designs agree at each site, 2 bits where all have the same base."
 
 
 class SequenceKit(Kit):
     """Sequences of one length.
 
     Attributes:
+        words: lengths of the words whose frequencies are compared.
+        agree: what the logo shows.
         groups: by guiding reward, the group of natural sequences that it aims at, as the model's reference names it.
     """
 
     designs = "sequences"
     columns = (LIKELIHOOD, *WORDS_OF_NATURE, *VARIETY)
     view = SequenceView
+    words: tuple[int, ...] = WORDS
+    agree: str = "How much the designs agree at each site, 2 bits where all have the same base."
     groups: ClassVar[Mapping[str, str]] = {}
 
     def kind(self, facts: Mapping[str, Any]) -> DesignKind:
@@ -62,14 +64,19 @@ class SequenceKit(Kit):
 
     def natural(self, name: str, sequences: list[str], letters: str) -> Reference:
         """A reference from natural sequences."""
-        return natural(name, sequences, letters)
+        return natural(name, sequences, letters, self.words)
 
     def charts(self, result: Result, baselines: Mapping[str, Result]) -> list[Figure]:
         """The logo of the designs."""
-        from svdd.domains.sequence.figures import sequence_logo
         from svdd.report.figures import figure
 
-        return figure("Sequence logo", _AGREE, sequence_logo(result.samples), "broad")
+        return figure("Sequence logo", self.agree, self.logo(result.samples), "broad")
+
+    def logo(self, designs: list[str]) -> str | None:
+        """The logo as SVG; None for designs of which none can be drawn."""
+        from svdd.domains.sequence.figures import sequence_logo
+
+        return sequence_logo(designs)
 
 
 KIT = SequenceKit()

@@ -123,7 +123,13 @@ class SequenceView(View):
         return self.reference.words.get(k) if self.reference else None
 
 
-def _word_column(k: int) -> Column:
+def word_column(k: int, price: bool = False) -> Column:
+    """The correlation of the frequencies of words with those of the reference.
+
+    Args:
+        k: letters of a word.
+        price: whether comparisons say it as what guidance costs.
+    """
     return Column(
         f"correlation_{k}mer",
         f"correlation of {k}-mers with natural ones",
@@ -132,7 +138,7 @@ def _word_column(k: int) -> Column:
         better="higher",
         given=lambda view: view.words(k) is not None,
         centred=True,
-        price=k == min(WORDS),
+        price=price,
     )
 
 
@@ -154,7 +160,7 @@ LIKELIHOOD = Column(
     "elbo_per_base", "likelihood bound", NATURALNESS, lambda view: mean(view.designs.elbo), "nats per letter", "higher",
     axis=True,
 )  # fmt: skip
-WORDS_OF_NATURE = tuple(map(_word_column, WORDS))
+WORDS_OF_NATURE = tuple(word_column(k, price=k == min(WORDS)) for k in WORDS)
 VARIETY = (
     Column(
         "diversity", "mean edit distance of two designs, as a share of their letters", DIVERSITY,

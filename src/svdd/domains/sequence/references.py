@@ -12,7 +12,7 @@ from svdd.domains.sequence.distances import kmer_counts
 from svdd.registry import bundled_folders
 
 WORDS = (3, 6)
-"""Lengths of the words whose frequencies are compared."""
+"""Lengths of the words of nucleic acids whose frequencies are compared."""
 ANY = "held_out"
 """The group of natural sequences that no reward aims at."""
 
@@ -38,10 +38,17 @@ class Reference:
     sequences: Sequence[str] = ()
 
 
-def natural(name: str, sequences: Sequence[str], alphabet: str) -> Reference:
-    """A reference from sequences."""
-    words = {k: kmer_counts(sequences, k, alphabet=alphabet) for k in WORDS}
-    return Reference(name, alphabet, words, sequences=sequences)
+def natural(name: str, sequences: Sequence[str], alphabet: str, words: Sequence[int] = WORDS) -> Reference:
+    """A reference from sequences.
+
+    Args:
+        name: for files and reports.
+        sequences: natural ones.
+        alphabet: their letters.
+        words: lengths of the words that are counted.
+    """
+    counts = {k: kmer_counts(sequences, k, alphabet=alphabet) for k in words}
+    return Reference(name, alphabet, counts, sequences=sequences)
 
 
 def of_model(model: str, group: str = ANY) -> Reference | None:
@@ -58,6 +65,6 @@ def of_model(model: str, group: str = ANY) -> Reference | None:
     groups = read["groups"]
     chosen = next(name for name in (group, *groups) if name in groups)
     found = groups[chosen]
-    words = {k: numpy.array(found[f"kmer{k}"]) for k in WORDS if f"kmer{k}" in found}
+    words = {int(key.removeprefix("kmer")): numpy.array(found[key]) for key in found if key.startswith("kmer")}
     name = f"{model}, {chosen.replace('_', ' ')}"
     return Reference(name, read["alphabet"], words, read.get("motifs", {}), found.get("motif_hits_mean", {}))

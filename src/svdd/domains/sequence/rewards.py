@@ -13,7 +13,8 @@ from torch import Tensor
 from svdd.cost.batches import FullBatches, rows_at_once
 from svdd.domains.sequence.alphabets import DNA, Alphabet
 from svdd.messages import check
-from svdd.networks.sequences import SequenceClassifier, check_sizes
+from svdd.networks.bases import Scaled
+from svdd.networks.sequences import check_sizes
 
 _NUCLEOTIDES = Alphabet("ACGTU")
 
@@ -34,7 +35,7 @@ class SequenceReward:
         ValueError: If the network has no such output or `sites` is not positive.
     """
 
-    network: SequenceClassifier
+    network: Scaled
     output: int = 0
     _: KW_ONLY
     name: str = ""
@@ -64,8 +65,12 @@ class SequenceReward:
             for length, group in groupby(order, key=lambda row: len(sequences[row])):
                 rows = list(group)
                 tokens = self.alphabet.encode([sequences[row] for row in rows]).to(device)
-                scores[rows] = self._in_batches(length)(tokens)[:, self.output].float().cpu()
+                scores[rows] = self.of_outputs(self._in_batches(length)(tokens).float()).cpu()
         return scores.clone()
+
+    def of_outputs(self, outputs: Tensor) -> Tensor:
+        """The score of each row of the network's outputs (n, outputs)."""
+        return outputs[:, self.output]
 
     def _in_batches(self, length: int) -> FullBatches:
         at_once = max(1, self.sites // length) if self.sites else rows_at_once(self.network.scale.device, length)

@@ -1,0 +1,29 @@
+"""Proteins: a bundled model of miniproteins and rewards of their stability."""
+
+from svdd.registry.cards import Card, Domain, reward_cards
+
+_STABILITY = {"unit": "log10 of an EC50 ratio", "range": "-1 to 2.5, stable from 1"}
+
+DOMAIN = Domain(
+    "protein",
+    __name__,
+    models={"miniprotein": Card(".model:miniprotein")},
+    rewards={
+        **reward_cards(
+            ".rewards",
+            "miniprotein-stability",
+            weights=("miniprotein/stability-guide.safetensors",),
+            twin="miniprotein-stability-judge",
+            **_STABILITY,
+        ),
+        **reward_cards(
+            ".rewards",
+            "miniprotein-stability-judge",
+            weights=("miniprotein/stability-judge.safetensors",),
+            **_STABILITY,
+        ),
+    },
+    kit=".kit:KIT",
+    letters="ACDEFGHIKLMNPQRSTVWY",
+    files=("samples.fasta",),
+)

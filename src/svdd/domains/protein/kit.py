@@ -1,0 +1,75 @@
+"""What proteins hand in to evaluations and reports: sequences, how like natural ones they are, and what they are made of."""
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from typing import ClassVar
+
+import numpy
+from jaxtyping import Float
+from numpy import ndarray
+
+from svdd.domains.protein.measures import mean_hydropathy, nearest_identity, net_charge
+from svdd.domains.sequence.distances import kmer_counts
+from svdd.domains.sequence.kit import SequenceKit
+from svdd.domains.sequence.measures import LIKELIHOOD, VARIETY, SequenceView, word_column
+from svdd.metrics.columns import COMPOSITION, DIVERSITY, NATURALNESS, Column
+from svdd.metrics.intervals import Statistic, mean
+from svdd.metrics.measures import of_first, optional
+
+
+def composition_divergence(view: SequenceView) -> Statistic:
+    r"""Kullback-Leibler divergence of the composition from that of the reference, in nats.
+
+    $\sum_a p_a \log(p_a / q_a)$ over the twenty amino acids a, with p of the designs and q of the reference, in which each
+    amino acid is counted once more than it occurs.
+    """
+    letters = view.kind.alphabet.letters
+    counts = numpy.stack([kmer_counts([text], 1, alphabet=letters) for text in view.texts]).astype(float)
+    theirs = view.words(1) + 1.0
+    theirs /= theirs.sum()
+
+    def statistic(weights: Float[ndarray, "k n"]) -> Float[ndarray, " k"]:
+        ours = weights @ counts
+        ours /= ours.sum(1, keepdims=True)
+        ratio = numpy.log(ours / theirs, out=numpy.zeros_like(ours), where=ours > 0)
+        return (ours * ratio).sum(1)
+
+    return Statistic(statistic, range(len(view.texts)))
+
+
+def _identity(view: SequenceView) -> Statistic | None:
+    identity = partial(nearest_identity, reference=view.natural)
+    return optional(lambda: of_first(view.designs, identity), view.notes)
+
+
+IDENTITY = Column("nearest_identity", "identity to the nearest natural one", DIVERSITY, _identity,
+                  given=lambda view: bool(view.natural))  # fmt: skip
+MAKE_UP = (
+    Column("composition_divergence", "divergence of the composition from the natural one", NATURALNESS,
+           composition_divergence, "nats", "lower", given=lambda view: view.words(1) is not None),
+    Column("charge", "net charge near pH 7", COMPOSITION, lambda view: mean(net_charge(view.texts)), "e"),
+    Column("hydropathy", "mean hydropathy", COMPOSITION, lambda view: mean(mean_hydropathy(view.texts))),
+    Column("cysteine", "share of designs with cysteine", COMPOSITION,
+           lambda view: mean(["C" in text for text in view.texts])),
+)  # fmt: skip
+
+
+class ProteinKit(SequenceKit):
+    """Proteins."""
+
+    words = (1, 2, 3)
+    columns = (LIKELIHOOD, word_column(2), word_column(3, price=True), *VARIETY, IDENTITY, *MAKE_UP)
+    groups: ClassVar[Mapping[str, str]] = {"miniprotein-stability": "stable"}
+    agree = (
+        "How much the designs agree at each site, 4.3 bits where all have the same residue; colours are by chemistry."
+    )
+
+    def logo(self, designs: list[str]) -> str | None:
+        """With the twenty amino acids."""
+        from svdd.domains.sequence.figures import RESIDUES, sequence_logo
+
+        return sequence_logo(designs, RESIDUES, bits=math.log2(len(RESIDUES)))
+
+
+KIT = ProteinKit()

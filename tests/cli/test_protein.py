@@ -1,0 +1,53 @@
+"""Proteins on the command line: what a FASTA file may hold, fixed residues, options of a reward, and the report's logo."""
+
+import re
+
+import pytest
+
+FREE = "X" * 37
+
+
+def arguments(out, *more):
+    sizes = ["--candidates", "2", "--steps", "3", "--out", str(out)]
+    return ["--model", "miniprotein", "--reward", "miniprotein-stability", *sizes, *more]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f">a\nB{FREE}ACDEF\n", "sequence 0 has 'B' at position 1; allowed letters are ACDEFGHIKLMNPQRSTVWYX"),
+        (f">a\nACD{FREE}A-D\n", "sequence 0 has '-' at position 42"),
+        (f">a\nACD{FREE}ACD\n>b\nACD\n", "sequence 1 has 3 letters but sequence 0 has 43"),
+        (">a\nACDX\n", "43 letters, but those given have 4"),
+    ],
+)
+def test_a_bad_fasta_is_one_sentence(call, tmp_path, text, message):
+    (tmp_path / "given.fasta").write_text(text)
+    result = call("run", *arguments(tmp_path / "o", "--template", str(tmp_path / "given.fasta")))
+    assert result.status != 0
+    assert message in result.err
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.slow
+def test_fixed_residues_stay_and_the_report_draws_the_logo(call, tmp_path):
+    more = ("--fix", "20:NGNG", "--score", "miniprotein-stability-judge", "--reward-option", "pessimism=1")
+    result = call("run", *arguments(tmp_path / "o", "--samples", "5", *more))
+    assert result.status == 0, result.err
+    header, *letters = (tmp_path / "o" / "samples.fasta").read_text().splitlines()[:2]
+    assert re.fullmatch(r">svdd-0000 reward=\S+ miniprotein-stability-judge=\S+", header)
+    assert letters[0][19:23] == "NGNG"
+    page = (tmp_path / "o" / "report.html").read_text()
+    assert "4.3 bits where all have the same residue" in page
+
+
+@pytest.mark.slow
+def test_given_sequences_are_revised(call, tmp_path):
+    given = "DEEKLRELAKRAGLPEEVVRRAEELLRRGLDPEEVLRRLKEEA"
+    (tmp_path / "given.fasta").write_text(f">bundle\n{given.lower()}\n")
+    result = call(
+        "run", *arguments(tmp_path / "o", "--start", str(tmp_path / "given.fasta"), "--noise", "0.2", "--samples", "2")
+    )
+    assert result.status == 0, result.err
+    revised = (tmp_path / "o" / "samples.fasta").read_text().splitlines()[1]
+    assert 20 < sum(one == other for one, other in zip(revised, given, strict=True)) <= 43
