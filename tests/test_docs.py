@@ -22,7 +22,7 @@ def blocks(page, language):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::svdd.decoding.decoding.DegenerateProposalWarning")
+@pytest.mark.filterwarnings("ignore::svdd.decoding.alarms.DegenerateProposalWarning")
 def test_the_ten_lines_of_the_readme_print_what_it_shows(capsys):
     page = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Ten lines")[2]
     code, shown = re.findall(r"```(?:python)?\n(.*?)```", page, re.DOTALL)[:2]
@@ -40,7 +40,7 @@ def _form(line):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::svdd.decoding.decoding.DegenerateProposalWarning")
+@pytest.mark.filterwarnings("ignore::svdd.decoding.alarms.DegenerateProposalWarning")
 def test_the_doors_of_python_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     code = "".join(blocks(ROOT / "docs" / "python.md", "python"))

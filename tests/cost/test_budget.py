@@ -31,7 +31,7 @@ VALUES = {
 @pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore::svdd.method.algorithms.OverTiltWarning",
-    "ignore::svdd.decoding.decoding.DegenerateProposalWarning",
+    "ignore::svdd.decoding.alarms.DegenerateProposalWarning",
 )
 @pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize("value", VALUES)
@@ -47,7 +47,7 @@ def test_the_forecast_is_what_a_run_asks_for(name, value):
 @pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore::svdd.method.algorithms.OverTiltWarning",
-    "ignore::svdd.decoding.decoding.DegenerateProposalWarning",
+    "ignore::svdd.decoding.alarms.DegenerateProposalWarning",
 )
 @pytest.mark.parametrize("each", [False, True])
 @pytest.mark.parametrize("name", SETTINGS)

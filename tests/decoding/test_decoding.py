@@ -8,14 +8,15 @@ import torch
 
 from support.processes import PROCESSES, SETTINGS, designs_a_chain, gaussian, masked, reward, words
 from svdd import decode
-from svdd.decoding.decoding import Decoding, DegenerateProposalWarning, OtherGridError
+from svdd.decoding.alarms import DegenerateProposalWarning
+from svdd.decoding.decoding import Decoding, OtherGridError
 from svdd.method.values import monte_carlo, posterior_mean, rollout
 from svdd.method.values_by_name import VALUES
 from svdd.scoring.reward import RewardError
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::svdd.method.algorithms.OverTiltWarning",
-    "ignore::svdd.decoding.decoding.DegenerateProposalWarning",
+    "ignore::svdd.decoding.alarms.DegenerateProposalWarning",
 )
 
 

@@ -13,7 +13,7 @@ from svdd.registry import known_domains
 from svdd.rewards.desirability import at_least, must
 from svdd.rewards.objectives import weighted_sum
 
-pytestmark = pytest.mark.filterwarnings("ignore::svdd.decoding.decoding.DegenerateProposalWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::svdd.decoding.alarms.DegenerateProposalWarning")
 
 SMALL = {"samples": 2, "candidates": 2}
 MODEL = {"steps": 4, "length": 24}

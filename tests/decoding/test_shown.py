@@ -11,7 +11,7 @@ from support.processes import gaussian, masked, reward, words
 from svdd.cost.ledger import Usage
 from svdd.decoding.result import Result
 
-pytestmark = pytest.mark.filterwarnings("ignore::svdd.decoding.decoding.DegenerateProposalWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::svdd.decoding.alarms.DegenerateProposalWarning")
 
 
 @pytest.fixture

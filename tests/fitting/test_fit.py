@@ -15,7 +15,8 @@ import svdd
 from support import processes
 from svdd.chain.rng import Rng
 from svdd.cost.ledger import Usage
-from svdd.decoding.decoding import Decoding, TemperatureWarning
+from svdd.decoding.alarms import TemperatureWarning
+from svdd.decoding.decoding import Decoding
 from svdd.decoding.metering import accounted
 from svdd.domains.sequence.masked import infill
 from svdd.domains.sequence.rewards import gc_content

@@ -17,7 +17,7 @@ from svdd.method.values import posterior_mean
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::svdd.method.algorithms.OverTiltWarning",
-    "ignore::svdd.decoding.decoding.DegenerateProposalWarning",
+    "ignore::svdd.decoding.alarms.DegenerateProposalWarning",
 )
 
 

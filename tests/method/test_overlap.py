@@ -19,7 +19,7 @@ from support.processes import (
 )
 from svdd import decode
 from svdd.chain.denoisers import from_logits
-from svdd.decoding.decoding import DegenerateProposalWarning
+from svdd.decoding.alarms import DegenerateProposalWarning
 from svdd.method.algorithms import OverTiltWarning
 from svdd.rewards.worker_pool import workers
 from svdd.scoring.reward import traits_of

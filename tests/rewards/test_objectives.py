@@ -28,7 +28,7 @@ from svdd.rewards.desirability import Interval, Ramp, Sigmoid
 from svdd.scoring.identity import reward_identity
 from svdd.scoring.policy import RewardFailureWarning
 
-pytestmark = pytest.mark.filterwarnings("ignore::svdd.decoding.decoding.DegenerateProposalWarning")  # toys
+pytestmark = pytest.mark.filterwarnings("ignore::svdd.decoding.alarms.DegenerateProposalWarning")  # toys
 
 A, B = "a", "b"
 

@@ -14,7 +14,7 @@ from svdd.registry import Card, Domain, DomainWarning, RewardCard, known_domains
 from svdd.runs.running import OtherRunError
 from svdd.runs.watching import RunWarning
 
-pytestmark = pytest.mark.filterwarnings("ignore::svdd.decoding.decoding.DegenerateProposalWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::svdd.decoding.alarms.DegenerateProposalWarning")
 
 CODE = '''
 import torch

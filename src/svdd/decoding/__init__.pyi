@@ -1,8 +1,8 @@
+from .alarms import DegenerateProposalWarning as DegenerateProposalWarning
+from .alarms import TemperatureWarning as TemperatureWarning
 from .decoding import Decoding as Decoding
-from .decoding import DegenerateProposalWarning as DegenerateProposalWarning
 from .decoding import OtherGridError as OtherGridError
 from .decoding import RewardChangedWarning as RewardChangedWarning
-from .decoding import TemperatureWarning as TemperatureWarning
 from .decoding import decode as decode
 from .decoding import last as last
 from .logs import logged as logged

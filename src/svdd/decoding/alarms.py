@@ -1,4 +1,4 @@
-"""Alarms of a finished run, one sentence each: what its trace says of the look-ahead."""
+"""Alarms, one sentence each: what may be wrong with a run that goes on all the same."""
 
 import math
 import warnings
@@ -8,6 +8,8 @@ from jaxtyping import Float, Shaped
 from numpy import ndarray
 
 from svdd.decoding.trace import Table, Trace
+from svdd.method.learned_values import Learned
+from svdd.method.values import Value
 
 FEWEST = 32
 """Chains below which nothing is said."""
@@ -15,8 +17,40 @@ _WEAK, _NORMAL = 0.15, 1.645
 """A correlation that is too low to lead anywhere, and the one-sided 95 % quantile of a standard normal number."""
 
 
+class DegenerateProposalWarning(UserWarning):
+    """Candidates of one parent are mostly equal, so there is little to choose from."""
+
+
 class LookAheadWarning(UserWarning):
     """The look-ahead of a run says little of the rewards that its designs end with."""
+
+
+class TemperatureWarning(UserWarning):
+    """A run weighs with another temperature than its soft value was fitted for."""
+
+
+def warn_if_degenerate(trace: Trace) -> None:
+    """Warns where candidates of one parent are mostly equal."""
+    distinct = trace.mean_distinct()
+    if distinct is not None and distinct < 1.5:
+        warnings.warn(
+            f"only {distinct:.2f} distinct candidates a parent on average: there is little to choose from; "
+            "use fewer steps, more noise or choose less often (every=...)",
+            DegenerateProposalWarning,
+            stacklevel=3,
+        )
+
+
+def warn_if_temperatures_differ(value: Value, temperature: float) -> None:
+    """Warns where a soft value was fitted for another temperature than that of the run."""
+    fitted = value.temperature if isinstance(value, Learned) else None
+    if fitted is not None and temperature not in (0.0, fitted):  # the argmax has no temperature to match
+        warnings.warn(
+            f"the value was fitted for temperature {fitted:g}, but the run weighs at {temperature:g}: its law is not the "
+            "tilted law of either; fit a value for the run's temperature",
+            TemperatureWarning,
+            stacklevel=4,
+        )
 
 
 def warn_if_look_ahead_misleads(trace: Trace) -> None:

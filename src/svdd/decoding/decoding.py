@@ -21,7 +21,7 @@ from svdd.chain.tree import Tree, leaves, rows, take
 from svdd.cost.budget import Budget, BudgetWarning
 from svdd.cost.clock import BudgetSpent
 from svdd.cost.ledger import Breakdown, Usage
-from svdd.decoding.alarms import warn_if_look_ahead_misleads
+from svdd.decoding.alarms import warn_if_degenerate, warn_if_look_ahead_misleads, warn_if_temperatures_differ
 from svdd.decoding.columns import check_columns
 from svdd.decoding.finished import Batches, InMemory
 from svdd.decoding.given import check_given
@@ -31,7 +31,6 @@ from svdd.decoding.result import NOT_KNOWN, Result, join
 from svdd.decoding.returned import filled_up, returned
 from svdd.decoding.saving import add_bill, step_from, step_state, write_state
 from svdd.decoding.trace import Trace
-from svdd.method.learned_values import Learned
 from svdd.method.loop import Step
 from svdd.method.table import Method, Returns
 from svdd.method.table import make_method as make_method
@@ -48,20 +47,12 @@ from svdd.scoring.signatures import adapted
 from svdd.scoring.stored_scores import Journal
 
 
-class DegenerateProposalWarning(UserWarning):
-    """Candidates of one parent are mostly equal, so there is little to choose from."""
-
-
 class OtherGridError(ValueError):
     """A run that goes on has another number of steps than it had when it was saved."""
 
 
 class RewardChangedWarning(UserWarning):
     """A run that goes on has another reward than it had when it was saved, as far as files of scores can tell."""
-
-
-class TemperatureWarning(UserWarning):
-    """A run weighs with another temperature than its soft value was fitted for."""
 
 
 @dataclass
@@ -139,7 +130,7 @@ class Decoding:
         self.process = accounted(process, self.usage, chunks, share, self.scoring.guard)
         made = make_value(value, self.scoring.reward, temperature)
         self.value = accounted_value(made, self.usage, chunks, share)
-        _warn_if_temperatures_differ(made, temperature)
+        warn_if_temperatures_differ(made, temperature)
         self.batches = self._every = self._batches(samples, batch)
         self._end: int | None = None
         self.settings = {"method": method, "samples": samples, "seed": seed, "steps": process.steps} | options
@@ -261,7 +252,7 @@ class Decoding:
             raise RuntimeError("the run has not finished a batch yet; iterate over it first")
         self.usage.note_memory()
         trace = self.trace
-        _warn_if_degenerate(trace)
+        warn_if_degenerate(trace)
         warn_if_look_ahead_misleads(trace)
         return join(
             finished,
@@ -362,28 +353,6 @@ def _check_begins(process: Process, method: Method) -> None:
         raise ValueError(
             "the run begins with finished designs, which only a method of moves changes: give method refine, or for sequences "
             "also noise, the share of their letters to design again"
-        )
-
-
-def _warn_if_degenerate(trace: Trace) -> None:
-    distinct = trace.mean_distinct()
-    if distinct is not None and distinct < 1.5:
-        warnings.warn(
-            f"only {distinct:.2f} distinct candidates a parent on average: there is little to choose from; "
-            "use fewer steps, more noise or choose less often (every=...)",
-            DegenerateProposalWarning,
-            stacklevel=3,
-        )
-
-
-def _warn_if_temperatures_differ(value: Value, temperature: float) -> None:
-    fitted = value.temperature if isinstance(value, Learned) else None
-    if fitted is not None and temperature not in (0.0, fitted):  # the argmax has no temperature to match
-        warnings.warn(
-            f"the value was fitted for temperature {fitted:g}, but the run weighs at {temperature:g}: its law is not the "
-            "tilted law of either; fit a value for the run's temperature",
-            TemperatureWarning,
-            stacklevel=4,
         )
 
 

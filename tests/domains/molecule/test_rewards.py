@@ -210,7 +210,7 @@ def spelled():
     return masked(4, decode=lambda x: ["".join("CNF-"[int(token)] for token in row).rstrip("-") for row in x])
 
 
-@pytest.mark.filterwarnings("ignore::svdd.decoding.decoding.DegenerateProposalWarning")
+@pytest.mark.filterwarnings("ignore::svdd.decoding.alarms.DegenerateProposalWarning")
 def test_a_run_counts_reasons_and_has_a_column_for_every_property():
     objective = geometric_mean(
         {
