@@ -59,7 +59,7 @@ def uniform_noise_is_filtered_as_written():
     survival, t, s = masked_log_linear(), torch.tensor(0.7), torch.tensor(0.4)
     p, x_t, x_s = torch.tensor([0.5, 0.2, 0.3]), torch.tensor([[1]]), torch.tensor([[2]])
     bayes = transitions.uniform_marginal(survival).bayes
-    parents = Parents(bayes, x_t, Categorical(p.log()[None, None]), NoEqualRows(1), t, s, torch.tensor([0]))
+    parents = Parents(bayes, x_t, Categorical(p.log()[None, None]), NoEqualRows(1), t, s, 1)
     expected = p * torch.tensor([0.4 / 3, 0.4 / 3, 0.6 + 0.4 / 3]) / torch.tensor([0.7 / 3, 0.3 + 0.7 / 3, 0.7 / 3])
     torch.testing.assert_close(bayes(parents, x_s).log_p.softmax(-1)[0, 0], expected / expected.sum())
 

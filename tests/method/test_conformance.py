@@ -129,7 +129,7 @@ def test_filtered_asks_the_network_for_winners_alone(name):
     samples = 2 * designs_a_chain(name, options)
     settings = {"method": name, "value": "filtered", "samples": samples} | options
     decoding = Decoding(PROCESSES["masked"](steps=6), reward, **settings)
-    assert len(list(decoding)) == 6
+    assert len(list(decoding)) == 6 + options.get("moves", 0)
     assert decoding.usage.network.asked == 2 * rows(METHODS[name].filtered_rows, 6, options)
     assert decoding.usage.network.rows <= decoding.usage.network.asked
     assert decoding.usage.reward.asked == 2 * rows(METHODS[name].reward_rows, 6, options)
