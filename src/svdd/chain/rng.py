@@ -91,7 +91,8 @@ class Rng:
             **kwargs: `dtype` and `device` of the result; float32 and the CPU unless given.
         """
         u = self._draw(np.random.Generator.random, shape, **kwargs)
-        return u.clamp_(max=1 - torch.finfo(u.dtype).eps / 2)  # half precision would round some draws up to 1
+        rounded = u.dtype.itemsize < 4  # half precision rounds some draws up to 1
+        return u.clamp_(max=1 - torch.finfo(u.dtype).eps / 2) if rounded else u
 
     def normal(self, shape: Sequence[int], **kwargs: Any) -> Float[Tensor, "..."]:
         """Standard normal draws; arguments as in `uniform`."""

@@ -79,7 +79,7 @@ def refine(
     share = FIRST if fraction == "adapted" else float(fraction)
     return _steps(
         process, value, moves, share, proposals,
-        lambda step: _moved(step, value, proposals, temperature, tries, lead), **kwargs,
+        lambda step: _after_a_move(step, value, proposals, temperature, tries, lead), **kwargs,
     )  # fmt: skip
 
 
@@ -151,7 +151,7 @@ def _at_home(particles: Particles) -> Particles:
     return replace(particles, memory=particles.memory | {NOISE: noise})
 
 
-def _moved(step: Step, value: Value, proposals: Proposals, temperature: float, tries: int, lead: Lead) -> Step:
+def _after_a_move(step: Step, value: Value, proposals: Proposals, temperature: float, tries: int, lead: Lead) -> Step:
     """One move of every chain."""
     here, chains = step.particles, len(step.value)
     at = proposals.settled(here[2 * torch.arange(chains, device="cpu")])

@@ -4,6 +4,7 @@ It calls the reward, once more for each design of a batch that failed, as often 
 what is left. Only the design that fails is charged.
 """
 
+import math
 import warnings
 from collections import deque
 from collections.abc import Mapping
@@ -120,7 +121,7 @@ class Judge:
             answered = [i for i in range(len(numbers)) if i in stops or i not in failed or failed[i].kind == "nan"]
             checked(numbers[answered], picked(designs, answered), len(answered), self.source)
         self.count(len(numbers), failures)
-        self.outcomes.invalid += int(numbers.isneginf().sum())
+        self.outcomes.invalid += numbers.tolist().count(-math.inf)
         for why in [one.why for one in failures.values() if one.kind == "invalid"]:
             self.breakdown.count(why)
         for row, one in failed.items():
