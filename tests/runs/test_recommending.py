@@ -4,9 +4,9 @@ import time
 import warnings
 
 import pytest
-from support.processes import gaussian, masked, mixed
 
 import svdd
+from support.processes import gaussian, masked, mixed
 from svdd.cost.budget import Budget
 from svdd.decoding.planning import Forecast
 from svdd.domains.sequence.alphabets import DNA
@@ -114,7 +114,6 @@ def test_a_slow_reward_is_asked_once_and_moves_the_recommendation(monkeypatch):
     made = svdd.plan(letters(), slow, samples=500)
     assert len(asked) == made.rates.spent.rewards == 1
     assert made.rates.reward == pytest.approx(0.2, rel=0.3)
-    assert 3600 / 500 / 0.2 == pytest.approx(36)
     assert made.best.way in (WAYS["refine"], WAYS["best-of-n"])  # 36 calls per design, less what the machine is slower
     assert made.best.size <= 36
     assert made.best.seconds <= 3600

@@ -63,7 +63,7 @@ class Rule:
     way: str
     least: int
     reason: str
-    calls: float = float("inf")
+    calls: float | int = float("inf")
     states: tuple[States, ...] = _ALL
 
 

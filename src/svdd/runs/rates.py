@@ -65,8 +65,8 @@ def rates(process: Process, reward: Reward, samples: int, **settings: Any) -> Ra
         RewardError: for an answer that is not one number per design.
 
     Cost:
-        at most 3 network rows per sample, 1 more, and those of 16 unguided designs or of fewer, which take 10 s; at most 16 reward
-        rows, fewer once they have taken 10 s, and at least 1.
+        at most 3 network rows per sample, 1 more, and those of 16 unguided designs, or of fewer, which take 10 s; at most 16
+        reward rows, fewer once they have taken 10 s, and at least 1.
     """
     plain = replace(process, given=None)
     drawn, first = _drawn(plain)
