@@ -1,7 +1,10 @@
 """`svdd.plan`: what is timed, which sizes fit, which rule holds, and that a run asks for the rows that were told."""
 
+import re
 import time
 import warnings
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -163,6 +166,15 @@ def test_a_run_that_begins_with_designs_refines_them():
     assert by_way(made)["filtered"].note == "the run begins with finished designs"
 
 
+def test_a_few_moves_are_better_than_none():
+    from svdd.chain import begun_with
+
+    process = begun_with(letters(), ["ACGTACGTACGT"])
+    assert svdd.plan(process, count_g, samples=SAMPLES, budget={"rewards": 4 * SAMPLES}).settings["moves"] == 3
+    with pytest.raises(ValueError, match="no method runs: the run begins with finished designs"):
+        svdd.plan(replace(process, noising=None), count_g)
+
+
 def test_a_budget_that_covers_nothing_is_one_sentence():
     with pytest.raises(
         ValueError, match="100 network rows do not cover 64 designs of 8 steps, which ask for at least 64 rew"
@@ -197,6 +209,16 @@ def test_ways_are_of_the_method_table(way, given):
     assert {given.size, *given.options} <= set(method.options)
     assert method.sizes[given.size].fewest <= given.usual <= given.most
     assert any(rule.way == way for rule in RULES)
+
+
+def test_the_table_of_the_docs_is_that_of_the_rules():
+    page = (Path(__file__).parents[2] / "docs" / "choosing.md").read_text(encoding="utf-8")
+    table = page.partition("| R | model | size that fits the budget | recommended |\n")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[1:]]
+    told = [(int(re.search(r"\d+", size)[0]), re.match("`([a-z-]+)`", way)[1], calls) for calls, _, size, way in rows]
+    calls = ["any" if rule.calls == float("inf") else f"up to {rule.calls:,}" for rule in RULES]
+    rules = [(rule.least, WAYS[rule.way].method) for rule in RULES]
+    assert told == [(*rule, call) for rule, call in zip(rules, calls, strict=True)]
 
 
 @pytest.mark.slow

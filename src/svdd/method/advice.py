@@ -93,5 +93,6 @@ RULES: tuple[Rule, ...] = (
     Rule("refine", 30, "The budget is too small for 10 candidates per step, and moves of finished designs cost less."),
     Rule("filtered", 2, "The budget allows a few candidates per step, without network rows.", states=("letters",)),
     Rule("best-of-n", 1, "The budget is too small for anything but whole samples."),
+    Rule("refine", 1, "The run begins with finished designs, and the budget allows a few moves of them."),
 )  # fmt: skip
-"""The rules, in their order; the last one holds wherever anything does."""
+"""The rules, in their order; one of the last two holds wherever anything runs."""

@@ -5,9 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from svdd.chain.distributions import is_deterministic
 from svdd.chain.process import Process
 from svdd.chain.rng import Rng
+from svdd.chain.tree import Tree, leaves
 from svdd.cost.batches import count, picked
 from svdd.cost.ledger import Cost, Usage
 from svdd.decoding.decoding import Decoding
@@ -52,6 +56,7 @@ class Rates:
         return asks.rows * self.network + asks.rewards * self.reward + rest
 
 
+@torch.no_grad()
 def rates(process: Process, reward: Reward, samples: int, **settings: Any) -> Rates:
     """Times a model and a reward.
 
@@ -68,14 +73,26 @@ def rates(process: Process, reward: Reward, samples: int, **settings: Any) -> Ra
         at most 3 network rows per sample, 1 more, and those of 16 unguided designs, or of fewer, which take 10 s; at most 16
         reward rows, fewer once they have taken 10 s, and at least 1.
     """
-    plain = replace(process, given=None)
+    plain, chunks = replace(_waited(process), given=None), settings.get("chunks") or {}
     drawn, first = _drawn(plain)
     network, step, few = _network(plain, samples, settings)
     wanted = min(samples, MOST, max(1, int(SECONDS / (network * process.steps + 1e-9))))
-    designs, one = _designs(plain, wanted, settings.get("chunks") or {})
-    each, asked = _reward(adapted(process, reward), designs)
+    designs, one = _designs(plain, wanted, chunks)
+    each, asked = _reward(adapted(process, reward), designs, chunks.get("reward"))
     decode = one.decode.seconds / max(one.decode.rows, 1)
     return Rates(network, each + decode, step, drawn, asked, Forecast(asked, first + few + one.network.rows))
+
+
+def _waited(process: Process) -> Process:
+    """The same process, whose network has computed its answers when it returns, on devices too that work in the background."""
+
+    def denoiser(x: Tree, t: Tensor, cond: Tree) -> Any:
+        answers = process.denoiser(x, t, cond)
+        for leaf in leaves(answers):
+            leaf.flatten()[:1].cpu()
+        return answers
+
+    return replace(process, denoiser=denoiser)
 
 
 def _drawn(process: Process) -> tuple[bool, int]:
@@ -97,7 +114,8 @@ def _nothing(designs: Any) -> list[float]:
 def _network(process: Process, samples: int, settings: Mapping[str, Any]) -> tuple[float, float, int]:
     """Seconds per network row and of the rest, of the quickest of a few steps, and the rows of all of them."""
     decoding, started = _unguided(process, samples, **settings), time.perf_counter()
-    usage, network, rest, before = decoding.usage, [], [], (0, 0.0, 0.0)
+    usage, before = decoding.usage, (0, 0.0, 0.0)
+    network, rest = list[float](), list[float]()
     for number, _ in enumerate(decoding, 1):
         rows, inside, whole = (now - then for now, then in zip(_spent(usage), before, strict=True))
         before = _spent(usage)
@@ -120,10 +138,10 @@ def _designs(process: Process, samples: int, chunks: Mapping[str, int]) -> tuple
     return decoding.result().samples, decoding.usage
 
 
-def _reward(reward: Reward, designs: Any) -> tuple[float, int]:
+def _reward(reward: Reward, designs: Any, at_once: int | None) -> tuple[float, int]:
     """Seconds per call, of the quickest of a few batches of growing size, and the calls of all of them."""
-    n, cost = count(designs), Cost()
-    ask, each = Scorer(reward, policy=traits_of(reward).policy or Policy(), cost=cost, share=False), []
+    n, cost, each = count(designs), Cost(), list[float]()
+    ask = Scorer(reward, policy=traits_of(reward).policy or Policy(), cost=cost, share=False, at_once=at_once)
     done, began = 0, time.perf_counter()
     for size in (n,) if traits_of(reward).groupwise else _GROUPS:
         rows = list(range(done, min(done + size, n)))

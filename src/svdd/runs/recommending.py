@@ -1,7 +1,7 @@
 """A plan before a run: which method, value and size a model and a reward call for, and what the run would cost."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -224,7 +224,7 @@ def recommended(
     choices = {name: _choice(way, process, limits) for name, way in WAYS.items()}
     rule = next((rule for rule in RULES if _holds(rule, choices[rule.way], states_of(process), limits.calls)), None)
     if rule is None:
-        _refuse(choices.values(), process, limits)
+        raise _nothing_fits(choices.values(), process, limits)
     best = choices[rule.way]
     written = command({"samples": samples, **best.settings})
     return Recommendation(list(choices.values()), best, rule.reason, _notes(limits), timed, written, samples)
@@ -285,16 +285,14 @@ def _notes(limits: _Limits) -> list[str]:
     ]
 
 
-def _refuse(choices: Any, process: Process, limits: _Limits) -> None:
-    """Says that nothing fits, and what the least is."""
+def _nothing_fits(choices: Iterable[Choice], process: Process, limits: _Limits) -> ValueError:
+    """What is said where no method fits, with the least that one of them asks for."""
     able = [one.way for one in choices if not _why_not(one.way, process, limits.rates)]
-    check(
-        able,
-        "no method can run: the run begins with finished designs, and the model has no forward noise to change them",
-    )
-    least = min((_asks(way, METHODS[way.method].sizes[way.size].fewest, process, limits.samples) for way in able),
-                key=limits.rates.seconds)  # fmt: skip
-    raise ValueError(
+    if not able:
+        return ValueError("no method runs: the run begins with finished designs, and the model has no forward noise")
+    fewest = [_asks(way, METHODS[way.method].sizes[way.size].fewest, process, limits.samples) for way in able]
+    least = min(fewest, key=limits.rates.seconds)
+    return ValueError(
         f"{limits.budget} do not cover {limits.samples} designs of {process.steps} steps, which ask for at least "
         f"{least.rewards:,} reward calls and {least.rows:,} network rows, about {number(limits.rates.seconds(least))} s; "
         "raise the budget, or ask for fewer designs or steps"
