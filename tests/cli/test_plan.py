@@ -39,6 +39,13 @@ def test_options_of_the_reward_and_a_way_to_begin_are_repeated(call, model, tmp_
     assert "--method refine --moves 100 --out runs/planned" in command
 
 
+def test_an_objective_is_planned_for(call, model, tmp_path):
+    (tmp_path / "goal.yaml").write_text(f"combine: weighted-sum\nparts: {{g: '{model}:score', a: '{model}:other'}}\n")
+    done = call("plan", "--model", f"{model}:model", "--objective", tmp_path / "goal.yaml", "--samples", "4")
+    assert done.status == 0, done.err
+    assert f"--objective {tmp_path / 'goal.yaml'} --samples 4 --method svdd" in done.out
+
+
 def test_what_cannot_be_planned_is_one_sentence(call, model):
     given = ("--model", f"{model}:model", "--reward", f"{model}:score")
     for words, said in (

@@ -44,9 +44,9 @@ class Choice:
     """
 
     way: Way
-    size: int
-    asks: Forecast
-    seconds: float
+    size: int = 0
+    asks: Forecast = Forecast(0, 0)
+    seconds: float = 0.0
     note: str = ""
 
     @property
@@ -121,7 +121,7 @@ class Recommendation:
 
 @dataclass(frozen=True)
 class _Limits:
-    """What bounds the sizes: the budget, or an hour where it names neither reward calls nor seconds."""
+    """What bounds the sizes."""
 
     given: Budget | None
     samples: int
@@ -129,8 +129,10 @@ class _Limits:
 
     @property
     def budget(self) -> Budget:
+        """The one that was given, with an hour where it names neither reward calls nor seconds."""
         told = self.given.record() if self.given else {}
-        return Budget(**told) if told.keys() & {"rewards", "seconds"} else Budget(**told, seconds=PATIENCE)
+        bounded = told.keys() & {"rewards", "seconds"}
+        return Budget.of(told if bounded else {**told, "seconds": PATIENCE})
 
     def fits(self, asks: Forecast) -> bool:
         """Whether a run stays within all of them."""
@@ -200,8 +202,7 @@ def plan(
 
 def _called(model: Any, reward: Any, beside: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], str]:
     """What writes a call of `svdd.decode`; objects are called what they are."""
-    given = {"model": model, "reward": reward}
-    names = [repr(one) if isinstance(one, str) else word for word, one in given.items()]
+    names = [repr(one) if isinstance(one, str) else word for word, one in (("model", model), ("reward", reward))]
 
     def written(settings: Mapping[str, Any]) -> str:
         further = [f"{name}={value!r}" for name, value in {**beside, **settings}.items()]
@@ -253,9 +254,8 @@ def _why_not(way: Way, process: Process, timed: Rates) -> str:
 
 def _choice(way: Way, process: Process, limits: _Limits) -> Choice:
     """A method at the largest size within the limits; a size that the budget does not decide is the usual one at most."""
-    nothing = Forecast(0, 0)
     if why := _why_not(way, process, limits.rates):
-        return Choice(way, 0, nothing, 0.0, why)
+        return Choice(way, note=why)
 
     @cache
     def asks(size: int) -> Forecast:
@@ -265,7 +265,7 @@ def _choice(way: Way, process: Process, limits: _Limits) -> Choice:
     most = way.most if limits.decides(asks(fewest), asks(fewest + 1)) else way.usual
     size = bisect_right(range(1, most + 1), False, key=lambda size: not limits.fits(asks(size)))
     if size < fewest:
-        return Choice(way, 0, nothing, 0.0, "does not fit the budget")
+        return Choice(way, note="does not fit the budget")
     return Choice(way, size, asks(size), limits.rates.seconds(asks(size)))
 
 
