@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 3600
 """Seconds that a run may take where its budget names neither reward calls nor seconds."""
-_USUAL = "posterior-mean"
+_USUAL, _NOTHING = "posterior-mean", Forecast(0, 0)
 _WHY_NOT: dict[Needs, str] = {
     "tokens": "the model's steps are not of tokens",
     "noise": "the model has no forward noise",
@@ -45,7 +45,7 @@ class Choice:
 
     way: Way
     size: int = 0
-    asks: Forecast = Forecast(0, 0)
+    asks: Forecast = _NOTHING
     seconds: float = 0.0
     note: str = ""
 
