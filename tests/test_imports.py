@@ -62,6 +62,7 @@ LIGHT = [
     "scoring/reward",
     "scoring/answers",
     "scoring/signatures",
+    "method/advice",
     "method/table",
     "rewards/in_worker",
     "runs/job",

@@ -53,6 +53,8 @@ from .runs.lists import list_domains as list_domains
 from .runs.lists import list_methods as list_methods
 from .runs.lists import list_models as list_models
 from .runs.lists import list_rewards as list_rewards
+from .runs.recommending import Recommendation as Recommendation
+from .runs.recommending import plan as plan
 from .runs.reward_spec import RewardSpec as RewardSpec
 from .scoring import Invalid as Invalid
 from .scoring import Policy as Policy

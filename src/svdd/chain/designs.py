@@ -29,11 +29,13 @@ class DesignKind:
         symbols: how many symbols the tokens of a state can be, the mask included; 0 where that is not known.
         mask: the token of a masked site; None without masks.
         further: names of the columns that designs bring with them.
+        sitewise: whether every token of a state is one letter of the design, in its place.
     """
 
     domain: str = field(default="", kw_only=True)
     decides: ClassVar[tuple[str, ...]] = ()
     further: ClassVar[tuple[str, ...]] = ()
+    sitewise: ClassVar[bool] = False
 
     @property
     def symbols(self) -> int:

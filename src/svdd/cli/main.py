@@ -51,6 +51,12 @@ def _value_job() -> Any:
     return ValueJob
 
 
+def _plan_job() -> Any:
+    from svdd.runs.plan_job import PlanJob
+
+    return PlanJob
+
+
 @app.command()
 @options_of(_job)
 def run(
@@ -71,6 +77,18 @@ def run(
     made.check_names()
     place = made.folder()  # before code of users, which may change the current folder
     _show_record(run_in_folder(made, force, Terminal(quiet)), place, json)
+
+
+@app.command()
+@options_of(_plan_job)
+def plan(*, json: Json = False, **flags: Any) -> None:
+    """Time a model and a reward on a few rows, and recommend method, value and sizes, with the cost and the command."""
+    from svdd.cli.flags import settings
+    from svdd.cli.planning import planned, show_plan
+    from svdd.runs.guided import made_of
+    from svdd.runs.plan_job import PlanJob
+
+    show_plan(planned(made_of(PlanJob, settings(PlanJob, flags, {})), flags), json)
 
 
 @app.command()

@@ -49,12 +49,12 @@ BEGUN: dict[str, Any] = {name: _KINDS[field.kind][1] for name, field in _start_f
 """What a run begins from, and what that is in a job of the model alone."""
 
 if TYPE_CHECKING:
-    _Started = Guided
+    Started = Guided
 else:
-    _Started = create_model("_Started", __base__=Guided, __module__=__name__, **_settings_of_starts())
+    Started = create_model("Started", __base__=Guided, __module__=__name__, **_settings_of_starts())
 
 
-class Job(_Started):
+class Job(Started):
     """A run: the model, the reward, the method with its options, sizes, and where to write."""
 
     scores: Annotated[

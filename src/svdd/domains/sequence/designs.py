@@ -33,6 +33,7 @@ class SequenceKind(TextKind):
     masked: bool = True
     domain: str = field(default="", kw_only=True)
     decides: ClassVar[tuple[str, ...]] = ("alphabet", "length")
+    sitewise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "domain", self.domain or _domain_of(self.alphabet.letters))
