@@ -56,11 +56,15 @@ class Differences:
 
     def verdict(self, one, other, measure):
         """1 where the first row is higher, -1 where it is lower, 0 where that is within the noise, None for few chains."""
+        _, low, high = self.between(one, other, measure)
+        return None if np.isnan(low) else int(low > 0) - int(high < 0)
+
+    def between(self, one, other, measure):
+        """How much higher the first row is, with the bounds of its interval; no bounds for few chains."""
         mine, theirs = self.designs[one], self.designs[other]
         first, second = (self._statistic(designs, measure) for designs in (mine, theirs))
         pair = paired(mine.clusters, theirs.clusters)
-        _, low, high = difference(first, second, pair, centred=measure == "correlation_3mer")
-        return None if np.isnan(low) else int(low > 0) - int(high < 0)
+        return difference(first, second, pair, centred=measure == "correlation_3mer")
 
     def _statistic(self, designs, measure):
         if measure == "correlation_3mer":

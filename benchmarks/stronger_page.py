@@ -1,0 +1,155 @@
+"""What docs/stronger-results.md says of the jobs stronger-*: rewards beside costs, differences, and where each method loses."""
+
+from functools import cached_property
+
+import pandas as pd
+from differences import Differences, read_designs, shown_only
+from page_tables import markdown, shown
+
+from svdd.messages import number
+from svdd.metrics.intervals import FEWEST
+
+TITLES = {
+    "dna": "DNA: accessible in HepG2",
+    "rna": "RNA: ribosome load of a 5'UTR",
+    "molecule": "Molecules: QED",
+}
+PRETRAINED, BEST, SVDD = "pretrained", "best-of-n", "svdd"
+COSTS = {"network_asked": "network rows", "reward_asked": "reward calls", "seconds": "processor seconds"}
+PRICES = {"network_asked": "network rows", "reward_asked": "reward calls"}
+"""The costs of the picture."""
+DRAWN = (PRETRAINED, BEST, SVDD, "filtered", "screen", "refine, 5 % of the steps", "refine, 10 % of the steps")
+"""The labels of the picture."""
+SPENT = {
+    "network_asked": "network rows", "network_rows": "computed", "reward_asked": "reward rows", "reward_rows": "computed",
+    "seconds": "seconds",
+}  # fmt: skip
+WORTH = {
+    "elbo_per_base": "likelihood bound, nats a letter", "correlation_3mer": "3-mer correlation with natural",
+    "validity": "valid", "fragment_similarity": "fragments like known ones", "diversity": "diversity", "unique": "unique",
+}  # fmt: skip
+REWARDS = {"reward_mean": "guiding reward", "judge_mean": "held-out reward"}
+COMPARED = {**REWARDS, "elbo_per_base": "likelihood bound", "diversity": "diversity"}
+
+
+class Stronger:
+    """The rows of one job.
+
+    Args:
+        name: of the case.
+        table: its rows.
+        apart: tells how two rows differ.
+    """
+
+    def __init__(self, name, table, apart):
+        self.name, self.title, self.table, self.apart = name, TITLES[name], table, apart
+        self.facts, self.rows = table.iloc[0], [row for _, row in table.iterrows()]
+
+    @cached_property
+    def judged_by(self):
+        """The measure that nothing was decoded towards; the guide's own mean where there is no judge."""
+        there = "judge_mean" in self.table and self.table["judge_mean"].notna().any()
+        return "judge_mean" if there else "reward_mean"
+
+    @cached_property
+    def compared(self):
+        """The measures that the rows are compared by, with their titles; beside rewards, those of sequences."""
+        known = COMPARED if "elbo_per_base" in self.table else REWARDS
+        return {name: title for name, title in known.items() if name in self.table and self.table[name].notna().any()}
+
+    def named(self, row):
+        """What a row is called: its label, and its size where the label has several."""
+        several = (self.table["label"] == row["label"]).sum() > 1
+        return f"{row['label']}, {'N' if row['label'] == BEST else 'M'} = {row['size']}" if several else row["label"]
+
+    def at(self, label):
+        """The rows of a label."""
+        return [row for row in self.rows if row["label"] == label]
+
+    def guided(self):
+        """The rows of every method but best-of-n and the model itself."""
+        return [row for row in self.rows if row["label"] not in (PRETRAINED, BEST)]
+
+    def rewards_table(self):
+        """Rewards, and what a design cost."""
+        measures = [name for name in REWARDS if name in self.compared]
+        titles = ["method", "designs", *(REWARDS[name] for name in measures), *SPENT.values()]
+        rows = [
+            [
+                self.named(row),
+                str(row["designs"]),
+                *(shown(row, name) for name in measures),
+                *(number(row[name]) for name in SPENT),
+            ]
+            for row in self.rows
+        ]
+        return markdown(titles, rows)
+
+    def worth_table(self):
+        """Naturalness and diversity."""
+        names = [name for name in WORTH if name in self.table and self.table[name].notna().any()]
+        rows = [[self.named(row), *(shown(row, name) for name in names)] for row in self.rows]
+        return markdown(["method", *(WORTH[name] for name in names)], rows)
+
+    def between(self, one, other, measure):
+        """How much higher one row is than another, with the interval of the difference."""
+        keys = ((self.name, row["label"], row["size"]) for row in (one, other))
+        return self.apart.between(*keys, measure)
+
+    def cell(self, one, other, measure):
+        """The difference of two rows; a dash where there are too few chains."""
+        apart, low, high = self.between(one, other, measure)
+        return f"{number(apart)} ({number(low)} to {number(high)})" if low == low else "-"
+
+    def differences_table(self):
+        """Every row against svdd."""
+        base = self.at(SVDD)[0]
+        rows = [
+            [self.named(row), *(self.cell(row, base, name) for name in self.compared)]
+            for row in self.rows
+            if row["label"] != SVDD
+        ]
+        return markdown(["method", *self.compared.values()], rows)
+
+    def best_table(self):
+        """Every guided row against the best-of-n that costs what it costs, by each cost."""
+        titles = [f"equal {cost}" for cost in COSTS.values()]
+        rows = [[self.named(row), *(self._against_best(row, cost) for cost in COSTS)] for row in self.guided()]
+        return markdown(["method", *titles], rows)
+
+    def _against_best(self, row, cost):
+        """A difference and the N of the best-of-n whose cost is nearest, within a factor of 1.5."""
+        near = [(abs(other[cost] / row[cost] - 1), other) for other in (*self.at(PRETRAINED), *self.at(BEST))]
+        other = min(near, key=lambda pair: pair[0])[1]
+        ratio = other[cost] / row[cost]
+        fits = 1 / 1.5 <= ratio <= 1.5 and other["designs"] >= FEWEST
+        return f"N = {other['size']}: {self.cell(row, other, self.judged_by)}" if fits else "-"
+
+    def losses(self):
+        """For every row and cost, the rows above it by the judge that cost no more."""
+        for row in self.rows:
+            found = {cost: self._above(row, name) for name, cost in COSTS.items()}
+            yield self.named(row), {cost: names for cost, names in found.items() if names}
+
+    def _above(self, row, cost):
+        others = [other for other in self.rows if other[cost] <= row[cost] * 1.05 and self._is_lower(row, other)]
+        return [self.named(other) for other in others]
+
+    def _is_lower(self, row, other, measure=""):
+        return self.between(row, other, measure or self.judged_by)[2] < 0
+
+    def paid_in(self):
+        """For every measure beside the rewards, the methods whose designs are below the model's own."""
+        base = self.at(PRETRAINED)[0]
+        for name in (name for name in self.compared if name not in REWARDS):
+            lower = [self.named(row) for row in self.rows if self._is_lower(row, base, name)]
+            yield COMPARED[name], base[name], lower
+
+
+def stronger(results):
+    """The cases that there are results of."""
+    table = shown_only(pd.read_csv(results / "stronger.csv"))
+    designs = read_designs(results / "stronger-designs.parquet", ["case", "label", "size"])
+    apart = Differences(designs)
+    own = {name: table[table["case"] == name].dropna(axis=1, how="all") for name in TITLES}
+    return [Stronger(name, rows, apart) for name, rows in own.items() if len(rows)]
