@@ -102,14 +102,18 @@ class Stronger:
         return f"{number(apart)} ({number(low)} to {number(high)})" if low == low else "-"
 
     def differences_table(self):
-        """Every row against svdd."""
-        base = self.at(SVDD)[0]
+        """Every row against svdd: costs as multiples of its costs, and differences."""
+        base, measures = self.at(SVDD)[0], self.compared
         rows = [
-            [self.named(row), *(self.cell(row, base, name) for name in self.compared)]
+            [
+                self.named(row),
+                *(number(row[cost] / base[cost]) for cost in COSTS),
+                *(self.cell(row, base, name) for name in measures),
+            ]
             for row in self.rows
             if row["label"] != SVDD
         ]
-        return markdown(["method", *self.compared.values()], rows)
+        return markdown(["method", *(f"{cost}, times" for cost in COSTS.values()), *measures.values()], rows)
 
     def best_table(self):
         """Every guided row against the best-of-n that costs what it costs, by each cost."""
@@ -125,15 +129,18 @@ class Stronger:
         fits = 1 / 1.5 <= ratio <= 1.5 and other["designs"] >= FEWEST
         return f"N = {other['size']}: {self.cell(row, other, self.judged_by)}" if fits else "-"
 
-    def losses(self):
-        """For every row and cost, the rows above it by the judge that cost no more."""
-        for row in self.rows:
-            found = {cost: self._above(row, name) for name, cost in COSTS.items()}
-            yield self.named(row), {cost: names for cost, names in found.items() if names}
+    def losses_table(self):
+        """For every row and cost, the best of the rows that are above it by the judge and cost no more."""
+        rows = [[self.named(row), *(self.best_above(row, cost) for cost in COSTS)] for row in self.rows]
+        return markdown(["method", *(f"by {cost}" for cost in COSTS.values())], rows)
 
-    def _above(self, row, cost):
-        others = [other for other in self.rows if other[cost] <= row[cost] * 1.05 and self._is_lower(row, other)]
-        return [self.named(other) for other in others]
+    def best_above(self, row, cost):
+        """The best row above one at no more than 1.05 times its cost, and how many more there are; a dash for none."""
+        above = [other for other in self.rows if other[cost] <= row[cost] * 1.05 and self._is_lower(row, other)]
+        if not above:
+            return "-"
+        best = max(above, key=lambda other: other[self.judged_by])
+        return self.named(best) + (f" (and {len(above) - 1} more)" if above[1:] else "")
 
     def _is_lower(self, row, other, measure=""):
         return self.between(row, other, measure or self.judged_by)[2] < 0
