@@ -1,14 +1,17 @@
 """What docs/stronger-results.md says of the jobs stronger-*: rewards beside costs, differences, and where each method loses."""
 
 from functools import cached_property
+from pathlib import Path
 
 import pandas as pd
-from differences import Differences, read_designs, shown_only
+import yaml
+from differences import VERDICTS, Differences, read_designs, shown_only
 from page_tables import markdown, shown
 
 from svdd.messages import number
 from svdd.metrics.intervals import FEWEST
 
+JOBS = Path(__file__).parent / "jobs"
 TITLES = {
     "dna": "DNA: accessible in HepG2",
     "rna": "RNA: ribosome load of a 5'UTR",
@@ -56,6 +59,11 @@ class Stronger:
         """The measures that the rows are compared by, with their titles; beside rewards, those of sequences."""
         known = COMPARED if "elbo_per_base" in self.table else REWARDS
         return {name: title for name, title in known.items() if name in self.table and self.table[name].notna().any()}
+
+    def seeds(self):
+        """How many seeds are done, of how many that the job asks for."""
+        asked = yaml.safe_load((JOBS / f"stronger-{self.name}.yaml").read_text(encoding="utf-8"))["seeds"]
+        return f"{self.facts['runs']} of {asked} seeds"
 
     def named(self, row):
         """What a row is called: its label, and its size where the label has several."""
@@ -114,6 +122,14 @@ class Stronger:
             if row["label"] != SVDD
         ]
         return markdown(["method", *(f"{cost}, times" for cost in COSTS.values()), *measures.values()], rows)
+
+    def against_svdd(self):
+        """The verdicts on svdd, each with the rows that it stands in; best-of-n and the model itself are left out."""
+        base, found = self.at(SVDD)[0], {word: [] for word in VERDICTS.values()}
+        for row in self.guided():
+            keys = ((self.name, one["label"], one["size"]) for one in (row, base))
+            found[VERDICTS[self.apart.verdict(*keys, self.judged_by)]] += [self.named(row)] if row is not base else []
+        return [(word, names) for word, names in found.items() if names]
 
     def best_table(self):
         """Every guided row against the best-of-n that costs what it costs, by each cost."""
