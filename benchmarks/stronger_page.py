@@ -63,7 +63,7 @@ class Stronger:
     def seeds(self):
         """How many seeds are done, of how many that the job asks for."""
         asked = yaml.safe_load((JOBS / f"stronger-{self.name}.yaml").read_text(encoding="utf-8"))["seeds"]
-        return f"{self.facts['runs']} of {asked} seeds"
+        return f"{self.facts['runs']} of {asked}"
 
     def named(self, row):
         """What a row is called: its label, and its size where the label has several."""
