@@ -34,6 +34,12 @@ def test_the_jobs_are_those_of_the_tables(run_job):
     assert {run_job.table_of(name) for name in JOBS} == {("dna", ""), ("rna", ""), *cases}
 
 
+def test_the_first_seeds_of_a_job_can_be_asked_for(run_job, tmp_path):
+    whole, first = (run_job.request(JOBS["stronger-dna"], tmp_path, **flags) for flags in ({}, {"seeds": 2}))
+    assert (whole.seeds, first.seeds) == (5, 2)
+    assert whole.methods == first.methods
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(JOBS) - {"molecule-parp1", "gdss-parp1"}))
 def test_a_job_asks_for_the_settings_of_its_table(run_job, tmp_path, name):
