@@ -1,5 +1,7 @@
 """Which of two rows of a results table is higher: the bootstrap of their difference, from the designs that were kept."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 
@@ -53,16 +55,22 @@ class Differences:
 
     def __init__(self, designs, natural=(), alphabet=""):
         self.designs, self.natural, self.alphabet = designs, natural, alphabet
+        self.between, self._statistic = cache(self._between), cache(self._found)
 
     def verdict(self, one, other, measure):
         """1 where the first row is higher, -1 where it is lower, 0 where that is within the noise, None for few chains."""
-        mine, theirs = self.designs[one], self.designs[other]
-        first, second = (self._statistic(designs, measure) for designs in (mine, theirs))
-        pair = paired(mine.clusters, theirs.clusters)
-        _, low, high = difference(first, second, pair, centred=measure == "correlation_3mer")
+        _, low, high = self.between(one, other, measure)
         return None if np.isnan(low) else int(low > 0) - int(high < 0)
 
-    def _statistic(self, designs, measure):
+    def _between(self, one, other, measure):
+        """How much higher the first row is, with the bounds of its interval; no bounds for few chains."""
+        mine, theirs = self.designs[one], self.designs[other]
+        first, second = self._statistic(one, measure), self._statistic(other, measure)
+        pair = paired(mine.clusters, theirs.clusters)
+        return difference(first, second, pair, centred=measure == "correlation_3mer")
+
+    def _found(self, key, measure):
+        designs = self.designs[key]
         if measure == "correlation_3mer":
             return word_correlation(designs.sequences, self.natural, 3, self.alphabet)
         if measure == "diversity":

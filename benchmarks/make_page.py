@@ -1,4 +1,4 @@
-"""docs/results.md, molecule-results.md, image-results.md and the last section of cost.md, from the files of benchmarks/results.
+"""docs/results.md, stronger-results.md, molecule- and image-results.md, and the end of cost.md, from benchmarks/results.
 
     python benchmarks/make_page.py [--results DIR] [--docs DIR]
 
@@ -18,8 +18,9 @@ import yaml
 from cost_picture import picture
 from differences import VERDICTS, Differences, read_designs, shown_only
 from page_tables import label_and_sizes, listed, markdown, shown
-from results_figures import MEASURES, PRETRAINED, against_size, lines, trade_off
+from results_figures import MEASURES, PRETRAINED, against_cost, against_size, lines, trade_off
 from speed_page import Speed
+from stronger_page import DRAWN, PRICES, stronger
 
 from svdd.messages import number
 from svdd.metrics.intervals import FEW, FEWEST
@@ -391,6 +392,7 @@ def pages(results):
         "results.md": {"cases": list(sequences(results)), "greedy": GREEDY, "fewest": FEWEST},
         "molecule-results.md": {"models": list(molecules(results))},
         "image-results.md": {"cases": images(results)},
+        "stronger-results.md": {"cases": stronger(results), "fewest": FEWEST},
     }
     made = {name: shown_by.get_template(f"{name}.j2").render(**facts) for name, facts in known.items()}
     facts = Speed(results / "speed.json").facts()
@@ -409,6 +411,8 @@ def write_pages(results, docs):
     for case in sequences(results):
         for title, draw in (("size", against_size), ("trade-off", trade_off)):
             (docs / "results" / f"{case.name}-{title}.svg").write_text(draw(case.table), encoding="utf-8")
+    figure = against_cost(stronger(results), PRICES, DRAWN)
+    (docs / "results" / "stronger-cost.svg").write_text(figure, encoding="utf-8")
     for file in (f"images-{name}-{label}.png" for name in IMAGES for label in PICTURED):
         (docs / "results" / file).write_bytes((results / file).read_bytes())
 

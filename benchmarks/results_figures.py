@@ -1,4 +1,4 @@
-"""The figures of docs/results.md: every measure against M, and what a reward is traded for."""
+"""The figures of docs/results.md and docs/stronger-results.md: measures against M, against cost, and against each other."""
 
 import matplotlib
 import pandas as pd
@@ -79,3 +79,31 @@ def trade_off(table):
         *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize="small"
     )
     return drawn(figure)
+
+
+def against_cost(cases, costs, labels):
+    """A row of panels per case and a panel per cost: the measure that judges, a line per label.
+
+    Args:
+        cases: each with `title`, `table` and the name of the measure, `judged_by`.
+        costs: columns of the tables, with their titles.
+        labels: of the lines.
+    """
+    figure = Figure(figsize=(10, 3.2 * len(cases) + 0.6), layout="constrained")
+    panels = figure.subplots(len(cases), len(costs), squeeze=False)
+    for case, row in zip(cases, panels, strict=True):
+        for axes, (cost, title) in zip(row, costs.items(), strict=True):
+            for place, label in enumerate(labels):
+                _priced(axes, case.table[case.table["label"] == label], cost, case.judged_by, label, style(place))
+            axes.set(xscale="log", xlabel=f"{title} per design", ylabel=MEASURES[case.judged_by], title=case.title)
+            axes.spines[["top", "right"]].set_visible(False)
+    handles = panels[0, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3, frameon=False, fontsize="small")
+    return drawn(figure)
+
+
+def _priced(axes, group, cost, measure, label, look):
+    """The rows of a label from the cheapest to the dearest, with whiskers where they have them."""
+    group = group.sort_values(cost)
+    ends = abs(group[[f"{measure}_low", f"{measure}_high"]].to_numpy().T - group[measure].to_numpy())
+    axes.errorbar(group[cost], group[measure], yerr=ends, label=label, **look)

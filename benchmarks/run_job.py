@@ -3,6 +3,7 @@
     python benchmarks/run_job.py benchmarks/jobs/dna.yaml                  # goes on where it was stopped
     GDSS=gdss_zinc250k.pth REFERENCE=zinc250k.smi python benchmarks/run_job.py benchmarks/jobs/gdss-qed.yaml
     python benchmarks/run_job.py benchmarks/jobs/rna.yaml --fast --out /tmp/tables       # tiny sizes, to see that it works
+    python benchmarks/run_job.py benchmarks/jobs/stronger-dna.yaml --seeds 1     # then 2 and so on: all methods of a seed first
 
 The runs are kept in runs/benchmarks. The folder of tables (benchmarks/results unless given) gets a row per method and size with
 95 % bootstrap intervals, what each run cost, every design with its rewards, and pictures of images. Run it with one thread
@@ -30,23 +31,36 @@ from svdd.runs.compare_request import request_of
 from svdd.runs.comparison import make_plan, run_plan
 
 ROOT = Path(__file__).parents[1]
-TABLES = {"dna": "dna", "rna": "rna", "molecule": "molecules", "gdss": "molecules", "images": "images"}
+TABLES = {
+    "dna": "dna",
+    "rna": "rna",
+    "molecule": "molecules",
+    "gdss": "molecules",
+    "images": "images",
+    "stronger": "stronger",
+}
 """The table that the jobs of a model go to, by the first word of their names."""
 PARTS = ("network", "decode", "value", "reward")
 PICTURED = 20
 
 
-def request(job, work, variant=""):
-    """What a job file compares, with the variables of the environment that it names."""
+def table_of(stem):
+    """The table that a job goes to, and what its rows are called there; nothing where it is alone in its table."""
+    name = TABLES[stem.partition("-")[0]]
+    return name, "" if name == stem else stem.removeprefix(f"{name}-")
+
+
+def request(job, work, variant="", **flags):
+    """What a job file compares, with the variables of the environment that it names; flags win over its settings."""
     settings = yaml.safe_load(os.path.expandvars(job.read_text(encoding="utf-8")))
-    return request_of(settings, work / job.stem, variant)
+    return request_of(settings, work / job.stem, variant, **flags)
 
 
-def run(job, tables, work, variant=""):
+def run(job, tables, work, variant="", **flags):
     """Compares, and writes the tables."""
-    made = run_plan(make_plan(request(job, work, variant)), watch=Terminal(quiet=False))
-    name = TABLES[job.stem.partition("-")[0]]
-    key = {} if name == job.stem else {"case": job.stem.removeprefix("images-")}
+    made = run_plan(make_plan(request(job, work, variant, **flags)), watch=Terminal(quiet=False))
+    name, case = table_of(job.stem)
+    key = {"case": case} if case else {}
     tables.mkdir(parents=True, exist_ok=True)
     for ending, made_rows, digits in (("", rows(made), "%.5g"), ("-runs", costs(made), "%.6g")):
         path = tables / f"{name}{ending}.csv"
@@ -161,12 +175,16 @@ def main():
     parser.add_argument("job", type=Path, nargs="+")
     parser.add_argument("--fast", action="store_true", help="tiny sizes, to see that it works; needs --out")
     parser.add_argument("--out", type=Path, help="the folder of tables; benchmarks/results unless given")
+    parser.add_argument(
+        "--seeds", type=int, help="the first seeds only, for all methods; those of the file unless given"
+    )
     args = parser.parse_args()
     if args.fast and not args.out:
         parser.error("give --out with --fast")
     work = args.out / "runs" if args.fast else ROOT / "runs" / "benchmarks"
+    flags = {"seeds": args.seeds} if args.seeds else {}
     for path in args.job:
-        run(path, args.out or ROOT / "benchmarks" / "results", work, "fast" if args.fast else "")
+        run(path, args.out or ROOT / "benchmarks" / "results", work, "fast" if args.fast else "", **flags)
 
 
 if __name__ == "__main__":
