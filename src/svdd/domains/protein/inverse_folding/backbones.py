@@ -81,7 +81,9 @@ def designed(backbone: Backbone, design: str = "", tied: str = "") -> Sites:
     """
     chains = named_chains(backbone, design)
     together = named_chains(backbone, tied) if tied else ()
-    check(set(together) <= set(chains), f"the tied chains {tied} must all be among the designed ones, {','.join(chains)}")
+    check(
+        set(together) <= set(chains), f"the tied chains {tied} must all be among the designed ones, {','.join(chains)}"
+    )
     for name in together[1:]:
         _check_alike(backbone, together[0], name)
     groups = [[backbone.of(name)] for name in chains if name not in together[1:]]

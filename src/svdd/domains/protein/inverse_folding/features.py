@@ -20,7 +20,8 @@ _SMALL = 1e-6  # under the root, in Angstrom squared
 _BETA = (-0.58273431, 0.56802827, -0.54067466)
 # Places of atoms in (N, CA, C, O, CB); the first of residue i, the second of its neighbour j, in the order of the weights.
 _ATOMS = {"N": 0, "A": 1, "C": 2, "O": 3, "B": 4}
-PAIRS = "AA NN CC OO BB AN AC AO AB NC NO NB BC BO OC NA CA OA BA CN ON BN CB OB CO".split()
+_PAIRS = "AA NN CC OO BB AN AC AO AB NC NO NB BC BO OC NA CA OA BA CN ON BN CB OB CO"
+PAIRS = tuple(_PAIRS.split(" "))
 """Pairs of atoms; A is CA, B is CB."""
 
 Atoms = Float[Tensor, "L 4 3"]
@@ -43,9 +44,7 @@ def nearest(atoms: Atoms, most: int) -> Neighbours:
     return distances.topk(min(most, len(alpha)), dim=1, largest=False).indices
 
 
-def positions(
-    index: Int64[Tensor, " L"], chain: Int64[Tensor, " L"], neighbours: Neighbours
-) -> Float[Tensor, "L K {POSITIONS}"]:
+def positions(index: Int64[Tensor, " L"], chain: Int64[Tensor, " L"], neighbours: Neighbours) -> Float[Tensor, "L K P"]:
     """The offset of each neighbour along the chain, one-hot.
 
     Args:

@@ -147,4 +147,6 @@ def _structure(path: str) -> Path:
         return Path(path)
     if path in BACKBONES:
         return bundled("proteinmpnn", f"{path}.pdb")
-    raise ValueError(f"there is no structure file {path!r}, and it is none that is bundled: {unknown('name', path, BACKBONES)}")
+    raise ValueError(
+        f"there is no structure file {path!r}, and it is none that is bundled: {unknown('name', path, BACKBONES)}"
+    )

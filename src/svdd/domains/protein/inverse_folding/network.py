@@ -119,7 +119,11 @@ class ProteinMPNN(nn.Module):
                 "norm_edges": nn.LayerNorm(width),
             }
         )
-        self.W_e, self.W_s, self.W_out = nn.Linear(width, width), nn.Embedding(LETTERS, width), nn.Linear(width, LETTERS)
+        self.W_e, self.W_s, self.W_out = (
+            nn.Linear(width, width),
+            nn.Embedding(LETTERS, width),
+            nn.Linear(width, LETTERS),
+        )
         self.encoder_layers = nn.ModuleList(_EncoderBlock(width) for _ in range(encoder))
         self.decoder_layers = nn.ModuleList(_Block(width, 4) for _ in range(decoder))
 
@@ -138,9 +142,7 @@ class ProteinMPNN(nn.Module):
             return cls(len(weights["W_e.weight"]), layers("encoder"), layers("decoder"), neighbours)
 
     @torch.no_grad()
-    def encode(
-        self, atoms: Float[Tensor, "L 4 3"], index: Int64[Tensor, " L"], chain: Int64[Tensor, " L"]
-    ) -> Encoded:
+    def encode(self, atoms: Float[Tensor, "L 4 3"], index: Int64[Tensor, " L"], chain: Int64[Tensor, " L"]) -> Encoded:
         """Reads a backbone.
 
         Args:

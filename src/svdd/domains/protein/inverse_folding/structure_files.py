@@ -80,7 +80,9 @@ def _backbone(path: Path, chains: dict[str, list[_Residue]]) -> Backbone:
     here = {number for number, _ in whole}
     return Backbone(
         name=path.name,
-        atoms=torch.tensor([[one.atoms[name] for name in ATOMS] for _, one in whole], dtype=torch.float32, device="cpu"),
+        atoms=torch.tensor(
+            [[one.atoms[name] for name in ATOMS] for _, one in whole], dtype=torch.float32, device="cpu"
+        ),
         index=torch.tensor([one.index for _, one in whole], device="cpu"),
         chain=torch.tensor([sorted(here).index(number) for number, _ in whole], device="cpu"),
         chains=tuple(names[number] for number in sorted(here)),
@@ -104,7 +106,9 @@ def _model(path: Path) -> Any:
         return next(iter(parser.get_structure(path.name, io.StringIO("\n".join(lines) + "\n"))))
     except (ValueError, KeyError, IndexError, TypeError, StopIteration) as error:
         form = "mmCIF" if cif else "PDB"
-        raise ValueError(f"{path} cannot be read as {form}: {' '.join(str(error).split()) or type(error).__name__}") from error
+        raise ValueError(
+            f"{path} cannot be read as {form}: {' '.join(str(error).split()) or type(error).__name__}"
+        ) from error
     except Exception as error:  # Biopython's own kinds derive from Exception alone
         if type(error).__module__.partition(".")[0] != "Bio":
             raise

@@ -47,5 +47,7 @@ def read_network(path: str | Path) -> ProteinMPNN:
     try:
         network.load_state_dict(weights, assign=True)
     except RuntimeError as error:
-        raise ValueError(f"the weights of {file} do not fit one another: {' '.join(str(error).split()):.300}") from error
+        raise ValueError(
+            f"the weights of {file} do not fit one another: {' '.join(str(error).split()):.300}"
+        ) from error
     return network.eval().requires_grad_(False)
