@@ -8,6 +8,8 @@ import torch
 
 import svdd
 from support.places import ROOT
+from svdd.domains.protein.inverse_folding import features
+from svdd.domains.protein.inverse_folding import network as network_module
 from svdd.domains.protein.inverse_folding.backbones import Backbone, designed
 from svdd.domains.protein.inverse_folding.designs import recovery
 from svdd.domains.protein.inverse_folding.features import nearest, positions, with_beta
@@ -54,6 +56,56 @@ def test_masked_conditionals_of_one_pass_are_the_published_ones(network, name):
     assert (found - wanted).abs().max() < 1e-4
 
 
+def other_pairs(patch):
+    patch.setattr(features, "PAIRS", tuple(pair[::-1] for pair in features.PAIRS))
+
+
+def other_beta(patch):
+    patch.setattr(features, "with_beta", lambda atoms: torch.cat([atoms, atoms[:, 1:2]], 1))
+
+
+def other_direction(patch):
+    patch.setattr(network_module, "positions", lambda index, *rest: positions(-index, *rest))
+
+
+def fewer_neighbours(patch):
+    patch.setattr(network_module, "nearest", lambda atoms, most: nearest(atoms, 30))
+
+
+def other_scale(patch):
+    patch.setattr(network_module, "_SCALE", 48)
+
+
+@pytest.mark.parametrize("bug", [other_pairs, other_beta, other_direction, fewer_neighbours, other_scale])
+def test_planted_bugs_in_features_and_messages_are_seen(network, monkeypatch, bug):
+    letters, wanted = golden("1yu5", "sequence", "unconditional")
+    bug(monkeypatch)
+    read = encoded(network, "1yu5")
+    found = log_probs(network, read, letters[None], torch.zeros(1, *read.neighbours.shape, dtype=torch.bool))[0]
+    assert (found - wanted).abs().max() > 1e-2
+
+
+def only_before(neighbours, visible):
+    return visible[:, neighbours] & (neighbours < torch.arange(len(neighbours))[:, None])
+
+
+def all_letters(neighbours, visible):
+    return ascending(neighbours, torch.ones_like(visible))
+
+
+def visible_read_nothing(neighbours, visible):
+    return visible[:, neighbours] & ~visible[..., None]
+
+
+@pytest.mark.parametrize("bug", [only_before, all_letters, visible_read_nothing])
+def test_planted_bugs_in_reading_are_seen(network, bug):
+    letters, visible, hidden, wanted = golden("1yu5", "sequence", "visible", "hidden", "masked_log_probs")
+    read, shown = encoded(network, "1yu5"), torch.zeros(1, len(letters), dtype=torch.bool)
+    shown[0, visible] = True
+    found = log_probs(network, read, letters[None], bug(read.neighbours, shown))[0, hidden]
+    assert (found - wanted).abs().max() > 1e-2
+
+
 @pytest.mark.parametrize("name", BACKBONES)
 @pytest.mark.parametrize("reading", READINGS.values(), ids=READINGS)
 def test_without_letters_it_is_the_published_network(network, name, reading):
@@ -66,7 +118,7 @@ def test_without_letters_it_is_the_published_network(network, name, reading):
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_free_of_order_is_close_to_the_fixed_order(network, name):
-    """Both are conditionals of the same letters: they differ by about 0.002 nats, letters tell more than 0.1."""
+    """Both are conditionals of the same letters: they differ by about 0.002 nats, what is visible tells ten times more."""
     letters, visible, hidden, wanted = golden(name, "sequence", "visible", "hidden", "masked_log_probs")
     (blind,) = golden(name, "unconditional")
     read, shown = encoded(network, name), torch.zeros(1, len(letters), dtype=torch.bool)
@@ -77,7 +129,7 @@ def test_free_of_order_is_close_to_the_fixed_order(network, name):
         return float((wanted.exp() * (wanted - other)).sum(1).mean())
 
     assert 1e-5 < divergence(found) < 4e-3
-    assert divergence(blind[hidden]) > 20 * divergence(found)
+    assert divergence(blind[hidden]) > 10 * divergence(found)
 
 
 def test_the_bundled_sequences_are_the_golden_ones():
