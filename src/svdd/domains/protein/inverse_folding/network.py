@@ -10,6 +10,7 @@ References:
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -108,6 +109,10 @@ class ProteinMPNN(nn.Module):
         decoder: layers.
         neighbours: K, of each residue.
     """
+
+    features: Any
+    encoder_layers: Any
+    decoder_layers: Any
 
     def __init__(self, width: int = 128, encoder: int = 3, decoder: int = 3, neighbours: int = 48) -> None:
         super().__init__()

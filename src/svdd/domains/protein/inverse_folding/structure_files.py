@@ -95,24 +95,19 @@ def _model(path: Path) -> Any:
     """The first model of a structure, as Biopython reads it."""
     try:
         from Bio.PDB import MMCIFParser, PDBParser
+        from Bio.PDB.PDBExceptions import PDBConstructionException
     except ImportError:
         raise ImportError(needs("reading structures", "biopython", "sequences")) from None
     lines = lines_of_file(path)
     cif = path.name.removesuffix(".gz").endswith(_CIF) or any(line.startswith("data_") for line in lines[:20])
     atoms = any(line.startswith(("ATOM", "HETATM")) for line in lines)
     check(atoms, f"{path} is no structure in PDB or mmCIF: it has no line that begins with ATOM")
+    form, parser = ("mmCIF", MMCIFParser(QUIET=True)) if cif else ("PDB", PDBParser(QUIET=True))
     try:
-        parser = MMCIFParser(QUIET=True) if cif else PDBParser(QUIET=True)
         return next(iter(parser.get_structure(path.name, io.StringIO("\n".join(lines) + "\n"))))
-    except (ValueError, KeyError, IndexError, TypeError, StopIteration) as error:
-        form = "mmCIF" if cif else "PDB"
-        raise ValueError(
-            f"{path} cannot be read as {form}: {' '.join(str(error).split()) or type(error).__name__}"
-        ) from error
-    except Exception as error:  # Biopython's own kinds derive from Exception alone
-        if type(error).__module__.partition(".")[0] != "Bio":
-            raise
-        raise ValueError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    except (PDBConstructionException, ValueError, LookupError, TypeError, StopIteration) as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path} cannot be read as {form}: {said}") from error
 
 
 def _residues(chain: Any) -> list[_Residue]:
@@ -137,10 +132,11 @@ def _letter(residue: Any) -> str:
     from Bio.Data.PDBData import protein_letters_3to1_extended as letters
 
     name = residue.get_resname().strip()
-    letter = {known.strip(): letter for known, letter in letters.items()}.get(name, "")
-    if letter in PROTEIN.letters:
-        return letter
-    return PROTEIN.mask if letter or (residue.id[0] == " " and "CA" in residue and "N" in residue) else ""
+    known = {code.strip(): letter for code, letter in letters.items()}
+    if name in known:
+        return known[name] if known[name] in PROTEIN.letters else PROTEIN.mask
+    chain = residue.id[0] == " " and all(atom in residue for atom in ("N", "CA"))
+    return PROTEIN.mask if chain else ""
 
 
 def _atoms(residue: Any) -> dict[str, list[float]]:
