@@ -131,12 +131,9 @@ def _letter(residue: Any) -> str:
     """One of the twenty, X for another amino acid, nothing for what is none."""
     from Bio.Data.PDBData import protein_letters_3to1_extended as letters
 
-    name = residue.get_resname().strip()
-    known = {code.strip(): letter for code, letter in letters.items()}
-    if name in known:
-        return known[name] if known[name] in PROTEIN.letters else PROTEIN.mask
-    chain = residue.id[0] == " " and all(atom in residue for atom in ("N", "CA"))
-    return PROTEIN.mask if chain else ""
+    known: str = letters.get(residue.get_resname().strip().ljust(3), "")  # modified ones among them
+    in_chain = residue.id[0] == " " and all(atom in residue for atom in ("N", "CA"))
+    return known or (PROTEIN.mask if in_chain else "")
 
 
 def _atoms(residue: Any) -> dict[str, list[float]]:
