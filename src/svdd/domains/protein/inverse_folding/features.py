@@ -62,7 +62,7 @@ def radial(atoms: Atoms, neighbours: Neighbours) -> Float[Tensor, "L K F"]:
     five = with_beta(atoms)
     first = five[:, [_ATOMS[pair[0]] for pair in PAIRS]]
     second = five[:, [_ATOMS[pair[1]] for pair in PAIRS]][neighbours]
-    centres = torch.linspace(_NEAREST, _FARTHEST, CENTRES, device=atoms.device)
+    centres = torch.linspace(_NEAREST, _FARTHEST, CENTRES, device=atoms.device, dtype=atoms.dtype)
     width = (_FARTHEST - _NEAREST) / CENTRES
     distances = _distances(first[:, None], second)
     return torch.exp(-(((distances[..., None] - centres) / width) ** 2)).flatten(2)

@@ -159,7 +159,7 @@ class ProteinMPNN(nn.Module):
         where = self.features["embeddings"]["linear"](positions(index, chain, neighbours))
         edges = self.features["edge_embedding"](torch.cat([where, radial(atoms, neighbours)], -1))
         edges = self.W_e(self.features["norm_edges"](edges))
-        nodes = torch.zeros(len(atoms), edges.shape[-1], device=atoms.device)
+        nodes = torch.zeros(len(atoms), edges.shape[-1], device=edges.device, dtype=edges.dtype)
         for block in self.encoder_layers:
             nodes, edges = block(nodes, edges, neighbours)
         parts = [block.W1.weight.chunk(4, 1) for block in self.decoder_layers]
