@@ -86,11 +86,10 @@ def designed(backbone: Backbone, design: str = "", tied: str = "") -> Sites:
     )
     for name in together[1:]:
         _check_alike(backbone, together[0], name)
-    groups = [[backbone.of(name)] for name in chains if name not in together[1:]]
-    first = [name for name in chains if name not in together[1:]]
-    for number, name in enumerate(first):
-        groups[number] += [backbone.of(other) for other in together[1:] if name == together[0]]
-    return _sites(len(backbone.native), [list(copies) for group in groups for copies in zip(*group, strict=True)])
+    kept = [name for name in chains if name not in together[1:]]
+    of_one_sequence = [together if name in together else (name,) for name in kept]
+    copies = [residues for names in of_one_sequence for residues in zip(*map(backbone.of, names), strict=True)]
+    return _sites(len(backbone.native), copies)
 
 
 def _check_alike(backbone: Backbone, one: str, other: str) -> None:
@@ -103,10 +102,10 @@ def _check_alike(backbone: Backbone, one: str, other: str) -> None:
     )
 
 
-def _sites(residues: int, copies: Sequence[list[int]]) -> Sites:
+def _sites(residues: int, copies: Sequence[tuple[int, ...]]) -> Sites:
     most = max(map(len, copies))
     of = torch.full((residues,), CONTEXT, device="cpu")
     for site, members in enumerate(copies):
-        of[members] = site
+        of[list(members)] = site
     whole = [[members[i % len(members)] for i in range(most)] for members in copies]
     return Sites(of, torch.tensor(whole, device="cpu"))
