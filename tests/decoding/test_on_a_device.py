@@ -78,6 +78,7 @@ MODELS = {
     "letters are fixed": lambda device: infill(utr(device), ["ACG" + "N" * 47, "N" * 49 + "A"]),
     "a sequence is revised": lambda device: from_sequences(utr(device), ["ACGUA" * 10], 0.5),
     "uniform noise": lambda device: svdd.load("rna-utr-uniform", steps=3, device=device),
+    "a backbone": lambda device: svdd.load("proteinmpnn", path="2ysh", steps=2, device=device),
     "molecules": lambda device: svdd.load("molecule", steps=4, length=[12, 20], device=device),
     "molecules with a fragment": lambda device: with_fragment(
         svdd.load("molecule", steps=4, device=device), "*c1ccc(F)cc1"

@@ -150,7 +150,7 @@ def load(name: str, **options: Any) -> "Process":
 
     Args:
         name: a bundled model, `module:function` or `file.py:function`, a function that returns a `Process`; or a
-            checkpoint of another project, `mdlm:PATH`, `gdss:PATH` or `diffusers:PATH_OR_ID`.
+            checkpoint of another project, `mdlm:PATH`, `gdss:PATH`, `proteinmpnn:PATH` or `diffusers:PATH_OR_ID`.
         **options: passed to it, such as `steps` or `length`.
 
     Raises:

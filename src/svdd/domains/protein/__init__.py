@@ -1,4 +1,4 @@
-"""Proteins: a bundled model of miniproteins and rewards of their stability."""
+"""Proteins: a bundled model of miniproteins, rewards of their stability, and sequences for given backbones."""
 
 from svdd.registry.cards import Card, Domain, reward_cards
 
@@ -7,7 +7,11 @@ _STABILITY = {"unit": "log10 of an EC50 ratio", "range": "-1 to 2.5, stable from
 DOMAIN = Domain(
     "protein",
     __name__,
-    models={"miniprotein": Card(".model:miniprotein")},
+    models={
+        "miniprotein": Card(".model:miniprotein"),
+        "proteinmpnn": Card(".inverse_folding.model:proteinmpnn", "svdd[sequences]"),
+    },
+    checkpoints={"proteinmpnn": Card(".inverse_folding.model:proteinmpnn", "svdd[sequences]")},
     rewards={
         **reward_cards(
             ".rewards",

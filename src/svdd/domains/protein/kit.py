@@ -3,12 +3,14 @@
 import math
 from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy
 from jaxtyping import Float
 from numpy import ndarray
 
+from svdd.chain.designs import DesignKind
+from svdd.domains.protein.inverse_folding.designs import BackboneKind, recovery
 from svdd.domains.protein.measures import mean_hydropathy, nearest_identity, net_charge
 from svdd.domains.sequence.distances import kmer_counts
 from svdd.domains.sequence.kit import SequenceKit
@@ -43,6 +45,13 @@ def _identity(view: SequenceView) -> Statistic | None:
     return optional(lambda: of_first(view.designs, identity), view.notes)
 
 
+def _native(view: SequenceView) -> str:
+    return view.kind.native if isinstance(view.kind, BackboneKind) else ""
+
+
+RECOVERY = Column("recovery", "share of native letters", NATURALNESS,
+                  lambda view: mean([recovery(text, _native(view)) for text in view.texts]),
+                  given=lambda view: bool(_native(view).strip("X")))  # fmt: skip
 IDENTITY = Column("nearest_identity", "identity to the nearest natural one", DIVERSITY, _identity,
                   given=lambda view: bool(view.natural))  # fmt: skip
 MAKE_UP = (
@@ -59,11 +68,15 @@ class ProteinKit(SequenceKit):
     """Proteins."""
 
     words = (1, 2, 3)
-    columns = (LIKELIHOOD, word_column(2), word_column(3, price=True), *VARIETY, IDENTITY, *MAKE_UP)
+    columns = (LIKELIHOOD, word_column(2), word_column(3, price=True), *VARIETY, RECOVERY, IDENTITY, *MAKE_UP)
     groups: ClassVar[Mapping[str, str]] = {"miniprotein-stability": "stable"}
     agree = (
         "How much the designs agree at each site, 4.3 bits where all have the same residue; colours are by chemistry."
     )
+
+    def kind(self, facts: Mapping[str, Any]) -> DesignKind:
+        """Of a backbone, where the model has one."""
+        return BackboneKind.of_facts(facts) if "native" in facts else super().kind(facts)
 
     def logo(self, designs: list[str]) -> str | None:
         """With the twenty amino acids."""

@@ -1,0 +1,1 @@
+"""Inverse folding: sequences for the backbone of a protein, by ProteinMPNN."""

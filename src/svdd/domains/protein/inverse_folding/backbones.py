@@ -1,0 +1,111 @@
+"""Backbones of proteins, and which of their residues are designed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from svdd.messages import check, check_known
+from svdd.networks.foreign_files import few
+
+CONTEXT = -1
+"""The site of a residue that is not designed."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Residues with all of N, CA, C and O, chain after chain.
+
+    Args:
+        name: of its file, or the bundled one's.
+        atoms: N, CA, C and O, Angstrom.
+        index: the number of each residue along its chain, missing ones counted.
+        chain: the number of its chain.
+        chains: their names.
+        labels: how the structure numbers each residue, with its insertion code.
+        native: its letter, X where it is none of the twenty.
+    """
+
+    name: str
+    atoms: Float[Tensor, "L 4 3"]
+    index: Int64[Tensor, " L"]
+    chain: Int64[Tensor, " L"]
+    chains: tuple[str, ...]
+    labels: tuple[str, ...]
+    native: str
+
+    def of(self, chain: str) -> list[int]:
+        """The residues of a chain."""
+        return (self.chain == self.chains.index(chain)).nonzero().flatten().tolist()
+
+
+@dataclass(frozen=True)
+class Sites:
+    """The letters of a design: one per residue that is designed, or per residue that several chains share.
+
+    Args:
+        of: per residue of the backbone its site, or `CONTEXT`.
+        copies: per site the residues that have its letter, again and again where others have more.
+    """
+
+    of: Int64[Tensor, " L"]
+    copies: Int64[Tensor, "S m"]
+
+
+def named_chains(backbone: Backbone, text: str) -> tuple[str, ...]:
+    """Chains by name, with commas between; all if nothing is named.
+
+    Raises:
+        ValueError: for a chain that the backbone has not, and for one that is named twice.
+    """
+    names = tuple(name.strip() for name in text.split(",")) if text else backbone.chains
+    for name in names:
+        check_known(f"chain of {backbone.name}", name, backbone.chains)
+    check(len(set(names)) == len(names), f"each chain is named once, got {text!r}")
+    return names
+
+
+def designed(backbone: Backbone, design: str = "", tied: str = "") -> Sites:
+    """The sites of a design.
+
+    Args:
+        backbone: that sequences are for.
+        design: chains that are designed, with commas between; all unless given.
+        tied: chains that have one sequence; none unless given.
+
+    Raises:
+        ValueError: for unknown chains, for tied ones of which some are not designed, or whose residues are numbered
+            differently.
+    """
+    chains = named_chains(backbone, design)
+    together = named_chains(backbone, tied) if tied else ()
+    check(
+        set(together) <= set(chains), f"the tied chains {tied} must all be among the designed ones, {','.join(chains)}"
+    )
+    for name in together[1:]:
+        _check_alike(backbone, together[0], name)
+    kept = [name for name in chains if name not in together[1:]]
+    of_one_sequence = [together if name in together else (name,) for name in kept]
+    copies = [residues for names in of_one_sequence for residues in zip(*map(backbone.of, names), strict=True)]
+    return _sites(len(backbone.native), copies)
+
+
+def _check_alike(backbone: Backbone, one: str, other: str) -> None:
+    ours, theirs = ([backbone.labels[i] for i in backbone.of(name)] for name in (one, other))
+    apart = sorted(set(ours) ^ set(theirs), key=(ours + theirs).index)
+    check(
+        ours == theirs,
+        f"chains {one} and {other} of {backbone.name} cannot be tied: residue {few(apart) if apart else 'order'} is not the "
+        "same in both; tied chains have the same residue numbers",
+    )
+
+
+def _sites(residues: int, copies: Sequence[tuple[int, ...]]) -> Sites:
+    most = max(map(len, copies))
+    of = torch.full((residues,), CONTEXT, device="cpu")
+    for site, members in enumerate(copies):
+        of[list(members)] = site
+    whole = [[members[i % len(members)] for i in range(most)] for members in copies]
+    return Sites(of, torch.tensor(whole, device="cpu"))
