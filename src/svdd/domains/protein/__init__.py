@@ -8,6 +8,7 @@ DOMAIN = Domain(
     "protein",
     __name__,
     models={"miniprotein": Card(".model:miniprotein")},
+    checkpoints={"esm": Card(".language.esm:esm"), "dplm": Card(".language.esm:dplm")},
     rewards={
         **reward_cards(
             ".rewards",
