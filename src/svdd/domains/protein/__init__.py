@@ -8,7 +8,12 @@ DOMAIN = Domain(
     "protein",
     __name__,
     models={"miniprotein": Card(".model:miniprotein")},
-    checkpoints={"esm": Card(".language.esm:esm"), "dplm": Card(".language.esm:dplm")},
+    checkpoints={
+        "esm": Card(".language.esm:esm"),
+        "dplm": Card(".language.esm:dplm"),
+        "evodiff": Card(".language.evodiff:evodiff"),
+        "sapiens": Card(".language.sapiens:sapiens"),
+    },
     rewards={
         **reward_cards(
             ".rewards",
