@@ -53,7 +53,7 @@ class EsmNetwork(nn.Module):
         x = _without_masks(x, tokens == VOCABULARY.mask) if self.token_dropout else x
         for layer in self.layers:
             x = layer(x)
-        return self.lm_head(self.emb_layer_norm_after(x))  # type: ignore[no-any-return]
+        return self.lm_head(self.emb_layer_norm_after(x))
 
 
 def _without_masks(x: Float[Tensor, "n L C"], masked: Tensor) -> Float[Tensor, "n L C"]:

@@ -55,7 +55,7 @@ class _Block(nn.Module):
 
     def forward(self, x: Float[Tensor, "n L C"]) -> Float[Tensor, "n L C"]:
         mixed = self.conv(self.sequence1(x).transpose(1, 2)).transpose(1, 2)
-        return x + self.sequence2(mixed)  # type: ignore[no-any-return]
+        return x + self.sequence2(mixed)
 
 
 class ByteNet(nn.Module):
@@ -92,7 +92,7 @@ class ByteNet(nn.Module):
         x = parts["up_embedder"](parts["embedder"](tokens))
         for block in parts["layers"]:
             x = block(x)
-        return self.decoder(self.last_norm(x))  # type: ignore[no-any-return]
+        return self.decoder(self.last_norm(x))
 
 
 def read_evodiff(path: str | Path) -> tuple[nn.Module, Path]:

@@ -31,7 +31,7 @@ class Attention(nn.Module):
             part(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (self.q_proj, self.k_proj, self.v_proj)
         )
         mixed = functional.scaled_dot_product_attention(self.placed(query), self.placed(key), value)
-        return self.out_proj(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+        return self.out_proj(mixed.transpose(1, 2).flatten(2))
 
 
 class Layer(nn.Module):
@@ -48,7 +48,7 @@ class Layer(nn.Module):
 
     def perceptron(self, x: Activations) -> Activations:
         """Of each site."""
-        return self.fc2(functional.gelu(self.fc1(x)))  # type: ignore[no-any-return]
+        return self.fc2(functional.gelu(self.fc1(x)))
 
 
 class NormalisedBefore(Layer):
@@ -64,7 +64,7 @@ class NormalisedAfter(Layer):
 
     def forward(self, x: Activations) -> Activations:
         x = self.self_attn_layer_norm(x + self.self_attn(x))
-        return self.final_layer_norm(x + self.perceptron(x))  # type: ignore[no-any-return]
+        return self.final_layer_norm(x + self.perceptron(x))
 
 
 class Head(nn.Module):

@@ -60,7 +60,7 @@ class TwentyLetters(nn.Module):
     def forward(self, x: Int64[Tensor, "n L"]) -> Float[Tensor, "n L 20"]:
         first, last = (x.new_tensor(ends).expand(len(x), -1) for ends in (self.before, self.after))
         logits = self.network(torch.cat([first, self.numbers[x], last], 1))
-        return logits[:, len(self.before) : len(self.before) + x.shape[1], self.numbers[:-1]]  # type: ignore[no-any-return]
+        return logits[:, len(self.before) : len(self.before) + x.shape[1], self.numbers[:-1]]
 
 
 def masked_proteins(

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -49,10 +50,10 @@ class SapiensNetwork(nn.Module):
         x = self.emb_layer_norm(self.embed_tokens(tokens) + self.embed_positions(places))
         for layer in self.layers:
             x = layer(x)
-        return self.lm_head(x)  # type: ignore[no-any-return]
+        return self.lm_head(x)
 
 
-def read_sapiens(path: str | Path, heads: int | None = None) -> tuple[nn.Module, Path]:
+def read_sapiens(path: str | Path, heads: int | None = None) -> tuple[Any, Path]:
     """The network of a file, and the file.
 
     Args:
@@ -127,7 +128,7 @@ def sapiens(
         Prihoda et al., BioPhi: a platform for antibody design, humanization, and humanness evaluation, mAbs 14 (2022).
     """
     network, file = read_sapiens(path, heads)
-    longest = len(network.embed_positions.weight) - _FIRST_PLACE - len(VOCABULARY.before + VOCABULARY.after)  # type: ignore[arg-type, union-attr]
+    longest = len(network.embed_positions.weight) - _FIRST_PLACE - len(VOCABULARY.before + VOCABULARY.after)
     made = masked_proteins(
         network, VOCABULARY, name="sapiens", file=file, steps=steps, length=length, longest=longest,
         trained="with 15 % of residues masked", device=device,
