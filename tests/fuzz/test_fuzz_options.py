@@ -24,7 +24,7 @@ WORDS = st.sampled_from(
 )
 TYPED = damaged(st.lists(WORDS | AWKWARD, max_size=6).map("".join))
 SCHEMES = st.sampled_from(
-    ["docking:", "cmd:", "http://", "https://", "esmfold:", "os:", "x.py:", "mdlm:", "gdss:", "diffusers:"]
+    ["docking:", "cmd:", "http://", "https://", "esmfold:", "os:", "x.py:", "mdlm:", "gdss:", "diffusers:", "evodiff:"]
 )
 NAMED = TYPED | st.tuples(SCHEMES, TYPED).map("".join)
 

@@ -142,7 +142,9 @@ def child_valued_by_its_grandparent():
 
 def parents_left_behind():
     """States are gathered, whom they came from stays where it was."""
-    return patch.object(filtering.Parents, "take", lambda self, index: replace(self, children=1, taken=self.row[: len(index)]))
+    return patch.object(
+        filtering.Parents, "take", lambda self, index: replace(self, children=1, taken=self.row[: len(index)])
+    )
 
 
 def child_says_nothing():

@@ -11,7 +11,13 @@ DOMAIN = Domain(
         "miniprotein": Card(".model:miniprotein"),
         "proteinmpnn": Card(".inverse_folding.model:proteinmpnn", "svdd[sequences]"),
     },
-    checkpoints={"proteinmpnn": Card(".inverse_folding.model:proteinmpnn", "svdd[sequences]")},
+    checkpoints={
+        "proteinmpnn": Card(".inverse_folding.model:proteinmpnn", "svdd[sequences]"),
+        "esm": Card(".language.esm:esm"),
+        "dplm": Card(".language.esm:dplm"),
+        "evodiff": Card(".language.evodiff:evodiff"),
+        "sapiens": Card(".language.sapiens:sapiens"),
+    },
     rewards={
         **reward_cards(
             ".rewards",

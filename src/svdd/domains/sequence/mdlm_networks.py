@@ -99,7 +99,7 @@ class DilatedDenoiser(nn.Module):
         return self.final_conv(hidden).transpose(1, 2)
 
 
-def _rotated(x: Float[Tensor, "n heads L d"]) -> Float[Tensor, "n heads L d"]:
+def rotated(x: Float[Tensor, "n heads L d"]) -> Float[Tensor, "n heads L d"]:
     """Rotary positions: feature i of the first half turns with feature i of the second."""
     half = x.shape[-1] // 2
     frequency = _ROTARY_BASE ** -(torch.arange(half, device=x.device, dtype=torch.float32) / half)
@@ -137,7 +137,7 @@ class _Block(nn.Module):
         n, length, width = x.shape
         split = self.attn_qkv(x).view(n, length, 3, self.heads, width // self.heads)
         query, key, value = split.permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(_rotated(query), _rotated(key), value)
+        mixed = functional.scaled_dot_product_attention(rotated(query), rotated(key), value)
         return mixed.transpose(1, 2).reshape(n, length, width)
 
 
