@@ -13,6 +13,8 @@ import torch
 from support.allowed_skips import ALLOWED
 from support.skips import OnlyAllowedSkips
 
+pytest.register_assert_rewrite("exact")  # before any test that calls its checks is imported
+
 
 def pytest_configure(config):
     """Any skip that is not allowed fails where SVDD_STRICT_SKIPS=1, as in CI.

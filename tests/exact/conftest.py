@@ -3,8 +3,6 @@
 import pytest
 import torch
 
-pytest.register_assert_rewrite("exact.checks", "exact.tools")
-
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
