@@ -93,7 +93,9 @@ def test_check(check):
     check()
 
 
-@pytest.mark.filterwarnings("ignore::svdd.method.algorithms.OverTiltWarning")
+@pytest.mark.filterwarnings(
+    "ignore::svdd.method.algorithms.OverTiltWarning", "ignore::svdd.decoding.alarms.DegenerateProposalWarning"
+)
 def test_every_method_takes_it():
     m = model("enumerable_a")
     for name, row in METHODS.items():
