@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("quick_report")
 SIZES = {
     "pretrained": {}, "best-of-n": {"particles": 3}, "svdd": {"candidates": 3, "temperature": 0.5},
     "svdd-r": {"particles": 3, "candidates": 2, "temperature": 1, "replace": "all"}, "smc": {"particles": 3},
-    "bfs": {"particles": 3}, "amc": {"particles": 3, "narrowing": "linear"},
+    "refine": {"moves": 3}, "bfs": {"particles": 3}, "amc": {"particles": 3, "narrowing": "linear"},
     "nested-is": {"particles": 2, "candidates": 2}, "beam": {"width": 2, "candidates": 2},
     "blocks": {"candidates": 2, "block_length": 2},
 }  # fmt: skip

@@ -25,7 +25,7 @@ def show(rows: Sequence[Row], json: bool, title: str = "") -> None:
         console = Console(file=output(), width=160)
     table = Table(title=Text(title) if title else None, title_justify="left")
     for name in rows[0] if rows else ():
-        table.add_column(Text(name.replace("_", " ")), overflow="fold")
+        table.add_column(Text(name.replace("_", " ")), overflow="fold", no_wrap=name == "name")  # which is to be copied
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row.values()))
     console.print(table)

@@ -75,7 +75,8 @@ class ScoreCache:
         self.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_base"):
+        # the collector of garbage may come by in another thread, which may not close it; the connection then closes by itself
+        with contextlib.suppress(AttributeError, sqlite3.ProgrammingError):
             self._base.close()
 
     def close(self) -> None:
