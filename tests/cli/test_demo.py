@@ -10,11 +10,12 @@ from svdd.runs.comparison import make_plan
 
 @pytest.mark.parametrize(("variant", "steps", "size"), [("fast", 12, 2), ("", 32, 5), ("full", 128, 10)])
 def test_the_methods_are_given_equal_network_rows(variant, steps, size, tmp_path):
-    rows = {row.job.method: row for _, row in make_plan(demo.demo_request(tmp_path / "demo", variant)).rows}
+    rows = {row.name: row for _, row in make_plan(demo.demo_request(tmp_path / "demo", variant)).rows}
     designs = rows["svdd"].job.samples
     assert {row.job.samples for row in rows.values()} == {designs}
     assert rows["best-of-n"].asks.rows == rows["smc"].asks.rows == designs * steps * size
     assert rows["svdd"].asks.rows == designs * (1 + (steps - 1) * size)
+    assert rows["filtered"].asks.rows == designs * steps
     assert rows["smc"].job.temperature == 0.5
     assert rows["svdd"].job.temperature == 0
 
@@ -40,8 +41,8 @@ def test_the_demo_writes_a_comparison_and_goes_on_where_it_was(call, tmp_path):
     assert "svdd and best-of-n cannot be told apart by designs of fewer than 8 chains" in result.out
     assert result.out.rstrip().endswith(f"report: {out / 'report.html'}")
     comparison = pd.read_csv(out / "comparison.csv")
-    assert comparison["method"].tolist() == ["pretrained", "best-of-n", "smc", "svdd"]
-    assert comparison["network_rows_asked"].tolist() == [8, 16, 16, 12]
+    assert comparison["method"].tolist() == ["pretrained", "best-of-n", "smc", "svdd", "svdd"]
+    assert comparison["network_rows_asked"].tolist() == [8, 16, 16, 12, 8]
     assert comparison["reward_median"].notna().all()
     assert comparison["reward_median_low"].isna().all()  # of 4 chains
     page = (out / "report.html").read_text()

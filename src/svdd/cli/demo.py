@@ -17,10 +17,10 @@ from svdd.runs.json_text import as_json
 
 FILE = Path(__file__).with_name("demo.yaml")
 SHOWN = (
-    "method", "reward_q10", "reward_median", "reward_q90", "judge_median",
+    "label", "reward_q10", "reward_median", "reward_q90", "judge_median",
     "elbo_per_base", "correlation_3mer", "diversity",
 )  # fmt: skip
-PAID = ("method", "network_rows_asked", "network_rows_computed", "reward_rows_asked", "reward_rows_computed", "seconds")
+PAID = ("label", "network_rows_asked", "network_rows_computed", "reward_rows_asked", "reward_rows_computed", "seconds")
 
 
 def demo_request(out: Path, variant: str) -> Request:
@@ -54,12 +54,13 @@ def run_demo(request: Request, *, force: bool, quiet: bool, json: bool) -> None:
 
 
 def _tell(made: Comparison) -> None:
-    jobs = {row.job.method: row.job for _, row in made.plan.rows}
-    job, smc = jobs["svdd"], jobs["smc"]
+    jobs = {row.name: row.job for _, row in made.plan.rows}
+    job, smc, filtered = (jobs[name] for name in ("svdd", "smc", "filtered"))
     answer(
         f"{job.model} decoded towards {job.reward}: {job.samples} designs a method, T = {job.steps} steps, "
-        f"svdd with M = {job.candidates} candidates at temperature {job.temperature:g}, best-of-n and smc with "
-        f"N = {smc.particles} particles (smc at temperature {smc.temperature:g}), seed {job.seed}; 95 % intervals"
+        f"svdd with M = {job.candidates} candidates at temperature {job.temperature:g} (filtered: M = {filtered.candidates}), "
+        f"best-of-n and smc with N = {smc.particles} particles (smc at temperature {smc.temperature:g}), seed {job.seed}; "
+        "95 % intervals"
     )
     for columns, title in ((SHOWN, "What came out"), (PAID, "What it cost")):
         titles, rows = readable(made.table[_chosen(made.table, columns)])

@@ -173,12 +173,13 @@ def _planned(
 
 def _labels(planned: Sequence[Compared]) -> list[str]:
     """The label of every row: that of its entry, and the settings that tell it apart from others of the same."""
-    made = dict(zip(map(id, planned), labels([row.job for row in planned]), strict=True))
+    plain = [row for row in planned if not row.label]
+    made = dict(zip(map(id, plain), labels([row.job for row in plain]), strict=True))
     for label in {row.label: None for row in planned if row.label}:
         rows = [row for row in planned if row.label == label]
         told = labels([row.job for row in rows])
         made |= {id(row): label + one.removeprefix(row.job.method) for row, one in zip(rows, told, strict=True)}
-    return list(made.values())
+    return [made[id(row)] for row in planned]
 
 
 def _plan_rows(planned: Sequence[tuple[str, Compared]], request: Request) -> list[dict[str, Any]]:

@@ -29,19 +29,27 @@ def verdicts(
     zero out.
 
     Args:
-        table: a row per method; nothing is said of what it does not hold, nor of a method with several rows.
+        table: a row per method; nothing is said of what it does not hold, nor of a method with several rows. Rows that bear
+            another name than their method do not count, unless the method has no other.
         designs: of each row, by its label, or by its method where the table has no labels.
         cost: what best-of-n had, to end a sentence on it.
         columns: measures of the designs, some of which are a price of guidance.
     """
-    once = table.drop_duplicates("method", keep=False)
-    rows = {row["method"]: row.dropna().to_dict() for _, row in once.iterrows()}
+    rows = {row["method"]: row.dropna().to_dict() for _, row in _once(table).iterrows()}
     of = {method: designs[row.get("label", method)] for method, row in rows.items()}
     said = _against(of["svdd"], of["best-of-n"], cost) if {"svdd", "best-of-n"} <= of.keys() else []
     if not {"svdd", "pretrained"} <= of.keys():
         return said
     said += opposed_to_the_model("svdd", of["svdd"], of["pretrained"])
     return said + _likelihood(of["svdd"], of["pretrained"], columns) + _price(rows["svdd"], rows["pretrained"], columns)
+
+
+def _once(table: pd.DataFrame) -> pd.DataFrame:
+    """The row of each method that has one."""
+    methods = table["method"]
+    own = [name.startswith(method) for name, method in zip(table.get("label", methods), methods, strict=True)]
+    others = table[~methods.isin(methods[own])]
+    return pd.concat([table[own], others]).drop_duplicates("method", keep=False)
 
 
 def _against(svdd: Designs, best: Designs, cost: str) -> list[str]:
