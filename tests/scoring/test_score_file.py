@@ -245,3 +245,12 @@ def test_a_run_says_it_and_pays_again(tmp_path, monkeypatch):
     with pytest.warns(LostScoresWarning, match=f"{paid} scores of .*reward in .* were computed by another version"):
         run()
     assert len(calls) == 2 * paid
+
+
+def test_a_file_may_be_forgotten_in_another_thread(tmp_path):
+    opened = [ScoreCache(tmp_path / "scores.sqlite")]
+    forgets = threading.Thread(target=opened.clear)
+    forgets.start()
+    forgets.join()
+    with ScoreCache(tmp_path / "scores.sqlite") as again:
+        assert again.get("one", ["A"]) == {}
