@@ -19,6 +19,15 @@ Activations = Float[Tensor, "n L C"]
 Kernel = Float[Tensor, "D C 1 K"]
 
 
+_LARGE = 31 * 2**20
+"""Bytes, just below the largest block that the C library of Linux learns from."""
+
+
+def _let_freed_memory_stay() -> None:
+    """Frees a large block, after which the C library of Linux keeps what is freed, so that no pass waits for its pages."""
+    torch.empty(_LARGE, dtype=torch.uint8, device="cpu")
+
+
 def _gelu_in_place(x: Tensor) -> Tensor:
     return torch.ops.aten.gelu_(x)  # not inside a closure, which could then not travel to another process
 
@@ -54,6 +63,7 @@ def inference_pass(
         network: its weights are read now; later training does not change what is returned.
         dtype: of weights and activations.
     """
+    _let_freed_memory_stay()
     network = network.eval().requires_grad_(False)
     network = network if dtype == network.head.weight.dtype else copy.deepcopy(network).to(dtype)
     stem = _image_weight(network.stem)
