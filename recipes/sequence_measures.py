@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy
 from numpy.typing import NDArray
 
-from svdd.domains.dna.motifs import rank_correlation
 from svdd.domains.rna.folding import as_rna
 from svdd.domains.sequence.distances import kmer_counts, longest_homopolymer, pairwise_distances
 from svdd.messages import check
+from svdd.method.diagnostics import rank_correlation
 
 
 def kmer_correlation(

@@ -8,6 +8,7 @@ from jaxtyping import Float, Shaped
 from numpy import ndarray
 
 from svdd.decoding.trace import Table, Trace
+from svdd.method.diagnostics import rank_correlation
 from svdd.method.learned_values import Learned
 from svdd.method.values import Value
 
@@ -107,13 +108,3 @@ def _of_batch(table: Table) -> Float[ndarray, "2 b"] | None:
         if place.max() >= width:
             return None
     return numpy.stack([at(steps[middle], "value")[every, place], at(steps[-1], "value")[:, 0]]).astype(float)
-
-
-def rank_correlation(one: Float[ndarray, " n"], other: Float[ndarray, " n"]) -> float:
-    """Spearman's correlation; equal numbers share their ranks."""
-    return float(numpy.corrcoef(_ranks(one), _ranks(other))[0, 1])
-
-
-def _ranks(values: Float[ndarray, " n"]) -> Float[ndarray, " n"]:
-    _, level, counts = numpy.unique(values, return_inverse=True, return_counts=True)
-    return (counts.cumsum() - (counts - 1) / 2)[level.reshape(-1)]

@@ -2,8 +2,10 @@
 
 import math
 
+import numpy
 import torch
 from jaxtyping import Float
+from numpy import ndarray
 from torch import Tensor
 
 from svdd.method.loop import Candidates, Step
@@ -64,3 +66,16 @@ def path_divergence(step: Step, temperature: float) -> Float[Tensor, " b"]:
         return torch.full((b,), math.log(m), dtype=value.dtype, device="cpu")
     log_p = (value[:, 0] / temperature).log_softmax(-1)
     return math.log(m) + log_p.gather(1, step.ancestor[:, :1])[:, 0]
+
+
+def rank_correlation(one: Float[ndarray, " n"], other: Float[ndarray, " n"]) -> float:
+    """Spearman correlation of two rows of numbers, ties at the mean of their ranks; NaN where all of either are equal."""
+    ours, theirs = _ranks(one), _ranks(other)
+    if not numpy.ptp(ours) or not numpy.ptp(theirs):
+        return float("nan")
+    return float(numpy.corrcoef(ours, theirs)[0, 1])
+
+
+def _ranks(values: Float[ndarray, " n"]) -> Float[ndarray, " n"]:
+    _, level, counts = numpy.unique(values, return_inverse=True, return_counts=True)
+    return (counts.cumsum() - (counts - 1) / 2)[level.reshape(-1)]

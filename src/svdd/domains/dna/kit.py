@@ -8,10 +8,11 @@ import numpy
 from jaxtyping import Float
 from numpy import ndarray
 
-from svdd.domains.dna.motifs import ENHANCER_MOTIFS, jaspar_matrices, motif_hits, rank_correlation
+from svdd.domains.dna.motifs import ENHANCER_MOTIFS, jaspar_matrices, motif_hits
 from svdd.domains.sequence.kit import SequenceKit
 from svdd.domains.sequence.measures import GC, LIKELIHOOD, VARIETY, WORDS_OF_NATURE, SequenceView
 from svdd.domains.sequence.references import Reference
+from svdd.method.diagnostics import rank_correlation
 from svdd.metrics.columns import NATURALNESS, Column
 from svdd.metrics.intervals import Statistic
 from svdd.metrics.measures import optional

@@ -108,17 +108,3 @@ def _count(channels: torch.Tensor, matrix: NDArray[numpy.float64], threshold: fl
     strands = torch.from_numpy(numpy.stack([matrix, matrix[::-1, ::-1]])).float()
     scores = functional.conv1d(channels, strands).amax(dim=1)
     return (scores >= threshold).sum(dim=1).numpy()
-
-
-def rank_correlation(ours: NDArray[numpy.float64], theirs: NDArray[numpy.float64]) -> float:
-    """Spearman correlation of two rows of numbers; NaN where all of either are equal."""
-    ours, theirs = _ranks(ours), _ranks(theirs)
-    if not numpy.ptp(ours) or not numpy.ptp(theirs):
-        return float("nan")
-    return float(numpy.corrcoef(ours, theirs)[0, 1])
-
-
-def _ranks(values: NDArray[numpy.float64]) -> NDArray[numpy.float64]:
-    """Rank values from 1, ties at the mean of their ranks."""
-    _, place, count = numpy.unique(values, return_inverse=True, return_counts=True)
-    return (count.cumsum() - (count - 1) / 2)[place]
