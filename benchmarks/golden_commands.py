@@ -39,6 +39,8 @@ DNA = ["--model", "dna-enhancer", "--steps", 4, "--length", 24]
 TIMED = ("evaluation.csv", "comparison.csv", "runs.csv")
 """Tables with columns of seconds, which are compared column by column."""
 SMALL = ["--samples", 4, "--candidates", 3, "--temperature", 0.5]
+USUAL = ["--value", "posterior-mean"]
+"""What all models had at the reference commit unless another value was given."""
 
 
 def call(*words):
@@ -103,7 +105,7 @@ def run_case(words, folder):
 def stopped_case(words, folder):
     """A run that was stopped by Ctrl-C, then resumed, beside one that was not."""
     file = user(folder)
-    words = [*DNA, "--samples", 4, "--batch", 2, "--reward", f"{file}:stopping", *words]
+    words = [*DNA, *USUAL, "--samples", 4, "--batch", 2, "--reward", f"{file}:stopping", *words]
     whole = run(folder, *words, out="whole")
     (folder / "stop").touch()
     status = call("run", *words, "--out", folder / "parts", "--quiet")
@@ -132,13 +134,14 @@ def objective_case(folder):
         "method": "nested-is",
         "particles": 2,
         "candidates": 2,
+        "value": "posterior-mean",
         "samples": 4,
         "out": str(folder / "job"),
     }
     (folder / "job.yaml").write_text(yaml.safe_dump(job, sort_keys=False), encoding="utf-8")
     (folder / "goal.yaml").write_text(yaml.safe_dump(job["objective"], sort_keys=False), encoding="utf-8")
     assert call("run", folder / "job.yaml", "--quiet") == 0
-    flags = run(folder, *DNA, *SMALL, "--objective", folder / "goal.yaml", out="flags")
+    flags = run(folder, *DNA, *SMALL, *USUAL, "--objective", folder / "goal.yaml", out="flags")
     return {"job": written(folder / "job"), "flags": flags}
 
 
@@ -156,14 +159,15 @@ def value_case(folder):
 def measured_case(folder):
     """Runs, measured and compared."""
     for seed in (0, 1):
-        run(folder, *DNA, *SMALL, "--reward", "hepg2", "--seed", seed, out=f"seed-{seed}")
+        run(folder, *DNA, *SMALL, *USUAL, "--reward", "hepg2", "--seed", seed, out=f"seed-{seed}")
     assert call("evaluate", folder / "seed-0", folder / "seed-1", "--out", folder / "evaluation") == 0
     return written(folder / "evaluation")
 
 
 def compared_case(folder):
     job = {"model": "dna-enhancer", "steps": 3, "length": 24, "reward": "hepg2", "candidates": 2, "samples": 3}
-    (folder / "job.yaml").write_text(yaml.safe_dump(job | {"out": str(folder / "job")}), encoding="utf-8")
+    job |= {"value": "posterior-mean", "out": str(folder / "job")}
+    (folder / "job.yaml").write_text(yaml.safe_dump(job), encoding="utf-8")
     words = ["--methods", "pretrained,best-of-n,smc,svdd", "--seeds", 1, "--out", folder / "table", "--quiet"]
     assert call("compare", folder / "job.yaml", *words) == 0
     return written(folder / "table")
@@ -172,19 +176,19 @@ def compared_case(folder):
 COMMANDS = {
     "run-fix": partial(
         run_case,
-        [*DNA, *SMALL, "--reward", "FOLDER/user.py:score", "--fix", "3:TGAGTCA", "--score", "hepg2", "--batch", 2],
+        [*DNA, *SMALL, *USUAL, "--reward", "FOLDER/user.py:score", "--fix", "3:TGAGTCA", "--score", "hepg2", "--batch", 2],
     ),
     "run-workers": partial(
         run_case,
-        [*DNA, *SMALL, "--reward", "FOLDER/user.py:score", "--workers", 1, "--cache", "FOLDER/scores.sqlite"],
+        [*DNA, *SMALL, *USUAL, "--reward", "FOLDER/user.py:score", "--workers", 1, "--cache", "FOLDER/scores.sqlite"],
     ),
     "run-budget": partial(
         run_case,
-        [*DNA, "--samples", 4, "--reward", "FOLDER/user.py:score", "--budget", "rewards=60", "--chunk", "reward=5"],
+        [*DNA, *USUAL, "--samples", 4, "--reward", "FOLDER/user.py:score", "--budget", "rewards=60", "--chunk", "reward=5"],
     ),
     "run-rna": partial(
         run_case,
-        ["--model", "rna-utr", "--steps", 3, *SMALL, "--reward", "mrl", "--score", "free-energy", "--method", "svdd"],
+        ["--model", "rna-utr", "--steps", 3, *SMALL, *USUAL, "--reward", "mrl", "--score", "free-energy", "--method", "svdd"],
     ),
     "run-molecule": partial(
         run_case,
