@@ -38,9 +38,10 @@ def stopping(designs):
 DNA = ["--model", "dna-enhancer", "--steps", 4, "--length", 24]
 TIMED = ("evaluation.csv", "comparison.csv", "runs.csv")
 """Tables with columns of seconds, which are compared column by column."""
-SMALL = ["--samples", 4, "--candidates", 3, "--temperature", 0.5]
 USUAL = ["--value", "posterior-mean"]
 """What all models had at the reference commit unless another value was given."""
+SIZES = ["--samples", 4, "--candidates", 3, "--temperature", 0.5]
+SMALL = [*SIZES, *USUAL]
 
 
 def call(*words):
@@ -141,7 +142,7 @@ def objective_case(folder):
     (folder / "job.yaml").write_text(yaml.safe_dump(job, sort_keys=False), encoding="utf-8")
     (folder / "goal.yaml").write_text(yaml.safe_dump(job["objective"], sort_keys=False), encoding="utf-8")
     assert call("run", folder / "job.yaml", "--quiet") == 0
-    flags = run(folder, *DNA, *SMALL, *USUAL, "--objective", folder / "goal.yaml", out="flags")
+    flags = run(folder, *DNA, *SMALL, "--objective", folder / "goal.yaml", out="flags")
     return {"job": written(folder / "job"), "flags": flags}
 
 
@@ -153,13 +154,13 @@ def value_case(folder):
     fitted = call("fit-value", *DNA, "--reward", "gc-content", *small, *words, "--out", folder / "value", "--quiet")
     assert fitted == 0
     card = json.loads((folder / "value" / "card.json").read_text(encoding="utf-8"))
-    return {"card": card, "run": run(folder, *DNA, *SMALL, "--reward", "gc-content", "--value", folder / "value")}
+    return {"card": card, "run": run(folder, *DNA, *SIZES, "--reward", "gc-content", "--value", folder / "value")}
 
 
 def measured_case(folder):
     """Runs, measured and compared."""
     for seed in (0, 1):
-        run(folder, *DNA, *SMALL, *USUAL, "--reward", "hepg2", "--seed", seed, out=f"seed-{seed}")
+        run(folder, *DNA, *SMALL, "--reward", "hepg2", "--seed", seed, out=f"seed-{seed}")
     assert call("evaluate", folder / "seed-0", folder / "seed-1", "--out", folder / "evaluation") == 0
     return written(folder / "evaluation")
 
@@ -176,19 +177,30 @@ def compared_case(folder):
 COMMANDS = {
     "run-fix": partial(
         run_case,
-        [*DNA, *SMALL, *USUAL, "--reward", "FOLDER/user.py:score", "--fix", "3:TGAGTCA", "--score", "hepg2", "--batch", 2],
+        [*DNA, *SMALL, "--reward", "FOLDER/user.py:score", "--fix", "3:TGAGTCA", "--score", "hepg2", "--batch", 2],
     ),
     "run-workers": partial(
         run_case,
-        [*DNA, *SMALL, *USUAL, "--reward", "FOLDER/user.py:score", "--workers", 1, "--cache", "FOLDER/scores.sqlite"],
+        [*DNA, *SMALL, "--reward", "FOLDER/user.py:score", "--workers", 1, "--cache", "FOLDER/scores.sqlite"],
     ),
     "run-budget": partial(
         run_case,
-        [*DNA, *USUAL, "--samples", 4, "--reward", "FOLDER/user.py:score", "--budget", "rewards=60", "--chunk", "reward=5"],
+        [
+            *DNA,
+            *USUAL,
+            "--samples",
+            4,
+            "--reward",
+            "FOLDER/user.py:score",
+            "--budget",
+            "rewards=60",
+            "--chunk",
+            "reward=5",
+        ],
     ),
     "run-rna": partial(
         run_case,
-        ["--model", "rna-utr", "--steps", 3, *SMALL, *USUAL, "--reward", "mrl", "--score", "free-energy", "--method", "svdd"],
+        ["--model", "rna-utr", "--steps", 3, *SMALL, "--reward", "mrl", "--score", "free-energy", "--method", "svdd"],
     ),
     "run-molecule": partial(
         run_case,

@@ -54,18 +54,18 @@ def assert_same_there(make, used=reward, **settings):
 
 
 METHODS = {
-    "svdd": {"candidates": 3},
-    "svdd at a temperature": {"candidates": 3, "temperature": 0.5},
+    "svdd": {"candidates": 3, "value": "posterior-mean"},
+    "svdd at a temperature": {"candidates": 3, "temperature": 0.5, "value": "posterior-mean"},
     "svdd with samples": {"candidates": 2, "value": "log-mean-exp,samples=2"},
     "svdd filtered": {"candidates": 3, "value": "filtered"},
     "svdd filtered with samples": {"candidates": 2, "value": "filtered,samples=2", "temperature": 0.5},
     "svdd screened": {"candidates": 4, "value": "filtered,rescore=2"},
     "svdd with roll-outs": {"candidates": 2, "value": "rollout,steps=2"},
-    "smc": {"method": "smc", "particles": 3},
-    "smc of a running maximum": {"method": "smc", "particles": 3, "potential": "max"},
+    "smc": {"method": "smc", "particles": 3, "value": "posterior-mean"},
+    "smc of a running maximum": {"method": "smc", "particles": 3, "potential": "max", "value": "posterior-mean"},
     "pretrained": {"method": "pretrained"},
-    "svdd without sharing": {"candidates": 2, "share": False},
-    "svdd in chunks": {"candidates": 2, "chunks": {"network": 3}},
+    "svdd without sharing": {"candidates": 2, "share": False, "value": "posterior-mean"},
+    "svdd in chunks": {"candidates": 2, "chunks": {"network": 3}, "value": "posterior-mean"},
 }
 
 

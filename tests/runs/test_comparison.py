@@ -222,6 +222,7 @@ def test_a_job_is_given_as_a_record_or_as_a_file(tmp_path):
 
 def test_a_job_without_sizes_is_compared_at_those_of_the_method_table(tmp_path):
     job = {"model": "dna-enhancer", "reward": "gc-content", "steps": 4, "length": 24, "samples": 4}
-    plan = make_plan(Request(job, tmp_path / "out", ["svdd", "best-of-n"], seeds=1))
-    assert [row["sizes"] for row in plan.table] == ["M = 10", "N = 7"]
-    assert plan.table[0]["folder"].startswith("svdd-M10")
+    for value, particles in ((None, 1), ("posterior-mean", 7)):  # candidates of the usual value cost no network row
+        plan = make_plan(Request(job | {"value": value}, tmp_path / str(value), ["svdd", "best-of-n"], seeds=1))
+        assert [row["sizes"] for row in plan.table] == ["M = 10", f"N = {particles}"]
+        assert plan.table[0]["folder"].startswith("svdd-M10")

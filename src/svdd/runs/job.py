@@ -77,9 +77,9 @@ class Job(Started):
     value: Annotated[
         str | None,
         Setting(
-            "posterior-mean, filtered (T network rows whatever M; tokens only), log-mean-exp, rollout, zero, with options as in "
-            "log-mean-exp,samples=8, filtered,samples=4 or filtered,rescore=3, or a folder of `svdd fit-value`; the usual value "
-            "of the model (`svdd models`) unless given.",
+            "posterior-mean, filtered (T network rows whatever M; tokens only), log-mean-exp, rollout, zero, with options as "
+            "in log-mean-exp,samples=8, filtered,samples=4 or filtered,rescore=3, or a folder of `svdd fit-value`; the usual "
+            "value of the model (`svdd models`) unless given.",
             "Method",
         ),
     ] = None
