@@ -17,7 +17,7 @@ from svdd.runs.watching import RunStopped, Watch
 JOB = {"model": "rna-utr", "reward": "gc-content", "steps": 3, "samples": 4, "candidates": 3, "temperature": 0.1}
 FIT = {"rollouts": 16, "states": 2, "train_steps": 4, "held_out": 0, "nested": [0, 0], "candidates": 0}
 FILE = """
-job: {model: rna-utr, reward: gc-content, steps: 64, samples: 8, candidates: 3}
+job: {model: rna-utr, reward: gc-content, steps: 64, samples: 8, candidates: 3, value: posterior-mean}
 match: none
 seeds: 2
 sizes: [2, 5]
