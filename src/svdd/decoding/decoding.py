@@ -390,9 +390,10 @@ def decode(process: Process | str, reward: Reward | str, *, progress: bool = Tru
             until the end, such as `svdd.learned` and `svdd.load_value` make; the `usual_value` of the process), `cond` (one
             row a chain), `scores` (further rewards by the name of their column, each a name or a function), `batch` (chains at
             once), `chunks` (rows at a time of `network`, `decode`, `reward` and, if learned, `value`), `share` (equal states
-            and designs share an answer; True), `on_failure` (a `svdd.Policy`, or some of its settings), `cache` (a file of scores,
-            shared with other runs), `budget` (some of `rewards`, `rows` and `seconds`), `key` (of a design that is not text,
-            what tells it from others), and the method's own, whose defaults `METHODS` holds: `candidates`, `particles`, ...
+            and designs share an answer; True), `on_failure` (a `svdd.Policy`, or some of its settings), `cache` (a file of
+            scores, shared with other runs), `budget` (some of `rewards`, `rows` and `seconds`), `key` (of a design that is not
+            text, what tells it from others), and the method's own, whose defaults `METHODS` holds: `candidates`, `particles`,
+            ...
 
     Returns:
         Designs, rewards, usage; `to_frame()` and `save(folder)`.
