@@ -121,7 +121,8 @@ def test_what_cannot_be_compared_is_refused_before_anything_runs(compared, tmp_p
 
 def test_a_size_of_ones_own_is_kept_beside_a_match(tmp_path):
     methods = {"best-of-n": {}, "small": {"method": "best-of-n", "particles": 2}, "smc": {"sizes": [1, 4]}}
-    rows = dict(make_plan(Request(JOB, tmp_path, methods, judge="")).rows)
+    job = JOB | {"value": "posterior-mean"}
+    rows = dict(make_plan(Request(job, tmp_path, methods, judge="")).rows)
     assert [row.job.particles for row in rows.values()] == [2, 2, 1, 4]
     assert list(rows) == ["best-of-n", "small", "smc, N = 1", "smc, N = 4"]
 
