@@ -313,8 +313,8 @@ def test_a_run_without_letters_is_refused(call, evaluate, refused, tmp_path):
 def test_labels_say_what_differs_and_no_more():
     jobs = [
         Job(**JOB, method="pretrained"),
-        Job(**JOB, candidates=5),
-        Job(**JOB, candidates=10, temperature=0.0),
+        Job(**JOB, candidates=5, value="posterior-mean"),
+        Job(**JOB, candidates=10, temperature=0.0, value="posterior-mean"),
         Job(**JOB, candidates=10, temperature=0.5, value="log-mean-exp"),
         Job(**JOB, method="smc", particles=5),
     ]
