@@ -118,7 +118,7 @@ def _on_the_cpu(leaf: Tensor) -> NDArray[np.generic]:
 
 
 def _fewest_bytes(largest: int) -> type[np.integer]:
-    """In what whole numbers are compared: fewer bytes, one type for all of a state, so that lengths of keys tell types apart."""
+    """The type in which whole numbers are compared, one for all of a state, so that lengths of keys tell types apart."""
     return np.uint8 if largest < 2**8 else np.int32 if largest < 2**31 else np.int64  # negative ones are rare
 
 
