@@ -13,8 +13,9 @@ BOUNDS = ("_low", "_high")
 """Ends of columns that no case has any more: there is no interval below 8 chains."""
 FEW = ("notes", "fcd", "fcd_floor", "image_distance", "image_distance_floor")
 """What else cases of few designs lack, or say: there is no Fréchet distance below 500 designs, and a note gives the reason."""
-SETTINGS = ("reward", "length", "block_length")
-"""Settings of a result that have another name now, or that decodings from Python had not: the reward, the steps of a block."""
+SETTINGS = ("reward", "value", "length", "block_length")
+"""Settings of a result that have another name now, or that decodings from Python had not: the reward, the value, and the steps
+of a block."""
 NUMBERS = ("schema", "streams", "pool")
 """What files of runs and comparisons hold now: how they were written, and how large a comparison's pool is."""
 JOB = "job.yaml"

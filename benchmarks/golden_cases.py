@@ -294,9 +294,11 @@ def fit_a_regressor(folder):
 
 # bundled models and rewards
 
+USUAL = {"value": "posterior-mean"}
+"""The value that all models had at the reference commit unless another was given."""
 BUNDLED = {
-    "dna-enhancer": ({"length": 60}, "hepg2", ["hepg2-judge", "gc-content"], {}),
-    "rna-utr": ({}, "mrl", ["mrl-judge", "stability", "free-energy", "no-uaug", "kozak"], {}),
+    "dna-enhancer": ({"length": 60}, "hepg2", ["hepg2-judge", "gc-content"], USUAL),
+    "rna-utr": ({}, "mrl", ["mrl-judge", "stability", "free-energy", "no-uaug", "kozak"], USUAL),
     "rna-utr-uniform": ({}, "mrl", ["ensemble-energy", "unpaired"], {"value": "log-mean-exp,samples=2"}),
     "molecule": (
         {},
@@ -336,7 +338,7 @@ def model_options(folder):
     image = svdd.load("image-small", steps=3, prompt=["a photo of a horse"], guidance_scale=1.0, eta=0.5)
     settings = {"samples": 2, "candidates": 2}
     return [
-        svdd.decode(dna, svdd.load_reward("gc-content", target=0.25), **settings),
+        svdd.decode(dna, svdd.load_reward("gc-content", target=0.25), **settings | USUAL),
         svdd.decode(image, svdd.load_reward("brightness"), **settings),
     ]
 
@@ -402,7 +404,7 @@ def large_rewards(folder):
 def chunks(folder):
     bounds = {"network": 3, "decode": 2, "reward": 2}
     return [
-        svdd.decode(svdd.load("dna-enhancer", steps=3, length=30), gc, chunks=bounds, **OTHER),
+        svdd.decode(svdd.load("dna-enhancer", steps=3, length=30), gc, chunks=bounds, **OTHER | USUAL),
         svdd.decode(models.gaussian(), sum_reward, chunks=bounds, batch=2, **OTHER),
         svdd.decode(models.masked(decode=models.words), golden_rewards.letters, chunks=bounds, **OTHER),
     ]
@@ -459,7 +461,7 @@ def designs_told_apart_by_a_key(folder):
     )
 
 
-FRAGILE = {"samples": 6, "candidates": 3, "temperature": 100.0, "seed": 4}
+FRAGILE = USUAL | {"samples": 6, "candidates": 3, "temperature": 100.0, "seed": 4}
 
 
 def short_dna():
@@ -508,13 +510,13 @@ def in_workers(folder):
 def a_command_as_a_reward(folder):
     reward = svdd.load_reward(f"cmd:{sys.executable} {golden_rewards.__file__} {{input.txt}}", timeout=60)
     process = svdd.load("dna-enhancer", steps=2, length=20)
-    return svdd.decode(process, reward, samples=2, candidates=2)
+    return svdd.decode(process, reward, samples=2, candidates=2, **USUAL)
 
 
 @case
 def cached(folder):
     process, reward = svdd.load("dna-enhancer", steps=4, length=30), svdd.load_reward("gc-content")
-    settings = OTHER | {"cache": folder / "scores.sqlite", "scores": {"hepg2": svdd.load_reward("hepg2")}}
+    settings = OTHER | USUAL | {"cache": folder / "scores.sqlite", "scores": {"hepg2": svdd.load_reward("hepg2")}}
     first, second = (svdd.decode(process, reward, **settings) for _ in range(2))
     other = svdd.decode(process, reward, **settings | {"seed": 8, "on_failure": {"nan": 0.0}})
     with svdd.ScoreCache(folder / "scores.sqlite") as cache:
@@ -656,7 +658,7 @@ def on_ray(folder):
     except ImportError:
         raise Skipped("ray is not installed") from None
     make = partial(svdd.load, "dna-enhancer", steps=3, length=30)
-    settings = {"method": "svdd", "samples": 4, "candidates": 2, "temperature": 0.1, "seed": 3, "batch": 2}
+    settings = USUAL | {"method": "svdd", "samples": 4, "candidates": 2, "temperature": 0.1, "seed": 3, "batch": 2}
     small = {"num_cpus": 0.25}
     ray.init(address="local", num_cpus=1, log_to_driver=False, include_dashboard=False)  # no other run's cluster
     try:

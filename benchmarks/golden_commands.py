@@ -38,7 +38,10 @@ def stopping(designs):
 DNA = ["--model", "dna-enhancer", "--steps", 4, "--length", 24]
 TIMED = ("evaluation.csv", "comparison.csv", "runs.csv")
 """Tables with columns of seconds, which are compared column by column."""
-SMALL = ["--samples", 4, "--candidates", 3, "--temperature", 0.5]
+USUAL = ["--value", "posterior-mean"]
+"""What all models had at the reference commit unless another value was given."""
+SIZES = ["--samples", 4, "--candidates", 3, "--temperature", 0.5]
+SMALL = [*SIZES, *USUAL]
 
 
 def call(*words):
@@ -103,7 +106,7 @@ def run_case(words, folder):
 def stopped_case(words, folder):
     """A run that was stopped by Ctrl-C, then resumed, beside one that was not."""
     file = user(folder)
-    words = [*DNA, "--samples", 4, "--batch", 2, "--reward", f"{file}:stopping", *words]
+    words = [*DNA, *USUAL, "--samples", 4, "--batch", 2, "--reward", f"{file}:stopping", *words]
     whole = run(folder, *words, out="whole")
     (folder / "stop").touch()
     status = call("run", *words, "--out", folder / "parts", "--quiet")
@@ -132,6 +135,7 @@ def objective_case(folder):
         "method": "nested-is",
         "particles": 2,
         "candidates": 2,
+        "value": "posterior-mean",
         "samples": 4,
         "out": str(folder / "job"),
     }
@@ -150,7 +154,7 @@ def value_case(folder):
     fitted = call("fit-value", *DNA, "--reward", "gc-content", *small, *words, "--out", folder / "value", "--quiet")
     assert fitted == 0
     card = json.loads((folder / "value" / "card.json").read_text(encoding="utf-8"))
-    return {"card": card, "run": run(folder, *DNA, *SMALL, "--reward", "gc-content", "--value", folder / "value")}
+    return {"card": card, "run": run(folder, *DNA, *SIZES, "--reward", "gc-content", "--value", folder / "value")}
 
 
 def measured_case(folder):
@@ -163,7 +167,8 @@ def measured_case(folder):
 
 def compared_case(folder):
     job = {"model": "dna-enhancer", "steps": 3, "length": 24, "reward": "hepg2", "candidates": 2, "samples": 3}
-    (folder / "job.yaml").write_text(yaml.safe_dump(job | {"out": str(folder / "job")}), encoding="utf-8")
+    job |= {"value": "posterior-mean", "out": str(folder / "job")}
+    (folder / "job.yaml").write_text(yaml.safe_dump(job), encoding="utf-8")
     words = ["--methods", "pretrained,best-of-n,smc,svdd", "--seeds", 1, "--out", folder / "table", "--quiet"]
     assert call("compare", folder / "job.yaml", *words) == 0
     return written(folder / "table")
@@ -180,7 +185,18 @@ COMMANDS = {
     ),
     "run-budget": partial(
         run_case,
-        [*DNA, "--samples", 4, "--reward", "FOLDER/user.py:score", "--budget", "rewards=60", "--chunk", "reward=5"],
+        [
+            *DNA,
+            *USUAL,
+            "--samples",
+            4,
+            "--reward",
+            "FOLDER/user.py:score",
+            "--budget",
+            "rewards=60",
+            "--chunk",
+            "reward=5",
+        ],
     ),
     "run-rna": partial(
         run_case,

@@ -85,7 +85,8 @@ def main():
     process, reward = prepared()
     for _ in sys.stdin:
         started = time.process_time()
-        svdd.decode(process, reward, samples=CHAINS, candidates=CANDIDATES, temperature=0.5, seed=1)
+        sizes = {"samples": CHAINS, "candidates": CANDIDATES}
+        svdd.decode(process, reward, value="posterior-mean", temperature=0.5, seed=1, **sizes)
         print(time.process_time() - started, flush=True)
 
 

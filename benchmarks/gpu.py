@@ -91,7 +91,8 @@ def loops(process, reward, network, sizes):
     shape = {"steps": sizes.steps, "candidates": sizes.candidates, "chains": sizes.chains}
 
     def ours(one):
-        return svdd.decode(one, reward, samples=sizes.chains, candidates=sizes.candidates, temperature=0.0)
+        sized = {"samples": sizes.chains, "candidates": sizes.candidates}
+        return svdd.decode(one, reward, value="posterior-mean", temperature=0.0, **sized)
 
     ours(replace(process, times=process.times[-3:]))
     if network is None:

@@ -51,7 +51,8 @@ def run(process, reward, arguments):
     from svdd import decode
 
     started = time.perf_counter()
-    result = decode(process, reward, candidates=arguments.candidates, samples=arguments.samples, temperature=0.5)
+    sizes = {"candidates": arguments.candidates, "samples": arguments.samples}
+    result = decode(process, reward, value="posterior-mean", temperature=0.5, **sizes)
     return time.perf_counter() - started, result
 
 

@@ -34,7 +34,7 @@ def main():
                 reward(designs)
             print(f"a batch of 64 designs {name}: {(time.perf_counter() - started) / 200 * 1e3:.2f} ms")
     make, settings = partial(svdd.load, "dna-enhancer", steps=args.steps), {"samples": args.samples, "seed": 0}
-    settings["candidates"] = args.candidates
+    settings |= {"candidates": args.candidates, "value": "posterior-mean"}
     seconds = {}
     for workers in (1, 2):
         started = time.perf_counter()

@@ -20,7 +20,8 @@ MAIN = "from svdd.cli.main import main; main()"
 CALL = """
 import sys, svdd
 model, reward, folder = sys.argv[1:]
-result = svdd.decode(model, reward, model_options={"steps": 8}, samples=2, candidates=2, seed=1, progress=False)
+result = svdd.decode(model, reward, model_options={"steps": 8}, samples=2, candidates=2, seed=1,
+                     value="posterior-mean", progress=False)
 result.save(folder)
 """
 PAIRS = [("rna-utr", "mrl"), ("dna-enhancer", "hepg2")]
@@ -30,7 +31,7 @@ LISTS_GOAL, RUN_GOAL = 2.5, 1.25
 
 def runs(model, reward):
     """The call and the runs of a model and a reward, the call first."""
-    small = {"model": model, "reward": reward, "steps": 8, "candidates": 2, "seed": 1}
+    small = {"model": model, "reward": reward, "steps": 8, "candidates": 2, "seed": 1, "value": "posterior-mean"}
     run = [MAIN, "run", *(f"--{name}={value}" for name, value in small.items()), "--quiet"]
     return {
         f"svdd.decode, {model}": [CALL, model, reward],

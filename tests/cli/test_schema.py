@@ -221,7 +221,8 @@ def test_a_job_needs_no_folder_in_python():
 
 
 def test_the_seed_and_the_folder_decide_nothing():
-    one = make_job(BASE | {"seed": 1, "scores": ["qed"], "save_seconds": 3, "workers": 2, "steps": 3})
+    given = {"seed": 1, "scores": ["qed"], "save_seconds": 3, "workers": 2, "steps": 3, "value": "posterior-mean"}
+    one = make_job(BASE | given)
     law = {"model": "m", "steps": 3, "reward": "r", "method": "svdd", "value": "posterior-mean", "samples": 64}
     assert one.deciding("law") == law
     assert one.deciding("either") == law | {"workers": 2}
@@ -231,6 +232,7 @@ def test_the_seed_and_the_folder_decide_nothing():
 def test_python_gives_records_where_files_give_mappings():
     spec = RewardSpec(name="unpaired", options={"last": 10}, workers=2)
     job = Job(model="rna-utr", reward=spec, scores=[spec, "mrl"])
-    assert job == make_job({"model": "rna-utr", "reward": spec.given(), "scores": [spec.given(), "mrl"]})
+    made = make_job({"model": "rna-utr", "reward": spec.given(), "scores": [spec.given(), "mrl"]})
+    assert make_job(job.record()) == made
     objective = Job(model="rna-utr", objective={"parts": {"paired": spec, "mrl": None}}).objective
     assert [(part.name, part.workers) for part in objective.parts.values()] == [("unpaired", 2), ("mrl", None)]

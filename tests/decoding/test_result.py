@@ -65,9 +65,8 @@ def test_files(text, tmp_path):
     assert list(pd.read_parquet(path / "steps.parquet")) == TRACE
     record = json.loads((path / "run.json").read_text())
     sizes = {"samples": 6, "seed": 0, "steps": 4, "candidates": 4}
-    assert (
-        record["settings"] == {"method": "svdd", "temperature": 0.0, "prior_candidates": 1, "reward": "reward"} | sizes
-    )
+    named = {"method": "svdd", "reward": "reward", "value": "posterior-mean"}
+    assert record["settings"] == {"temperature": 0.0, "prior_candidates": 1} | named | sizes
     assert record["usage"]["reward"]["rows"] == text.usage.reward.rows
     assert set(record["versions"]) == {"python", "torch", "numpy", "svdd"}
     assert record["log_z"] is None

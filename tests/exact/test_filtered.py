@@ -10,6 +10,7 @@ from exact import filtered_checks
 from exact.filtered_checks import model
 from exact.tools import assert_law, drive, histogram, total_variation
 from svdd.domains.toy import toy
+from svdd.domains.toy.enumeration import _joint, choice_law, place
 from svdd.method.table import METHODS
 
 # TV to the target, and the mean reward, as M grows: of the mode, and of infinitely many draws
@@ -30,6 +31,37 @@ def test_the_floors_on_the_enumerable_model(temperature):
         law = m.finite_law(tables, math.inf, temperature)
         found = total_variation(law, m.tilted(temperature)), float(law @ m.rewards)
         assert found == pytest.approx(expected, abs=5e-5)
+
+
+# temperature, candidates, mean reward, and TV to the target, where a candidate is valued by one draw ("destination")
+DESTINATION = [(0.2, 10, 1.491, 0.154), (0.0, 10, 1.565, None), (0.0, 32, 1.701, None)]
+
+
+def destination_law(m, candidates, temperature):
+    """The law of designs where candidates are valued by one draw of x_0 each: of pairs of both, one is kept."""
+    law, last = m.prior, m.process.steps - 1
+    for step in range(last):
+        draws = _joint(m.filtered_law(step)).view(len(m.states), len(m.states), -1)
+        pairs = m.kernel(step)[:, :, None] * draws
+        drawn = pairs.sum(1)
+        kept = choice_law(drawn, m.rewards, candidates, temperature) / drawn.clamp(min=1e-300)
+        law = torch.einsum("s,syd,sd->y", law, pairs, kept)
+    law = law @ choice_law(m.kernel(last), m.filtered_values()[-1], candidates, temperature)
+    return law[place(m.designs, m.symbols)]
+
+
+@pytest.mark.parametrize(("temperature", "candidates", "reward", "distance"), DESTINATION)
+def test_one_draw_per_candidate_has_the_law_of_the_destination(temperature, candidates, reward, distance):
+    """The figures are simulated, so that their last digit is uncertain; the law is exact."""
+    m = model("enumerable_a")
+    law = destination_law(m, candidates, temperature)
+    assert float(law.sum()) == pytest.approx(1)
+    assert float(law @ m.rewards) == pytest.approx(reward, abs=0.01)
+    if distance is not None:
+        assert total_variation(law, m.tilted(temperature)) == pytest.approx(distance, abs=0.01)
+    value = svdd.filtered(m.reward, 1, temperature)
+    settings = {"candidates": candidates, "temperature": temperature}
+    assert_law(histogram(m, drive(m, "svdd", value, 20_000 // candidates, seed=43, **settings).particles.x), law)
 
 
 @pytest.mark.slow

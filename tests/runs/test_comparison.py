@@ -17,7 +17,7 @@ from svdd.runs.watching import RunStopped, Watch
 JOB = {"model": "rna-utr", "reward": "gc-content", "steps": 3, "samples": 4, "candidates": 3, "temperature": 0.1}
 FIT = {"rollouts": 16, "states": 2, "train_steps": 4, "held_out": 0, "nested": [0, 0], "candidates": 0}
 FILE = """
-job: {model: rna-utr, reward: gc-content, steps: 64, samples: 8, candidates: 3}
+job: {model: rna-utr, reward: gc-content, steps: 64, samples: 8, candidates: 3, value: posterior-mean}
 match: none
 seeds: 2
 sizes: [2, 5]
@@ -121,7 +121,8 @@ def test_what_cannot_be_compared_is_refused_before_anything_runs(compared, tmp_p
 
 def test_a_size_of_ones_own_is_kept_beside_a_match(tmp_path):
     methods = {"best-of-n": {}, "small": {"method": "best-of-n", "particles": 2}, "smc": {"sizes": [1, 4]}}
-    rows = dict(make_plan(Request(JOB, tmp_path, methods, judge="")).rows)
+    job = JOB | {"value": "posterior-mean"}
+    rows = dict(make_plan(Request(job, tmp_path, methods, judge="")).rows)
     assert [row.job.particles for row in rows.values()] == [2, 2, 1, 4]
     assert list(rows) == ["best-of-n", "small", "smc, N = 1", "smc, N = 4"]
 
@@ -222,6 +223,7 @@ def test_a_job_is_given_as_a_record_or_as_a_file(tmp_path):
 
 def test_a_job_without_sizes_is_compared_at_those_of_the_method_table(tmp_path):
     job = {"model": "dna-enhancer", "reward": "gc-content", "steps": 4, "length": 24, "samples": 4}
-    plan = make_plan(Request(job, tmp_path / "out", ["svdd", "best-of-n"], seeds=1))
-    assert [row["sizes"] for row in plan.table] == ["M = 10", "N = 7"]
-    assert plan.table[0]["folder"].startswith("svdd-M10")
+    for value, particles in ((None, 1), ("posterior-mean", 7)):  # candidates of the usual value cost no network row
+        plan = make_plan(Request(job | {"value": value}, tmp_path / str(value), ["svdd", "best-of-n"], seeds=1))
+        assert [row["sizes"] for row in plan.table] == ["M = 10", f"N = {particles}"]
+        assert plan.table[0]["folder"].startswith("svdd-M10")

@@ -24,7 +24,8 @@ from svdd.runs.watching import RunStopped, Watch
 from svdd.scoring.score_file import LostScoresWarning
 
 OLD = Path(__file__).parents[1] / "data" / "d24d05c"
-SETTINGS = {"model": "rna-utr", "reward": "gc-content", "steps": 3, "candidates": 2, "samples": 2, "seed": 3}
+SIZES = {"steps": 3, "candidates": 2, "samples": 2, "seed": 3}
+SETTINGS = {"model": "rna-utr", "reward": "gc-content", "value": "posterior-mean", **SIZES}
 
 
 class StopAtOnce(Watch):

@@ -76,10 +76,13 @@ def test_one_size_more_would_not_fit(way):
         (letters(), count_g, {"rewards": SAMPLES * T * 50}, {"method": "svdd", "value": "filtered", "candidates": 50}),
         (letters(), count_g, {"rows": SAMPLES * T}, {"method": "svdd", "value": "filtered", "candidates": 40}),
         (letters(), count_g, None, {"method": "svdd", "value": "filtered", "candidates": 40}),
-        (masked(steps=T), total, None, {"method": "svdd", "candidates": 10}),
-        (gaussian(steps=T), total, None, {"method": "svdd", "candidates": 10}),
+        (masked(steps=T), total, None, {"method": "svdd", "value": "posterior-mean", "candidates": 10}),
+        (gaussian(steps=T), total, None, {"method": "svdd", "value": "posterior-mean", "candidates": 10}),
         (gaussian(steps=T), total, {"rewards": SAMPLES * 50}, {"method": "refine", "moves": 49}),
-        (gaussian(steps=T, eta=0.0), total, None, {"method": "beam", "width": 8, "candidates": 1, "narrowing": "psp"}),
+        (
+            gaussian(steps=T, eta=0.0), total, None,
+            {"method": "beam", "value": "posterior-mean", "width": 8, "candidates": 1, "narrowing": "psp"},
+        ),
     ],
     ids=["20-calls", "200-calls", "50-per-step", "few-rows", "letters", "tokens", "continuous", "50-calls", "deterministic"],
 )  # fmt: skip
@@ -193,7 +196,8 @@ def test_it_is_a_table_and_a_call():
     assert frame["note"].tolist().count("recommended") == 1
     assert frame["seconds_per_design"].tolist() == pytest.approx((frame["seconds"] / SAMPLES).tolist())
     assert made.command == (
-        "svdd.decode('toy-masked', reward, model_options={'steps': 3}, samples=4, method='svdd', candidates=10)"
+        "svdd.decode('toy-masked', reward, model_options={'steps': 3}, samples=4, method='svdd', value='posterior-mean', "
+        "candidates=10)"
     )
     said = repr(made)
     assert said.splitlines()[0] == " | ".join(frame.columns)

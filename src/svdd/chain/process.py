@@ -76,6 +76,7 @@ class Process:
         kind: what its designs are; inferred from the first designs unless given, and again once `decode` is replaced without
             a new kind.
         about: facts for people and files, such as `name`; they steer nothing.
+        usual_value: the value that runs take which name none; of a model that is loaded by its name, its card says it.
         sharing: what equal rows share; a run puts its own here.
 
     Raises:
@@ -99,6 +100,7 @@ class Process:
     given: Given | None = None
     kind: DesignKind | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
+    usual_value: str = "posterior-mean"
     sharing: NoSharing = field(default=NOTHING_SHARED, repr=False, compare=False)
     # the kind and the decode that belong together, so that a replaced decode does not keep the kind of the old one
     bound: tuple[Any, Any] | None = field(default=None, repr=False, compare=False)

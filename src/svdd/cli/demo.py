@@ -58,8 +58,9 @@ def _tell(made: Comparison) -> None:
     job, smc, filtered = (jobs[name] for name in ("svdd", "smc", "filtered"))
     answer(
         f"{job.model} decoded towards {job.reward}: {job.samples} designs a method, T = {job.steps} steps, "
-        f"svdd with M = {job.candidates} candidates at temperature {job.temperature:g} (filtered: M = {filtered.candidates}), "
-        f"best-of-n and smc with N = {smc.particles} particles (smc at temperature {smc.temperature:g}), seed {job.seed}; "
+        f"svdd with M = {job.candidates} candidates at temperature {job.temperature:g} by {job.value}, best-of-n and smc with "
+        f"N = {smc.particles} particles for the same network rows (smc at temperature {smc.temperature:g}), filtered with "
+        f"M = {filtered.candidates} for the network rows of pretrained and about the seconds of svdd, seed {job.seed}; "
         "95 % intervals"
     )
     for columns, title in ((SHOWN, "What came out"), (PAID, "What it cost")):

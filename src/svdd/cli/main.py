@@ -236,7 +236,7 @@ def cache(
 
 @app.command()
 def models(json: Json = False) -> None:
-    """List the bundled models and the kinds of checkpoints that can be read."""
+    """List the bundled models and the kinds of checkpoints that can be read, with the value that runs take unless given."""
     _show("models", json)
 
 
@@ -251,7 +251,8 @@ def methods(json: Json = False) -> None:
     """List the methods: what they sample from, and what a chain costs (T steps, M candidates, N or n particles).
 
     Network rows are those of the value posterior-mean; filtered_rows those of filtered, which values candidates with their
-    parent's answer. It fails where one token decides over distant ones, as in SELFIES molecules.
+    parent's answer. It fails where one token decides over distant ones, as in SELFIES molecules. `svdd models` says which of
+    the two is the usual value of a model.
     """
     _show("methods", json)
 

@@ -79,7 +79,7 @@ class Decoding:
         method: str = "svdd",
         samples: int = 64,
         seed: int = 0,
-        value: str | Value = "posterior-mean",
+        value: str | Value | None = None,
         cond: Tree = (),
         scores: Mapping[str, Reward | str] | None = None,
         batch: int | None = None,
@@ -106,6 +106,7 @@ class Decoding:
         model, guide = find_process(process, model_options), find_reward(reward, reward_options)
         columns = {name: find_reward(score) for name, score in (scores or {}).items()}
         process, reward, further = model(), guide(), {name: make() for name, make in columns.items()}
+        value = process.usual_value if value is None else value
         if budget is not None:
             limit = Budget.of(budget)
             self.plan = plan(
@@ -134,7 +135,7 @@ class Decoding:
         self.batches = self._every = self._batches(samples, batch)
         self._end: int | None = None
         self.settings = {"method": method, "samples": samples, "seed": seed, "steps": process.steps} | options
-        self.settings["reward"] = title
+        self.settings |= {"reward": title, **({"value": value} if isinstance(value, str) else {})}
         if self.plan is not None and limit is not None:
             self.settings |= {"budget": limit.record(), "plan": self.plan.sentence}
         self._position, self.parts = _Position(), InMemory() if parts is None else parts
@@ -386,12 +387,13 @@ def decode(process: Process | str, reward: Reward | str, *, progress: bool = Tru
         **settings: `model_options` and `reward_options` (of a model and a reward given by name), `method` (a name of `METHODS`,
             svdd), `returns` (`draw`, `top` or `all` of a chain's particles), `samples` (64), `seed` (0), `value` (a name of
             `VALUES`, with options as in "log-mean-exp,samples=8" or "filtered,rescore=3", or a function of particles, used
-            until the end, such as `svdd.learned` and `svdd.load_value` make; posterior-mean), `cond` (one row a chain),
-            `scores` (further rewards by the name of their column, each a name or a function), `batch` (chains at once),
-            `chunks` (rows at a time of `network`, `decode`, `reward` and, if learned, `value`), `share` (equal states and
-            designs share an answer; True), `on_failure` (a `svdd.Policy`, or some of its settings), `cache` (a file of scores,
-            shared with other runs), `budget` (some of `rewards`, `rows` and `seconds`), `key` (of a design that is not text,
-            what tells it from others), and the method's own, whose defaults `METHODS` holds: `candidates`, `particles`, ...
+            until the end, such as `svdd.learned` and `svdd.load_value` make; the `usual_value` of the process), `cond` (one
+            row a chain), `scores` (further rewards by the name of their column, each a name or a function), `batch` (chains at
+            once), `chunks` (rows at a time of `network`, `decode`, `reward` and, if learned, `value`), `share` (equal states
+            and designs share an answer; True), `on_failure` (a `svdd.Policy`, or some of its settings), `cache` (a file of
+            scores, shared with other runs), `budget` (some of `rewards`, `rows` and `seconds`), `key` (of a design that is not
+            text, what tells it from others), and the method's own, whose defaults `METHODS` holds: `candidates`, `particles`,
+            ...
 
     Returns:
         Designs, rewards, usage; `to_frame()` and `save(folder)`.

@@ -26,6 +26,7 @@ from .names import in_place as in_place
 from .names import load as load
 from .names import load_reward as load_reward
 from .names import locate as locate
+from .names import model_card as model_card
 from .names import needed as needed
 from .names import origin as origin
 from .names import resolve as resolve

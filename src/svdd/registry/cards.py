@@ -20,6 +20,7 @@ class Card:
         summary: one line for lists; the first line of the function's docstring unless given.
         version: its own number, raised by hand when it gives other numbers.
         runs_code: whether the text behind a scheme names a program that is started.
+        usual_value: of a model: the value that runs take which name none.
     """
 
     target: str
@@ -27,6 +28,7 @@ class Card:
     summary: str = ""
     version: str = "1"
     runs_code: bool = False
+    usual_value: str = "posterior-mean"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,8 +160,14 @@ def load(name: str, **options: Any) -> "Process":
     return _process_maker(name, options)()
 
 
+def model_card(name: str) -> Card | None:
+    """What a domain says of a model, or of the kind of a checkpoint; None for a function of a user's own."""
+    scheme, colon, _ = name.partition(":")
+    return SCHEMES.get(scheme) if colon and scheme in SCHEMES else MODELS.get(name)
+
+
 def _process_maker(name: str, options: dict[str, Any]) -> "Callable[[], Process]":
-    scheme, colon, path = name.partition(":")
+    card, (scheme, colon, path) = model_card(name), name.partition(":")
     cards: Mapping[str, Card] = MODELS
     if colon and scheme in SCHEMES:
         name, options, cards = scheme, {"path": path} | options, SCHEMES
@@ -174,7 +181,7 @@ def _process_maker(name: str, options: dict[str, Any]) -> "Callable[[], Process]
             process = make()
         if not isinstance(process, Process):
             raise ValueError(f"{name} must return a svdd.Process, but returned a {type(process).__name__}")
-        return process
+        return process if card is None else replace(process, usual_value=card.usual_value)
 
     return made
 

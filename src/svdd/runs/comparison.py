@@ -22,7 +22,7 @@ from svdd.runs.folder import RunFolder, write_or_warn
 from svdd.runs.job import Job
 from svdd.runs.json_text import as_json
 from svdd.runs.labels import exact, labels
-from svdd.runs.make import make_process
+from svdd.runs.make import make_process, settled
 from svdd.runs.marks import Mark, holds_table, read_object
 from svdd.runs.matches import MATCHES, Match
 from svdd.runs.matching import SIZES, Compared, Planner, folder_name, variant
@@ -100,6 +100,7 @@ def make_plan(request: Request, force: bool = False) -> Plan:
     request.check()
     before = read_object(request.out / PLAN) if holds_table(request.out, "comparison", FILES) else {}
     base, judge = request.base()
+    base = settled(base)
     fits = {entry.name: _fit(entry, base, request.out) for entry in request.entries() if entry.fit is not None}
     for fit in fits.values():
         fit.check(force)

@@ -13,7 +13,7 @@ from pydantic.types import NonNegativeInt, PositiveFloat, PositiveInt
 from svdd.messages import check_known
 from svdd.method.narrowing import Narrowing
 from svdd.method.table import METHODS, Method, Returns, TemperingName, make_method
-from svdd.registry import STARTS, DomainClashError, StartField, domains
+from svdd.registry import STARTS, DomainClashError, StartField, domains, model_card
 from svdd.runs.guided import Guided, made_of
 from svdd.runs.paths import whole, whole_name, whole_options
 from svdd.runs.reward_spec import ScoreSpec, Short
@@ -75,14 +75,14 @@ class Job(Started):
 
     method: Annotated[str, Setting("A name of `svdd methods`; svdd unless given.", "Method", daily=True)] = "svdd"
     value: Annotated[
-        str,
+        str | None,
         Setting(
-            "posterior-mean (the default), filtered (T network rows whatever M; tokens only), log-mean-exp, rollout, zero, "
-            "with options as in log-mean-exp,samples=8, filtered,samples=4 or filtered,rescore=3, or a folder of "
-            "`svdd fit-value`.",
+            "posterior-mean, filtered (T network rows whatever M; tokens only), log-mean-exp, rollout, zero, with options as "
+            "in log-mean-exp,samples=8, filtered,samples=4 or filtered,rescore=3, or a folder of `svdd fit-value`; the usual "
+            "value of the model (`svdd models`) unless given.",
             "Method",
         ),
-    ] = "posterior-mean"
+    ] = None
     force_value: Annotated[bool | None, Setting("Use the folder's value with another model or reward.", "Method")] = (
         None
     )
@@ -194,12 +194,10 @@ class Job(Started):
         Raises:
             ValueError: for an unknown model or reward whose options may be paths.
         """
-        from svdd.method.values_by_name import names_value  # here, since it brings torch
-
         paths = ["out", "cache", *(name for name, field in _start_fields().items() if field.kind == "path")]
         changed: dict[str, Any] = {name: whole(path) for name in paths if (path := getattr(self, name))}
         changed |= {"model": whole_name("model", self.model), "reward": whole_name("reward", self.reward)}
-        changed |= {} if names_value(self.value) else {"value": whole(self.value)}
+        changed |= {} if self.names_value else {"value": whole(str(self.value))}
         changed["model_options"] = whole_options("model", self.model, self.model_options)
         changed["reward_options"] = whole_options("reward", self.reward, self.reward_options)
         changed["scores"] = [score.anchored() for score in self.scores]
@@ -207,6 +205,13 @@ class Job(Started):
         if any(name.startswith("cmd:") for name in self.rewards()):
             changed["command_folder"] = whole(self.command_folder or ".")
         return self.model_copy(update=changed)
+
+    @property
+    def names_value(self) -> bool:
+        """Whether its value has a name, or is left open, and is no folder."""
+        from svdd.method.values_by_name import names_value  # here, since it brings torch
+
+        return self.value is None or names_value(self.value)
 
     def rewards(self) -> list[str]:
         """The names of all rewards: those that guide, then those of the scores."""
@@ -250,12 +255,16 @@ _check_starts()
 
 
 def make_job(given: Mapping[str, Any]) -> Job:
-    """A job from its settings.
+    """A job from its settings; it has the usual value of its model unless it is given one.
+
+    The value stays open for a function of a user's own, whose process says it.
 
     Raises:
         ValueError: for an unknown, missing or impossible setting, in one sentence.
     """
-    return made_of(Job, given)
+    made = made_of(Job, given)
+    card = model_card(made.model) if made.value is None else None
+    return made if card is None else made.model_copy(update={"value": card.usual_value})
 
 
 def read_settings(path: Path) -> dict[str, Any]:

@@ -36,10 +36,11 @@ def _known(kind: str, field: str, cards: Mapping[str, Any]) -> Iterator[tuple[Ro
 
 
 def models() -> list[Row]:
-    """The bundled models, and the kinds of checkpoints of other projects."""
-    rows = [row for row, _ in _known("model", "models", MODELS)]
-    for row, _ in _known("model", "checkpoints", SCHEMES):
-        rows.append(row | {"name": f"{row['name']}:PATH", "options": row["options"][1:]})
+    """The bundled models, and the kinds of checkpoints of other projects, with the value that runs take which name none."""
+    rows = [row | {"usual_value": card.usual_value} for row, card in _known("model", "models", MODELS)]
+    for row, card in _known("model", "checkpoints", SCHEMES):
+        named = {"name": f"{row['name']}:PATH", "options": row["options"][1:], "usual_value": card.usual_value}
+        rows.append(row | named)
     return rows
 
 
@@ -75,7 +76,7 @@ def methods() -> list[Row]:
 
 
 def list_models() -> "pd.DataFrame":
-    """The bundled models and the kinds of checkpoints of other projects, with their options."""
+    """The bundled models and the kinds of checkpoints of other projects, with their options and usual value."""
     return _table(models())
 
 

@@ -13,7 +13,7 @@ from svdd.decoding.decoding import Decoding
 from svdd.decoding.finished import Batches
 from svdd.messages import check, unknown
 from svdd.method.values import Value
-from svdd.method.values_by_name import VALUES, names_value, read_value
+from svdd.method.values_by_name import VALUES, read_value
 from svdd.registry import REWARD_SCHEMES, REWARDS, load, load_reward, locate
 from svdd.rewards.desirability import Desirability
 from svdd.rewards.objectives import Objective, objective
@@ -181,23 +181,28 @@ def _check_engine(job: Job) -> None:
 
 def _check_value(job: Job) -> None:
     """Tells of an unknown value before the model is loaded."""
-    if names_value(job.value):
-        read_value(job.value)
-    elif not Path(job.value).is_dir():
-        said = unknown("value", Path(job.value).name, VALUES)
-        raise ValueError(
-            f"{said} (or give the folder of a value that svdd fit-value wrote; there is none at {job.value})"
-        )
-    if job.force_value and names_value(job.value):
-        raise ValueError(f"force_value is for the folder of a fitted value, not for {job.value}")
+    value = job.value or Process.usual_value
+    if job.names_value:
+        read_value(value)
+    elif not Path(value).is_dir():
+        said = unknown("value", Path(value).name, VALUES)
+        raise ValueError(f"{said} (or give the folder of a value that svdd fit-value wrote; there is none at {value})")
+    if job.force_value and job.names_value:
+        raise ValueError(f"force_value is for the folder of a fitted value, not for {job.value or 'the usual value'}")
 
 
 def _value(job: Job, process: Process, reward: Reward) -> str | Value:
-    if names_value(job.value):
-        return job.value
+    value = job.value or process.usual_value
+    if job.names_value:
+        return value
     from svdd.fitting import load_value
 
-    return load_value(job.value, process, reward, force=bool(job.force_value))
+    return load_value(value, process, reward, force=bool(job.force_value))
+
+
+def settled(job: Job) -> Job:
+    """The job with its value, which the process of a function of a user's own says where the job leaves it open."""
+    return job if job.value else job.model_copy(update={"value": make_process(job).usual_value})
 
 
 def job_reward(job: Guided) -> Reward:
@@ -239,7 +244,7 @@ def make_decoding(
     options |= {name: getattr(job, name) for name in _GIVEN_ON}
     kept: dict[str, Any] = {"journal": journal, "parts": parts}
     decoding = Decoding(process, reward, value=value, scores=scores, budget=budget, **kept, **options)
-    decoding.settings |= {"reward": job.reward, "value": job.value}
+    decoding.settings |= {"reward": job.reward, "value": job.value or process.usual_value}
     return decoding
 
 

@@ -11,7 +11,7 @@ from svdd.chain.process import Process
 from svdd.decoding.planning import Forecast, forecast
 from svdd.method.learned_values import Learned
 from svdd.method.table import METHODS, Method
-from svdd.method.values_by_name import names_value, rehearsed
+from svdd.method.values_by_name import rehearsed
 from svdd.runs.compare_request import Entry
 from svdd.runs.job import SETTINGS, Job, make_job
 from svdd.runs.labels import exact
@@ -132,8 +132,8 @@ def asked(job: Job, process: Process) -> Forecast:
             f"{job.method} returns all {each} particles of a chain: samples must be a multiple, got {job.samples}"
         )
     learned = Learned(lambda x, t, cond: x.new_zeros(len(x)))
-    value = rehearsed(job.value if names_value(job.value) else learned, method.defaults() | options)
-    one = forecast(method, options, process, value)
+    value = (job.value or process.usual_value) if job.names_value else learned
+    one = forecast(method, options, process, rehearsed(value, method.defaults() | options))
     return Forecast(one.rewards * job.samples // each, one.rows * job.samples // each)
 
 

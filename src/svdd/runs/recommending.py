@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 3600
 """Seconds that a run may take where its budget names neither reward calls nor seconds."""
-_USUAL, _NOTHING = "posterior-mean", Forecast(0, 0)
+_NOTHING = Forecast(0, 0)
 _WHY_NOT: dict[Needs, str] = {
     "tokens": "the model's steps are not of tokens",
     "noise": "the model has no forward noise",
@@ -51,8 +51,8 @@ class Choice:
 
     @property
     def value(self) -> dict[str, str]:
-        """Its value, where that is not what runs have anyway."""
-        return {} if self.way.value in ("", _USUAL) else {"value": self.way.value}
+        """Its value, where it has one."""
+        return {"value": self.way.value} if self.way.value else {}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -271,7 +271,7 @@ def _choice(way: Way, process: Process, limits: _Limits) -> Choice:
 
 def _asks(way: Way, size: int, process: Process, samples: int) -> Forecast:
     method, options = METHODS[way.method], {**way.options, way.size: size}
-    one = forecast(method, options, process, rehearsed(way.value or _USUAL, method.defaults() | options))
+    one = forecast(method, options, process, rehearsed(way.value or process.usual_value, method.defaults() | options))
     return Forecast(one.rewards * samples, one.rows * samples)
 
 

@@ -14,7 +14,7 @@ from svdd.runs.folder import Beside, RunFolder
 from svdd.runs.guided import Guided
 from svdd.runs.job import Job, make_job, read_settings
 from svdd.runs.labels import settings
-from svdd.runs.make import made_decoding
+from svdd.runs.make import made_decoding, settled
 from svdd.runs.watching import NOBODY, RunStopped, RunWarning, Watch
 from svdd.scoring.score_file import ScoreCache
 
@@ -109,7 +109,7 @@ def run_in_folder(job: Job, force: bool = False, watch: Watch = NOBODY) -> dict[
     folder = RunFolder(job.folder())
     if force or not (folder.is_run() and folder.job.is_file()):
         return run_job(job, force, watch)
-    there, wanted = _decides(make_job(read_settings(folder.job))), _decides(job.anchored())
+    there, wanted = _decides(make_job(read_settings(folder.job))), _decides(settled(job).anchored())
     differing = [name for name in {**there, **wanted} if there.get(name) != wanted.get(name)]
     go_on = "" if folder.finished() else f", go on with that one: svdd resume {folder.path}"
     if differing:
@@ -190,6 +190,7 @@ def _completed(job: Job, folder: RunFolder, watch: Watch, resumed: bool, designs
 def _run_on_ray(job: Job, folder: RunFolder, watch: Watch, resumed: bool, designs_only: bool) -> dict[str, Any]:
     from svdd.runs.on_ray import decoded_on_ray
 
+    job = settled(job)
     with _unfinished(folder):
         decoding = decoded_on_ray(job, folder, watch, resumed)
         return finish(decoding.result(), decoding, folder, job, watch, designs_only)
@@ -199,6 +200,7 @@ def _run_here(job: Job, folder: RunFolder, watch: Watch, resumed: bool, designs_
     state, claim = folder.load_state() if resumed else None, _Claim(folder, job, resumed)
     journal = ScoreCache(folder.journal) if resumed else claim.journal
     with made_decoding(job, journal, folder.parts) as decoding:
+        job = claim.job = job.model_copy(update={"value": decoding.settings["value"]})
         if decoding.plan is not None and not resumed:
             watch.plan(decoding.plan.sentence)
         if state is not None:

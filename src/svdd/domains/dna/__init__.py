@@ -7,7 +7,7 @@ _LOG_ODDS = {"unit": "nats", "range": "natural sites -6 to 8"}
 DOMAIN = Domain(
     "dna",
     __name__,
-    models={"dna-enhancer": Card(".model:dna_enhancer")},
+    models={"dna-enhancer": Card(".model:dna_enhancer", usual_value="filtered")},
     rewards={
         **reward_cards(
             ".rewards", "hepg2", weights=("dna-enhancer/hepg2-guide.safetensors",), twin="hepg2-judge", **_LOG_ODDS

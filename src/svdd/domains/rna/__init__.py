@@ -8,7 +8,10 @@ _FOLD = {"packages": ("viennarna",), "extra": "svdd[rna]"}
 DOMAIN = Domain(
     "rna",
     __name__,
-    models={"rna-utr": Card(".model:rna_utr"), "rna-utr-uniform": Card(".model:rna_utr_uniform")},
+    models={
+        "rna-utr": Card(".model:rna_utr", usual_value="filtered"),
+        "rna-utr-uniform": Card(".model:rna_utr_uniform"),
+    },
     rewards={
         **reward_cards(".rewards", "mrl", weights=("rna-utr/mrl-guide.safetensors",), twin="mrl-judge", **_LOAD),
         **reward_cards(".rewards", "mrl-judge", weights=("rna-utr/mrl-judge.safetensors",), **_LOAD),
