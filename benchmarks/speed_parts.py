@@ -48,6 +48,8 @@ def for_every_line(run):
 def plain_side(model, reward, steps, only, chains, candidates):
     """The plain loop of `plain.py`.
 
+    It never loads our model: that would tell the C library to keep freed memory, which is a part of what ours does.
+
     Args:
         model: a bundled masked model of sequences.
         reward: by its name.
@@ -58,18 +60,19 @@ def plain_side(model, reward, steps, only, chains, candidates):
     """
     from plain import plain_loop
 
+    from svdd.domains.sequence.alphabets import DNA, RNA
     from svdd.networks.weight_files import load_network
     from svdd.registry import bundled
 
-    kind, guide = svdd.load(model, steps=steps).kind, svdd.load_reward(reward)
-    network = load_network(bundled(model, "denoiser.safetensors"))
+    alphabet, length = {"dna-enhancer": (DNA, 200), "rna-utr": (RNA, 50)}[model]
+    network, guide = load_network(bundled(model, "denoiser.safetensors")), svdd.load_reward(reward)
 
     def run(taken):
         designs, rows = plain_loop(
             network,
             guide,
-            kind.alphabet,
-            length=kind.length,
+            alphabet,
+            length=length,
             steps=steps,
             candidates=candidates,
             chains=chains,

@@ -106,12 +106,10 @@ def equal_rows(tree: Tree) -> EqualRows:
     """
     rows(tree)
     parts = [_on_the_cpu(leaf) for leaf in leaves(tree)]
-    if all(
-        _is_small(part) for part in parts
-    ):  # half the bytes to look at, for all or for none: lengths tell them apart
-        parts = [part.astype(np.int32) if part.dtype == np.int64 else part for part in parts]
-    table = np.concatenate([np.ascontiguousarray(part).view(np.uint8) for part in parts], 1)
-    return EqualRows(_keys(np.ascontiguousarray(table)))
+    whole = [part for part in parts if part.dtype == np.int64]
+    few = _fewest_bytes(max((int(part.view(np.uint64).max()) for part in whole if part.size), default=0))
+    parts = [np.ascontiguousarray(part, few if part.dtype == np.int64 else None).view(np.uint8) for part in parts]
+    return EqualRows(_keys(np.concatenate(parts, 1) if len(parts) > 1 else parts[0]))
 
 
 def _on_the_cpu(leaf: Tensor) -> NDArray[np.generic]:
@@ -119,10 +117,9 @@ def _on_the_cpu(leaf: Tensor) -> NDArray[np.generic]:
     return (flat.view(torch.int16) if flat.dtype == torch.bfloat16 else flat).cpu().numpy()
 
 
-def _is_small(part: NDArray[np.generic]) -> bool:
-    return (
-        part.dtype != np.int64 or not part.size or bool(part.view(np.uint64).max() < 2**31)
-    )  # or negative, which is rare
+def _fewest_bytes(largest: int) -> type[np.integer]:
+    """The type in which whole numbers are compared, one for all of a state, so that lengths of keys tell types apart."""
+    return np.uint8 if largest < 2**8 else np.int32 if largest < 2**31 else np.int64  # negative ones are rare
 
 
 def _keys(table: NDArray[np.uint8]) -> list[bytes]:

@@ -72,6 +72,8 @@ def rows(tree: Tree) -> int:
     Raises:
         ValueError: if the tree has no leaf or its leaves disagree.
     """
+    if isinstance(tree, Tensor) and tree.ndim:
+        return tree.shape[0]
     lengths = {leaf.shape[0] if leaf.ndim else -1 for leaf in leaves(tree)}
     if len(lengths) != 1 or -1 in lengths:
         raise ValueError(

@@ -123,7 +123,7 @@ def _padded(x: Tree, size: int) -> Tree:
     return take(x, torch.where(row < n, row, 0))
 
 
-_SITES_ON_CPU, _SITES_ON_ACCELERATOR = 3200, 100_000  # activations of 3200 sites stay in a core's cache
+_SITES_ON_CPU, _SITES_ON_ACCELERATOR = 8000, 100_000  # more leave a processor's cache, fewer pay more for calls
 
 
 def rows_at_once(where: torch.device, sites: int) -> int:

@@ -43,12 +43,12 @@ class Answered:
             kept[self.next : self.next + end] = fresh[:end]
             if n > end:
                 kept[: n - end] = fresh[end:]
-        for number, key in enumerate(keys, self.next):
-            place = number % self.size
-            old = self.keys[place]
-            if old is not None and self.place.get(old) == place:
+        places = [*range(self.next, self.next + end), *range(n - end)]
+        for old, place in [(old, place) for place in places if (old := self.keys[place]) is not None]:
+            if self.place.get(old) == place:
                 del self.place[old]
-            self.place[key], self.keys[place] = place, key
+        self.place.update(zip(keys, places, strict=True))
+        self.keys[self.next : self.next + end], self.keys[: n - end] = keys[:end], keys[end:]
         self.next = (self.next + n) % self.size
 
     def allocate(self, state: Tree, answers: Distribution) -> None:

@@ -41,7 +41,7 @@ def effective_sample_size(log_w: Float[Tensor, "b k"]) -> Float[Tensor, " b"]:
 
 def _refuse_nan(log_w: Float[Tensor, "b k"]) -> None:
     """Does nothing if all are log-weights."""
-    if not bool((log_w < torch.inf).all()):
+    if not (log_w.numpy() < np.inf).all():
         row = int((log_w.isnan() | log_w.isposinf()).any(-1).nonzero()[0])
         raise ValueError(f"chain {row} has a log-weight that is NaN or +inf: {log_w[row].tolist()!r:.80}")
 

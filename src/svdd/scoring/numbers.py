@@ -52,7 +52,7 @@ def checked(numbers: Any, designs: Any, n: int, source: str = "reward") -> Float
         RewardError: for a wrong type, length or shape, for NaN and for +inf; it names the rows and shows one design.
     """
     tensor = as_numbers(numbers, n, source)
-    if bool((tensor < torch.inf).all()):
+    if (tensor.numpy() < np.inf).all():
         return tensor
     bad = (tensor.isnan() | tensor.isposinf()).nonzero().flatten().tolist()
     kinds = ["NaN" if math.isnan(number) else "+inf" for number in tensor[bad].tolist()]
