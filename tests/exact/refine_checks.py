@@ -7,7 +7,7 @@ import torch
 import svdd
 from exact.tools import assert_law, histogram
 from svdd.domains.toy import toy
-from svdd.domains.toy.enumeration import place
+from svdd.domains.toy.enumeration import choice_law, place
 
 A = 0.2
 
@@ -77,3 +77,9 @@ def the_best_design_seen_is_kept():
     best = torch.cat(seen, 1).amax(1)
     assert torch.equal(step.value[:, 1], best)
     assert torch.equal(model().reward(step.particles.x[1::2]), best)
+
+
+def the_best_of_the_first_designs_is_refined(chains=4000):
+    """Without a move a chain is at the best of its first designs."""
+    best = choice_law(model().p_pre()[None], model().rewards, 4, 0.0)[0]
+    assert_law(histogram(model(), refined(model(), chains, moves=0, best_of=4).particles.x[::2]), best)

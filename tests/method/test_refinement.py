@@ -46,6 +46,10 @@ def test_the_best_design_seen_is_kept():
     refine_checks.the_best_design_seen_is_kept()
 
 
+def test_the_best_of_the_first_designs_is_refined():
+    refine_checks.the_best_of_the_first_designs_is_refined()
+
+
 def test_taking_all_steps_again_is_independence_metropolis():
     torch.testing.assert_close(proposals(1.0), model().p_pre().expand(81, 81))
 
@@ -139,15 +143,14 @@ def test_an_invalid_design_is_left_for_any_and_never_entered_from_a_valid_one():
 # --- costs -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tries", [1, 3])
+@pytest.mark.parametrize(("tries", "best_of"), [(1, 1), (3, 1), (1, 6)])
 @pytest.mark.parametrize(("fraction", "tail"), [(0.5, 4), (0.3, 2), (0.01, 1), (1.0, 8)])
-def test_a_run_asks_for_what_is_written(fraction, tail, tries):
-    run = Decoding(
-        masked(steps=8), reward, method="refine", samples=3, moves=5, fraction=fraction, tries=tries, share=False
-    )
+def test_a_run_asks_for_what_is_written(fraction, tail, tries, best_of):
+    options = {"moves": 5, "fraction": fraction, "tries": tries, "best_of": best_of}
+    run = Decoding(masked(steps=8), reward, method="refine", samples=3, share=False, **options)
     assert len(list(run)) == len(run) == 8 + 5
-    assert run.usage.network.asked == 3 * (8 + 5 * tail * tries)
-    assert run.usage.reward.asked == 3 * (1 + 5 * tries)
+    assert run.usage.network.asked == 3 * (8 * best_of + 5 * tail * tries)
+    assert run.usage.reward.asked == 3 * (best_of + 5 * tries)
 
 
 def test_the_adapted_fraction_falls_where_little_is_accepted_and_grows_where_all_is():
@@ -168,6 +171,8 @@ def test_a_budget_plans_moves_and_one_of_seconds_leaves_the_best_of_every_chain(
     result = decode(masked(), reward, method="refine", samples=4, fraction=0.5, budget={"rewards": 44}, progress=False)
     assert result.settings["moves"] == 10
     assert result.usage.reward.asked == 44
+    seeded = decode(masked(), reward, method="refine", samples=4, best_of=6, budget={"rewards": 120}, progress=False)
+    assert (seeded.settings["moves"], seeded.usage.reward.asked) == (24, 120)
     calls = []
 
     def slow(designs):
@@ -212,6 +217,13 @@ def test_given_designs_are_where_the_chains_begin():
     better = decode(begun_with(sequences(), SEQUENCES), adenines, method="refine", samples=3, moves=9, progress=False)
     assert bool((better.rewards >= result.rewards).all())
     assert better.samples != result.samples
+
+
+def test_given_designs_are_not_those_that_a_chain_chooses_from():
+    with pytest.raises(
+        ValueError, match="best_of=6 takes the best of 6 designs of the model, and this run begins with"
+    ):
+        decode(begun_with(sequences(), SEQUENCES), adenines, method="refine", best_of=6, progress=False)
 
 
 def test_given_designs_that_do_not_fit_are_refused():
@@ -262,7 +274,7 @@ def test_a_process_that_cannot_noise_again_is_refused_in_one_sentence():
 
 
 @pytest.mark.parametrize(
-    "options", [{"moves": -1}, {"fraction": 0}, {"fraction": 1.5}, {"temperature": -1.0}, {"tries": 0}]
+    "options", [{"moves": -1}, {"fraction": 0}, {"fraction": 1.5}, {"temperature": -1.0}, {"tries": 0}, {"best_of": 0}]
 )
 def test_options_out_of_range_are_refused(options):
     (name,) = options

@@ -15,7 +15,7 @@ from svdd.domains.image.designs import ImageKind
 from svdd.domains.toy.enumeration import Enumerable
 from svdd.fitting import fingerprint, losses, regression
 from svdd.fitting.rollouts import Rollouts
-from svdd.method import filtered_values, loop, refinement, selectors, tempering, values
+from svdd.method import filtered_values, first_designs, loop, refinement, selectors, tempering, values
 from svdd.method.selectors import Selection
 from svdd.metrics import hedging
 from svdd.rewards import objectives
@@ -541,3 +541,8 @@ def best_of_accepted_designs_alone():
         return torch.where(choice.accepted, taken, -torch.inf), choice.place
 
     return patch.object(refinement, "best_seen", accepted)
+
+
+def any_of_the_first_designs_refined():
+    """A chain begins with the first of its first designs, whatever the others are worth."""
+    return patch.object(first_designs, "top", selectors.keep)

@@ -10,6 +10,7 @@ every chain has two particles, the design it is at and, behind it, the best that
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import torch
@@ -21,9 +22,9 @@ from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, concatenate, row_hash, take, tree_map
 from svdd.messages import check
 from svdd.method.denoised_again import NOISE, Proposals, Renoised, streams
-from svdd.method.loop import Candidates, Step, begin, driven, search
+from svdd.method.first_designs import first_designs
+from svdd.method.loop import Candidates, Step, driven
 from svdd.method.revealed_again import Revealed
-from svdd.method.selectors import keep
 from svdd.method.values import Value
 from svdd.scoring.numbers import checked
 
@@ -44,13 +45,14 @@ def refine(
     fraction: Fraction = 0.1,
     temperature: float = 0.0,
     tries: int = 1,
+    best_of: int = 1,
     exact: bool = False,
     **kwargs: Any,
 ) -> Iterator[Step]:
     r"""Refines finished designs: noises a share f of the steps, denoises, and accepts by $\log U < (r' - r)/a$.
 
-    Begins with designs of the pretrained chain, or with those that the process is `given`. Its law tends to p exp(r/a) as far
-    as the chain reverses its noise; at temperature 0 a design is never left for a worse one.
+    Begins with designs of the pretrained chain, the best of `best_of` each, or with those that the process is `given`. Its law
+    tends to p exp(r/a) as far as the chain reverses its noise; at temperature 0 a design is never left for a worse one.
 
     Args:
         process: the pretrained chain, with its forward kernel `noising`.
@@ -59,6 +61,7 @@ def refine(
         fraction: f, above 0 and at most 1; or `adapted`, for each chain, to accept some 30 % of its moves.
         temperature: a, in units of the reward.
         tries: k designs made of each x_t; one is proposed with its weight, and accepted against the others and x.
+        best_of: designs of the pretrained chain of which the best is where a chain begins.
         exact: remember when sites were revealed and test that too, so that the law tends to p exp(r/a) whatever the network and
             the grid; of masked models.
         **kwargs: `chains`, `rng`, `cond`, `start`.
@@ -67,25 +70,25 @@ def refine(
         ValueError: for a process without a forward kernel, and options out of their range.
 
     Cost:
-        T + K k round(f T) network rows and 1 + K k reward rows a chain; without the first T where designs are given. `exact`
-        asks for (K + 1) T network rows more at most.
+        n T + K k round(f T) network rows and n + K k reward rows a chain whose first design is the best of n; where designs
+        are given, K k round(f T) and 1 + K k. `exact` asks for (K + 1) T network rows more at most.
 
     References:
         CSMC, arXiv 2602.09424; Uehara et al., arXiv 2502.14944; with several tries, IterRef, arXiv 2511.05562.
     """
-    _check_options(moves, fraction, temperature, tries)
+    _check_options(moves, fraction, temperature, tries, best_of)
     proposals = Revealed(process) if exact else Renoised(process)
     lead = led if fraction == "adapted" else fixed
     share = FIRST if fraction == "adapted" else float(fraction)
     return _steps(
-        process, value, moves, share, proposals,
+        process, partial(first_designs, process, value, best_of), moves, share, proposals,
         lambda step: _after_a_move(step, value, proposals, temperature, tries, lead), **kwargs,
     )  # fmt: skip
 
 
 def _steps(
     process: Process,
-    value: Value,
+    begun: Callable[..., Iterator[Step]],
     moves: int,
     fraction: float,
     proposals: Proposals,
@@ -99,7 +102,7 @@ def _steps(
     """The loop: designs to begin with, unless `start` has them, then moves."""
     step = start
     if start is None or not start.particles.final:
-        for reached in _first(process, value, chains, cond, rng, start):
+        for reached in begun(chains=chains, cond=cond, rng=rng, start=start):
             step = _with_best(reached, fraction, proposals) if reached.particles.final else reached
             yield step
     assert step is not None, "a chain has a first design"
@@ -109,29 +112,14 @@ def _steps(
         yield step
 
 
-def _check_options(moves: int, fraction: Fraction, temperature: float, tries: int) -> None:
+def _check_options(moves: int, fraction: Fraction, temperature: float, tries: int, best_of: int) -> None:
     check(moves >= 0, f"moves must be 0 or more, got {moves}")
     check(tries >= 1, f"tries must be at least 1, got {tries}")
+    check(best_of >= 1, f"best_of must be at least 1 design, got {best_of}")
     finite = 0 <= temperature < math.inf
     check(finite, f"temperature must be 0 or larger, and finite, got {temperature}")
     share = fraction == "adapted" or (isinstance(fraction, int | float) and 0 < fraction <= 1)
     check(share, f"fraction is the share of the steps to take again, in (0, 1], or 'adapted', got {fraction!r}")
-
-
-def _first(process: Process, value: Value, chains: int, cond: Tree, rng: Rng, start: Step | None) -> Iterator[Step]:
-    """The steps to the first design of every chain, one particle each, with the noise it came from."""
-    step = start or begin(process, chains=chains, particles=1, cond=cond, rng=rng)
-    if process.given is not None:
-        x_0, x_T = process.given(chains, rng)
-        given = Particles(process, process.steps, x_0, step.particles.cond, {NOISE: x_T}, rng)
-        yield step._replace(particles=given, value=checked(value(given), x_0, chains, "value").view(chains, 1))
-        return
-    memory = {NOISE: step.particles.x} if start is None else step.particles.memory
-    step = step._replace(particles=replace(step.particles, memory=memory))
-    last = process.steps - 1
-    yield from search(
-        process, value, keep, chains=chains, cond=cond, rng=rng, start=step, scored=lambda number: number == last
-    )
 
 
 def _with_best(step: Step, fraction: float, proposals: Proposals) -> Step:

@@ -286,7 +286,7 @@ METHODS: dict[str, Method] = {
         network_rows="T(1+fK)",
         filtered_rows="T(1+fK)",
         reward_rows="1+K",
-        options={"moves": 100, "fraction": 0.1, "temperature": 0.0, "tries": 1, "exact": False},
+        options={"moves": 100, "fraction": 0.1, "temperature": 0.0, "tries": 1, "best_of": 1, "exact": False},
         references=("csmc", "rerd", "iterref"),
         sizes={"moves": _MOVES},
     ),

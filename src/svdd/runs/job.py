@@ -143,6 +143,9 @@ class Job(Started):
         Setting("Share of the steps that a move takes again, or adapted (refine).", "Method", kind=str),
     ] = None
     tries: Annotated[PositiveInt | None, Setting("Designs that a move chooses from (refine).", "Method")] = None
+    best_of: Annotated[
+        PositiveInt | None, Setting("Designs of the model of which a chain refines the best (refine).", "Method")
+    ] = None
 
     exact: Annotated[
         bool | None, Setting("Moves whose law is exact on any grid, for masked models (refine).", "Method")

@@ -1,0 +1,58 @@
+"""First designs: what the moves of `refine` begin with, beside the noise that they came from."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from svdd.chain.process import Particles, Process
+from svdd.chain.rng import Rng
+from svdd.chain.tree import Tree
+from svdd.messages import check
+from svdd.method.cadence import only_last
+from svdd.method.denoised_again import NOISE
+from svdd.method.loop import Step, begin, search
+from svdd.method.selectors import top
+from svdd.method.values import Value
+from svdd.scoring.numbers import checked
+
+
+def first_designs(
+    process: Process, value: Value, best_of: int, *, chains: int, cond: Tree, rng: Rng, start: Step | None
+) -> Iterator[Step]:
+    """The steps to one design of every chain: one that the process is `given`, or the best of several of the model.
+
+    Args:
+        process: the pretrained chain.
+        value: asked for the true reward of finished designs alone.
+        best_of: how many designs of the model the best is taken of.
+        chains: how many chains.
+        cond: one row a chain.
+        rng: one stream a chain.
+        start: a step on the way to go on from.
+
+    Raises:
+        ValueError: for several designs of the model where the process is given others.
+    """
+    if process.given is not None:
+        check(
+            best_of == 1,
+            f"best_of={best_of} takes the best of {best_of} designs of the model, and this run begins with given ones; leave "
+            "out best_of",
+        )
+        yield _given(process, value, chains, cond, rng)
+        return
+    step = start or begin(process, chains=chains, particles=best_of, cond=cond, rng=rng)
+    if start is None:
+        step = step._replace(particles=replace(step.particles, memory={NOISE: step.particles.x}))
+    scored = only_last(process)
+    yield from search(
+        process, value, top, particles=lambda number: 1 if scored(number) else best_of,
+        chains=chains, cond=cond, rng=rng, start=step, scored=scored,
+    )  # fmt: skip
+
+
+def _given(process: Process, value: Value, chains: int, cond: Tree, rng: Rng) -> Step:
+    assert process.given is not None, "the process was looked at"
+    step = begin(process, chains=chains, particles=1, cond=cond, rng=rng)
+    x_0, x_T = process.given(chains, rng)
+    particles = Particles(process, process.steps, x_0, step.particles.cond, {NOISE: x_T}, rng)
+    return step._replace(particles=particles, value=checked(value(particles), x_0, chains, "value").view(chains, 1))
