@@ -83,3 +83,32 @@ def the_best_of_the_first_designs_is_refined(chains=4000):
     """Without a move a chain is at the best of its first designs."""
     best = choice_law(model().p_pre()[None], model().rewards, 4, 0.0)[0]
     assert_law(histogram(model(), refined(model(), chains, moves=0, best_of=4).particles.x[::2]), best)
+
+
+def law_of_kept_paths(m, count, fraction, temperature):
+    """The law of a design after moves that keep the state of its path before the last steps, and then of all steps."""
+    first = m.process.steps - round(fraction * m.process.steps)
+    before, tail = m.prior, torch.eye(len(m.states), dtype=torch.float64)
+    for step in range(m.process.steps):
+        before = before @ m.kernel(step) if step < first else before
+        tail = tail @ m.kernel(step) if step >= first else tail
+    tail = tail[:, place(m.designs, m.symbols)]
+    accepted = ((m.rewards - m.rewards[:, None]) / temperature).exp().clamp(max=1)
+    anew = before[:, None] * tail
+    law = anew
+    for number in range(1, count + 1):
+        if number % 10:
+            taken = tail[:, None] * accepted
+            law = (law[:, None] @ taken)[:, 0] + law * (1 - taken.sum(2))
+        else:
+            law = (law.sum(0) @ accepted) * anew + law * (1 - accepted @ anew.sum(0))
+    return law.sum(0)
+
+
+def kept_paths_have_their_exact_law(chains=6000):
+    """Nine moves of the last half of the steps, then one of all, and again, from the path that was accepted."""
+    for count in (4, 10, 29):
+        step = refined(model("uniform"), chains, seed=count, moves=count, fraction=0.5, temperature=A, exact=True)
+        assert_law(
+            histogram(model("uniform"), step.particles.x[::2]), law_of_kept_paths(model("uniform"), count, 0.5, A)
+        )

@@ -7,18 +7,22 @@ import pytest
 import torch
 
 from exact import refine_checks
-from exact.refine_checks import law_after, model, proposals, refined
-from exact.tools import assert_law, histogram, total_variation
+from exact.refine_checks import law_after, law_of_kept_paths, model, proposals, refined
+from exact.tools import assert_law, assert_mean, assert_variance, histogram, total_variation
 from support.processes import PROCESSES, gaussian, masked, reward, streams
 from svdd import Decoding, Rng, decode, last, posterior_mean, refine
 from svdd.chain import MaskedNoise, begun_with, masked_log_linear, remasking
 from svdd.decoding.decoding import BudgetWarning
+from svdd.decoding.planning import forecast
 from svdd.domains.sequence.alphabets import DNA
 from svdd.domains.sequence.masked import from_sequences, infill, masked_sequences
 from svdd.domains.toy.toy_discrete import enumerable_a
+from svdd.domains.toy.toy_gaussian import gaussian_linear
 from svdd.method.denoised_again import NOISE
+from svdd.method.kept_paths import KEPT
 from svdd.method.refinement import FRACTION, log_acceptance, propose, scaled
 from svdd.method.revealed_again import LOG_P, REVEALED
+from svdd.method.table import METHODS
 
 A = 0.2
 VALUE = posterior_mean(reward)
@@ -94,10 +98,68 @@ def test_exact_moves_remember_the_path():
         torch.testing.assert_close(log_p[revealed == number], at.memory[LOG_P][revealed == number])
 
 
-@pytest.mark.parametrize("name", ["gaussian", "mixed", "moved"])
-def test_exact_moves_are_of_masked_models(name):
-    with pytest.raises(ValueError, match="leave out exact"):
-        steps_of(PROCESSES[name](), exact=True)
+def test_kept_paths_have_their_exact_law():
+    refine_checks.kept_paths_have_their_exact_law()
+
+
+def test_moves_that_keep_paths_tend_to_the_target():
+    m = model("uniform")
+    found = [total_variation(law_of_kept_paths(m, count, 0.5, A), m.tilted(A)) for count in (9, 10, 40, 300)]
+    assert found[0] > found[1] > found[2] > found[3]
+    assert found[3] < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tries", [1, 3])
+def test_exact_moves_have_the_moments_of_the_gaussian_chain(tries):
+    """Of three steps, whose law is far from that of the data."""
+    m = gaussian_linear(steps=3)
+    mean, variance = m.tilted(1.0)
+    settings = {"moves": 60, "fraction": 0.67, "temperature": 1.0, "tries": tries, "exact": True}
+    x = refined(m, 4_000, **settings).particles.x[::2, 0]
+    assert_mean(x, mean)
+    assert_variance(x, variance)
+
+
+def test_a_kept_path_begins_at_noised_designs_where_they_are_given():
+    m = gaussian_linear(steps=4)
+    process = replace(m.process, given=lambda n, rng: (torch.full((n, 1), 50.0).double(), m.process.prior(n, rng)))
+    first, *moved = steps_of(
+        process, value=posterior_mean(m.reward), moves=9, fraction=0.5, temperature=1e9, exact=True
+    )
+    assert first.particles.x.flatten().tolist() == [50.0] * 8
+    kept = first.particles.memory[KEPT]
+    assert bool((kept > 25).all())
+    assert all(torch.equal(step.particles.memory[KEPT], kept) for step in moved)
+    with pytest.raises(ValueError, match="does not say how: give its Process the forward kernel"):
+        steps_of(replace(process, noising=None), exact=True)
+
+
+def test_a_process_without_a_forward_kernel_keeps_paths():
+    exact = decode(
+        gaussian(noising=None), reward, method="refine", exact=True, fraction=0.5, samples=3, moves=12, progress=False
+    )
+    assert exact.usage.reward.asked == 3 * 13
+
+
+def test_steps_that_draw_nothing_are_refused_where_paths_are_kept():
+    with pytest.raises(ValueError, match="are deterministic, so that they end where they did before"):
+        steps_of(gaussian(eta=0.0), exact=True, moves=1)
+    with pytest.raises(ValueError, match="give it a number"):
+        steps_of(gaussian(), exact=True, fraction="adapted")
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+@pytest.mark.parametrize(("moves", "tries"), [(4, 1), (25, 2)])
+def test_a_forecast_of_exact_moves_is_what_they_ask_for_at_most(name, moves, tries):
+    process = PROCESSES[name](steps=8)
+    options = {"moves": moves, "fraction": 0.3, "tries": tries, "exact": True}
+    run = Decoding(process, reward, method="refine", samples=2, share=False, **options)
+    list(run)
+    told = forecast(METHODS["refine"], options, process, posterior_mean)
+    assert run.usage.reward.asked == 2 * told.rewards
+    assert run.usage.network.asked <= 2 * told.rows
+    assert run.usage.network.asked == 2 * told.rows or name in ("masked", "text")
 
 
 def test_exact_moves_are_refused_where_sites_return_to_the_mask():
@@ -242,17 +304,48 @@ def test_kept_letters_stay_and_the_others_change():
     result = decode(process, adenines, method="refine", samples=6, moves=12, fraction=1.0, progress=False)
     assert all(word[2:4] == "GT" for word in result.samples[::2])
     assert all(word[0] == "A" and word[7] == "C" for word in result.samples[1::2])
-    kept = infill(begun_with(sequences(), SEQUENCES), ["NNGTNNNN", "NNNNCCCC"])
+    kept = begun_with(infill(sequences(), ["NNGTNNNN", "NNNNCCCC"]), SEQUENCES)
     result = decode(kept, adenines, method="refine", samples=6, moves=12, fraction=1.0, progress=False)
     assert all(word[2:4] == "GT" for word in result.samples[::2])
     assert all(word[4:] == "CCCC" for word in result.samples[1::2])
     assert result.samples[0] != SEQUENCES[0]
 
 
-def test_given_designs_without_the_kept_letters_are_refused():
-    process = infill(begun_with(sequences(), SEQUENCES), ["NNNNNNNA"])
-    with pytest.raises(ValueError, match="given design 0 has another letter at position 8"):
-        decode(process, adenines, method="refine", samples=2, progress=False)
+def test_each_chain_keeps_the_letters_of_its_own_template():
+    process = begun_with(
+        infill(sequences(), ["NNGTNNNN", "NNNNNNNN", "NNNTNNNN"]), ["ACGTACGT", "TTTTCCCC", "CCGTACGT"]
+    )
+    result = decode(process, adenines, method="refine", samples=6, moves=12, fraction=1.0, progress=False)
+    assert all(word[2:4] == "GT" for word in result.samples[::3])
+    assert all(word[3] == "T" for word in result.samples[2::3])
+
+
+@pytest.mark.parametrize(
+    ("templates", "said"),
+    [
+        (["NNNNNNNA"], "sequence 0 has T at position 8, where A is to be kept; give sequences that have it"),
+        (["NNNNNNNN", "NNNNNNNT"], "sequence 1 has C at position 8, where T is to be kept"),
+        (["NNNNNNNN", "NNNNNNNN", "ACNNNNNN"], "sequence 1 has T at position 1, where A is to be kept"),
+    ],
+)
+def test_given_designs_without_the_kept_letters_are_refused(templates, said):
+    process = infill(sequences(), templates)
+    with pytest.raises(ValueError, match=said):
+        begun_with(process, SEQUENCES)
+    with pytest.raises(ValueError, match=said):
+        from_sequences(process, SEQUENCES, noise=0.5)
+
+
+def test_letters_are_fixed_before_designs_are_given():
+    with pytest.raises(ValueError, match="letters are fixed first"):
+        infill(begun_with(sequences(), SEQUENCES), ["NNGTNNNN"])
+
+
+def test_revision_leaves_kept_letters_alone():
+    process = from_sequences(infill(sequences(), ["NNGTNNNN"]), ["ACGTACGT"], noise=0.9)
+    result = decode(process, adenines, method="pretrained", samples=20, progress=False)
+    assert all(word[2:4] == "GT" for word in result.samples)
+    assert len(set(result.samples)) > 1
 
 
 def test_sites_that_revision_left_alone_are_left_alone():

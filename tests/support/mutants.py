@@ -15,7 +15,7 @@ from svdd.domains.image.designs import ImageKind
 from svdd.domains.toy.enumeration import Enumerable
 from svdd.fitting import fingerprint, losses, regression
 from svdd.fitting.rollouts import Rollouts
-from svdd.method import filtered_values, first_designs, loop, refinement, selectors, tempering, values
+from svdd.method import filtered_values, first_designs, kept_paths, loop, refinement, selectors, tempering, values
 from svdd.method.selectors import Selection
 from svdd.metrics import hedging
 from svdd.rewards import objectives
@@ -541,6 +541,17 @@ def best_of_accepted_designs_alone():
         return torch.where(choice.accepted, taken, -torch.inf), choice.place
 
     return patch.object(refinement, "best_seen", accepted)
+
+
+def a_path_kept_from_before_it_was_left():
+    """A move of all steps that is accepted leaves the state from which the last steps are taken again as it was."""
+    original = kept_paths.KeptPaths.proposed
+
+    def stale(self, at, number, tail, tries):
+        proposed = original(self, at, number, tail, tries)
+        return replace(proposed, memory=proposed.memory | {kept_paths.KEPT: at.spread(tries).memory[kept_paths.KEPT]})
+
+    return patch.object(kept_paths.KeptPaths, "proposed", stale)
 
 
 def any_of_the_first_designs_refined():

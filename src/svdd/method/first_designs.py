@@ -1,7 +1,8 @@
 """First designs: what the moves of `refine` begin with, beside the noise that they came from."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TypeAlias
 
 from svdd.chain.process import Particles, Process
 from svdd.chain.rng import Rng
@@ -14,9 +15,11 @@ from svdd.method.selectors import top
 from svdd.method.values import Value
 from svdd.scoring.numbers import checked
 
+Seen: TypeAlias = Callable[[Particles], Particles]
+
 
 def first_designs(
-    process: Process, value: Value, best_of: int, *, chains: int, cond: Tree, rng: Rng, start: Step | None
+    process: Process, value: Value, best_of: int, seen: Seen, *, chains: int, cond: Tree, rng: Rng, start: Step | None
 ) -> Iterator[Step]:
     """The steps to one design of every chain: one that the process is `given`, or the best of several of the model.
 
@@ -24,6 +27,7 @@ def first_designs(
         process: the pretrained chain.
         value: asked for the true reward of finished designs alone.
         best_of: how many designs of the model the best is taken of.
+        seen: adds to particles what is to be remembered of them.
         chains: how many chains.
         cond: one row a chain.
         rng: one stream a chain.
@@ -38,16 +42,24 @@ def first_designs(
             f"best_of={best_of} takes the best of {best_of} designs of the model, and this run begins with given ones; leave "
             "out best_of",
         )
-        yield _given(process, value, chains, cond, rng)
+        step = _given(process, value, chains, cond, rng)
+        yield step._replace(particles=seen(step.particles))
         return
-    step = start or begin(process, chains=chains, particles=best_of, cond=cond, rng=rng)
-    if start is None:
-        step = step._replace(particles=replace(step.particles, memory={NOISE: step.particles.x}))
     scored = only_last(process)
-    yield from search(
-        process, value, top, particles=lambda number: 1 if scored(number) else best_of,
-        chains=chains, cond=cond, rng=rng, start=step, scored=scored,
-    )  # fmt: skip
+    step = start or _begun(process, best_of, seen, chains, cond, rng)
+    while not step.particles.final:
+        taken = search(
+            process, value, top, particles=lambda number: 1 if scored(number) else best_of,
+            chains=chains, cond=cond, rng=rng, start=step, scored=scored,
+        )  # fmt: skip
+        step = next(taken)
+        step = step._replace(particles=seen(step.particles))
+        yield step
+
+
+def _begun(process: Process, best_of: int, seen: Seen, chains: int, cond: Tree, rng: Rng) -> Step:
+    step = begin(process, chains=chains, particles=best_of, cond=cond, rng=rng)
+    return step._replace(particles=seen(replace(step.particles, memory={NOISE: step.particles.x})))
 
 
 def _given(process: Process, value: Value, chains: int, cond: Tree, rng: Rng) -> Step:

@@ -23,8 +23,9 @@ from svdd.chain.tree import Tree, concatenate, row_hash, take, tree_map
 from svdd.messages import check
 from svdd.method.denoised_again import NOISE, Proposals, Renoised, streams
 from svdd.method.first_designs import first_designs
+from svdd.method.kept_paths import KEPT, KeptPaths
 from svdd.method.loop import Candidates, Step, driven
-from svdd.method.revealed_again import Revealed
+from svdd.method.revealed_again import Revealed, reveals
 from svdd.method.values import Value
 from svdd.scoring.numbers import checked
 
@@ -62,8 +63,8 @@ def refine(
         temperature: a, in units of the reward.
         tries: k designs made of each x_t; one is proposed with its weight, and accepted against the others and x.
         best_of: designs of the pretrained chain of which the best is where a chain begins.
-        exact: remember when sites were revealed and test that too, so that the law tends to p exp(r/a) whatever the network and
-            the grid; of masked models.
+        exact: the law tends to p exp(r/a) whatever the network and the grid. Masked models remember when sites were revealed,
+            and test that too; others keep a state of the path, redo the steps after it, and every tenth move all of them.
         **kwargs: `chains`, `rng`, `cond`, `start`.
 
     Raises:
@@ -71,17 +72,18 @@ def refine(
 
     Cost:
         n T + K k round(f T) network rows and n + K k reward rows a chain whose first design is the best of n; where designs
-        are given, K k round(f T) and 1 + K k. `exact` asks for (K + 1) T network rows more at most.
+        are given, K k round(f T) and 1 + K k. `exact` asks for (K + 1) T network rows more at most of masked models; of others,
+        every tenth of its moves asks for k T in place of k round(f T).
 
     References:
         CSMC, arXiv 2602.09424; Uehara et al., arXiv 2502.14944; with several tries, IterRef, arXiv 2511.05562.
     """
     _check_options(moves, fraction, temperature, tries, best_of)
-    proposals = Revealed(process) if exact else Renoised(process)
+    proposals = _exact(process, fraction) if exact else Renoised(process)
     lead = led if fraction == "adapted" else fixed
     share = FIRST if fraction == "adapted" else float(fraction)
     return _steps(
-        process, partial(first_designs, process, value, best_of), moves, share, proposals,
+        process, partial(first_designs, process, value, best_of, proposals.seen), moves, share,
         lambda step: _after_a_move(step, value, proposals, temperature, tries, lead), **kwargs,
     )  # fmt: skip
 
@@ -91,7 +93,6 @@ def _steps(
     begun: Callable[..., Iterator[Step]],
     moves: int,
     fraction: float,
-    proposals: Proposals,
     moved: Callable[[Step], Step],
     *,
     chains: int,
@@ -103,7 +104,7 @@ def _steps(
     step = start
     if start is None or not start.particles.final:
         for reached in begun(chains=chains, cond=cond, rng=rng, start=start):
-            step = _with_best(reached, fraction, proposals) if reached.particles.final else reached
+            step = _with_best(reached, fraction) if reached.particles.final else reached
             yield step
     assert step is not None, "a chain has a first design"
     step = step._replace(particles=_at_home(driven(step.particles, process, rng)))
@@ -122,29 +123,43 @@ def _check_options(moves: int, fraction: Fraction, temperature: float, tries: in
     check(share, f"fraction is the share of the steps to take again, in (0, 1], or 'adapted', got {fraction!r}")
 
 
-def _with_best(step: Step, fraction: float, proposals: Proposals) -> Step:
+def _exact(process: Process, fraction: Fraction) -> Proposals:
+    if reveals(process):
+        return Revealed(process)
+    check(fraction != "adapted", "exact moves keep one state of a path, which fraction tells: give it a number")
+    return KeptPaths(process, int(tails(torch.tensor([fraction], device="cpu"), process.steps)))
+
+
+def tails(fraction: Float[Tensor, " n"], steps: int) -> Int64[Tensor, " n"]:
+    """How many of the last steps a share of them is, at least one."""
+    return (fraction.double() * steps).round().long().clamp(1, steps)
+
+
+def _with_best(step: Step, fraction: float) -> Step:
     """The first designs, which are the best so far; a draw by weight takes the design that a chain is at."""
     chains = len(step.value)
     share = torch.full((chains,), fraction, dtype=torch.float64, device="cpu")
-    memory = {NOISE: step.particles.memory[NOISE], FRACTION: share}
-    particles = proposals.first(replace(step.particles, memory=memory)).spread(2)
+    particles = replace(step.particles, memory=step.particles.memory | {FRACTION: share}).spread(2)
     log_w = torch.tensor([0.0, -torch.inf], dtype=torch.float64, device="cpu").expand(chains, 2)
     value, ancestor = (one.expand(chains, 2).clone() for one in (step.value, step.ancestor))
     return Step(particles, value, log_w, ancestor, step.candidates)
 
 
 def _at_home(particles: Particles) -> Particles:
-    """The same particles with their noise where their states are: a saved step has it on the CPU."""
-    noise = tree_map(lambda leaf, own: leaf.to(own.device), particles.memory[NOISE], particles.x)
-    return replace(particles, memory=particles.memory | {NOISE: noise})
+    """The same particles with the states in their memory where their own are: a saved step has them on the CPU."""
+    there = {
+        name: tree_map(lambda leaf, own: leaf.to(own.device), particles.memory[name], particles.x)
+        for name in {NOISE, KEPT} & particles.memory.keys()
+    }
+    return replace(particles, memory=particles.memory | there)
 
 
 def _after_a_move(step: Step, value: Value, proposals: Proposals, temperature: float, tries: int, lead: Lead) -> Step:
     """One move of every chain."""
     here, chains = step.particles, len(step.value)
     at = proposals.settled(here[2 * torch.arange(chains, device="cpu")])
-    tail = (at.memory[FRACTION] * here.process.steps).round().long().clamp(1, here.process.steps)
-    proposed = proposals.proposed(at, tail, tries)
+    tail = tails(at.memory[FRACTION], here.process.steps)
+    proposed = proposals.proposed(at, step.moves + 1, tail, tries)
     v = checked(value(proposed), proposed.x, len(proposed), "value").view(chains, tries)
     choice = propose(v, step.value[:, 0], temperature, streams(here))
     share = lead(at.memory[FRACTION], choice.accepted, step.moves + 1).clamp(1 / here.process.steps, 1.0)

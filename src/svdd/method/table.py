@@ -95,6 +95,7 @@ class Method:
         weighted: whether its weights estimate log Z.
         sizes: those of its options that say how many rows a chain has.
         filtered_rows: network rows of a chain with the value `filtered`, which asks for the winners alone.
+        rows_of_moves: what says how many rows a chain of moves asks for, `module:name`.
     """
 
     made_by: str
@@ -108,6 +109,7 @@ class Method:
     weighted: bool = False
     sizes: Mapping[str, Size] = field(default_factory=dict)
     filtered_rows: str = ""
+    rows_of_moves: str = ""
 
     @property
     def function(self) -> "Callable[..., Steps]":
@@ -289,6 +291,7 @@ METHODS: dict[str, Method] = {
         options={"moves": 100, "fraction": 0.1, "temperature": 0.0, "tries": 1, "best_of": 1, "exact": False},
         references=("csmc", "rerd", "iterref"),
         sizes={"moves": _MOVES},
+        rows_of_moves="svdd.method.rows_of_moves:rows_of_moves",
     ),
 }
 

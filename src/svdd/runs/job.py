@@ -148,7 +148,7 @@ class Job(Started):
     ] = None
 
     exact: Annotated[
-        bool | None, Setting("Moves whose law is exact on any grid, for masked models (refine).", "Method")
+        bool | None, Setting("Moves whose law is exact for any network and grid (refine).", "Method")
     ] = None
 
     samples: Annotated[PositiveInt, Setting("Designs; 64 unless given.", daily=True)] = 64
