@@ -5,7 +5,7 @@ from functools import lru_cache
 import torch
 
 import svdd
-from exact.tools import assert_law, histogram
+from exact.tools import assert_law, assert_mean, histogram
 from svdd.domains.toy import toy
 from svdd.domains.toy.enumeration import choice_law, place
 
@@ -112,3 +112,14 @@ def kept_paths_have_their_exact_law(chains=6000):
         assert_law(
             histogram(model("uniform"), step.particles.x[::2]), law_of_kept_paths(model("uniform"), count, 0.5, A)
         )
+
+
+def weighted_designs_have_the_average_of_their_laws(chains=3000, moves=12):
+    """The mean of a function over all designs of a chain, weighted, is that of the laws after 0, 1, ... moves."""
+    m = model()
+    options = {"moves": moves, "fraction": 0.5, "temperature": A, "samples": chains, "returns": "all"}
+    result = svdd.decode(m.process, m.reward, method="refine", seed=5, progress=False, **options)
+    chain, weight = torch.tensor(result.chain), result.log_w.exp()
+    of_chains = torch.zeros(chains, dtype=torch.float64).index_add(0, chain, weight * result.rewards) / (moves + 1)
+    laws = torch.stack([law_after(count) for count in range(moves + 1)])
+    assert_mean(of_chains, (laws @ m.rewards).mean())

@@ -9,7 +9,7 @@ from unittest.mock import patch
 import torch
 
 from svdd.chain import distributions, equal_rows, filtering, flows, process, rng, tree, unmasking
-from svdd.decoding import metering
+from svdd.decoding import metering, visited
 from svdd.domains.image import pixels
 from svdd.domains.image.designs import ImageKind
 from svdd.domains.toy.enumeration import Enumerable
@@ -552,6 +552,11 @@ def a_path_kept_from_before_it_was_left():
         return replace(proposed, memory=proposed.memory | {kept_paths.KEPT: at.spread(tries).memory[kept_paths.KEPT]})
 
     return patch.object(kept_paths.KeptPaths, "proposed", stale)
+
+
+def visited_designs_weigh_alike():
+    """A design counts once, however long its chain stayed."""
+    return patch.object(visited.Visited, "weights", lambda self: torch.ones_like(self._whole().visit))
 
 
 def any_of_the_first_designs_refined():

@@ -117,15 +117,7 @@ class Method:
         return resolve(self.made_by)  # type: ignore[no-any-return]
 
     def returning(self, returns: Returns | None) -> "Method":
-        """This row with other designs of a chain; None leaves it as it is.
-
-        Raises:
-            ValueError: for all designs of a chain of moves, whose particles are the design it is at and the best it has seen.
-        """
-        if returns == "all" and self.sizes_of("moves"):
-            raise ValueError(
-                "a chain of moves returns one design: give returns top, the best it has seen, or draw, its last"
-            )
+        """This row with other designs of a chain; None leaves it as it is."""
         return self if returns is None else replace(self, returns=returns)
 
     def sizes_of(self, counts: Counts) -> dict[str, Size]:
@@ -137,7 +129,7 @@ class Method:
         return steps + sum({**self.options, **options}[name] for name in self.sizes_of("moves"))
 
     def designs_per_chain(self, options: Mapping[str, Any]) -> Any:
-        """How many designs a chain returns with these options: all its particles, or one."""
+        """How many designs a chain counts for with these options: all its particles, or one, also where it made moves."""
         if self.returns != "all":
             return 1
         settings = {**self.options, **options}
