@@ -7,17 +7,18 @@ import pytest
 import torch
 
 from exact import refine_checks
+from exact.gaussian_flow import Flow
 from exact.refine_checks import law_after, law_of_kept_paths, model, proposals, refined
 from exact.tools import assert_law, assert_mean, assert_variance, histogram, total_variation
 from support.processes import PROCESSES, gaussian, masked, reward, streams
 from svdd import Decoding, Rng, decode, last, posterior_mean, refine
-from svdd.chain import MaskedNoise, begun_with, masked_log_linear, remasking
+from svdd.chain import GaussianNoise, MaskedNoise, begun_with, masked_log_linear, remasking, straight
 from svdd.decoding.decoding import BudgetWarning
 from svdd.decoding.planning import forecast
 from svdd.domains.sequence.alphabets import DNA
 from svdd.domains.sequence.masked import from_sequences, infill, masked_sequences
 from svdd.domains.toy.toy_discrete import enumerable_a
-from svdd.domains.toy.toy_gaussian import gaussian_linear
+from svdd.domains.toy.toy_gaussian import Quadratic, gaussian_linear
 from svdd.method.denoised_again import NOISE
 from svdd.method.kept_paths import KEPT
 from svdd.method.refinement import FRACTION, log_acceptance, propose, scaled
@@ -119,6 +120,28 @@ def test_exact_moves_have_the_moments_of_the_gaussian_chain(tries):
     x = refined(m, 4_000, **settings).particles.x[::2, 0]
     assert_mean(x, mean)
     assert_variance(x, variance)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cps", "sde", "posterior"])
+def test_exact_moves_have_the_moments_of_a_flow(name):
+    """Of steps that draw noise, without a forward kernel."""
+    flow = Flow(name, 0.7, Quadratic(slope=0.8), steps=4)
+    mean, variance = flow.tilted(0.8)
+    settings = {"moves": 40, "fraction": 0.5, "temperature": 0.8, "exact": True}
+    x = refined(flow, 4_000, **settings).particles.x[::2, 0]
+    assert_mean(x, mean)
+    assert_variance(x, variance)
+
+
+def test_designs_of_a_flow_are_noised_on_its_straight_path():
+    """Its own step, which draws nothing, is enough: the noise of a move is fresh."""
+    flow = Flow("cps", 0.0, Quadratic(slope=1.0), steps=8)
+    process = replace(flow.process, noising=GaussianNoise(straight))
+    plain = decode(process, flow.reward, method="pretrained", samples=20, progress=False)
+    better = decode(process, flow.reward, method="refine", moves=10, fraction=0.5, samples=20, progress=False)
+    assert bool((better.rewards >= plain.rewards).all())
+    assert float(better.rewards.mean()) > float(plain.rewards.mean()) + flow.std
 
 
 def test_a_kept_path_begins_at_noised_designs_where_they_are_given():
