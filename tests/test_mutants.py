@@ -79,6 +79,7 @@ KILLED_BY = {
     "best_of_accepted_designs_alone": refine_checks.the_best_design_seen_is_kept,
     "a_path_kept_from_before_it_was_left": refine_checks.kept_paths_have_their_exact_law,
     "visited_designs_weigh_alike": refine_checks.weighted_designs_have_the_average_of_their_laws,
+    "populations_tilted_by_what_they_are": refine_checks.populations_are_weighted_right,
     "any_of_the_first_designs_refined": refine_checks.the_best_of_the_first_designs_is_refined,
     "prompts_tiled": image_checks.prompts_stay_with_their_images,
     "pixels_cut_off": image_checks.bytes_come_back,

@@ -123,3 +123,36 @@ def weighted_designs_have_the_average_of_their_laws(chains=3000, moves=12):
     of_chains = torch.zeros(chains, dtype=torch.float64).index_add(0, chain, weight * result.rewards) / (moves + 1)
     laws = torch.stack([law_after(count) for count in range(moves + 1)])
     assert_mean(of_chains, (laws @ m.rewards).mean())
+
+
+def populations_are_weighted_right(chains=3000, a=0.5):
+    """Where moves keep their targets, mean weights and weighted means of the reward are those of exp(r/a), for any N and K.
+
+    Of all steps again, and of the last half with the state of the path before them.
+    """
+    for name, options in (("enumerable_b", {"fraction": 1.0}), ("uniform", {"fraction": 0.5, "exact": True})):
+        m, p = model(name), model(name).p_pre()
+        for size, moves in ((3, 6), (6, 2), (4, 0)):
+            step = refined(m, chains, seed=size, moves=moves, population=size, temperature=a, **options)
+            log_w, reward = step.log_w[:, :size], step.value[:, :size]
+            assert bool(step.log_w[:, size].isneginf().all())
+            assert torch.equal(
+                reward.flatten(), m.reward(step.particles.x.view(chains, size + 1, -1)[:, :size].flatten(0, 1))
+            )
+            assert_mean(log_w.exp().mean(1), (p * (m.rewards / a).exp()).sum())
+            assert_mean((log_w.exp() * reward).mean(1), (p * (m.rewards / a).exp() * m.rewards).sum())
+
+
+def best_of_a_population_is_kept(chains=5):
+    """No design that a chain has scored is better than its best."""
+    seen = []
+
+    def reward(designs):
+        scores = model().reward(designs)
+        seen.append(scores.view(chains, -1))
+        return scores
+
+    options = {"moves": 9, "fraction": 0.5, "temperature": 0.5, "population": 3, "tries": 2, "best_of": 2}
+    step = refined(model(), chains, reward=reward, **options)
+    assert torch.equal(step.value[:, 3], torch.cat(seen, 1).amax(1))
+    assert torch.equal(model().reward(step.particles.x), step.value.flatten())

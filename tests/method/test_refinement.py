@@ -55,6 +55,50 @@ def test_the_best_of_the_first_designs_is_refined():
     refine_checks.the_best_of_the_first_designs_is_refined()
 
 
+@pytest.mark.slow
+def test_populations_are_weighted_right():
+    refine_checks.populations_are_weighted_right()
+
+
+def test_the_best_of_a_population_is_kept():
+    refine_checks.best_of_a_population_is_kept()
+
+
+def test_a_draw_from_a_large_population_has_the_target_law():
+    m = model("enumerable_b")
+    options = {"population": 32, "moves": 3, "fraction": 1.0, "temperature": 0.5, "returns": "draw", "samples": 3000}
+    result = decode(m.process, m.reward, method="refine", seed=2, progress=False, **options)
+    found = histogram(m, result.samples) / 3000
+    assert total_variation(found, m.tilted(0.5)) < 0.05
+    assert total_variation(found, m.p_pre()) > 0.15
+
+
+def test_a_population_asks_for_as_much_as_as_many_chains():
+    options = {"moves": 5, "fraction": 0.5, "tries": 2, "population": 3, "best_of": 2, "temperature": 1.0}
+    run = Decoding(masked(steps=8), reward, method="refine", samples=4, share=False, **options)
+    list(run)
+    assert run.usage.network.asked == 4 * 3 * (2 * 8 + 5 * 2 * 4)
+    assert run.usage.reward.asked == 4 * 3 * (2 + 5 * 2)
+    told = forecast(METHODS["refine"], options, masked(steps=8), posterior_mean)
+    assert (told.rewards, told.rows) == (run.usage.reward.asked // 4, run.usage.network.asked // 4)
+    planned = {"population": 4, "temperature": 1.0, "budget": {"rewards": 88}, "samples": 2}
+    assert decode(masked(), reward, method="refine", progress=False, **planned).settings["moves"] == 10
+
+
+def test_a_population_begins_with_copies_of_a_given_design():
+    options = {"population": 3, "temperature": 1.0, "moves": 4, "fraction": 1.0}
+    steps = steps_of(begun_with(sequences(), SEQUENCES), chains=2, value=posterior_mean(adenines), **options)
+    assert DNA.decode(steps[0].particles.x) == [SEQUENCES[0]] * 4 + [SEQUENCES[1]] * 4
+    assert len(set(DNA.decode(steps[-1].particles.x))) > 2
+
+
+def test_a_population_is_refused_where_nothing_weighs_it():
+    with pytest.raises(ValueError, match="population=4 and temperature=0"):
+        steps_of(masked(), population=4)
+    with pytest.raises(ValueError, match="returns all is of populations of one design"):
+        decode(masked(), reward, method="refine", population=2, temperature=1.0, returns="all", progress=False)
+
+
 def test_taking_all_steps_again_is_independence_metropolis():
     torch.testing.assert_close(proposals(1.0), model().p_pre().expand(81, 81))
 
@@ -390,8 +434,17 @@ def test_a_process_that_cannot_noise_again_is_refused_in_one_sentence():
 
 
 @pytest.mark.parametrize(
-    "options", [{"moves": -1}, {"fraction": 0}, {"fraction": 1.5}, {"temperature": -1.0}, {"tries": 0}, {"best_of": 0}]
-)
+    "options",
+    [
+        {"moves": -1},
+        {"fraction": 0},
+        {"fraction": 1.5},
+        {"temperature": -1.0},
+        {"tries": 0},
+        {"best_of": 0},
+        {"population": 0},
+    ],
+)  # fmt: skip
 def test_options_out_of_range_are_refused(options):
     (name,) = options
     with pytest.raises(ValueError, match=name):

@@ -15,7 +15,17 @@ from svdd.domains.image.designs import ImageKind
 from svdd.domains.toy.enumeration import Enumerable
 from svdd.fitting import fingerprint, losses, regression
 from svdd.fitting.rollouts import Rollouts
-from svdd.method import filtered_values, first_designs, kept_paths, loop, refinement, selectors, tempering, values
+from svdd.method import (
+    filtered_values,
+    first_designs,
+    kept_paths,
+    loop,
+    population,
+    refinement,
+    selectors,
+    tempering,
+    values,
+)
 from svdd.method.selectors import Selection
 from svdd.metrics import hedging
 from svdd.rewards import objectives
@@ -557,6 +567,11 @@ def a_path_kept_from_before_it_was_left():
 def visited_designs_weigh_alike():
     """A design counts once, however long its chain stayed."""
     return patch.object(visited.Visited, "weights", lambda self: torch.ones_like(self._whole().visit))
+
+
+def populations_tilted_by_what_they_are():
+    """Designs weigh as their target does, not as it changes, though moves accept by it."""
+    return patch.object(population, "gain", lambda annealed, number: 1 / annealed.temperature(number + 1))
 
 
 def any_of_the_first_designs_refined():

@@ -121,7 +121,7 @@ class Decoding:
         check_columns(reward, self.scores, () if process.kind is None else process.kind.further)
         options = self.method.defaults() | options
         temperature = float(options.get("temperature", 0.0))
-        self._open, self._designs = Trace(temperature), designs_of(self.method)
+        self._open, self._designs = Trace(temperature), designs_of(self.method, options)
         self.plain, self.given, self.cond, self.seed, self.options = process, reward, cond, seed, options
         chunks = chunks or {}
         asked: dict[str, Any] = {"on_failure": on_failure, "key": key, "chunk": chunks.get("reward"), "share": share}
@@ -166,7 +166,7 @@ class Decoding:
         """This run as its batch `number` alone, from the start; answers paid for before stay known, but are not counted."""
         self.batches = [self._every[number]]
         self._position, self.parts, self._open = _Position(), InMemory(), Trace(self._open.temperature)
-        self._designs = designs_of(self.method)
+        self._designs = designs_of(self.method, self.options)
         self.usage.restore(Usage())
         self.scoring.breakdown.restore({})
         return self
@@ -227,7 +227,7 @@ class Decoding:
         assert self._position.step is not None, "a batch has at least one step"
         made = self._designs.designs
         designs = made(self._position.step, self.method, ids, self.process, self._rng, self.scoring.further)
-        self._designs = designs_of(self.method)
+        self._designs = designs_of(self.method, self.options)
         self.parts[self._position.batch] = {"finished": designs.state(), "trace": self._open.close()}
 
     def _keep_finished(self) -> None:

@@ -12,6 +12,7 @@ from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, concatenate, take, tree_map
 from svdd.decoding.result import Result
 from svdd.decoding.returned import Columns, returned
+from svdd.messages import check
 from svdd.method.loop import Step
 from svdd.method.table import Method
 
@@ -37,9 +38,17 @@ class OfTheLastStep:
         """Does nothing."""
 
 
-def designs_of(method: Method) -> "OfTheLastStep | Visited":
-    """Who says what the designs of a batch are."""
-    return Visited() if method.returns == "all" and method.sizes_of("moves") else OfTheLastStep()
+def designs_of(method: Method, options: Mapping[str, Any]) -> "OfTheLastStep | Visited":
+    """Who says what the designs of a batch are.
+
+    Raises:
+        ValueError: for all designs of a population, which forgets the paths of those that it leaves.
+    """
+    if method.returns != "all" or not method.sizes_of("moves"):
+        return OfTheLastStep()
+    size = options.get("population", 1)
+    check(size == 1, f"returns all is of populations of one design, got population={size}; give returns draw or top")
+    return Visited()
 
 
 class Stays(NamedTuple):

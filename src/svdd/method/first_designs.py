@@ -19,14 +19,24 @@ Seen: TypeAlias = Callable[[Particles], Particles]
 
 
 def first_designs(
-    process: Process, value: Value, best_of: int, seen: Seen, *, chains: int, cond: Tree, rng: Rng, start: Step | None
+    process: Process,
+    value: Value,
+    best_of: int,
+    population: int,
+    seen: Seen,
+    *,
+    chains: int,
+    cond: Tree,
+    rng: Rng,
+    start: Step | None,
 ) -> Iterator[Step]:
-    """The steps to one design of every chain: one that the process is `given`, or the best of several of the model.
+    """The steps to the first designs of every chain: one that the process is `given`, or the best of several of the model.
 
     Args:
         process: the pretrained chain.
         value: asked for the true reward of finished designs alone.
-        best_of: how many designs of the model the best is taken of.
+        best_of: how many times as many designs of the model the best are taken of.
+        population: how many designs a chain has; copies where it begins with a given one.
         seen: adds to particles what is to be remembered of them.
         chains: how many chains.
         cond: one row a chain.
@@ -42,14 +52,14 @@ def first_designs(
             f"best_of={best_of} takes the best of {best_of} designs of the model, and this run begins with given ones; leave "
             "out best_of",
         )
-        step = _given(process, value, chains, cond, rng)
+        step = _given(process, value, population, chains, cond, rng)
         yield step._replace(particles=seen(step.particles))
         return
     scored = only_last(process)
-    step = start or _begun(process, best_of, seen, chains, cond, rng)
+    step = start or _begun(process, best_of * population, seen, chains, cond, rng)
     while not step.particles.final:
         taken = search(
-            process, value, top, particles=lambda number: 1 if scored(number) else best_of,
+            process, value, top, particles=lambda number: population * (1 if scored(number) else best_of),
             chains=chains, cond=cond, rng=rng, start=step, scored=scored,
         )  # fmt: skip
         step = next(taken)
@@ -57,14 +67,15 @@ def first_designs(
         yield step
 
 
-def _begun(process: Process, best_of: int, seen: Seen, chains: int, cond: Tree, rng: Rng) -> Step:
-    step = begin(process, chains=chains, particles=best_of, cond=cond, rng=rng)
+def _begun(process: Process, designs: int, seen: Seen, chains: int, cond: Tree, rng: Rng) -> Step:
+    step = begin(process, chains=chains, particles=designs, cond=cond, rng=rng)
     return step._replace(particles=seen(replace(step.particles, memory={NOISE: step.particles.x})))
 
 
-def _given(process: Process, value: Value, chains: int, cond: Tree, rng: Rng) -> Step:
+def _given(process: Process, value: Value, population: int, chains: int, cond: Tree, rng: Rng) -> Step:
     assert process.given is not None, "the process was looked at"
-    step = begin(process, chains=chains, particles=1, cond=cond, rng=rng)
-    x_0, x_T = process.given(chains, rng)
+    step = begin(process, chains=chains, particles=population, cond=cond, rng=rng)
+    x_0, x_T = process.given(chains * population, rng)
     particles = Particles(process, process.steps, x_0, step.particles.cond, {NOISE: x_T}, rng)
-    return step._replace(particles=particles, value=checked(value(particles), x_0, chains, "value").view(chains, 1))
+    v = checked(value(particles), x_0, len(particles), "value").view(chains, population)
+    return step._replace(particles=particles, value=v)
