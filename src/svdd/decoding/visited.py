@@ -134,7 +134,7 @@ class Visited:
 
     def state(self) -> dict[str, Any]:
         """Plain tensors and numbers from which `resume` goes on."""
-        stays = self._whole()._asdict() if self._stays else {}
+        stays = tuple(self._whole()) if self._stays else ()
         return {
             "stays": tree_map(Tensor.cpu, stays),
             "left": self._left,
@@ -147,6 +147,5 @@ class Visited:
         """Goes on from a `state`."""
         self._left, self._most = state["left"], state["most"]
         self.stride, self.visit = state["stride"], state["visit"]
-        stays = state["stays"]
-        there = {**stays, "x": tree_map(lambda leaf: leaf.to(process.device), stays["x"])} if stays else {}
-        self._stays = [Stays(**there)] if there else []
+        self._stays = [Stays(*state["stays"])] if state["stays"] else []
+        self._stays = [one._replace(x=tree_map(lambda leaf: leaf.to(process.device), one.x)) for one in self._stays]
