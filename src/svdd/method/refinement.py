@@ -134,12 +134,13 @@ def _exact(process: Process, fraction: Fraction) -> Proposals:
     if reveals(process):
         return Revealed(process)
     check(fraction != "adapted", "exact moves keep one state of a path, which fraction tells: give it a number")
-    return KeptPaths(process, int(tails(torch.tensor([fraction], device="cpu"), process.steps)))
+    share = torch.tensor([fraction], dtype=torch.float64, device="cpu")
+    return KeptPaths(process, int(tails(share, process.steps)))
 
 
 def tails(fraction: Float[Tensor, " n"], steps: int) -> Int64[Tensor, " n"]:
     """How many of the last steps a share of them is, at least one."""
-    return (fraction.double() * steps).round().long().clamp(1, steps)
+    return (fraction * steps).round().long().clamp(1, steps)
 
 
 def _with_best(step: Step, fraction: float, population: Population) -> Step:
