@@ -17,7 +17,7 @@ GIVEN = {
     "candidates": 3, "particles": 4, "width": 2, "temperature": 0.5, "replace": 0.5, "ess": 0.4, "potential": "max",
     "prior_candidates": 2, "every": 2, "window": (0.9, 0.1), "block_length": 3, "tempering": "adaptive", "narrowing": "psp",
     "deviations": 0.7,
-    "moves": 5, "fraction": 0.3, "tries": 2, "exact": True,
+    "moves": 5, "fraction": 0.3, "tries": 2, "best_of": 4, "population": 3, "exact": True,
 }  # fmt: skip
 
 

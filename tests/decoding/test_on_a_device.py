@@ -9,6 +9,7 @@ import svdd
 from domains.sequence.test_mdlm import KINDS, random_weights
 from support import gdss_checkpoints
 from support.stand_in_device import StandIn
+from svdd.chain.given import begun_with
 from svdd.cost import batches
 from svdd.decoding.decoding import Decoding
 from svdd.domains.molecule.gdss import process as graphs
@@ -72,6 +73,29 @@ METHODS = {
 @pytest.mark.parametrize("name", METHODS)
 def test_a_device_gives_the_designs_of_the_cpu(name):
     assert_same_there(utr, **METHODS[name])
+
+
+REFINED = {
+    "plain": {"best_of": 2, "tries": 2},
+    "with all designs": {"returns": "all", "temperature": 0.5},
+    "exactly": {"exact": True, "temperature": 0.5},
+    "in a population": {"population": 3, "temperature": 0.5},
+}
+
+
+@pytest.mark.parametrize("model", ["rna-utr", "rna-utr-uniform"])
+@pytest.mark.parametrize("name", REFINED)
+def test_designs_are_refined_on_their_device(model, name):
+    settings = {"method": "refine", "moves": 11, "fraction": 0.5} | REFINED[name]
+    assert_same_there(lambda device: svdd.load(model, steps=4, device=device), **settings)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_given_designs_are_refined_on_their_device(exact):
+    def begun(device):
+        return begun_with(infill(utr(device), ["ACG" + "N" * 47, "N" * 49 + "A"]), ["ACGUA" * 10])
+
+    assert_same_there(begun, method="refine", moves=4, fraction=0.5, exact=exact)
 
 
 MODELS = {

@@ -5,9 +5,9 @@ from functools import lru_cache
 import torch
 
 import svdd
-from exact.tools import assert_law, histogram
+from exact.tools import assert_law, assert_mean, histogram
 from svdd.domains.toy import toy
-from svdd.domains.toy.enumeration import place
+from svdd.domains.toy.enumeration import choice_law, place
 
 A = 0.2
 
@@ -77,3 +77,82 @@ def the_best_design_seen_is_kept():
     best = torch.cat(seen, 1).amax(1)
     assert torch.equal(step.value[:, 1], best)
     assert torch.equal(model().reward(step.particles.x[1::2]), best)
+
+
+def the_best_of_the_first_designs_is_refined(chains=4000):
+    """Without a move a chain is at the best of its first designs."""
+    best = choice_law(model().p_pre()[None], model().rewards, 4, 0.0)[0]
+    assert_law(histogram(model(), refined(model(), chains, moves=0, best_of=4).particles.x[::2]), best)
+
+
+def law_of_kept_paths(m, count, fraction, temperature):
+    """The law of a design after moves that keep the state of its path before the last steps, and then of all steps."""
+    first = m.process.steps - round(fraction * m.process.steps)
+    before, tail = m.prior, torch.eye(len(m.states), dtype=torch.float64)
+    for step in range(m.process.steps):
+        before = before @ m.kernel(step) if step < first else before
+        tail = tail @ m.kernel(step) if step >= first else tail
+    tail = tail[:, place(m.designs, m.symbols)]
+    accepted = ((m.rewards - m.rewards[:, None]) / temperature).exp().clamp(max=1)
+    anew = before[:, None] * tail
+    law = anew
+    for number in range(1, count + 1):
+        if number % 10:
+            taken = tail[:, None] * accepted
+            law = (law[:, None] @ taken)[:, 0] + law * (1 - taken.sum(2))
+        else:
+            law = (law.sum(0) @ accepted) * anew + law * (1 - accepted @ anew.sum(0))
+    return law.sum(0)
+
+
+def kept_paths_have_their_exact_law(chains=6000):
+    """Nine moves of the last half of the steps, then one of all, and again, from the path that was accepted."""
+    for count in (4, 10, 29):
+        step = refined(model("uniform"), chains, seed=count, moves=count, fraction=0.5, temperature=A, exact=True)
+        assert_law(
+            histogram(model("uniform"), step.particles.x[::2]), law_of_kept_paths(model("uniform"), count, 0.5, A)
+        )
+
+
+def weighted_designs_have_the_average_of_their_laws(chains=3000, moves=12):
+    """The mean of a function over all designs of a chain, weighted, is that of the laws after 0, 1, ... moves."""
+    m = model()
+    options = {"moves": moves, "fraction": 0.5, "temperature": A, "samples": chains, "returns": "all"}
+    result = svdd.decode(m.process, m.reward, method="refine", seed=5, progress=False, **options)
+    chain, weight = torch.tensor(result.chain), result.log_w.exp()
+    of_chains = torch.zeros(chains, dtype=torch.float64).index_add(0, chain, weight * result.rewards) / (moves + 1)
+    laws = torch.stack([law_after(count) for count in range(moves + 1)])
+    assert_mean(of_chains, (laws @ m.rewards).mean())
+
+
+def populations_are_weighted_right(chains=3000, a=0.5):
+    """Where moves keep their targets, mean weights and weighted means of the reward are those of exp(r/a), for any N and K.
+
+    Of all steps again, and of the last half with the state of the path before them.
+    """
+    for name, options in (("enumerable_b", {"fraction": 1.0}), ("uniform", {"fraction": 0.5, "exact": True})):
+        m, p = model(name), model(name).p_pre()
+        for size, moves in ((3, 6), (6, 2), (4, 0)):
+            step = refined(m, chains, seed=size, moves=moves, population=size, temperature=a, **options)
+            log_w, reward = step.log_w[:, :size], step.value[:, :size]
+            assert bool(step.log_w[:, size].isneginf().all())
+            assert torch.equal(
+                reward.flatten(), m.reward(step.particles.x.view(chains, size + 1, -1)[:, :size].flatten(0, 1))
+            )
+            assert_mean(log_w.exp().mean(1), (p * (m.rewards / a).exp()).sum())
+            assert_mean((log_w.exp() * reward).mean(1), (p * (m.rewards / a).exp() * m.rewards).sum())
+
+
+def best_of_a_population_is_kept(chains=5):
+    """No design that a chain has scored is better than its best."""
+    seen = []
+
+    def reward(designs):
+        scores = model().reward(designs)
+        seen.append(scores.view(chains, -1))
+        return scores
+
+    options = {"moves": 9, "fraction": 0.5, "temperature": 0.5, "population": 3, "tries": 2, "best_of": 2}
+    step = refined(model(), chains, reward=reward, **options)
+    assert torch.equal(step.value[:, 3], torch.cat(seen, 1).amax(1))
+    assert torch.equal(model().reward(step.particles.x), step.value.flatten())

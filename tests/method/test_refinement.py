@@ -7,18 +7,23 @@ import pytest
 import torch
 
 from exact import refine_checks
-from exact.refine_checks import law_after, model, proposals, refined
-from exact.tools import assert_law, histogram, total_variation
+from exact.gaussian_flow import Flow
+from exact.refine_checks import law_after, law_of_kept_paths, model, proposals, refined
+from exact.tools import assert_law, assert_mean, assert_variance, histogram, total_variation
 from support.processes import PROCESSES, gaussian, masked, reward, streams
 from svdd import Decoding, Rng, decode, last, posterior_mean, refine
-from svdd.chain import MaskedNoise, begun_with, masked_log_linear, remasking
+from svdd.chain import GaussianNoise, MaskedNoise, begun_with, masked_log_linear, remasking, straight
 from svdd.decoding.decoding import BudgetWarning
+from svdd.decoding.planning import forecast
 from svdd.domains.sequence.alphabets import DNA
 from svdd.domains.sequence.masked import from_sequences, infill, masked_sequences
 from svdd.domains.toy.toy_discrete import enumerable_a
+from svdd.domains.toy.toy_gaussian import Quadratic, gaussian_linear
 from svdd.method.denoised_again import NOISE
+from svdd.method.kept_paths import KEPT
 from svdd.method.refinement import FRACTION, log_acceptance, propose, scaled
 from svdd.method.revealed_again import LOG_P, REVEALED
+from svdd.method.table import METHODS
 
 A = 0.2
 VALUE = posterior_mean(reward)
@@ -44,6 +49,54 @@ def test_moves_have_their_exact_law():
 
 def test_the_best_design_seen_is_kept():
     refine_checks.the_best_design_seen_is_kept()
+
+
+def test_the_best_of_the_first_designs_is_refined():
+    refine_checks.the_best_of_the_first_designs_is_refined()
+
+
+@pytest.mark.slow
+def test_populations_are_weighted_right():
+    refine_checks.populations_are_weighted_right()
+
+
+def test_the_best_of_a_population_is_kept():
+    refine_checks.best_of_a_population_is_kept()
+
+
+def test_a_draw_from_a_large_population_has_the_target_law():
+    m = model("enumerable_b")
+    options = {"population": 32, "moves": 3, "fraction": 1.0, "temperature": 0.5, "returns": "draw", "samples": 3000}
+    result = decode(m.process, m.reward, method="refine", seed=2, progress=False, **options)
+    found = histogram(m, result.samples) / 3000
+    assert total_variation(found, m.tilted(0.5)) < 0.05
+    assert total_variation(found, m.p_pre()) > 0.15
+
+
+def test_a_population_asks_for_as_much_as_as_many_chains():
+    options = {"moves": 5, "fraction": 0.5, "tries": 2, "population": 3, "best_of": 2, "temperature": 1.0}
+    run = Decoding(masked(steps=8), reward, method="refine", samples=4, share=False, **options)
+    list(run)
+    assert run.usage.network.asked == 4 * 3 * (2 * 8 + 5 * 2 * 4)
+    assert run.usage.reward.asked == 4 * 3 * (2 + 5 * 2)
+    told = forecast(METHODS["refine"], options, masked(steps=8), posterior_mean)
+    assert (told.rewards, told.rows) == (run.usage.reward.asked // 4, run.usage.network.asked // 4)
+    planned = {"population": 4, "temperature": 1.0, "budget": {"rewards": 88}, "samples": 2}
+    assert decode(masked(), reward, method="refine", progress=False, **planned).settings["moves"] == 10
+
+
+def test_a_population_begins_with_copies_of_a_given_design():
+    options = {"population": 3, "temperature": 1.0, "moves": 4, "fraction": 1.0}
+    steps = steps_of(begun_with(sequences(), SEQUENCES), chains=2, value=posterior_mean(adenines), **options)
+    assert DNA.decode(steps[0].particles.x) == [SEQUENCES[0]] * 4 + [SEQUENCES[1]] * 4
+    assert len(set(DNA.decode(steps[-1].particles.x))) > 2
+
+
+def test_a_population_is_refused_where_nothing_weighs_it():
+    with pytest.raises(ValueError, match="population=4 and temperature=0"):
+        steps_of(masked(), population=4)
+    with pytest.raises(ValueError, match="returns all is of populations of one design"):
+        decode(masked(), reward, method="refine", population=2, temperature=1.0, returns="all", progress=False)
 
 
 def test_taking_all_steps_again_is_independence_metropolis():
@@ -90,10 +143,90 @@ def test_exact_moves_remember_the_path():
         torch.testing.assert_close(log_p[revealed == number], at.memory[LOG_P][revealed == number])
 
 
-@pytest.mark.parametrize("name", ["gaussian", "mixed", "moved"])
-def test_exact_moves_are_of_masked_models(name):
-    with pytest.raises(ValueError, match="leave out exact"):
-        steps_of(PROCESSES[name](), exact=True)
+def test_kept_paths_have_their_exact_law():
+    refine_checks.kept_paths_have_their_exact_law()
+
+
+def test_moves_that_keep_paths_tend_to_the_target():
+    m = model("uniform")
+    found = [total_variation(law_of_kept_paths(m, count, 0.5, A), m.tilted(A)) for count in (9, 10, 40, 300)]
+    assert found[0] > found[1] > found[2] > found[3]
+    assert found[3] < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tries", [1, 3])
+def test_exact_moves_have_the_moments_of_the_gaussian_chain(tries):
+    """Of three steps, whose law is far from that of the data."""
+    m = gaussian_linear(steps=3)
+    mean, variance = m.tilted(1.0)
+    settings = {"moves": 60, "fraction": 0.67, "temperature": 1.0, "tries": tries, "exact": True}
+    x = refined(m, 4_000, **settings).particles.x[::2, 0]
+    assert_mean(x, mean)
+    assert_variance(x, variance)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cps", "sde", "posterior"])
+def test_exact_moves_have_the_moments_of_a_flow(name):
+    """Of steps that draw noise, without a forward kernel."""
+    flow = Flow(name, 0.7, Quadratic(slope=0.8), steps=4)
+    mean, variance = flow.tilted(0.8)
+    settings = {"moves": 40, "fraction": 0.5, "temperature": 0.8, "exact": True}
+    x = refined(flow, 4_000, **settings).particles.x[::2, 0]
+    assert_mean(x, mean)
+    assert_variance(x, variance)
+
+
+def test_designs_of_a_flow_are_noised_on_its_straight_path():
+    """Its own step, which draws nothing, is enough: the noise of a move is fresh."""
+    flow = Flow("cps", 0.0, Quadratic(slope=1.0), steps=8)
+    process = replace(flow.process, noising=GaussianNoise(straight))
+    plain = decode(process, flow.reward, method="pretrained", samples=20, progress=False)
+    better = decode(process, flow.reward, method="refine", moves=10, fraction=0.5, samples=20, progress=False)
+    assert bool((better.rewards >= plain.rewards).all())
+    assert float(better.rewards.mean()) > float(plain.rewards.mean()) + flow.std
+
+
+def test_a_kept_path_begins_at_noised_designs_where_they_are_given():
+    m = gaussian_linear(steps=4)
+    process = replace(m.process, given=lambda n, rng: (torch.full((n, 1), 50.0).double(), m.process.prior(n, rng)))
+    first, *moved = steps_of(
+        process, value=posterior_mean(m.reward), moves=9, fraction=0.5, temperature=1e9, exact=True
+    )
+    assert first.particles.x.flatten().tolist() == [50.0] * 8
+    kept = first.particles.memory[KEPT]
+    assert bool((kept > 25).all())
+    assert all(torch.equal(step.particles.memory[KEPT], kept) for step in moved)
+    with pytest.raises(ValueError, match="does not say how: give its Process the forward kernel"):
+        steps_of(replace(process, noising=None), exact=True)
+
+
+def test_a_process_without_a_forward_kernel_keeps_paths():
+    exact = decode(
+        gaussian(noising=None), reward, method="refine", exact=True, fraction=0.5, samples=3, moves=12, progress=False
+    )
+    assert exact.usage.reward.asked == 3 * 13
+
+
+def test_steps_that_draw_nothing_are_refused_where_paths_are_kept():
+    with pytest.raises(ValueError, match="are deterministic, so that they end where they did before"):
+        steps_of(gaussian(eta=0.0), exact=True, moves=1)
+    with pytest.raises(ValueError, match="give it a number"):
+        steps_of(gaussian(), exact=True, fraction="adapted")
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+@pytest.mark.parametrize(("moves", "tries"), [(4, 1), (25, 2)])
+def test_a_forecast_of_exact_moves_is_what_they_ask_for_at_most(name, moves, tries):
+    process = PROCESSES[name](steps=8)
+    options = {"moves": moves, "fraction": 0.3, "tries": tries, "exact": True}
+    run = Decoding(process, reward, method="refine", samples=2, share=False, **options)
+    list(run)
+    told = forecast(METHODS["refine"], options, process, posterior_mean)
+    assert run.usage.reward.asked == 2 * told.rewards
+    assert run.usage.network.asked <= 2 * told.rows
+    assert run.usage.network.asked == 2 * told.rows or name in ("masked", "text")
 
 
 def test_exact_moves_are_refused_where_sites_return_to_the_mask():
@@ -139,15 +272,14 @@ def test_an_invalid_design_is_left_for_any_and_never_entered_from_a_valid_one():
 # --- costs -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tries", [1, 3])
+@pytest.mark.parametrize(("tries", "best_of"), [(1, 1), (3, 1), (1, 6)])
 @pytest.mark.parametrize(("fraction", "tail"), [(0.5, 4), (0.3, 2), (0.01, 1), (1.0, 8)])
-def test_a_run_asks_for_what_is_written(fraction, tail, tries):
-    run = Decoding(
-        masked(steps=8), reward, method="refine", samples=3, moves=5, fraction=fraction, tries=tries, share=False
-    )
+def test_a_run_asks_for_what_is_written(fraction, tail, tries, best_of):
+    options = {"moves": 5, "fraction": fraction, "tries": tries, "best_of": best_of}
+    run = Decoding(masked(steps=8), reward, method="refine", samples=3, share=False, **options)
     assert len(list(run)) == len(run) == 8 + 5
-    assert run.usage.network.asked == 3 * (8 + 5 * tail * tries)
-    assert run.usage.reward.asked == 3 * (1 + 5 * tries)
+    assert run.usage.network.asked == 3 * (8 * best_of + 5 * tail * tries)
+    assert run.usage.reward.asked == 3 * (best_of + 5 * tries)
 
 
 def test_the_adapted_fraction_falls_where_little_is_accepted_and_grows_where_all_is():
@@ -168,6 +300,8 @@ def test_a_budget_plans_moves_and_one_of_seconds_leaves_the_best_of_every_chain(
     result = decode(masked(), reward, method="refine", samples=4, fraction=0.5, budget={"rewards": 44}, progress=False)
     assert result.settings["moves"] == 10
     assert result.usage.reward.asked == 44
+    seeded = decode(masked(), reward, method="refine", samples=4, best_of=6, budget={"rewards": 120}, progress=False)
+    assert (seeded.settings["moves"], seeded.usage.reward.asked) == (24, 120)
     calls = []
 
     def slow(designs):
@@ -214,6 +348,13 @@ def test_given_designs_are_where_the_chains_begin():
     assert better.samples != result.samples
 
 
+def test_given_designs_are_not_those_that_a_chain_chooses_from():
+    with pytest.raises(
+        ValueError, match="best_of=6 takes the best of 6 designs of the model, and this run begins with"
+    ):
+        decode(begun_with(sequences(), SEQUENCES), adenines, method="refine", best_of=6, progress=False)
+
+
 def test_given_designs_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="8 letters, but those given have 4"):
         begun_with(sequences(), ["ACGT"])
@@ -230,17 +371,48 @@ def test_kept_letters_stay_and_the_others_change():
     result = decode(process, adenines, method="refine", samples=6, moves=12, fraction=1.0, progress=False)
     assert all(word[2:4] == "GT" for word in result.samples[::2])
     assert all(word[0] == "A" and word[7] == "C" for word in result.samples[1::2])
-    kept = infill(begun_with(sequences(), SEQUENCES), ["NNGTNNNN", "NNNNCCCC"])
+    kept = begun_with(infill(sequences(), ["NNGTNNNN", "NNNNCCCC"]), SEQUENCES)
     result = decode(kept, adenines, method="refine", samples=6, moves=12, fraction=1.0, progress=False)
     assert all(word[2:4] == "GT" for word in result.samples[::2])
     assert all(word[4:] == "CCCC" for word in result.samples[1::2])
     assert result.samples[0] != SEQUENCES[0]
 
 
-def test_given_designs_without_the_kept_letters_are_refused():
-    process = infill(begun_with(sequences(), SEQUENCES), ["NNNNNNNA"])
-    with pytest.raises(ValueError, match="given design 0 has another letter at position 8"):
-        decode(process, adenines, method="refine", samples=2, progress=False)
+def test_each_chain_keeps_the_letters_of_its_own_template():
+    process = begun_with(
+        infill(sequences(), ["NNGTNNNN", "NNNNNNNN", "NNNTNNNN"]), ["ACGTACGT", "TTTTCCCC", "CCGTACGT"]
+    )
+    result = decode(process, adenines, method="refine", samples=6, moves=12, fraction=1.0, progress=False)
+    assert all(word[2:4] == "GT" for word in result.samples[::3])
+    assert all(word[3] == "T" for word in result.samples[2::3])
+
+
+@pytest.mark.parametrize(
+    ("templates", "said"),
+    [
+        (["NNNNNNNA"], "sequence 0 has T at position 8, where A is to be kept; give sequences that have it"),
+        (["NNNNNNNN", "NNNNNNNT"], "sequence 1 has C at position 8, where T is to be kept"),
+        (["NNNNNNNN", "NNNNNNNN", "ACNNNNNN"], "sequence 1 has T at position 1, where A is to be kept"),
+    ],
+)
+def test_given_designs_without_the_kept_letters_are_refused(templates, said):
+    process = infill(sequences(), templates)
+    with pytest.raises(ValueError, match=said):
+        begun_with(process, SEQUENCES)
+    with pytest.raises(ValueError, match=said):
+        from_sequences(process, SEQUENCES, noise=0.5)
+
+
+def test_letters_are_fixed_before_designs_are_given():
+    with pytest.raises(ValueError, match="letters are fixed first"):
+        infill(begun_with(sequences(), SEQUENCES), ["NNGTNNNN"])
+
+
+def test_revision_leaves_kept_letters_alone():
+    process = from_sequences(infill(sequences(), ["NNGTNNNN"]), ["ACGTACGT"], noise=0.9)
+    result = decode(process, adenines, method="pretrained", samples=20, progress=False)
+    assert all(word[2:4] == "GT" for word in result.samples)
+    assert len(set(result.samples)) > 1
 
 
 def test_sites_that_revision_left_alone_are_left_alone():
@@ -262,8 +434,17 @@ def test_a_process_that_cannot_noise_again_is_refused_in_one_sentence():
 
 
 @pytest.mark.parametrize(
-    "options", [{"moves": -1}, {"fraction": 0}, {"fraction": 1.5}, {"temperature": -1.0}, {"tries": 0}]
-)
+    "options",
+    [
+        {"moves": -1},
+        {"fraction": 0},
+        {"fraction": 1.5},
+        {"temperature": -1.0},
+        {"tries": 0},
+        {"best_of": 0},
+        {"population": 0},
+    ],
+)  # fmt: skip
 def test_options_out_of_range_are_refused(options):
     (name,) = options
     with pytest.raises(ValueError, match=name):

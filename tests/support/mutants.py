@@ -9,13 +9,23 @@ from unittest.mock import patch
 import torch
 
 from svdd.chain import distributions, equal_rows, filtering, flows, process, rng, tree, unmasking
-from svdd.decoding import metering
+from svdd.decoding import metering, visited
 from svdd.domains.image import pixels
 from svdd.domains.image.designs import ImageKind
 from svdd.domains.toy.enumeration import Enumerable
 from svdd.fitting import fingerprint, losses, regression
 from svdd.fitting.rollouts import Rollouts
-from svdd.method import filtered_values, loop, refinement, selectors, tempering, values
+from svdd.method import (
+    filtered_values,
+    first_designs,
+    kept_paths,
+    loop,
+    population,
+    refinement,
+    selectors,
+    tempering,
+    values,
+)
 from svdd.method.selectors import Selection
 from svdd.metrics import hedging
 from svdd.rewards import objectives
@@ -541,3 +551,29 @@ def best_of_accepted_designs_alone():
         return torch.where(choice.accepted, taken, -torch.inf), choice.place
 
     return patch.object(refinement, "best_seen", accepted)
+
+
+def a_path_kept_from_before_it_was_left():
+    """A move of all steps that is accepted leaves the state from which the last steps are taken again as it was."""
+    original = kept_paths.KeptPaths.proposed
+
+    def stale(self, at, number, tail, tries):
+        proposed = original(self, at, number, tail, tries)
+        return replace(proposed, memory=proposed.memory | {kept_paths.KEPT: at.spread(tries).memory[kept_paths.KEPT]})
+
+    return patch.object(kept_paths.KeptPaths, "proposed", stale)
+
+
+def visited_designs_weigh_alike():
+    """A design counts once, however long its chain stayed."""
+    return patch.object(visited.Visited, "weights", lambda self: torch.ones_like(self._whole().visit))
+
+
+def populations_tilted_by_what_they_are():
+    """Designs weigh as their target does, not as it changes, though moves accept by it."""
+    return patch.object(population, "gain", lambda annealed, number: 1 / annealed.temperature(number + 1))
+
+
+def any_of_the_first_designs_refined():
+    """A chain begins with the first of its first designs, whatever the others are worth."""
+    return patch.object(first_designs, "top", selectors.keep)

@@ -125,6 +125,11 @@ SETTINGS = {
     "refine": ("refine", {"moves": 3, "fraction": 0.5, "temperature": 0.5}),
     "refine adapted": ("refine", {"moves": 3, "fraction": "adapted"}),
     "refine tries": ("refine", {"moves": 3, "fraction": 0.5, "temperature": 0.5, "tries": 3}),
+    "refine exact": ("refine", {"moves": 11, "fraction": 0.5, "temperature": 0.5, "exact": True}),
+    "refine population": (
+        "refine", {"moves": 3, "fraction": 0.5, "temperature": 0.5, "population": 3, "tries": 2, "best_of": 2},
+    ),
+    "refine best of": ("refine", {"moves": 3, "fraction": 0.5, "temperature": 0.5, "best_of": 4}),
 }  # fmt: skip
 
 

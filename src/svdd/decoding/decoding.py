@@ -28,9 +28,10 @@ from svdd.decoding.given import check_given
 from svdd.decoding.metering import accounted, accounted_value
 from svdd.decoding.planning import plan
 from svdd.decoding.result import NOT_KNOWN, Result, join
-from svdd.decoding.returned import filled_up, returned
+from svdd.decoding.returned import filled_up
 from svdd.decoding.saving import add_bill, step_from, step_state, write_state
 from svdd.decoding.trace import Trace
+from svdd.decoding.visited import designs_of
 from svdd.method.loop import Step
 from svdd.method.table import Method, Returns
 from svdd.method.table import make_method as make_method
@@ -120,7 +121,7 @@ class Decoding:
         check_columns(reward, self.scores, () if process.kind is None else process.kind.further)
         options = self.method.defaults() | options
         temperature = float(options.get("temperature", 0.0))
-        self._open = Trace(temperature)
+        self._open, self._designs = Trace(temperature), designs_of(self.method, options)
         self.plain, self.given, self.cond, self.seed, self.options = process, reward, cond, seed, options
         chunks = chunks or {}
         asked: dict[str, Any] = {"on_failure": on_failure, "key": key, "chunk": chunks.get("reward"), "share": share}
@@ -165,6 +166,7 @@ class Decoding:
         """This run as its batch `number` alone, from the start; answers paid for before stay known, but are not counted."""
         self.batches = [self._every[number]]
         self._position, self.parts, self._open = _Position(), InMemory(), Trace(self._open.temperature)
+        self._designs = designs_of(self.method, self.options)
         self.usage.restore(Usage())
         self.scoring.breakdown.restore({})
         return self
@@ -199,6 +201,7 @@ class Decoding:
                     self.usage.seconds += time.perf_counter() - started
                     self._position.step = step
                     self._open.add(step, ids)
+                    self._designs.add(step)
                     if 2 * step.particles.step >= self.process.steps:  # early, look-aheads are alike
                         self.scoring.first.warn_if_equal()
                     yield step
@@ -222,7 +225,9 @@ class Decoding:
 
     def _finish(self, ids: range) -> None:
         assert self._position.step is not None, "a batch has at least one step"
-        designs = returned(self._position.step, self.method, ids, self.process, self._rng, self.scoring.further)
+        made = self._designs.designs
+        designs = made(self._position.step, self.method, ids, self.process, self._rng, self.scoring.further)
+        self._designs = designs_of(self.method, self.options)
         self.parts[self._position.batch] = {"finished": designs.state(), "trace": self._open.close()}
 
     def _keep_finished(self) -> None:
@@ -284,7 +289,7 @@ class Decoding:
             "steps": self.process.steps,
             "identity": str(self.scoring.store.identity),
             "batch": self._position.batch,
-            "step": None if step is None else step_state(step),
+            "step": None if step is None else step_state(step) | {"designs": self._designs.state()},
             "trace": self._open.open(),
             "batches": self.parts.state(self._position.batch),
             **self._bill(),
@@ -340,6 +345,8 @@ class Decoding:
                 state["batch"], None if step is None else step_from(step, self.process, self.cond)
             )
             self._open.resume(state["trace"])
+            if step is not None and "designs" in step:  # which a state of an earlier version does not have
+                self._designs.resume(step["designs"], self.process)
         self.usage.restore(Usage.from_dict(state["usage"]))
         self.scoring.resume(state["best"], state["breakdown"])
         return self

@@ -20,6 +20,7 @@ from svdd.cost.ledger import Usage, metered
 from svdd.method.cadence import SizesDoNotFit
 from svdd.method.table import Counts, Method
 from svdd.method.values import Value
+from svdd.registry import resolve
 from svdd.scoring.reward import Reward
 
 MakeValue = Callable[[Reward], Value]
@@ -49,7 +50,7 @@ class Plan(NamedTuple):
 def forecast(method: Method, options: Mapping[str, Any], process: Process, value: MakeValue) -> Forecast:
     """What one chain asks for, from a rehearsal: the method itself on a process of one number, where rows cost nothing.
 
-    Of moves two rehearsals tell, without any and with one: all cost what the first costs.
+    Of moves a few tell what all ask for.
 
     Args:
         method: a row of `METHODS`.
@@ -61,12 +62,13 @@ def forecast(method: Method, options: Mapping[str, Any], process: Process, value
         SizesDoNotFit: for sizes that the method can only have beside other ones.
         ValueError: for settings that the method refuses.
     """
-    moves = method.steps_of(0, options)
-    if not moves:
-        return _rehearsed(method, options, process, value)
-    name = next(iter(method.sizes_of("moves")))
-    none, one = (_rehearsed(method, {**options, name: count}, process, value) for count in (0, 1))
-    return Forecast(*(first + moves * (then - first) for first, then in zip(none, one, strict=True)))
+
+    def rehearsed(**changes: Any) -> Forecast:
+        return _rehearsed(method, {**options, **changes}, process, value)
+
+    if not method.rows_of_moves:
+        return rehearsed()
+    return Forecast(*resolve(method.rows_of_moves)(rehearsed, process, {**method.options, **options}))
 
 
 def _rehearsed(method: Method, options: Mapping[str, Any], process: Process, value: MakeValue) -> Forecast:

@@ -55,7 +55,8 @@ class Result:
         scores: further rewards of the same designs, and components of the reward, NaN where one was not asked.
         log_z: an estimate of log E[exp(r/a)] a chain, for weighted methods.
         log_w: (r,), the log-weight of each design where a weighted method returns all its particles: sums of w f over those of
-            w, over the designs of all chains, are averages under the tilted law, and the mean of w is Z.
+            w, over the designs of all chains, are averages under the tilted law, and the mean of w is Z. Of refine it is the
+            log of the number of moves that a chain stayed at the design, and says nothing of Z.
         usage: what was paid.
         breakdown: why designs were invalid, and what each component of the reward cost.
         trace: what every step chose from.
@@ -171,9 +172,9 @@ class Result:
     def to_frame(self) -> "pd.DataFrame":
         """A table with columns `id, chain, sample, reward, valid` and one for each further score.
 
-        Where every particle of a weighted method is a row, a column `log_weight` comes before the scores.
-        The kind of the designs says how `sample` shows them, text as it is and an image by the name of its file, and which
-        columns they bring with them, such as `prompt`.
+        Where every particle of a weighted method is a row, or every design that refine was at, a column `log_weight` comes
+        before the scores. The kind of the designs says how `sample` shows them, text as it is and an image by the name of its
+        file, and which columns they bring with them, such as `prompt`.
         """
         import pandas as pd
 

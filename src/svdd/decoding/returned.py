@@ -54,7 +54,7 @@ def filled_up(finished: list[Result], best: BestDesigns, samples: int, further: 
     """The finished designs and, up to `samples`, the best that were scored; these are in no chain, -1."""
     designs, rewards = best.top(samples)
     taken = {key for result in finished for key in best.keys(result.samples)}
-    missing = samples - sum(map(len, finished))
+    missing = max(samples - sum(map(len, finished)), 0)
     index = [i for i, key in enumerate(best.keys(designs)) if key not in taken][:missing]
     designs, n = picked(designs, index), len(index)
     return finished + ([Result(designs, rewards[index], [-1] * n, further(designs))] if n else [])

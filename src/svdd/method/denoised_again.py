@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from jaxtyping import Int64
 from torch import Tensor
 
+from svdd.chain.noising import Noising
 from svdd.chain.process import Particles, Process
 from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, repeat, take, tree_map
@@ -20,19 +21,20 @@ Meet: TypeAlias = Callable[[Tensor, Particles, Particles], None]
 class Proposals(Protocol):
     """How finished samples are taken back to a level and denoised from there."""
 
-    def first(self, finished: Particles) -> Particles:
-        """The first samples, with what is to be remembered of them."""
+    def seen(self, at: Particles) -> Particles:
+        """The same particles, on the way to the first samples or there, with what is to be remembered of them."""
         ...
 
     def settled(self, at: Particles) -> Particles:
         """The same samples after moves that change what is remembered and not the sample."""
         ...
 
-    def proposed(self, at: Particles, tail: Int64[Tensor, " n"], tries: int) -> Particles:
+    def proposed(self, at: Particles, number: int, tail: Int64[Tensor, " n"], tries: int) -> Particles:
         """New samples.
 
         Args:
             at: n samples, with the noise they came from in their memory.
+            number: of the move, from 1.
             tail: of each, how many of the last steps are taken again.
             tries: how many samples are made of each x_t, siblings adjacent.
         """
@@ -50,40 +52,49 @@ class Renoised:
     """
 
     def __init__(self, process: Process) -> None:
-        if process.noising is None:
-            raise ValueError(
-                f"refine noises finished designs again, and {process.about.get('name', 'this model')} does not say how: give "
-                "its Process the forward kernel, noising=svdd.chain.MaskedNoise(mask, survival) or one of its kin"
-            )
-        self.noising, self.times = process.noising, process.times
+        noising_of(process)
 
-    def first(self, finished: Particles) -> Particles:
+    def seen(self, at: Particles) -> Particles:
         """See `Proposals`."""
-        return finished
+        return at
 
     def settled(self, at: Particles) -> Particles:
         """See `Proposals`."""
         return at
 
-    def proposed(self, at: Particles, tail: Int64[Tensor, " n"], tries: int) -> Particles:
+    def proposed(self, at: Particles, number: int, tail: Int64[Tensor, " n"], tries: int) -> Particles:
         """See `Proposals`; `tail` network rows a try, and tries share what equal states cost."""
         begins = at.process.steps - tail
         first = repeat(begins, tries)
 
-        def begin(x: Tree, number: int) -> Tree:
-            index = (begins == number).nonzero().flatten()
-            return put(x, (first == number).nonzero().flatten(), repeat(self._noised(at, index, number), tries))
+        def begin(x: Tree, step: int) -> Tree:
+            index = (begins == step).nonzero().flatten()
+            there = noised(at[index], step) if len(index) else take(at.x, index)
+            return put(x, (first == step).nonzero().flatten(), repeat(there, tries))
 
         children = at.spread(tries)
         x = denoised(children, children.x, first, begin, lambda rows, before, after: None)
         return Particles(at.process, at.process.steps, x, children.cond, children.memory, at.rng)
 
-    def _noised(self, at: Particles, index: Int64[Tensor, " r"], number: int) -> Tree:
-        """Some of the samples at the time that the chain has after `number` steps."""
-        if not len(index):
-            return take(at.x, index)
-        some = at[index]
-        return self.noising(some.x, some.memory[NOISE], self.times[number], streams(some))
+
+def noising_of(process: Process) -> Noising:
+    """The forward kernel of a process.
+
+    Raises:
+        ValueError: if nobody has said how its samples are noised.
+    """
+    if process.noising is None:
+        raise ValueError(
+            f"refine noises finished designs again, and {process.about.get('name', 'this model')} does not say how: give "
+            "its Process the forward kernel, noising=svdd.chain.MaskedNoise(mask, survival) or one of its kin"
+        )
+    return process.noising
+
+
+def noised(at: Particles, step: int) -> Tree:
+    """Finished samples at the time that their chain has after some steps."""
+    noising, t = noising_of(at.process), at.process.times[step]
+    return noising(at.x, at.memory[NOISE], t, streams(at))
 
 
 def streams(particles: Particles) -> Rng:

@@ -4,12 +4,14 @@ A chain is at a design x with reward r(x). One move draws $x_t \sim q(x_t | x)$ 
 $x' \sim p(x_0 | x_t)$ by the pretrained chain, and accepts with probability $\min(1, e^{(r(x') - r(x))/a})$. Where the chain
 reverses q the move is reversible for p, so its law is $p_a \propto p \, e^{r/a}$. No estimate of a value is in it.
 As `search`, `refine` is an iterator of steps: those of the chain that makes the first design, then one a move. From then on
-every chain has two particles, the design it is at and, behind it, the best that it has seen.
+every chain has two particles, the design it is at and, behind it, the best that it has seen; with a population, its designs and
+behind them the best.
 """
 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import torch
@@ -21,9 +23,11 @@ from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, concatenate, row_hash, take, tree_map
 from svdd.messages import check
 from svdd.method.denoised_again import NOISE, Proposals, Renoised, streams
-from svdd.method.loop import Candidates, Step, begin, driven, search
-from svdd.method.revealed_again import Revealed
-from svdd.method.selectors import keep
+from svdd.method.first_designs import first_designs
+from svdd.method.kept_paths import KEPT, KeptPaths
+from svdd.method.loop import Candidates, Step, driven
+from svdd.method.population import Population, population_of
+from svdd.method.revealed_again import Revealed, reveals
 from svdd.method.values import Value
 from svdd.scoring.numbers import checked
 
@@ -44,13 +48,15 @@ def refine(
     fraction: Fraction = 0.1,
     temperature: float = 0.0,
     tries: int = 1,
+    best_of: int = 1,
+    population: int = 1,
     exact: bool = False,
     **kwargs: Any,
 ) -> Iterator[Step]:
     r"""Refines finished designs: noises a share f of the steps, denoises, and accepts by $\log U < (r' - r)/a$.
 
-    Begins with designs of the pretrained chain, or with those that the process is `given`. Its law tends to p exp(r/a) as far
-    as the chain reverses its noise; at temperature 0 a design is never left for a worse one.
+    Begins with designs of the pretrained chain, the best of `best_of` each, or with those that the process is `given`. Its law
+    tends to p exp(r/a) as far as the chain reverses its noise; at temperature 0 a design is never left for a worse one.
 
     Args:
         process: the pretrained chain, with its forward kernel `noising`.
@@ -59,36 +65,41 @@ def refine(
         fraction: f, above 0 and at most 1; or `adapted`, for each chain, to accept some 30 % of its moves.
         temperature: a, in units of the reward.
         tries: k designs made of each x_t; one is proposed with its weight, and accepted against the others and x.
-        exact: remember when sites were revealed and test that too, so that the law tends to p exp(r/a) whatever the network and
-            the grid; of masked models.
+        best_of: designs of the pretrained chain of which the best is where a chain begins.
+        population: N, designs of a chain that move side by side while the temperature falls to a, and are resampled on the way
+            (`svdd.method.population`); then a is above 0.
+        exact: the law tends to p exp(r/a) whatever the network and the grid. Masked models remember when sites were revealed,
+            and test that too; others keep a state of the path, redo the steps after it, and every tenth move all of them.
         **kwargs: `chains`, `rng`, `cond`, `start`.
 
     Raises:
         ValueError: for a process without a forward kernel, and options out of their range.
 
     Cost:
-        T + K k round(f T) network rows and 1 + K k reward rows a chain; without the first T where designs are given. `exact`
-        asks for (K + 1) T network rows more at most.
+        n T + K k round(f T) network rows and n + K k reward rows a chain whose first design is the best of n; where designs
+        are given, K k round(f T) and 1 + K k. `exact` asks for (K + 1) T network rows more at most of masked models; of others,
+        every tenth of its moves asks for k T in place of k round(f T). All that N times with a population of N.
 
     References:
         CSMC, arXiv 2602.09424; Uehara et al., arXiv 2502.14944; with several tries, IterRef, arXiv 2511.05562.
     """
-    _check_options(moves, fraction, temperature, tries)
-    proposals = Revealed(process) if exact else Renoised(process)
+    _check_options(moves, fraction, temperature, tries, best_of)
+    several = population_of(population, moves, temperature)
+    proposals = _exact(process, fraction) if exact else Renoised(process)
     lead = led if fraction == "adapted" else fixed
     share = FIRST if fraction == "adapted" else float(fraction)
     return _steps(
-        process, value, moves, share, proposals,
-        lambda step: _after_a_move(step, value, proposals, temperature, tries, lead), **kwargs,
+        process, partial(first_designs, process, value, best_of, population, proposals.seen), moves,
+        lambda step: _with_best(step, share, several),
+        lambda step: _after_a_move(step, value, proposals, several, tries, lead), **kwargs,
     )  # fmt: skip
 
 
 def _steps(
     process: Process,
-    value: Value,
+    begun: Callable[..., Iterator[Step]],
     moves: int,
-    fraction: float,
-    proposals: Proposals,
+    finished: Callable[[Step], Step],
     moved: Callable[[Step], Step],
     *,
     chains: int,
@@ -99,8 +110,8 @@ def _steps(
     """The loop: designs to begin with, unless `start` has them, then moves."""
     step = start
     if start is None or not start.particles.final:
-        for reached in _first(process, value, chains, cond, rng, start):
-            step = _with_best(reached, fraction, proposals) if reached.particles.final else reached
+        for reached in begun(chains=chains, cond=cond, rng=rng, start=start):
+            step = finished(reached) if reached.particles.final else reached
             yield step
     assert step is not None, "a chain has a first design"
     step = step._replace(particles=_at_home(driven(step.particles, process, rng)))
@@ -109,86 +120,98 @@ def _steps(
         yield step
 
 
-def _check_options(moves: int, fraction: Fraction, temperature: float, tries: int) -> None:
+def _check_options(moves: int, fraction: Fraction, temperature: float, tries: int, best_of: int) -> None:
     check(moves >= 0, f"moves must be 0 or more, got {moves}")
     check(tries >= 1, f"tries must be at least 1, got {tries}")
+    check(best_of >= 1, f"best_of must be at least 1 design, got {best_of}")
     finite = 0 <= temperature < math.inf
     check(finite, f"temperature must be 0 or larger, and finite, got {temperature}")
     share = fraction == "adapted" or (isinstance(fraction, int | float) and 0 < fraction <= 1)
     check(share, f"fraction is the share of the steps to take again, in (0, 1], or 'adapted', got {fraction!r}")
 
 
-def _first(process: Process, value: Value, chains: int, cond: Tree, rng: Rng, start: Step | None) -> Iterator[Step]:
-    """The steps to the first design of every chain, one particle each, with the noise it came from."""
-    step = start or begin(process, chains=chains, particles=1, cond=cond, rng=rng)
-    if process.given is not None:
-        x_0, x_T = process.given(chains, rng)
-        given = Particles(process, process.steps, x_0, step.particles.cond, {NOISE: x_T}, rng)
-        yield step._replace(particles=given, value=checked(value(given), x_0, chains, "value").view(chains, 1))
-        return
-    memory = {NOISE: step.particles.x} if start is None else step.particles.memory
-    step = step._replace(particles=replace(step.particles, memory=memory))
-    last = process.steps - 1
-    yield from search(
-        process, value, keep, chains=chains, cond=cond, rng=rng, start=step, scored=lambda number: number == last
-    )
+def _exact(process: Process, fraction: Fraction) -> Proposals:
+    if reveals(process):
+        return Revealed(process)
+    check(fraction != "adapted", "exact moves keep one state of a path, which fraction tells: give it a number")
+    share = torch.tensor([fraction], dtype=torch.float64, device="cpu")
+    return KeptPaths(process, int(tails(share, process.steps)))
 
 
-def _with_best(step: Step, fraction: float, proposals: Proposals) -> Step:
-    """The first designs, which are the best so far; a draw by weight takes the design that a chain is at."""
-    chains = len(step.value)
-    share = torch.full((chains,), fraction, dtype=torch.float64, device="cpu")
-    memory = {NOISE: step.particles.memory[NOISE], FRACTION: share}
-    particles = proposals.first(replace(step.particles, memory=memory)).spread(2)
-    log_w = torch.tensor([0.0, -torch.inf], dtype=torch.float64, device="cpu").expand(chains, 2)
-    value, ancestor = (one.expand(chains, 2).clone() for one in (step.value, step.ancestor))
+def tails(fraction: Float[Tensor, " n"], steps: int) -> Int64[Tensor, " n"]:
+    """How many of the last steps a share of them is, at least one."""
+    return (fraction * steps).round().long().clamp(1, steps)
+
+
+def _with_best(step: Step, fraction: float, population: Population) -> Step:
+    """The first designs, and behind them the best of each chain; a draw by weight takes one that a chain is at."""
+    chains, n = step.value.shape
+    index = torch.cat([torch.arange(n, device="cpu").expand(chains, n), step.value.argmax(1, keepdim=True)], 1)
+    row = (index + n * torch.arange(chains, device="cpu")[:, None]).flatten()
+    share = torch.full((chains * n,), fraction, dtype=torch.float64, device="cpu")
+    particles = replace(step.particles, memory=step.particles.memory | {FRACTION: share})[row]
+    log_w = torch.nn.functional.pad(population.weights(step.value), (0, 1), value=-torch.inf)
+    value, ancestor = (one.gather(1, index) for one in (step.value, step.ancestor))
     return Step(particles, value, log_w, ancestor, step.candidates)
 
 
 def _at_home(particles: Particles) -> Particles:
-    """The same particles with their noise where their states are: a saved step has it on the CPU."""
-    noise = tree_map(lambda leaf, own: leaf.to(own.device), particles.memory[NOISE], particles.x)
-    return replace(particles, memory=particles.memory | {NOISE: noise})
+    """The same particles with the states in their memory where their own are: a saved step has them on the CPU."""
+    there = {
+        name: tree_map(lambda leaf, own: leaf.to(own.device), particles.memory[name], particles.x)
+        for name in {NOISE, KEPT} & particles.memory.keys()
+    }
+    return replace(particles, memory=particles.memory | there)
 
 
-def _after_a_move(step: Step, value: Value, proposals: Proposals, temperature: float, tries: int, lead: Lead) -> Step:
-    """One move of every chain."""
-    here, chains = step.particles, len(step.value)
-    at = proposals.settled(here[2 * torch.arange(chains, device="cpu")])
-    tail = (at.memory[FRACTION] * here.process.steps).round().long().clamp(1, here.process.steps)
-    proposed = proposals.proposed(at, tail, tries)
-    v = checked(value(proposed), proposed.x, len(proposed), "value").view(chains, tries)
-    choice = propose(v, step.value[:, 0], temperature, streams(here))
-    share = lead(at.memory[FRACTION], choice.accepted, step.moves + 1).clamp(1 / here.process.steps, 1.0)
-    best, place = best_seen(v, choice)
-    # among the candidates of both particles, each of which may stay or become one of the tries
-    ancestor = torch.stack(
-        [(choice.place + 1) * choice.accepted, tries + 1 + (place + 1) * (best > step.value[:, 1])], 1
-    )
-    pool = _pool(at, here[2 * torch.arange(chains, device="cpu") + 1], proposed, tries)
-    index = (torch.arange(chains, device="cpu")[:, None] * 2 * (tries + 1) + ancestor).flatten()
-    x, cond, memory = take((pool.x, pool.cond, pool.memory), index)
-    values = torch.cat([step.value[..., None], v[:, None].expand(-1, 2, -1)], 2)
-    kind = row_hash(pool.x).view(values.shape)
-    particles = replace(here, x=x, cond=cond, memory=memory | {FRACTION: share.repeat_interleave(2)})
+def _after_a_move(
+    step: Step, value: Value, proposals: Proposals, population: Population, tries: int, lead: Lead
+) -> Step:
+    """One move of every design of every chain."""
+    here, chains, n, number = step.particles, len(step.value), population.size, step.moves + 1
+    place = torch.arange(len(here), device="cpu").view(chains, n + 1)
+    at = proposals.settled(here[place[:, :n].flatten()])
+    proposed = proposals.proposed(at, number, tails(at.memory[FRACTION], here.process.steps), tries)
+    v = checked(value(proposed), proposed.x, len(proposed), "value").view(chains * n, tries)
+    choice = propose(v, step.value[:, :n].flatten(), population.temperature(number), streams(here))
+    share = lead(at.memory[FRACTION], choice.accepted, number).clamp(1 / here.process.steps, 1.0).view(chains, n)
+    # of every particle itself, then all tries of its chain
+    values = torch.cat([step.value[..., None], v.view(chains, 1, -1).expand(-1, n + 1, -1)], 2)
+    ancestor = _taken(v, choice, step.value[:, n], n)
+    here_now = values.flatten(1).gather(1, ancestor)[:, :n]
+    chosen = population.after(number, here_now, step.log_w[:, :n], streams(here))
+    ancestor = torch.cat([ancestor[:, :n].gather(1, chosen.ancestor), ancestor[:, n:]], 1)
+    share = torch.cat([share.gather(1, chosen.ancestor), share[:, :1]], 1)
+    parts = [(one.x, one.cond, one.memory) for one in (at, here[place[:, n]], proposed)]
+    everyone, row = concatenate(parts), _rows(chains, n, tries)
+    x, cond, memory = take(everyone, row.flatten(1).gather(1, ancestor).flatten())
     return Step(
-        particles,
+        replace(here, x=x, cond=cond, memory=memory | {FRACTION: share.flatten()}),
         values.flatten(1).gather(1, ancestor),
-        step.log_w,
+        torch.cat([chosen.log_w, step.log_w[:, n:]], 1),
         ancestor,
-        Candidates(values, step.value, kind),
-        step.moves + 1,
+        Candidates(values, step.value, row_hash(everyone[0])[row]),
+        number,
     )
 
 
-def _pool(at: Particles, best: Particles, proposed: Particles, tries: int) -> Particles:
-    """What the two particles of every chain may become: for each itself, then the tries."""
-    parts = [(one.x, one.cond, one.memory) for one in (at, best, proposed)]
-    chain = torch.arange(len(at), device="cpu")[:, None]
-    new = 2 * len(at) + chain * tries + torch.arange(tries, device="cpu")
-    index = torch.cat([chain, new, len(at) + chain, new], 1).flatten()
-    x, cond, memory = take(concatenate(parts), index)
-    return replace(at, x=x, cond=cond, memory=memory)
+def _taken(v: Float[Tensor, "r k"], choice: "Choice", best: Float[Tensor, " b"], n: int) -> Int64[Tensor, "b n1"]:
+    """What each of n designs of every chain becomes, and the best one, by their places among the candidates of the chain."""
+    chains, tries = len(v) // n, v.shape[1]
+    first = torch.arange(n, device="cpu") * tries + 1
+    seen, place = (one.view(chains, n) for one in best_seen(v, choice))
+    top, member = seen.max(1)
+    members = (choice.place.view(chains, n) + first) * choice.accepted.view(chains, n)
+    better = ((place + first).gather(1, member[:, None])[:, 0] * (top > best))[:, None]
+    return torch.cat([members, better], 1) + torch.arange(n + 1, device="cpu") * (1 + n * tries)
+
+
+def _rows(chains: int, n: int, tries: int) -> Int64[Tensor, "b n1 m"]:
+    """Where candidates are among the designs of all chains, behind them the best ones, and behind these all tries."""
+    members = torch.arange(chains * n, device="cpu").view(chains, n)
+    own = torch.cat([members, chains * n + torch.arange(chains, device="cpu")[:, None]], 1)
+    new = chains * (n + 1) + torch.arange(chains * n * tries, device="cpu").view(chains, 1, -1)
+    return torch.cat([own[..., None], new.expand(-1, n + 1, -1)], 2)
 
 
 class Choice(NamedTuple):

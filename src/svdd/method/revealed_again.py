@@ -23,29 +23,27 @@ REVEALED, LOG_P = "revealed", "log_p"
 """In the memory of a finished sample, for each site the number of the step that revealed it (-1 for none), and its log p."""
 
 
+def reveals(process: Process) -> bool:
+    """Whether the samples of a process are made by revealing masked sites, as far as its forward kernel and move tell."""
+    return isinstance(process.noising, MaskedNoise) and process.move is None
+
+
 class Revealed:
     """Takes back what the last steps have revealed.
 
     Args:
-        process: a masked chain without remasking and without a move.
-
-    Raises:
-        ValueError: for another.
+        process: a chain that `reveals` sites.
     """
 
     def __init__(self, process: Process) -> None:
-        if not isinstance(process.noising, MaskedNoise) or process.move is not None:
-            raise ValueError(
-                f"exact moves are of masked models, whose sites are revealed one by one, and "
-                f"{process.about.get('name', 'this model')} is another; leave out exact"
-            )
+        assert isinstance(process.noising, MaskedNoise), "the process was looked at"
         self.mask, self.times = process.noising.mask, process.times
         shares = [process.noising.share(t) for t in process.times[:-1]]
         self.shares = torch.tensor(shares, dtype=torch.float64, device="cpu")
 
-    def first(self, finished: Particles) -> Particles:
+    def seen(self, at: Particles) -> Particles:
         """See `Proposals`: T network rows at most."""
-        return self._retimed(finished)
+        return self._retimed(at) if at.final else at
 
     def settled(self, at: Particles) -> Particles:
         """The move of the times: T network rows at most, and no reward."""
@@ -58,7 +56,7 @@ class Revealed:
         }
         return replace(at, memory=at.memory | there)
 
-    def proposed(self, at: Particles, tail: Int64[Tensor, " n"], tries: int) -> Particles:
+    def proposed(self, at: Particles, number: int, tail: Int64[Tensor, " n"], tries: int) -> Particles:
         """The move of the design: `tail` network rows a try."""
         children, first = at.spread(tries), repeat(at.process.steps - tail, tries)
         revealed, log_p = (children.memory[name].clone() for name in (REVEALED, LOG_P))

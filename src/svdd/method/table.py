@@ -95,6 +95,7 @@ class Method:
         weighted: whether its weights estimate log Z.
         sizes: those of its options that say how many rows a chain has.
         filtered_rows: network rows of a chain with the value `filtered`, which asks for the winners alone.
+        rows_of_moves: what says how many rows a chain of moves asks for, `module:name`.
     """
 
     made_by: str
@@ -108,6 +109,7 @@ class Method:
     weighted: bool = False
     sizes: Mapping[str, Size] = field(default_factory=dict)
     filtered_rows: str = ""
+    rows_of_moves: str = ""
 
     @property
     def function(self) -> "Callable[..., Steps]":
@@ -115,15 +117,7 @@ class Method:
         return resolve(self.made_by)  # type: ignore[no-any-return]
 
     def returning(self, returns: Returns | None) -> "Method":
-        """This row with other designs of a chain; None leaves it as it is.
-
-        Raises:
-            ValueError: for all designs of a chain of moves, whose particles are the design it is at and the best it has seen.
-        """
-        if returns == "all" and self.sizes_of("moves"):
-            raise ValueError(
-                "a chain of moves returns one design: give returns top, the best it has seen, or draw, its last"
-            )
+        """This row with other designs of a chain; None leaves it as it is."""
         return self if returns is None else replace(self, returns=returns)
 
     def sizes_of(self, counts: Counts) -> dict[str, Size]:
@@ -135,7 +129,7 @@ class Method:
         return steps + sum({**self.options, **options}[name] for name in self.sizes_of("moves"))
 
     def designs_per_chain(self, options: Mapping[str, Any]) -> Any:
-        """How many designs a chain returns with these options: all its particles, or one."""
+        """How many designs a chain counts for with these options: all its particles, or one, also where it made moves."""
         if self.returns != "all":
             return 1
         settings = {**self.options, **options}
@@ -286,9 +280,18 @@ METHODS: dict[str, Method] = {
         network_rows="T(1+fK)",
         filtered_rows="T(1+fK)",
         reward_rows="1+K",
-        options={"moves": 100, "fraction": 0.1, "temperature": 0.0, "tries": 1, "exact": False},
+        options={
+            "moves": 100,
+            "fraction": 0.1,
+            "temperature": 0.0,
+            "tries": 1,
+            "best_of": 1,
+            "population": 1,
+            "exact": False,
+        },
         references=("csmc", "rerd", "iterref"),
         sizes={"moves": _MOVES},
+        rows_of_moves="svdd.method.rows_of_moves:rows_of_moves",
     ),
 }
 

@@ -88,10 +88,12 @@ class Start:
     Args:
         target: `module:name` of the function: a process and the settings by name to the process that begins so.
         fields: the settings, which are given together, but for those that are not needed.
+        keeps: whether it keeps parts of designs: then it goes with a start that does not, and comes before it.
     """
 
     target: str
     fields: tuple[StartField, ...]
+    keeps: bool = False
 
 
 @dataclass(frozen=True)

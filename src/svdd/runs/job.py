@@ -143,10 +143,16 @@ class Job(Started):
         Setting("Share of the steps that a move takes again, or adapted (refine).", "Method", kind=str),
     ] = None
     tries: Annotated[PositiveInt | None, Setting("Designs that a move chooses from (refine).", "Method")] = None
-
-    exact: Annotated[
-        bool | None, Setting("Moves whose law is exact on any grid, for masked models (refine).", "Method")
+    best_of: Annotated[
+        PositiveInt | None, Setting("Designs of the model of which a chain refines the best (refine).", "Method")
     ] = None
+    population: Annotated[
+        PositiveInt | None,
+        Setting("Designs of a chain that move side by side while the temperature falls (refine).", "Method"),
+    ] = None
+    exact: Annotated[bool | None, Setting("Moves whose law is exact for any network and grid (refine).", "Method")] = (
+        None
+    )
 
     samples: Annotated[PositiveInt, Setting("Designs; 64 unless given.", daily=True)] = 64
     seed: Annotated[NonNegativeInt, Setting("Seed; 0 unless given.", law=False, cost=False, daily=True)] = 0

@@ -1,6 +1,7 @@
 """How a run begins: from a template, from designs that are revised, round a fragment; domains bring the ways."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from svdd.chain.process import Process
@@ -16,16 +17,19 @@ def begun(process: Process, settings: Mapping[str, Any]) -> Process:
         settings: by name; those that are None or empty say nothing.
 
     Raises:
-        ValueError: for a setting without those that go with it, for two ways to begin, and for what does not fit the model.
+        ValueError: for a setting without those that go with it, for two ways to begin that do not go together, and for what
+            does not fit the model.
     """
     given = {name: value for name, value in settings.items() if value not in (None, "", [])}
-    starts = list(dict.fromkeys(STARTS[name] for name in given))
+    starts = sorted(dict.fromkeys(STARTS[name] for name in given), key=lambda start: not start.keeps)
     for start in starts:
         _check_whole(start, given)
-    names = [start.fields[0].name for start in starts]
-    check(len(starts) < 2, f"{' and '.join(names)} are different ways to begin; give one of them")
+    for one, other in pairwise(starts):
+        names = f"{one.fields[0].name} and {other.fields[0].name}"
+        check(one.keeps > other.keeps, f"{names} are different ways to begin; give one of them")
     for start in starts:
-        process = resolve(start.target)(process, **given)
+        own = {field.name: given[field.name] for field in start.fields if field.name in given}
+        process = resolve(start.target)(process, **own)
     return process
 
 

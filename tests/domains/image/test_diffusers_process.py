@@ -317,8 +317,47 @@ def test_given_images_of_pixels_are_where_a_run_begins():
     torch.testing.assert_close(images_of(given.samples), images)
     with pytest.raises(ValueError, match="pixels, but those given"):
         begun_with(made, images[:, :, :4, :4])
-    with pytest.raises(ValueError, match="encode="):
-        begun_with(process("sd15"), images)
+
+
+def test_given_images_of_classes_keep_the_classes_of_their_chains():
+    images = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    made = begun_with(process("classes"), images)
+    given = svdd.decode(made, redness, method="refine", samples=7, moves=0, progress=False)
+    torch.testing.assert_close(images_of(given.samples), images[torch.arange(7) % 3])
+    x_0, x_T = made.given(7, Rng(0, 7))
+    assert x_0["condition"].tolist() == x_T["condition"].tolist() == [0, 1, 2, 3, 4, 0, 1]
+    assert torch.equal(x_0["condition"], made.prior(7, Rng(0, 7))["condition"])
+
+
+def test_given_images_of_a_latent_model_are_what_its_autoencoder_makes_of_them(tmp_path):
+    """Scaled and shifted back as far as they are on the way out; prompts are those of the chains."""
+    folder = copied("sd15", tmp_path)
+    rewritten(folder / "vae" / "config.json", lambda config: config.update(scaling_factor=0.5, shift_factor=0.3))
+    made = svdd.load(f"diffusers:{folder}", steps=STEPS, prompt=PROMPTS, guidance_scale=3.0)
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    given = svdd.decode(begun_with(made, images), redness, method="refine", samples=4, moves=0, progress=False)
+    vae = load_pipeline(str(folder), "float32", None, None).vae
+    with torch.no_grad():
+        latents = vae.encode(2 * images - 1).latent_dist.mode()
+        again = (vae.decode(latents).sample / 2 + 0.5).clamp(0, 1)
+    torch.testing.assert_close(images_of(given.samples), again[torch.arange(4) % 2], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(made.encode(images)[0]["latents"][:2], (latents - 0.3) * 0.5)
+    assert prompts_of(given.samples) == [*PROMPTS, PROMPTS[0]]
+    with pytest.raises(ValueError, match="the model's images are 16 x 16 pixels, but those given 8 x 8"):
+        begun_with(made, images[:, :, :8, :8])
+
+
+@pytest.mark.slow
+def test_the_bundled_latent_model_begins_with_its_own_images():
+    made = svdd.load("image-small", steps=4, prompt="a photo of a ship", eta=1.0)
+    images = svdd.decode(made, redness, method="pretrained", samples=2, progress=False).samples
+    begun = begun_with(made, images)
+    given = svdd.decode(begun, redness, method="refine", samples=2, moves=0, progress=False)
+    difference = (images_of(given.samples) - images_of(images)).abs().mean()
+    assert float(difference) < 0.03
+    better = svdd.decode(begun, redness, method="refine", samples=2, moves=6, fraction=0.5, progress=False)
+    assert bool((better.rewards >= given.rewards).all())
+    assert bool((better.rewards > given.rewards).any())
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from rdkit import Chem
 
 import svdd
 from support.places import DOCS
+from svdd.chain.given import begun_with
 from svdd.chain.rng import Rng
 from svdd.domains.molecule.fragments import template
 from svdd.domains.molecule.model import elbo_per_symbol, split, training_lengths, with_fragment
@@ -256,6 +257,42 @@ def test_a_fragment_must_leave_room_and_be_the_only_one():
         ValueError, match="fragments are for the model molecule without one, and molecule is another or has one"
     ):
         with_fragment(with_fragment(short, MOTIF), MOTIF)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fragment", [MOTIF, SCAFFOLD, CROWDED, LINKER])
+def test_given_molecules_are_written_into_the_slots_of_a_fragment(fragment):
+    """What the model makes comes back; refined molecules hold the fragment, with as many symbols at each place."""
+    made = with_fragment(svdd.load("molecule", steps=8), fragment)
+
+    def size(designs):
+        return [float(len(design)) for design in designs]
+
+    designs = svdd.decode(made, size, method="pretrained", samples=12, seed=3, progress=False).samples
+    designs = [design for design in designs if "S" not in design]  # some have sulphur that no symbol writes
+    assert len(designs) > 6
+    assert made.decode(made.encode(designs)[0]) == designs
+    begun = begun_with(made, designs[:2])
+    refined = svdd.decode(begun, size, method="refine", samples=4, moves=4, fraction=0.5, progress=False)
+    assert bool((refined.rewards >= torch.tensor(size(designs[:2] * 2))).all())
+    assert made.decode(made.encode(refined.samples[:1])[0]) == refined.samples[:1]
+
+
+@pytest.mark.parametrize("molecule", ["CCO", "Fc1ccccc1", "Cc1ccc(F)c(C)c1", "Cc1cc2cc(F)c1CC2"])
+def test_given_molecules_without_the_fragment_are_refused(molecule):
+    made = with_fragment(svdd.load("molecule", steps=8), MOTIF)
+    with pytest.raises(ValueError, match=r"does not hold .* with an atom at each"):
+        begun_with(made, [molecule])
+
+
+def test_a_job_begins_with_molecules_that_hold_a_fragment(tmp_path):
+    (tmp_path / "mine.smi").write_text("Cc1ccc(F)cc1\nOCc1ccc(F)cc1\n")
+    job = {"model": "molecule", "reward": "x.py:f", "out": "o", "steps": 4, "start": str(tmp_path / "mine.smi")}
+    made = make_process(make_job(job | {"fragment": MOTIF}))
+    none = svdd.decode(made, lambda designs: [0.0] * len(designs), method="refine", moves=0, samples=3, progress=False)
+    assert none.samples == ["Cc1ccc(F)cc1", "OCc1ccc(F)cc1", "Cc1ccc(F)cc1"]
+    with pytest.raises(ValueError, match=r"mine.smi: .* does not hold"):
+        make_process(make_job(job | {"fragment": "*C#N"}))
 
 
 def test_a_job_can_ask_for_a_fragment():

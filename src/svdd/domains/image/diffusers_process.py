@@ -24,12 +24,12 @@ from svdd.cost.batches import FullBatches
 from svdd.domains.image.designs import ImageKind
 from svdd.domains.image.diffusers_files import PIXELS, load_pipeline
 from svdd.domains.image.diffusers_networks import Call, latent_network, pixel_network
-from svdd.domains.image.pipelines.families import image_decoder
+from svdd.domains.image.pipelines.families import image_decoder, image_encoder
 from svdd.domains.image.pipelines.kernel import Kernel
 from svdd.domains.image.pipelines.kernels import KERNELS, owner_of_step, scheduler_kernel
 from svdd.domains.image.pipelines.refusals import REASONS
 from svdd.domains.image.pixels import from_any
-from svdd.domains.image.prompts import captioned
+from svdd.domains.image.prompts import captioned, images_of
 from svdd.messages import check, check_known
 from svdd.registry import HubPath
 
@@ -101,10 +101,10 @@ def diffusers_process(
     else:
         network = latent_network(pipe, path, prompt, class_label, float(guidance_scale), negative_prompt)
     shape, size = _shape(pipe, height, width)
-    pixels_alone = in_pixels and not network.conditions
     numbers, pixels, most = _ON_CPU if pipe.device.type == "cpu" else _ON_ACCELERATOR
     at_once = min(most, max(1, numbers // math.prod(shape))) if batch is None else batch
     decoded_at_once = min(most, max(1, pixels // math.prod(size)))
+    encoder = FullBatches(image_encoder(pipe), decoded_at_once)
     facts = {"name": f"diffusers:{path}", "size": list(size), "precision": precision}
     return Process(
         prior=partial(_prior, shape, network.conditions, kernel.init_sigma, pipe.device),
@@ -112,7 +112,7 @@ def diffusers_process(
         transition=_transition(kernel, network.conditions > 0),
         times=kernel.times,
         noising=partial(_noising, kernel),
-        encode=partial(_encoded, shape, pipe.device) if pixels_alone else None,
+        encode=partial(_encoded, encoder, size, network.conditions, pipe.device),
         decode=partial(_decode, FullBatches(image_decoder(pipe), decoded_at_once), pipe.device, network.texts),
         rows_each=network.rows_each,
         rows_at_once=max(at_once, 1),
@@ -199,15 +199,24 @@ def _transition(kernel: Kernel, conditioned: bool) -> Any:
     return product({"latents": kernel.transition, "condition": lambda x, posterior, t, s: posterior})  # type: ignore[dict-item]
 
 
-def _encoded(shape: tuple[int, int, int], device: torch.device, images: Any) -> tuple[Tensor, Tensor]:
-    """Images as the model makes them, from -1 to 1; no part of them is kept."""
-    given = from_any(images, device)
-    if given.shape[2:] != shape[1:]:
+@as_usual
+@torch.no_grad()
+def _encoded(
+    encoder: Callable[[Tensor], Tensor], size: tuple[int, int], conditions: int, device: torch.device, images: Any
+) -> tuple[Tree, Tree]:
+    """Images as the model makes them, each beside the condition of its chain; no part of an image is kept."""
+    given = from_any(images_of(images), device)
+    if given.shape[2:] != size:
         raise ValueError(
-            f"the model's images are {shape[1]} x {shape[2]} pixels, but those given {given.shape[2]} x {given.shape[3]}"
+            f"the model's images are {size[0]} x {size[1]} pixels, but those given {given.shape[2]} x {given.shape[3]}"
         )
-    states = 2 * given - 1 if shape[0] == 3 else 2 * given.mean(1, keepdim=True) - 1
-    return states, torch.zeros_like(states)
+    latents = encoder(given)
+    if not conditions:
+        return latents, torch.zeros_like(latents)
+    both = math.lcm(len(latents), conditions)
+    row = torch.arange(both, device=device) % conditions
+    latents = latents.repeat(both // len(latents), 1, 1, 1)
+    return {"latents": latents, "condition": row}, {"latents": torch.zeros_like(latents), "condition": row}
 
 
 def _noising(kernel: Kernel, x_0: Tree, x_T: Tree, t: Float[Tensor, ""], rng: Rng) -> Tree:

@@ -30,6 +30,7 @@ DOMAIN = Domain(
         Start(
             ".model:with_fragment",
             (StartField("fragment", "SMILES that designs hold and grow from, * where; two with one * to link."),),
+            keeps=True,
         ),
     ),
     networks={"GraphRegressor": ".graph_regressor:GraphRegressor"},

@@ -81,14 +81,14 @@ class Template:
         """Canonical SMILES of the fragment with symbols in its slots, of which only what is part of a molecule counts."""
         from rdkit import Chem, rdBase
 
-        pieces = [_piece(symbols, *self._labels(slot)) for slot, symbols in enumerate(slots)]
+        pieces = [_piece(symbols, *self.labels(slot)) for slot, symbols in enumerate(slots)]
         with rdBase.BlockLogs():
             whole = Chem.RWMol(Chem.MolFromSmiles(".".join([self.smiles, *pieces])))
             for label in range(1, (2 if self.linker else self.slots) + 1):
                 _bind(whole, label)
             return written(Chem.RemoveHs(whole))
 
-    def _labels(self, slot: int) -> tuple[int, int]:
+    def labels(self, slot: int) -> tuple[int, int]:
         """The numbers of the dummy atoms that its first and its last symbol are bound to, 0 for none."""
         if self.linker:
             return 1, 2

@@ -29,7 +29,18 @@ from svdd.domains.molecule.designs import MoleculeKind
 from svdd.domains.molecule.fragment_text import FragmentWarning
 from svdd.domains.molecule.fragments import Template, filled, template
 from svdd.domains.molecule.gdss.sizes import draw_sizes
-from svdd.domains.molecule.selfies import LONGEST, MASK, PAD, SYMBOLS, VOCABULARY, encode, selfies_package, shown
+from svdd.domains.molecule.given_fragments import slots_of
+from svdd.domains.molecule.selfies import (
+    LONGEST,
+    MASK,
+    PAD,
+    SYMBOLS,
+    VOCABULARY,
+    encode,
+    selfies_package,
+    shown,
+    tokens_of,
+)
 from svdd.domains.molecule.selfies import decode as canonical_smiles
 from svdd.domains.sequence.bundled_models import batched_denoiser
 from svdd.domains.sequence.masked import bound_per_site
@@ -202,11 +213,37 @@ def with_fragment(process: Process, fragment: str, free: Sequence[int] | None = 
         parts = [x.cpu()[:, slots == slot].tolist() for slot in range(made.slots)]
         return [filled(fragment, tuple(map(shown, row))) for row in zip(*parts, strict=True)]
 
+    def encode(molecules: Sequence[str]) -> tuple[Tensor, Tensor]:
+        rows = [_in_slots(made, molecule, width, len(slots)) for molecule in molecules]
+        x_0, x_T = (torch.tensor(part, device=where) for part in zip(*rows, strict=True))
+        return x_0, x_T
+
     about = {**process.about, "fragment": fragment}
     begun = replace(
-        process, prior=prior, encode=None, given=None, denoiser=_within(process.denoiser, first.to(where)), about=about
+        process,
+        prior=prior,
+        encode=encode,
+        given=None,
+        denoiser=_within(process.denoiser, first.to(where)),
+        about=about,
     )
     return begun.decoded_by(decode)
+
+
+def _in_slots(made: Template, molecule: str, width: int, sites: int) -> tuple[list[int], list[int]]:
+    """A molecule that holds the fragment as a row of tokens, and the row with masks in its slots."""
+    slots = slots_of(made, molecule)
+    free = tuple(map(len, slots))
+    if max(free) > width or made.symbols(free) > LONGEST:
+        raise ValueError(
+            f"{molecule} needs {made.symbols(free)} symbols with the fragment, {max(free)} at one place, and there are at most "
+            f"{LONGEST} and {width}"
+        )
+    masked, given = made.tokens(free, width), [iter(tokens_of(symbols)) for symbols in slots]
+    sited = zip(masked, made.places(width), strict=True)
+    tokens = [next(given[slot]) if token == MASK else token for token, slot in sited]
+    padding = [PAD] * (sites - len(masked))
+    return tokens + padding, masked + padding
 
 
 def _free_counts(lengths: Sequence[int], made: Template, fragment: str, free: Sequence[int] | None) -> list[int]:

@@ -11,10 +11,12 @@ DOMAIN = Domain(
         Start(
             ".starts:from_template",
             (StartField("template", "FASTA of templates: letters stay, N (of proteins X) is designed.", "path"),),
+            keeps=True,
         ),
         Start(
             ".starts:with_letters",
             (StartField("fix", "POSITION:LETTERS to keep, such as 90:TGAGTCA (1 is first); repeat.", "texts"),),
+            keeps=True,
         ),
         Start(
             ".starts:revised",

@@ -1,5 +1,6 @@
 """Masked diffusion over sequences: a network and an alphabet become a process, which can also fill in and revise."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from svdd.chain.denoisers import Network, from_logits
-from svdd.chain.given import keeping, of_chains
+from svdd.chain.given import of_chains, states_of
 from svdd.chain.noising import MaskedNoise
 from svdd.chain.process import Process
 from svdd.chain.rng import LIKELIHOOD_BOUND, Rng
@@ -94,33 +95,52 @@ def infill(process: Process, templates: Sequence[str]) -> Process:
     """The same model with some letters fixed: only the sites written as the mask (N for DNA) are designed.
 
     A revealed site never changes under absorbing noise, so the fixed letters condition the network from the first step.
+    Sequences to begin with, or to revise, are given to the process that this makes, and have the fixed letters.
 
     Args:
         process: a masked sequence model.
         templates: letters and masks; chain i takes template i, counted round.
 
     Raises:
-        ValueError: for a foreign letter, a wrong length, or nothing to design.
+        ValueError: for a foreign letter, a wrong length, nothing to design, and a process that begins with sequences already.
     """
-    tokens, letters = _templates(process, templates, masked=True), _kind(process).alphabet
+    kind = _kind(process)
+    tokens, letters = _templates(process, templates, masked=True), kind.alphabet
+    check(process.given is None, "letters are fixed first: give the sequences to begin with to the process of infill")
     full = (tokens < len(letters)).all(1).nonzero().flatten().tolist()
     if full:
         raise ValueError(
             f"template {full[0]} leaves nothing to design; write {letters.mask} at the sites that are free"
         )
-    there, mask = tokens.to(process.device), len(letters)
+    there = tokens.to(process.device)
+    return replace(
+        process,
+        prior=lambda n, rng: of_chains(there, n, rng),
+        encode=lambda sequences: _with_letters(kind, there, sequences),
+    )
 
-    def kept(n: int, rng: Rng) -> Int64[Tensor, "n L"]:
-        return of_chains(there, n, rng)  # type: ignore[no-any-return]
 
-    return replace(keeping(process, kept, mask), prior=kept, encode=None)
+def _with_letters(
+    kind: SequenceKind, templates: Int64[Tensor, "k L"], sequences: Sequence[str]
+) -> tuple[Int64[Tensor, "m L"], Int64[Tensor, "m L"]]:
+    """Sequences as tokens, each beside the template of its chain: m is the least number that both go into."""
+    tokens, mask = kind.tokens(sequences).to(templates.device), len(kind.alphabet)
+    both = math.lcm(len(tokens), len(templates))
+    x_0, x_T = (one.repeat(both // len(one), 1) for one in (tokens, templates))
+    other = ((x_0 != x_T) & (x_T != mask)).nonzero().tolist()
+    for row, site in other[:1]:
+        raise ValueError(
+            f"sequence {row % len(tokens)} has {kind.alphabet.letters[int(x_0[row, site])]} at position {site + 1}, where "
+            f"{kind.alphabet.letters[int(x_T[row, site])]} is to be kept; give sequences that have it"
+        )
+    return x_0, x_T
 
 
 def from_sequences(process: Process, sequences: Sequence[str], noise: float) -> Process:
     """Revises given sequences: each site is masked with probability `noise`, and decoding goes on from there.
 
     Args:
-        process: a masked sequence model on the log-linear schedule.
+        process: a masked sequence model on the log-linear schedule; letters that it keeps are not masked.
         sequences: one length, no N; chain i takes sequence i, counted round.
         noise: the share of sites to redesign, in (0, 1]; also the time decoding starts from.
 
@@ -128,13 +148,14 @@ def from_sequences(process: Process, sequences: Sequence[str], noise: float) -> 
         ValueError: for a foreign letter, a wrong length, or noise outside (0, 1].
     """
     check(0 < noise <= 1, f"noise is the share of sites to redesign, in (0, 1], got {noise}")
-    tokens, mask = _templates(process, sequences, masked=False), len(_kind(process).alphabet)
-    steps, there = max(1, round(noise * process.steps)), tokens.to(process.device)
+    mask, steps = len(_kind(process).alphabet), max(1, round(noise * process.steps))
+    x_0, x_T = states_of(process, sequences)
+    there, free = x_0.to(process.device), (x_T == mask).to(process.device)
 
     def prior(n: int, rng: Rng) -> Int64[Tensor, "n L"]:
-        clean = of_chains(there, n, rng)
+        clean, may = of_chains(there, n, rng), of_chains(free, n, rng)
         masked = rng.uniform(clean.shape, device=clean.device) < noise
-        return clean.masked_fill(masked, mask)
+        return clean.masked_fill(masked & may, mask)
 
     times = time_grid(steps, start=noise, end=float(process.times[-1]), dtype=process.times.dtype)
     again = replace(process.noising, start=noise) if isinstance(process.noising, MaskedNoise) else None

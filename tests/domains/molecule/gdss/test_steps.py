@@ -264,6 +264,16 @@ def test_molecules_are_refined_from_given_ones(files):
     assert step.particles.x["flags"].sum(1).tolist() == [3, 3, 4, 4] * 2
 
 
+def test_graphs_keep_a_state_of_their_path_where_moves_are_exact(files):
+    """Ten moves: nine take the last half of the steps again, and keep the size of a graph; the last one takes all."""
+    options = {"moves": 10, "fraction": 0.5, "exact": True, "temperature": 1e9}
+    run = Decoding(loaded(files, steps=6), carbons, method="refine", samples=3, share=False, **options)
+    sizes = [step.particles.x["flags"].sum(1)[::2].tolist() for step in run if step.particles.final]
+    assert sizes[:10] == [sizes[0]] * 10
+    # the network is asked for the corrector and for the step, and each time both networks
+    assert run.usage.network.asked == 3 * 2 * 2 * (6 + 9 * 3 + 6)
+
+
 def test_graphs_are_noised_as_both_schedules_say(files):
     process, n = loaded(files, steps=50), 2000
     x_0 = {part: leaf.expand(n, *leaf.shape[1:]) for part, leaf in process.encode(["CCO"])[0].items()}

@@ -46,8 +46,7 @@ def image_decoder(
     Raises:
         ValueError: when latents of another form are decoded, or images are NaN.
     """
-    own = (getattr(pipe, name, None) for name in _AUTOENCODERS)
-    autoencoder = autoencoder or next((one for one in own if one is not None), None)
+    autoencoder = autoencoder or _autoencoder(pipe)
 
     def decode(latents: Float[Tensor, "n ..."]) -> Images:
         x = latents if latents.ndim != 3 else _unpacked(pipe, latents, height, width)
@@ -65,6 +64,32 @@ def image_decoder(
         return images_of_model(resized(made))
 
     return decode
+
+
+def _autoencoder(pipe: Any) -> Any:
+    """A pipeline's own, None if it has none that is known."""
+    own = (getattr(pipe, name, None) for name in _AUTOENCODERS)
+    return next((one for one in own if one is not None), None)
+
+
+def image_encoder(pipe: Any) -> Callable[[Images], Tensor]:
+    """The inverse of `image_decoder`: images (n, 3, H, W) from 0 to 1 to clean latents, the likeliest of the autoencoder.
+
+    Args:
+        pipe: a diffusers pipeline of pixels, or of latents (n, channels, h, w) with an autoencoder.
+    """
+    autoencoder = _autoencoder(pipe)
+
+    def encode(images: Images) -> Tensor:
+        x = 2 * images.float() - 1
+        if autoencoder is None:
+            return x if pipe.unet.config.in_channels == 3 else x.mean(1, keepdim=True)
+        with _precise(autoencoder, _upcasts(pipe)):
+            found = autoencoder.encode(x.to(autoencoder.device, autoencoder.dtype))
+        latents = found.latent_dist.mode() if hasattr(found, "latent_dist") else found.latents
+        return _scaled(autoencoder.config, latents.float().to(images.device))
+
+    return encode
 
 
 def images_of_model(x: Float[Tensor, "n channels h w"]) -> Images:
@@ -103,11 +128,22 @@ def _decoded(pipe: Any, autoencoder: Any, latents: Float[Tensor, "n channels h w
 
 
 def _unscaled(config: Any, latents: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n channels h w"]:
+    factor, shift = _scale_of(config, latents)
+    return latents * factor + shift
+
+
+def _scaled(config: Any, latents: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n channels h w"]:
+    factor, shift = _scale_of(config, latents)
+    return (latents - shift) / factor
+
+
+def _scale_of(config: Any, like: Tensor) -> tuple[Float[Tensor, "1 c 1 1"], Float[Tensor, "1 c 1 1"]]:
+    """What clean latents are multiplied by, and what is added then, to be those of an autoencoder."""
     statistics = [getattr(config, name, None) for name in ("latents_mean", "latents_std")]
-    mean, std = statistics if None not in statistics else ([0.0], [1.0])
-    x = latents * latents.new_tensor(std).view(1, -1, 1, 1)
-    x = x / (getattr(config, "scaling_factor", None) or 1.0) + (getattr(config, "shift_factor", None) or 0.0)
-    return x + x.new_tensor(mean).view(1, -1, 1, 1)
+    mean, std = (like.new_tensor(numbers) for numbers in (statistics if None not in statistics else ([0.0], [1.0])))
+    factor = std / (getattr(config, "scaling_factor", None) or 1.0)
+    shift = mean + (getattr(config, "shift_factor", None) or 0.0)
+    return factor.view(1, -1, 1, 1), shift.view(1, -1, 1, 1)
 
 
 def _upcasts(pipe: Any) -> bool:
