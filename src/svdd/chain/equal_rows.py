@@ -108,8 +108,10 @@ def equal_rows(tree: Tree) -> EqualRows:
     parts = [_on_the_cpu(leaf) for leaf in leaves(tree)]
     whole = [part for part in parts if part.dtype == np.int64]
     few = _fewest_bytes(max((int(part.view(np.uint64).max()) for part in whole if part.size), default=0))
-    parts = [np.ascontiguousarray(part, few if part.dtype == np.int64 else None).view(np.uint8) for part in parts]
-    return EqualRows(_keys(np.concatenate(parts, 1) if len(parts) > 1 else parts[0]))
+    seen: list[NDArray[np.uint8]] = [
+        np.ascontiguousarray(part, few if part.dtype == np.int64 else None).view(np.uint8) for part in parts
+    ]
+    return EqualRows(_keys(np.concatenate(seen, 1) if len(seen) > 1 else seen[0]))
 
 
 def _on_the_cpu(leaf: Tensor) -> NDArray[np.generic]:
