@@ -1,0 +1,58 @@
+"""ESMFold from a local folder of transformers: nothing is fetched, and nothing that the folder names is run."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from svdd.chain.defaults import as_usual
+from svdd.messages import check, module_of
+
+_UNUSED = "esm.contact_head."
+"""The published folder lacks the contact head of its language model, which folding does not use."""
+_WEIGHTS = ("*.safetensors", "*.bin")
+
+
+@as_usual
+def read_esmfold(folder: str | Path, device: torch.device | str | None) -> Any:
+    """The network of a folder, without gradients; in single precision on a CPU, which is slow in half of it.
+
+    Args:
+        folder: `config.json` and weights, safetensors or a file of torch, which is read as data alone.
+        device: where it is put.
+
+    Raises:
+        ImportError: without transformers; it names the extra.
+        ValueError: for what is no such folder, another model, and weights that are missing or do not fit.
+    """
+    library = module_of("folding", "transformers", "ESMFold needs transformers")
+    check(os.path.isdir(folder), f"esmfold:PATH names a local folder of transformers, and there is none at {folder}")
+    with torch.random.fork_rng(devices=[]):  # the head that the folder lacks draws weights
+        try:
+            _check_kind(library.AutoConfig.from_pretrained(str(folder), local_files_only=True), folder)
+            network, said = library.EsmForProteinFolding.from_pretrained(
+                str(folder), local_files_only=True, weights_only=True, output_loading_info=True
+            )
+        except (OSError, RuntimeError, KeyError) as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise ValueError(f"ESMFold cannot be loaded from {folder}: {lines[0]}") from error
+    missing = sorted(name for name in said["missing_keys"] if not name.startswith(_UNUSED))
+    if missing:
+        raise ValueError(f"the weights in {folder} lack {len(missing)} of ESMFold's, such as {missing[0]}")
+    network = network.eval().requires_grad_(False).to(device)
+    return network.float() if network.device.type == "cpu" else network
+
+
+def weight_files(folder: str | Path) -> list[Path]:
+    """The configuration and the files of weights in a folder: what decides its numbers."""
+    home = Path(folder)
+    found = next((files for pattern in _WEIGHTS if (files := sorted(home.glob(pattern)))), [])
+    return [home / "config.json", *found]
+
+
+def _check_kind(config: Any, folder: str | Path) -> None:
+    check(
+        config.model_type == "esm" and config.is_folding_model,
+        f"{folder} is a model of the type {config.model_type!r} that does not fold; for ESM-2 as a model give esm:PATH",
+    )
