@@ -1,6 +1,7 @@
 """Liability motifs: what is counted, as a reward and as columns."""
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -12,7 +13,7 @@ from svdd.registry import load_reward
 
 def by_hand(name, text):
     """The motifs again, place by place."""
-    pairs = list(zip(text, text[1:], strict=False))
+    pairs = list(pairwise(text))
     triples = zip(text, text[1:], text[2:], strict=False)
     runs = [at for at in range(len(text)) if text[at : at + 4] == text[at] * 4 and text[at - 1 : at] != text[at]]
     return {

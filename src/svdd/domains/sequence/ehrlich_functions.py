@@ -6,8 +6,8 @@ c motifs $a_i$ of k letters at offsets $s_i$ and q steps of quality,
 $$f(x) = \prod_{i=1}^{c} \frac{1}{q} \max_l \Big\lfloor \frac{q}{k} \sum_{j=1}^{k} 1[x_{l + s_{ij}} = a_{ij}] \Big\rfloor$$
 
 where no two neighbours in x are a banned transition, and $-\infty$ elsewhere. The motifs are pieces of one walk without banned
-transitions, no letter may be banned from following itself, and a motif spans at most L / c places: so the motifs fit beside each
-other, with letters repeated in the gaps.
+transitions, every letter may follow itself, and a motif spans at most L / c places: so the motifs fit beside each other, with
+letters repeated in the gaps.
 
 References:
     Stanton et al., Closed-form test functions for biophysical sequence optimization algorithms, arXiv 2407.00236.

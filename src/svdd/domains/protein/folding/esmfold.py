@@ -2,9 +2,10 @@ r"""ESMFold: the structure of a sequence without relatives, and how sure the net
 
 pLDDT is what the network expects of the agreement of each atom's surroundings with the true ones, pTM of the whole fold:
 
-$$\mathrm{pTM} = \max_i \frac{1}{L} \sum_j \sum_b p_{ijb} \frac{1}{1 + (c_b / d_0)^2}, \qquad d_0 = 1.24 \sqrt[3]{\max(L, 19) - 15} - 1.8$$
+$$\mathrm{pTM} = \max_i \frac{1}{L} \sum_j \sum_b p_{ijb} \frac{1}{1 + (c_b / d_0)^2}$$
 
-with p the law of the error of residue j in the frame of residue i over bins of centres $c_b$, 0 to 31 Angstrom.
+with p the law of the error of residue j in the frame of residue i over bins of centres $c_b$, 0 to 31 Angstrom, and
+$d_0 = 1.24 \sqrt[3]{\max(L, 19) - 15} - 1.8$.
 """
 
 from collections.abc import Sequence

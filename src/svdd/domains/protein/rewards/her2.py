@@ -1,7 +1,7 @@
 """Binding of trastuzumab to HER2 by the ten varied residues of its CDR-H3: networks that learned from a sorted library.
 
-Every reward is a callable that takes a list of sequences and returns one number each. A sequence is those ten residues alone, or
-a longer one, such as a whole VH, in which they stand between `CSR` and `YWG`.
+Every reward is a callable that takes a list of sequences and returns one number each. A sequence is those ten residues alone,
+or a longer one, such as a whole VH, in which they stand between `CSR` and `YWG`.
 """
 
 import re
@@ -81,7 +81,8 @@ def her2_binding(*, device: torch.device | str | None = None) -> Her2Binding:
 
     among variants of the library of Mason et al. 2021, of which a quarter was found to bind. A design is the ten varied
     residues, or a longer sequence with one place `CSR..........YWG`; one without is invalid (-inf). All else of the antibody is
-    taken for trastuzumab's, whatever it is. It says yes or no and nothing of how strongly (card: pretrained/her2-binding/card.md).
+    taken for trastuzumab's, whatever it is. It says yes or no and nothing of how strongly (card:
+    pretrained/her2-binding/card.md).
 
     Args:
         device: where the network runs.

@@ -123,7 +123,7 @@ def aromaticity(target: float | None = None) -> ProtParamReward:
 
 
 def instability() -> ProtParamReward:
-    """Instability index, sign turned (natural proteins about -70 to -10): higher is better, and -40 is the line. Needs Biopython.
+    """Instability index, sign turned (about -70 to -10): higher is better, and -40 is the line. Needs Biopython.
 
     The index sums weights of pairs of neighbours that were found in proteins of short life in cells; its authors call a
     protein with an index above 40 unstable. It does not follow the measured stability of miniproteins.
