@@ -7,6 +7,7 @@ import torch
 
 from exact import (
     checks,
+    ehrlich_checks,
     filtered_checks,
     flow_checks,
     folder_checks,
@@ -76,6 +77,9 @@ KILLED_BY = {
     "diffusion_not_squared": flow_checks.flow_sde_has_its_law,
     "straight_path_backwards": flow_checks.flow_posterior_has_its_law,
     "worse_designs_accepted": refine_checks.moves_have_their_exact_law,
+    "banned_transitions_forgotten": ehrlich_checks.values_are_as_defined,
+    "motifs_without_spacings": ehrlich_checks.values_are_as_defined,
+    "quality_not_rounded_down": ehrlich_checks.values_are_as_defined,
     "best_of_accepted_designs_alone": refine_checks.the_best_design_seen_is_kept,
     "prompts_tiled": image_checks.prompts_stay_with_their_images,
     "pixels_cut_off": image_checks.bytes_come_back,

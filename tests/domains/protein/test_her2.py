@@ -5,8 +5,8 @@ import torch
 
 import svdd
 from svdd.domains.protein.rewards.her2 import NATIVE, varied
-from svdd.domains.sequence.masked import infill, masked_sequences
 from svdd.domains.sequence.alphabets import PROTEIN
+from svdd.domains.sequence.masked import infill, masked_sequences
 from svdd.registry import REWARDS, bundled, held_out, load_reward
 from svdd.scoring.reward import Invalid
 

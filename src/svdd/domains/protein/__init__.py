@@ -1,4 +1,4 @@
-"""Proteins: a bundled model of miniproteins, rewards of their stability, and sequences for given backbones."""
+"""Proteins: a bundled model of miniproteins, sequences for given backbones, language models, and rewards."""
 
 from svdd.registry.cards import Card, Domain, reward_cards
 
