@@ -89,7 +89,7 @@ def test_a_backbone_is_designed_towards_the_program(command):
     reward, _ = command
     process = svdd.load("proteinmpnn", path="2ysh", steps=4)
     plain = svdd.decode(process, reward, method="pretrained", samples=4, progress=False)
-    guided = svdd.decode(process, reward, method="best-of-n", candidates=8, samples=4, progress=False)
+    guided = svdd.decode(process, reward, method="best-of-n", particles=8, samples=4, progress=False)
     assert guided.rewards.mean() > plain.rewards.mean()
 
 

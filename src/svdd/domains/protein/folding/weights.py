@@ -28,15 +28,9 @@ def read_esmfold(folder: str | Path, device: torch.device | str | None) -> Any:
     """
     library = module_of("folding", "transformers", "ESMFold needs transformers")
     check(os.path.isdir(folder), f"esmfold:PATH names a local folder of transformers, and there is none at {folder}")
+    _check_kind(_loaded(library.AutoConfig, folder), folder)
     with torch.random.fork_rng(devices=[]):  # the head that the folder lacks draws weights
-        try:
-            _check_kind(library.AutoConfig.from_pretrained(str(folder), local_files_only=True), folder)
-            network, said = library.EsmForProteinFolding.from_pretrained(
-                str(folder), local_files_only=True, weights_only=True, output_loading_info=True
-            )
-        except (OSError, RuntimeError, KeyError) as error:
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            raise ValueError(f"ESMFold cannot be loaded from {folder}: {lines[0]}") from error
+        network, said = _loaded(library.EsmForProteinFolding, folder, weights_only=True, output_loading_info=True)
     missing = sorted(name for name in said["missing_keys"] if not name.startswith(_UNUSED))
     if missing:
         raise ValueError(f"the weights in {folder} lack {len(missing)} of ESMFold's, such as {missing[0]}")
@@ -49,6 +43,15 @@ def weight_files(folder: str | Path) -> list[Path]:
     home = Path(folder)
     found = next((files for pattern in _WEIGHTS if (files := sorted(home.glob(pattern)))), [])
     return [home / "config.json", *found]
+
+
+def _loaded(kind: Any, folder: str | Path, **options: Any) -> Any:
+    """What transformers reads of a folder; what it raises is one sentence."""
+    try:
+        return kind.from_pretrained(str(folder), local_files_only=True, **options)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ValueError(f"ESMFold cannot be loaded from {folder}: {lines[0]}") from error
 
 
 def _check_kind(config: Any, folder: str | Path) -> None:

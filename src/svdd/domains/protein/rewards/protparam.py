@@ -34,7 +34,7 @@ class ProtParamReward:
         ValueError: for a target that is no finite number.
     """
 
-    def __init__(self, measure: Callable[[Any], float], target: float | None = None) -> None:
+    def __init__(self, measure: Callable[[Any], float], target: float | int | None = None) -> None:
         _protparam()
         check(target is None or math.isfinite(target), f"target is a finite number, got {target}")
         self.measure, self.target = measure, target
@@ -52,7 +52,7 @@ class ProtParamReward:
         return found if self.target is None else -(found - self.target).abs()
 
 
-def isoelectric_point(target: float | None = None) -> ProtParamReward:
+def isoelectric_point(target: float | int | None = None) -> ProtParamReward:
     """Isoelectric point (pH, 4.05 to 12), where the net charge is 0: higher is more basic. Needs Biopython.
 
     Chains without a root in that range get its nearer end.
@@ -70,7 +70,7 @@ def isoelectric_point(target: float | None = None) -> ProtParamReward:
     return ProtParamReward(methodcaller("isoelectric_point"), target)
 
 
-def net_charge(ph: float = 7.0, target: float | None = None) -> ProtParamReward:
+def net_charge(ph: float | int = 7.0, target: float | int | None = None) -> ProtParamReward:
     """Net charge at a pH (elementary charges): higher is more positive. Needs Biopython.
 
     Side chains and both ends count, each by its pK value.
@@ -90,7 +90,7 @@ def net_charge(ph: float = 7.0, target: float | None = None) -> ProtParamReward:
     return ProtParamReward(methodcaller("charge_at_pH", ph), target)
 
 
-def gravy(target: float | None = None) -> ProtParamReward:
+def gravy(target: float | int | None = None) -> ProtParamReward:
     """Mean hydropathy of the residues, GRAVY (-4.5 to 4.5): higher is more hydrophobic. Needs Biopython.
 
     Args:
@@ -106,7 +106,7 @@ def gravy(target: float | None = None) -> ProtParamReward:
     return ProtParamReward(methodcaller("gravy"), target)
 
 
-def aromaticity(target: float | None = None) -> ProtParamReward:
+def aromaticity(target: float | int | None = None) -> ProtParamReward:
     """Share of aromatic residues, F, W and Y (0 to 1): higher is more aromatic. Needs Biopython.
 
     Args:
