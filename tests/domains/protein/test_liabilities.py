@@ -67,6 +67,7 @@ def test_unknown_motifs_are_one_sentence():
         load_reward("liabilities", motifs="oxidisation")
 
 
+@pytest.mark.slow
 def test_a_run_has_the_counts_as_columns():
     reward = load_reward("liabilities", motifs="deamidation,oxidation")
     result = svdd.decode("miniprotein", reward, samples=3, candidates=2, model_options={"steps": 3}, progress=False)

@@ -88,6 +88,7 @@ def test_the_function_of_a_seed_stays_what_it_is():
     assert f.offsets.tolist() == [[0, 2, 5], [0, 2, 4]]
 
 
+@pytest.mark.slow
 def test_a_method_climbs_towards_the_maximum():
     f = load_reward("ehrlich", length=43, banned=0)
     settings = {"samples": 8, "progress": False, "model_options": {"steps": 16}}

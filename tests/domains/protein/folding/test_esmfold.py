@@ -95,6 +95,7 @@ def test_biopython_reads_the_structure(plddt, tmp_path):
     assert [residue.id[1] for residue in chain] == list(range(1, 9))
 
 
+@pytest.mark.slow
 def test_a_run_is_guided_and_its_best_designs_fold(plddt):
     result = svdd.decode("miniprotein", plddt, samples=3, candidates=2, model_options={"steps": 2}, progress=False)
     found = structures_of(result, plddt)
