@@ -13,7 +13,6 @@ References:
     Stanton et al., Closed-form test functions for biophysical sequence optimization algorithms, arXiv 2407.00236.
 """
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 import numpy
 from jaxtyping import Bool, Int64
 from numpy import ndarray
+from numpy.random import PCG64, Generator
 
 from svdd.domains.sequence.alphabets import PROTEIN, Alphabet
 from svdd.messages import check
@@ -86,7 +86,7 @@ class EhrlichFunction:
             count: how many.
             seed: of the draw.
         """
-        draw = random.Random(seed)
+        draw = Generator(PCG64(seed))
         return [self._text(numpy.array(_walk(self.allowed, self.length, draw))) for _ in range(count)]
 
     def _tokens(self, sequences: Sequence[str]) -> Int64[ndarray, "n L"]:
@@ -149,11 +149,12 @@ def ehrlich(
         motifs * motif_length <= length,
         f"{motifs} motifs of {motif_length} letters do not fit beside each other in {length} letters",
     )
+    check(seed >= 0, f"seed is at least 0, got {seed}")
     steps = motif_length if quantization is None else quantization
     check(1 <= steps <= motif_length, f"quantization lies between 1 and motif_length ({motif_length}), got {steps}")
     bans = max(1, round(BANNED_SHARE * size)) if banned is None else banned
     check(0 <= bans <= size - 2, f"banned lies between 0 and {size - 2} for {size} letters, got {bans}")
-    draw = random.Random(seed)
+    draw = Generator(PCG64(seed))
     allowed = _transitions(size, bans, draw)
     walk = numpy.array(_walk(allowed & ~numpy.eye(size, dtype=bool), motifs * motif_length, draw))
     offsets = [[0, *sorted(_some(range(1, length // motifs), motif_length - 1, draw))] for _ in range(motifs)]
@@ -164,7 +165,7 @@ def ehrlich(
     return made
 
 
-def _transitions(size: int, bans: int, draw: random.Random) -> Bool[ndarray, "v v"]:
+def _transitions(size: int, bans: int, draw: Generator) -> Bool[ndarray, "v v"]:
     """Which letter may follow which: all but some, and never banned is a letter after itself or the next of a random cycle.
 
     So every letter can be reached from every other one.
@@ -178,7 +179,7 @@ def _transitions(size: int, bans: int, draw: random.Random) -> Bool[ndarray, "v 
     return allowed
 
 
-def _walk(allowed: Bool[ndarray, "v v"], steps: int, draw: random.Random) -> list[int]:
+def _walk(allowed: Bool[ndarray, "v v"], steps: int, draw: Generator) -> list[int]:
     """Letters, each allowed after the one before it."""
     letters = _some(range(len(allowed)), 1, draw)
     while len(letters) < steps:
@@ -186,6 +187,7 @@ def _walk(allowed: Bool[ndarray, "v v"], steps: int, draw: random.Random) -> lis
     return letters
 
 
-def _some(values: Sequence[int], count: int, draw: random.Random) -> list[int]:
-    """Different ones of some values in random order; of `random`, only the floats are the same in every version of Python."""
-    return sorted(values, key=lambda value: draw.random())[:count]
+def _some(values: Sequence[int], count: int, draw: Generator) -> list[int]:
+    """Different ones of some values in random order; of a generator, plain floats are the same in every release of NumPy."""
+    order = numpy.argsort(draw.random(len(values)), kind="stable")
+    return [values[place] for place in order[:count].tolist()]
