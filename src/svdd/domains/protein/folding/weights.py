@@ -29,11 +29,16 @@ def read_esmfold(folder: str | Path, device: torch.device | str | None) -> Any:
     library = module_of("folding", "transformers", "ESMFold needs transformers")
     check(os.path.isdir(folder), f"esmfold:PATH names a local folder of transformers, and there is none at {folder}")
     _check_kind(_loaded(library.AutoConfig, folder), folder)
-    with torch.random.fork_rng(devices=[]):  # the head that the folder lacks draws weights
-        network, said = _loaded(library.EsmForProteinFolding, folder, weights_only=True, output_loading_info=True)
-    missing = sorted(name for name in said["missing_keys"] if not name.startswith(_UNUSED))
-    if missing:
-        raise ValueError(f"the weights in {folder} lack {len(missing)} of ESMFold's, such as {missing[0]}")
+    with torch.random.fork_rng(devices=[]):  # what the folder lacks draws weights
+        options = {"weights_only": True, "output_loading_info": True, "ignore_mismatched_sizes": True}
+        network, said = _loaded(library.EsmForProteinFolding, folder, **options)
+    other = {one if isinstance(one, str) else one[0] for one in said["mismatched_keys"]}
+    wrong = sorted(name for name in {*said["missing_keys"], *other} if not name.startswith(_UNUSED))
+    if wrong:
+        raise ValueError(
+            f"ESMFold cannot be loaded from {folder}: {len(wrong)} of its weights are missing or have another shape, such as "
+            f"{wrong[0]}"
+        )
     network = network.eval().requires_grad_(False).to(device)
     return network.float() if network.device.type == "cpu" else network
 
