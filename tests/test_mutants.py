@@ -7,6 +7,7 @@ import torch
 
 from exact import (
     checks,
+    ehrlich_checks,
     filtered_checks,
     flow_checks,
     folder_checks,
@@ -76,6 +77,9 @@ KILLED_BY = {
     "diffusion_not_squared": flow_checks.flow_sde_has_its_law,
     "straight_path_backwards": flow_checks.flow_posterior_has_its_law,
     "worse_designs_accepted": refine_checks.moves_have_their_exact_law,
+    "banned_transitions_forgotten": ehrlich_checks.values_are_as_defined,
+    "motifs_without_spacings": ehrlich_checks.values_are_as_defined,
+    "quality_not_rounded_down": ehrlich_checks.values_are_as_defined,
     "best_of_accepted_designs_alone": refine_checks.the_best_design_seen_is_kept,
     "a_path_kept_from_before_it_was_left": refine_checks.kept_paths_have_their_exact_law,
     "visited_designs_weigh_alike": refine_checks.weighted_designs_have_the_average_of_their_laws,

@@ -1,7 +1,7 @@
-"""Train the bundled model of miniproteins: `python -m recipes.protein --data FILE --out DIR`."""
+"""Train what is bundled of proteins: `python -m recipes.protein miniprotein --data FILE --out DIR`, or `her2` in its place."""
 
-from recipes.protein.recipe import RECIPE
+from recipes.protein import her2, recipe
 from recipes.trainer import main
 
 if __name__ == "__main__":
-    main("protein", {"miniprotein": RECIPE})
+    main("protein", {"miniprotein": recipe.RECIPE, "her2": her2.RECIPE})

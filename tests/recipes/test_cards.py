@@ -27,7 +27,7 @@ def test_a_model_hub_reads_the_head_of_the_card(name):
     card = ModelCard(bundled(name, "card.md").read_text(encoding="utf-8"))
     assert card.data.license == "apache-2.0"
     assert card.data.model_name == name
-    assert "diffusion" in card.data.tags
+    assert {"diffusion", "diffusion-guidance"} & set(card.data.tags)
     results = {result.metric_type: result.metric_value for result in card.data.eval_results}
     assert set(card.data.metrics) == set(results)
     assert all(isinstance(value, float) for value in results.values())

@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
+import numpy
 import torch
 
 from svdd.chain import distributions, equal_rows, filtering, flows, process, rng, tree, unmasking
 from svdd.decoding import metering, visited
 from svdd.domains.image import pixels
 from svdd.domains.image.designs import ImageKind
+from svdd.domains.sequence.ehrlich_functions import EhrlichFunction
 from svdd.domains.toy.enumeration import Enumerable
 from svdd.fitting import fingerprint, losses, regression
 from svdd.fitting.rollouts import Rollouts
@@ -577,3 +579,27 @@ def populations_tilted_by_what_they_are():
 def any_of_the_first_designs_refined():
     """A chain begins with the first of its first designs, whatever the others are worth."""
     return patch.object(first_designs, "top", selectors.keep)
+
+
+# Ehrlich functions
+
+
+def banned_transitions_forgotten():
+    return patch.object(EhrlichFunction, "_feasible", lambda self, x: numpy.ones(len(x), dtype=bool))
+
+
+def motifs_without_spacings():
+    """Letters of a motif that stand side by side."""
+    original = EhrlichFunction._quality
+    return patch.object(
+        EhrlichFunction, "_quality", lambda self, x, motif, offsets: original(self, x, motif, numpy.arange(len(motif)))
+    )
+
+
+def quality_not_rounded_down():
+    original = EhrlichFunction._quality
+
+    def quality(self, x, motif, offsets):
+        return original(replace(self, quantization=len(motif)), x, motif, offsets)
+
+    return patch.object(EhrlichFunction, "_quality", quality)

@@ -14,6 +14,7 @@ PURPOSES = {
     "molecules": "molecules: the model, rewards, measures, drawings",
     "docking": "docking with AutoDock Vina",
     "images": "images: diffusers' pipelines, learned rewards, pictures",
+    "folding": "structures predicted by ESMFold",
     "viewer": "poses in three dimensions in report.html",
     "http": "rewards at an HTTP address",
     "motifs": "JASPAR's motif matrices",

@@ -1,7 +1,10 @@
-"""Proteins: a bundled model of miniproteins, rewards of their stability, and sequences for given backbones."""
+"""Proteins: a bundled model of miniproteins, sequences for given backbones, language models, and rewards."""
 
 from svdd.registry.cards import Card, Domain, reward_cards
 
+_KNOWN = {"packages": ("biopython",), "extra": "svdd[sequences]"}
+_LOG_ODDS = {"unit": "nats", "range": "library about -6 to 4"}
+_PROTPARAM, _HER2 = ".rewards.protparam", ".rewards.her2"
 _STABILITY = {"unit": "log10 of an EC50 ratio", "range": "-1 to 2.5, stable from 1"}
 
 DOMAIN = Domain(
@@ -20,19 +23,30 @@ DOMAIN = Domain(
     },
     rewards={
         **reward_cards(
-            ".rewards",
+            ".rewards.stability",
             "miniprotein-stability",
             weights=("miniprotein/stability-guide.safetensors",),
             twin="miniprotein-stability-judge",
             **_STABILITY,
         ),
         **reward_cards(
-            ".rewards",
+            ".rewards.stability",
             "miniprotein-stability-judge",
             weights=("miniprotein/stability-judge.safetensors",),
             **_STABILITY,
         ),
+        **reward_cards(_PROTPARAM, "isoelectric-point", unit="pH", range="4.05 to 12", **_KNOWN),
+        **reward_cards(_PROTPARAM, "net-charge", unit="e", **_KNOWN),
+        **reward_cards(_PROTPARAM, "gravy", range="-4.5 to 4.5", **_KNOWN),
+        **reward_cards(_PROTPARAM, "aromaticity", range="0 to 1", **_KNOWN),
+        **reward_cards(_PROTPARAM, "instability", range="stable from -40", **_KNOWN),
+        **reward_cards(".rewards.liabilities", "liabilities", unit="count", range="at most 0"),
+        **reward_cards(
+            _HER2, "her2-binding", weights=("her2-binding/guide.safetensors",), twin="her2-binding-judge", **_LOG_ODDS
+        ),
+        **reward_cards(_HER2, "her2-binding-judge", weights=("her2-binding/judge.safetensors",), **_LOG_ODDS),
     },
+    reward_schemes={"esmfold": Card(".folding.esmfold:esmfold", "svdd[folding]")},
     kit=".kit:KIT",
     letters="ACDEFGHIKLMNPQRSTVWY",
     files=("samples.fasta",),

@@ -6,7 +6,10 @@ DOMAIN = Domain(
     "sequence",
     __name__,
     checkpoints={"mdlm": Card(".mdlm:mdlm")},
-    rewards=reward_cards(".rewards", "gc-content", range="-1 to 0"),
+    rewards={
+        **reward_cards(".rewards", "gc-content", range="-1 to 0"),
+        **reward_cards(".ehrlich_functions", "ehrlich", range="0 to 1"),
+    },
     starts=(
         Start(
             ".starts:from_template",
