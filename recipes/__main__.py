@@ -9,6 +9,7 @@ from recipes.cards import Card, render_card
 from recipes.dna import recipe as dna
 from recipes.image import recipe as image
 from recipes.molecule import recipe as molecule
+from recipes.protein import ddg
 from recipes.protein import recipe as protein
 from recipes.rna import uniform, utr
 from svdd.registry import bundled
@@ -20,6 +21,7 @@ CARDS: Mapping[str, Card] = {
     "rna-utr": utr.RECIPE.card,
     "rna-utr-uniform": uniform.RECIPE.card,
     "miniprotein": protein.RECIPE.card,
+    "ddg": ddg.RECIPE.card,
     "molecule": molecule.RECIPE.card,
     "image-small": image.RECIPE.card,
 }

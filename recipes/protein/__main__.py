@@ -1,7 +1,8 @@
-"""Train the bundled model of miniproteins: `python -m recipes.protein --data FILE --out DIR`."""
+"""Train the bundled model of miniproteins, or the oracles of ddG: `python -m recipes.protein miniprotein --data FILE --out DIR`."""
 
+from recipes.protein import ddg
 from recipes.protein.recipe import RECIPE
 from recipes.trainer import main
 
 if __name__ == "__main__":
-    main("protein", {"miniprotein": RECIPE})
+    main("protein", {"miniprotein": RECIPE, "ddg": ddg.RECIPE})

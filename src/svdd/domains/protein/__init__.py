@@ -2,6 +2,9 @@
 
 from svdd.registry.cards import Card, Domain, reward_cards
 
+_BACKBONE = {"extra": "svdd[sequences]"}
+_FOLDED = ".inverse_folding.rewards"
+_DDG = {"unit": "kcal/mol", "range": "about -5 per change to 1, 0 for the native sequence", **_BACKBONE}
 _STABILITY = {"unit": "log10 of an EC50 ratio", "range": "-1 to 2.5, stable from 1"}
 
 DOMAIN = Domain(
@@ -32,7 +35,24 @@ DOMAIN = Domain(
             weights=("miniprotein/stability-judge.safetensors",),
             **_STABILITY,
         ),
+        **reward_cards(
+            _FOLDED,
+            "ddg",
+            weights=("ddg/guide.safetensors", "proteinmpnn/v_48_020.safetensors"),
+            twin="ddg-judge",
+            **_DDG,
+        ),
+        **reward_cards(_FOLDED, "ddg-judge", weights=("ddg/judge.safetensors",), **_DDG),
+        **reward_cards(
+            _FOLDED, "proteinmpnn-likelihood", unit="nats per residue", range="about -3 to -0.5", **_BACKBONE
+        ),
+        **reward_cards(_FOLDED, "native-recovery", range="0 to 1", **_BACKBONE),
     },
+    reward_schemes={
+        name: Card(f"{_FOLDED}:{name.replace('-', '_')}", "svdd[sequences]")
+        for name in ("ddg", "ddg-judge", "proteinmpnn-likelihood", "native-recovery")
+    },
+    networks={"SubstitutionEnsemble": ".inverse_folding.substitutions:SubstitutionEnsemble"},
     kit=".kit:KIT",
     letters="ACDEFGHIKLMNPQRSTVWY",
     files=("samples.fasta", "structures.pdb"),
