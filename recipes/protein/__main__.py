@@ -1,4 +1,4 @@
-"""Train the bundled model of miniproteins, or the oracles of ddG: `python -m recipes.protein miniprotein --data FILE --out DIR`."""
+"""Train a bundled model or reward of proteins: `python -m recipes.protein miniprotein --data FILE --out DIR`, or `ddg`."""
 
 from recipes.protein import ddg
 from recipes.protein.recipe import RECIPE

@@ -60,7 +60,10 @@ def measure_card(
     guesses = {role: each.mean(1) for role, each in members.items()}
     other = {role: read(domains[_OTHER[role]], role) for role in oracles}
     return {
-        "split": {"parts": {part: _described(one) for part, one in domains.items()}, "lengths": [min(sizes), max(sizes)]},
+        "split": {
+            "parts": {part: _described(one) for part, one in domains.items()},
+            "lengths": [min(sizes), max(sizes)],
+        },
         "oracles": {
             role: describe(network)
             | {

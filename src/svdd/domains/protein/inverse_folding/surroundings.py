@@ -71,11 +71,10 @@ def surroundings(backbone: Backbone) -> Float[Tensor, "L F"]:
 
 
 def along(backbone: Backbone, step: int) -> Int64[Tensor, " L"]:
-    """The residue that stands so many residues further along the same chain, or -1."""
-    own = torch.arange(len(backbone.native), device="cpu")
-    other = (own + step).clamp(0, len(own) - 1)
-    there = (backbone.index[other] - backbone.index == step) & (backbone.chain[other] == backbone.chain)
-    return torch.where(there, other, -1)
+    """The residue that stands so many further along the same chain, missing ones counted, or -1."""
+    there = backbone.index == (backbone.index + step)[:, None]
+    there &= backbone.chain == backbone.chain[:, None]
+    return torch.where(there.any(1), there.long().argmax(1), -1)
 
 
 def _at(values: Float[Tensor, "L P"], residues: Int64[Tensor, " L"]) -> Float[Tensor, "L P"]:
