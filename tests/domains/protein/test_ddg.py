@@ -189,8 +189,9 @@ def test_a_structure_stands_behind_the_name(files, tmp_path):
     assert float(behind(design)) == float(option(design)) == float(bundled_one(design))
     assert reward_identity(behind) == reward_identity(option)
     assert reward_identity(behind) != reward_identity(load_reward(f"ddg-judge:{copy}", pessimism=1.0, **weights))
+    before = reward_identity(option)
     copy.write_text(PDB.read_text().replace("GLY A   4", "ALA A   4"))
-    assert reward_identity(load_reward(f"ddg-judge:{copy}", **weights)) != reward_identity(option)
+    assert reward_identity(load_reward(f"ddg-judge:{copy}", **weights)) != before
 
 
 def test_the_judge_of_a_structure_is_of_the_same_structure():

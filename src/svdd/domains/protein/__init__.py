@@ -44,7 +44,7 @@ DOMAIN = Domain(
         ),
         **reward_cards(_FOLDED, "ddg-judge", weights=("ddg/judge.safetensors",), **_DDG),
         **reward_cards(
-            _FOLDED, "proteinmpnn-likelihood", unit="nats per residue", range="about -3 to -0.5", **_BACKBONE
+            _FOLDED, "proteinmpnn-likelihood", unit="nats per residue", range="native sequences about -2 to -1", **_BACKBONE
         ),
         **reward_cards(_FOLDED, "native-recovery", range="0 to 1", **_BACKBONE),
     },
