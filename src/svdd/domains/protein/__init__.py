@@ -4,7 +4,7 @@ from svdd.registry.cards import Card, Domain, reward_cards
 
 _BACKBONE = {"extra": "svdd[sequences]"}
 _FOLDED = ".inverse_folding.rewards"
-_DDG = {"unit": "kcal/mol", "range": "about -5 per change to 1, 0 for the native sequence", **_BACKBONE}
+_DDG = {"unit": "kcal/mol", "range": "0 for the native sequence, mostly -4 to 1 per change", **_BACKBONE}
 _STABILITY = {"unit": "log10 of an EC50 ratio", "range": "-1 to 2.5, stable from 1"}
 
 DOMAIN = Domain(
@@ -44,7 +44,11 @@ DOMAIN = Domain(
         ),
         **reward_cards(_FOLDED, "ddg-judge", weights=("ddg/judge.safetensors",), **_DDG),
         **reward_cards(
-            _FOLDED, "proteinmpnn-likelihood", unit="nats per residue", range="native sequences about -2 to -1", **_BACKBONE
+            _FOLDED,
+            "proteinmpnn-likelihood",
+            unit="nats per residue",
+            range="native sequences about -2 to -1",
+            **_BACKBONE,
         ),
         **reward_cards(_FOLDED, "native-recovery", range="0 to 1", **_BACKBONE),
     },

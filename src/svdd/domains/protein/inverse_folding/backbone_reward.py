@@ -14,7 +14,7 @@ from svdd.messages import check
 from svdd.registry import REWARDS
 from svdd.scoring.identity import Origin
 
-_NOT_DECIDING = ("path", "weights", "device")  # the content of the files decides, wherever they are
+_NOT_DECIDING = ("path", "weights", "device")  # the content of their files decides
 
 
 class BackboneReward:

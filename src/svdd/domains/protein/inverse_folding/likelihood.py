@@ -57,10 +57,10 @@ def ranks(structure: DesignedBackbone, orders: int) -> Int64[Tensor, "o L"]:
     """When each residue has its letter, per order: those that are not designed first, copies of a site at once."""
     of, sites = structure.sites.of, len(structure.sites.copies)
     early = torch.arange(len(of), device="cpu") - len(of)
-    stream = torch.Generator().manual_seed(0)
+    stream = torch.Generator("cpu").manual_seed(0)
     found = []
     for _ in range(orders):
-        late = torch.randperm(sites, generator=stream)
+        late = torch.randperm(sites, generator=stream, device="cpu")
         found.append(torch.where(of == CONTEXT, early, late[of]))
     return torch.stack(found)
 

@@ -139,7 +139,7 @@ def _bonds(atoms: Float[Tensor, "L 4 3"], before: Int64[Tensor, " L"]) -> Float[
 
 def _ends(backbone: Backbone) -> Float[Tensor, "L 2"]:
     """Residues to both ends of the chain, at most ten."""
-    found = torch.zeros(len(backbone.native), 2)
+    found = torch.zeros(len(backbone.native), 2, device="cpu")
     for name in backbone.chains:
         residues = backbone.of(name)
         index = backbone.index[residues]
