@@ -34,7 +34,7 @@ SHAPES: dict[str, dict[str, Any]] = {"guide": {"width": 96, "dropout": 0.3}, "ju
 class DdgOptions(Options):
     """What a user chooses of this recipe."""
 
-    steps: int = option(1500, "Training steps of each oracle.")
+    steps: int = option(800, "Training steps of each oracle.")
     device: str = option("cpu", "Where networks are trained, such as cuda.")
 
 

@@ -51,10 +51,9 @@ def test_soft_counts_are_sums_over_pairs():
 
 def test_half_spheres_divide_the_neighbours():
     five = with_beta(ONE.atoms)
-    apart = ~torch.eye(RESIDUES, dtype=torch.bool)
-    halves = room._on_its_side(five, torch.cdist(five[:, 4], five[:, 4]), apart)
     alpha = torch.cdist(five[:, 1], five[:, 1])
-    wanted = (torch.sigmoid((13 - alpha) / 0.5) * apart).sum(1)
+    halves = room._on_its_side(five, alpha)
+    wanted = (torch.sigmoid((13 - alpha) / 0.5) * ~torch.eye(RESIDUES, dtype=torch.bool)).sum(1)
     assert torch.allclose(halves.sum(1) * 10, wanted, atol=1e-3)
     assert halves.std(0).min() > 0.1
 

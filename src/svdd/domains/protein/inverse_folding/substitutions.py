@@ -19,10 +19,12 @@ from svdd.domains.protein.inverse_folding.model import free_of_order
 from svdd.domains.protein.inverse_folding.network import ProteinMPNN
 from svdd.domains.protein.inverse_folding.surroundings import properties, surroundings
 from svdd.domains.sequence.alphabets import PROTEIN
+from svdd.messages import needs
 from svdd.networks.bases import Scaled
 from svdd.networks.sequences import check_sizes
 
 LETTERS = len(PROTEIN)
+MATRICES = ("BLOSUM62", "STR", "RISLER")
 GROUPS = 8
 """Passes that give each residue its law given the letters of others: one hides every eighth residue."""
 GIVEN_OTHERS = 1
@@ -54,7 +56,24 @@ def by_surroundings(backbone: Backbone) -> Substitutions:
     """What coordinates and letters alone say."""
     native = PROTEIN.encode([backbone.native], masked=True)[0]
     known = properties()
-    return Substitutions(native, surroundings(backbone), known[None, :LETTERS] - known[native][:, None])
+    alike = torch.cat([exchanges(), torch.zeros(1, LETTERS, len(MATRICES), device="cpu")])[native]
+    changes = torch.cat([known[None, :LETTERS] - known[native][:, None], alike], 2)
+    return Substitutions(native, surroundings(backbone), changes)
+
+
+def exchanges() -> Float[Tensor, "20 20 m"]:
+    """How often amino acids stand for one another in relatives, by tables of Biopython.
+
+    Raises:
+        ImportError: without Biopython.
+    """
+    try:
+        from Bio.Align import substitution_matrices
+    except ImportError:
+        raise ImportError(needs("tables of substitutions", "biopython", "sequences")) from None
+    tables = [substitution_matrices.load(name) for name in MATRICES]
+    found = [[[table[one, other] for table in tables] for other in PROTEIN.letters] for one in PROTEIN.letters]
+    return torch.tensor(found, dtype=torch.float32, device="cpu")
 
 
 def by_proteinmpnn(backbone: Backbone, network: ProteinMPNN) -> Substitutions:

@@ -1,8 +1,8 @@
 r"""What surrounds each residue of a backbone, as numbers that need nothing but coordinates and letters.
 
-How buried it is (soft counts $\sum_j \sigma((r - d_{ij})/0.5)$ of the virtual CB atoms within r Angstrom, and how many of them
-stand on the side of its own side chain), how the chain runs (torsions, distances of CA along it, hydrogen bonds of its
-backbone), and which amino acids are near in space and along the chain, as six properties each.
+How buried it is (soft counts $\sum_j \sigma((r - d_{ij})/0.5)$ of virtual CB atoms and of side chains within r Angstrom, and sums of
+$1/d_{ij}^2$), how buried those beside it in the chain are, on which side its neighbours stand, how the chain runs (torsions,
+distances of CA along it, hydrogen bonds of its backbone), and which amino acids are near.
 """
 
 import torch
@@ -17,10 +17,9 @@ from svdd.domains.sequence.alphabets import PROTEIN
 
 RADII = (6.0, 8.0, 10.0, 12.0, 14.0)
 _SOFTNESS = 0.5
-_NEAR = (8.0, 12.0)
 _HALF_SPHERE = 13.0
 _STEPS = (-4, -3, -2, 2, 3, 4)
-_WINDOW = (-4, -3, -2, -1, 1, 2, 3, 4)
+_SIDE = 2.4  # Angstrom from CA, towards CB
 _NEAR_ALONG = 5
 _END = 10
 # Side chains: volumes in cubic Angstrom (Zamyatnin 1972).
@@ -49,19 +48,26 @@ def properties() -> Float[Tensor, "21 6"]:
 def surroundings(backbone: Backbone) -> Float[Tensor, "L F"]:
     """The numbers of every residue."""
     letters = PROTEIN.encode([backbone.native], masked=True)[0]
-    known = properties()[letters]
+    known, named = properties()[letters], torch.eye(len(PROTEIN) + 1, device="cpu")[letters, : len(PROTEIN)]
     five = with_beta(backbone.atoms)
-    beta = five[:, 4]
-    distances = torch.cdist(beta, beta)
-    apart = ~torch.eye(len(letters), dtype=torch.bool, device="cpu")
-    at = {step: along(backbone, step) for step in {*_STEPS, *_WINDOW, -1, 1}}
+    alpha, beta = five[:, 1], five[:, 4]
+    side = alpha + _SIDE * normalize(beta - alpha, dim=1)
+    of_alpha, of_beta, of_side = (torch.cdist(one, one) for one in (alpha, beta, side))
+    at = {step: along(backbone, step) for step in (*_STEPS, -1, 1)}
+    crowd, near = within(of_beta, 10.0).sum(1, keepdim=True) / 10, within(of_side, 7.0)
     return torch.cat(
         [
-            *(_within(distances, apart, radius).sum(1, keepdim=True) / 10 for radius in RADII),
-            _on_its_side(five, distances, apart),
-            *(_within(distances, apart, radius) @ known / 10 for radius in _NEAR),
-            *(_at(known, at[step]) for step in _WINDOW),
-            *(_reach(backbone.atoms[:, 1], at[step]) for step in _STEPS),
+            *(within(of_beta, radius).sum(1, keepdim=True) / 10 for radius in RADII),
+            *(within(of_side, radius).sum(1, keepdim=True) / 10 for radius in (6.0, 8.0, 10.0)),
+            *((within(of_beta, radius) * _far(len(letters))).sum(1, keepdim=True) / 10 for radius in (8.0, 10.0, 12.0)),
+            *(_inverse_squares(one) for one in (of_alpha, of_beta, of_side)),
+            *(_at(crowd, residues) for residues in at.values()),
+            _on_its_side(five, of_alpha),
+            *(within(of_beta, radius) @ known / 10 for radius in (8.0, 12.0)),
+            near @ (known * crowd) / 3,
+            within(of_beta, 8.0) @ named / 3,
+            near @ named / 3,
+            *(_reach(alpha, at[step]) for step in _STEPS),
             _torsions(backbone.atoms, at[-1], at[1]),
             _bonds(backbone.atoms, at[-1]),
             _ends(backbone),
@@ -81,16 +87,26 @@ def _at(values: Float[Tensor, "L P"], residues: Int64[Tensor, " L"]) -> Float[Te
     return values[residues.clamp(min=0)] * (residues >= 0)[:, None]
 
 
-def _within(distances: Float[Tensor, "L L"], apart: Bool[Tensor, "L L"], radius: float) -> Float[Tensor, "L L"]:
-    return torch.sigmoid((radius - distances) / _SOFTNESS) * apart
+def within(distances: Float[Tensor, "L L"], radius: float) -> Float[Tensor, "L L"]:
+    """Whether others are within a radius, softly; 0 of a residue and itself."""
+    return torch.sigmoid((radius - distances) / _SOFTNESS) * ~torch.eye(len(distances), dtype=torch.bool, device="cpu")
 
 
-def _on_its_side(
-    five: Float[Tensor, "L 5 3"], distances: Float[Tensor, "L L"], apart: Bool[Tensor, "L L"]
-) -> Float[Tensor, "L 2"]:
+def _inverse_squares(distances: Float[Tensor, "L L"]) -> Float[Tensor, "L 1"]:
+    """Sums over others of 1/d^2, which counts near ones most and has no radius."""
+    apart = ~torch.eye(len(distances), dtype=torch.bool, device="cpu")
+    return 10 * (apart / (distances + 1e-3).square()).sum(1, keepdim=True)
+
+
+def _far(residues: int) -> Bool[Tensor, "L L"]:
+    own = torch.arange(residues, device="cpu")
+    return (own[:, None] - own).abs() >= _NEAR_ALONG
+
+
+def _on_its_side(five: Float[Tensor, "L 5 3"], distances: Float[Tensor, "L L"]) -> Float[Tensor, "L 2"]:
     """Neighbours in the half sphere round CA that its CB points into, and in the other."""
     alpha, beta = five[:, 1], five[:, 4]
-    near = torch.sigmoid((_HALF_SPHERE - torch.cdist(alpha, alpha)) / _SOFTNESS) * apart
+    near = within(distances, _HALF_SPHERE)
     outward = normalize(beta - alpha, dim=1)
     direction = normalize(alpha[None] - alpha[:, None], dim=2)
     side = torch.sigmoid((direction * outward[:, None]).sum(2) / 0.1)
