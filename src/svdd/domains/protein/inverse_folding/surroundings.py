@@ -1,8 +1,8 @@
 r"""What surrounds each residue of a backbone, as numbers that need nothing but coordinates and letters.
 
-How buried it is (soft counts $\sum_j \sigma((r - d_{ij})/0.5)$ of virtual CB atoms and of side chains within r Angstrom, and sums of
-$1/d_{ij}^2$), how buried those beside it in the chain are, on which side its neighbours stand, how the chain runs (torsions,
-distances of CA along it, hydrogen bonds of its backbone), and which amino acids are near.
+How buried it is (soft counts $\sum_j \sigma((r - d_{ij})/0.5)$ of virtual CB atoms and of side chains within r Angstrom, and
+sums of $1/d_{ij}^2$), how buried those beside it in the chain are, on which side its neighbours stand, how the chain runs
+(torsions, distances of CA along it, hydrogen bonds of its backbone), and which amino acids are near.
 """
 
 import torch
