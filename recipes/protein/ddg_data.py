@@ -55,8 +55,16 @@ class Domains:
         return Domains(*([each[row] for row in chosen] for each in (self.backbones, self.clusters, self.rows)))
 
     def split(self) -> tuple[Domains, Domains]:
-        """Domains to train on, and every fifth cluster to validate on."""
+        """Domains to train on, and every fifth cluster to validate on.
+
+        Raises:
+            ValueError: If there are too few clusters to hold one back.
+        """
         held = set(sorted(set(self.clusters))[_VALIDATION_REST::_VALIDATION_SHARE])
+        if not held:
+            raise ValueError(
+                f"a part that trains an oracle needs {_VALIDATION_REST + 1} clusters or more, got {len(set(self.clusters))}"
+            )
         return self.subset(lambda one: one not in held), self.subset(lambda one: one in held)
 
     def ddg(self) -> list[Tensor]:

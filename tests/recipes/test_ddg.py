@@ -66,6 +66,8 @@ def test_parts_are_whole_and_clusters_are_held_back(folder):
     assert all(len(measured) == PIECE * 19 for part in parts.values() for measured in part.ddg())
     training, validation = parts["judge"].split()
     assert (training.clusters, validation.clusters) == ([4, 5, 7], [6])
+    with pytest.raises(ValueError, match="needs 3 clusters or more, got 1"):
+        validation.split()
 
 
 def test_structures_may_be_files(folder, pieces):
