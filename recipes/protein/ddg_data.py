@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy
 import torch
@@ -52,7 +52,11 @@ class Domains:
     def subset(self, keep: Callable[[int], bool]) -> Domains:
         """The domains of some clusters."""
         chosen = [row for row, cluster in enumerate(self.clusters) if keep(cluster)]
-        return Domains(*([each[row] for row in chosen] for each in (self.backbones, self.clusters, self.rows)))
+        return Domains(
+            [self.backbones[row] for row in chosen],
+            [self.clusters[row] for row in chosen],
+            [self.rows[row] for row in chosen],
+        )
 
     def split(self) -> tuple[Domains, Domains]:
         """Domains to train on, and every fifth cluster to validate on.
@@ -114,9 +118,8 @@ class Rows:
 
     def to(self, device: str) -> Rows:
         """The same on a device."""
-        return Rows(
-            self.numbers.to(device), *(one.to(device) for one in (self.residue, self.letter, self.ddg)), self.sizes
-        )
+        residue, letter, ddg = (one.to(device) for one in (self.residue, self.letter, self.ddg))
+        return Rows(self.numbers.to(device), residue, letter, ddg, self.sizes)
 
 
 def read_ddg(folder: str | Path) -> dict[str, Domains]:
@@ -139,11 +142,11 @@ def read_ddg(folder: str | Path) -> dict[str, Domains]:
     path = Path(folder)
     domains, measured = _table(path, _DOMAINS), _table(path, _MEASURED)
     _check_clusters(domains, path)
-    groups = dict(tuple(measured.dropna(subset=["ddg"]).groupby("protein_id")))
+    groups: dict[Any, pandas.DataFrame] = dict(tuple(measured.dropna(subset=["ddg"]).groupby("protein_id")))
     backbones = dict(_backbones(path, domains))
     parts = {}
     for part in PARTS:
-        rows = [row for row in domains[domains["part"] == part].itertuples() if row.protein_id in groups]
+        rows: list[Any] = [row for row in domains[domains["part"] == part].itertuples() if row.protein_id in groups]
         if not rows:
             raise ValueError(f"{path} has no measured domain whose part is {part!r}")
         parts[part] = Domains(
@@ -176,18 +179,16 @@ def _backbones(path: Path, domains: pandas.DataFrame) -> Iterator[tuple[str, Bac
     arrays = {name: file for file in path.glob("*.npz") for name in numpy.load(file).files}
     files = {file.stem: file for file in sorted(path.iterdir()) if file.suffix in _STRUCTURES}
     loaded = {file: numpy.load(file) for file in set(arrays.values())}
-    for row in domains.itertuples():
-        name = row.protein_id
+    wanted: list[tuple[str, str]] = list(zip(domains["protein_id"], domains["sequence"], strict=True))
+    for name, sequence in wanted:
         if name in arrays:
-            made = alone(name, torch.from_numpy(loaded[arrays[name]][name]), row.sequence)
+            made = alone(name, torch.from_numpy(loaded[arrays[name]][name]), sequence)
         elif name in files:
             made = read_backbone(files[name])
         else:
             raise FileNotFoundError(f"{path} has no backbone of {name}: neither an array in an .npz nor {name}.pdb")
-        if made.native != row.sequence:
-            raise ValueError(
-                f"the backbone of {name} has the residues {made.native}, but its sequence is {row.sequence}"
-            )
+        if made.native != sequence:
+            raise ValueError(f"the backbone of {name} has the residues {made.native}, but its sequence is {sequence}")
         yield name, made
 
 

@@ -215,10 +215,8 @@ def _stability(
     _with_native(name, structure)
     read = Path(weights) if weights else bundled("ddg", f"{role}.safetensors")
     network = load_network(read)
-    check(
-        isinstance(network, SubstitutionEnsemble),
-        f"{read} holds a {type(network).__name__}, not the SubstitutionEnsemble that {name} needs",
-    )
+    if not isinstance(network, SubstitutionEnsemble):
+        raise ValueError(f"{read} holds a {type(network).__name__}, not the SubstitutionEnsemble that {name} needs")
     gains = -of_sites(structure, changes_of(structure.backbone, network, role, device))
     files = (file, read, bundled_weights()) if role == "guide" else (file, read)
     return BackboneReward(name, given | _beside(weights, device), structure, Additive(gains, given["pessimism"]), files)
