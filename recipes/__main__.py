@@ -9,7 +9,7 @@ from recipes.cards import Card, render_card
 from recipes.dna import recipe as dna
 from recipes.image import recipe as image
 from recipes.molecule import recipe as molecule
-from recipes.protein import her2
+from recipes.protein import ddg, her2
 from recipes.protein import recipe as protein
 from recipes.rna import uniform, utr
 from svdd.registry import bundled
@@ -22,6 +22,7 @@ CARDS: Mapping[str, Card] = {
     "rna-utr-uniform": uniform.RECIPE.card,
     "miniprotein": protein.RECIPE.card,
     "her2-binding": her2.RECIPE.card,
+    "ddg": ddg.RECIPE.card,
     "molecule": molecule.RECIPE.card,
     "image-small": image.RECIPE.card,
 }

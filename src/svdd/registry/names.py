@@ -44,8 +44,10 @@ def resolve(target: str) -> Any:
 
 
 def twin(reward: str) -> str:
-    """The held-out reward of the same kind as a bundled one, or nothing."""
-    return REWARDS[reward].twin if reward in REWARDS else ""
+    """The held-out reward of the same kind as a bundled one, or nothing; what a reward is told by text, its twin is too."""
+    name, colon, text = reward.partition(":")
+    found: str = REWARDS[name].twin if name in REWARDS else ""
+    return f"{found}{colon}{text}" if not colon or found in REWARD_SCHEMES else ""
 
 
 def held_out(reward: str) -> str:

@@ -112,7 +112,8 @@ class ScoreSpec(RewardSpec):
         return str(self.record())
 
     def _own(self) -> str:
-        return self.name if self.name in REWARDS else self.name.rpartition(":")[2]
+        kind = self.name.partition(":")[0]
+        return kind if kind in REWARDS else self.name.rpartition(":")[2]
 
 
 class Short:

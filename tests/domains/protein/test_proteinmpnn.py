@@ -13,8 +13,9 @@ from svdd.domains.protein.inverse_folding import network as network_module
 from svdd.domains.protein.inverse_folding.backbones import Backbone, designed
 from svdd.domains.protein.inverse_folding.designs import recovery
 from svdd.domains.protein.inverse_folding.features import nearest, positions, with_beta
-from svdd.domains.protein.inverse_folding.model import BACKBONES, READINGS, ascending, conditionals, free_of_order
+from svdd.domains.protein.inverse_folding.model import READINGS, ascending, conditionals, free_of_order
 from svdd.domains.protein.inverse_folding.structure_files import read_backbone
+from svdd.domains.protein.inverse_folding.structures import BACKBONES
 from svdd.domains.protein.inverse_folding.weights import bundled_weights, read_network
 from svdd.domains.sequence.alphabets import PROTEIN
 from svdd.domains.sequence.masked import elbo_per_site, infill

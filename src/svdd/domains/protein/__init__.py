@@ -5,6 +5,9 @@ from svdd.registry.cards import Card, Domain, reward_cards
 _KNOWN = {"packages": ("biopython",), "extra": "svdd[sequences]"}
 _LOG_ODDS = {"unit": "nats", "range": "library about -6 to 4"}
 _PROTPARAM, _HER2 = ".rewards.protparam", ".rewards.her2"
+_BACKBONE = {"extra": "svdd[sequences]"}
+_FOLDED = ".inverse_folding.rewards"
+_DDG = {"unit": "kcal/mol", "range": "0 for the native sequence, mostly -4 to 1 per change", **_BACKBONE}
 _STABILITY = {"unit": "log10 of an EC50 ratio", "range": "-1 to 2.5, stable from 1"}
 
 DOMAIN = Domain(
@@ -45,9 +48,32 @@ DOMAIN = Domain(
             _HER2, "her2-binding", weights=("her2-binding/guide.safetensors",), twin="her2-binding-judge", **_LOG_ODDS
         ),
         **reward_cards(_HER2, "her2-binding-judge", weights=("her2-binding/judge.safetensors",), **_LOG_ODDS),
+        **reward_cards(
+            _FOLDED,
+            "ddg",
+            weights=("ddg/guide.safetensors", "proteinmpnn/v_48_020.safetensors"),
+            twin="ddg-judge",
+            **_DDG,
+        ),
+        **reward_cards(_FOLDED, "ddg-judge", weights=("ddg/judge.safetensors",), **_DDG),
+        **reward_cards(
+            _FOLDED,
+            "proteinmpnn-likelihood",
+            unit="nats per residue",
+            range="native sequences about -2 to -1",
+            **_BACKBONE,
+        ),
+        **reward_cards(_FOLDED, "native-recovery", range="0 to 1", **_BACKBONE),
     },
-    reward_schemes={"esmfold": Card(".folding.esmfold:esmfold", "svdd[folding]")},
+    reward_schemes={
+        "esmfold": Card(".folding.esmfold:esmfold", "svdd[folding]"),
+        **{
+            name: Card(f"{_FOLDED}:{name.replace('-', '_')}", "svdd[sequences]")
+            for name in ("ddg", "ddg-judge", "proteinmpnn-likelihood", "native-recovery")
+        },
+    },
+    networks={"SubstitutionEnsemble": ".inverse_folding.substitutions:SubstitutionEnsemble"},
     kit=".kit:KIT",
     letters="ACDEFGHIKLMNPQRSTVWY",
-    files=("samples.fasta",),
+    files=("samples.fasta", "structures.pdb"),
 )

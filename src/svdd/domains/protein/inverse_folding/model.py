@@ -21,19 +21,16 @@ from torch import Tensor
 from svdd.chain.process import Process
 from svdd.chain.tree import Tree
 from svdd.cost.batches import FullBatches, rows_at_once
-from svdd.domains.protein.inverse_folding.backbones import CONTEXT, Backbone, Sites, designed
+from svdd.domains.protein.inverse_folding.backbones import CONTEXT, Backbone, Sites
 from svdd.domains.protein.inverse_folding.designs import BackboneKind
 from svdd.domains.protein.inverse_folding.network import ProteinMPNN
-from svdd.domains.protein.inverse_folding.structure_files import read_backbone
+from svdd.domains.protein.inverse_folding.structures import designed_backbone
 from svdd.domains.protein.inverse_folding.weights import bundled_weights, read_network
 from svdd.domains.sequence.alphabets import PROTEIN
 from svdd.domains.sequence.masked import masked_sequences
-from svdd.messages import check_known, unknown
-from svdd.registry import bundled
+from svdd.messages import check_known
 from svdd.registry.option_paths import PathWhere
 
-BACKBONES = ("1yu5", "2ysh")
-"""Structures that came with the package: a villin headpiece of 65 residues and a WW domain of 37."""
 _MASK = len(PROTEIN)
 
 Reading = Callable[[Int64[Tensor, "L K"], Bool[Tensor, "n L"]], Bool[Tensor, "n L K"]]
@@ -93,17 +90,14 @@ def proteinmpnn(
         Dauparas et al., Robust deep learning-based protein sequence design using ProteinMPNN, Science 378:49 (2022).
     """
     check_known("order", order, READINGS)
-    backbone = read_backbone(_structure(path), chains)
-    sites = designed(backbone, design, tied)
+    structure = designed_backbone(path, chains, design, tied)
     network = read_network(weights or bundled_weights()).to(device)
-    call, batch = conditionals(network, backbone, sites, READINGS[order])
-    about = {"name": f"proteinmpnn:{backbone.name}", "order": order}
-    length = len(sites.copies)
+    call, batch = conditionals(network, structure.backbone, structure.sites, READINGS[order])
+    name, length = structure.backbone.name, len(structure.sites.copies)
+    about = {"name": f"proteinmpnn:{name}", "order": order}
     process = masked_sequences(call, PROTEIN, length=length, steps=steps, about=about, device=device)
-    native = "".join(backbone.native[residue] for residue in sites.copies[:, 0].tolist())
-    return replace(
-        process, kind=BackboneKind(PROTEIN, length, native=native, backbone=backbone.name), rows_at_once=batch
-    )
+    kind = BackboneKind(PROTEIN, length, native=structure.native, backbone=name, structure=structure)
+    return replace(process, kind=kind, rows_at_once=batch)
 
 
 def conditionals(
@@ -135,18 +129,3 @@ def conditionals(
         return call(x.to(where)).to(x.device)
 
     return answers, batch
-
-
-def _structure(path: str) -> Path:
-    """The file of a structure.
-
-    Raises:
-        ValueError: for what is neither a file nor the name of a bundled structure.
-    """
-    if os.path.exists(path):
-        return Path(path)
-    if path in BACKBONES:
-        return bundled("proteinmpnn", f"{path}.pdb")
-    raise ValueError(
-        f"there is no structure file {path!r}, and it is none that is bundled: {unknown('name', path, BACKBONES)}"
-    )
