@@ -20,14 +20,14 @@ DOMAIN = Domain(
     },
     rewards={
         **reward_cards(
-            ".rewards",
+            ".rewards.stability",
             "miniprotein-stability",
             weights=("miniprotein/stability-guide.safetensors",),
             twin="miniprotein-stability-judge",
             **_STABILITY,
         ),
         **reward_cards(
-            ".rewards",
+            ".rewards.stability",
             "miniprotein-stability-judge",
             weights=("miniprotein/stability-judge.safetensors",),
             **_STABILITY,

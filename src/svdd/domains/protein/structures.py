@@ -1,0 +1,81 @@
+"""Predicted structures: how the best designs of a run fold, if its reward folds them.
+
+A reward offers them by a function `structures`: designs to one PDB text each, or None where a design cannot be folded. The
+column of B-factors holds pLDDT, 0 to 100.
+"""
+
+import inspect
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from svdd.decoding.result import Result
+from svdd.scoring.reward import traits_of
+
+FOLDED = 10
+"""Designs, the best different ones, whose structures are kept."""
+
+
+@dataclass(frozen=True)
+class Structures:
+    """The structures of the best designs.
+
+    Args:
+        ids: their names.
+        sequences: their letters.
+        pdb: their structures, PDB text with pLDDT (0 to 100) as B-factors.
+        numbers: `reward` and every further score.
+    """
+
+    ids: list[str]
+    sequences: list[str]
+    pdb: list[str]
+    numbers: Mapping[str, list[float]]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def structures_of(result: Result, reward: Any) -> Structures | None:
+    """The structures of the best designs of a run, None unless its reward, or a component of it, folds sequences.
+
+    Args:
+        result: designs as sequences.
+        reward: what guided. It folds if it has `structures`, a function of sequences to PDB texts or None.
+
+    Cost:
+        whatever `structures` takes for the 10 best different designs: one folding each.
+    """
+    folds = folding_of(reward)
+    if folds is None or not isinstance(result.samples, list):
+        return None
+    rows = _best(result.samples, result.rewards.tolist())
+    texts = folds.structures([result.samples[row] for row in rows])
+    found = [(row, text) for row, text in zip(rows, texts, strict=True) if text is not None]
+    if not found:
+        return None
+    columns = {"reward": result.rewards} | result.scores
+    numbers = {name: [float(column[row]) for row, _ in found] for name, column in columns.items()}
+    kept = [row for row, _ in found]
+    return Structures(
+        [result.ids[row] for row in kept], [result.samples[row] for row in kept], [text for _, text in found], numbers
+    )
+
+
+def folding_of(reward: Any) -> Any:
+    """The reward, or its first component, that folds sequences; None if none does."""
+    for given in (reward, *traits_of(reward).components.values()):
+        one = inspect.unwrap(given)
+        if callable(getattr(one, "structures", None)):
+            return one
+    return None
+
+
+def _best(designs: list[str], rewards: list[float]) -> list[int]:
+    """The rows of the different valid designs of highest reward, best first."""
+    order = sorted((row for row, reward in enumerate(rewards) if math.isfinite(reward)), key=lambda row: -rewards[row])
+    first: dict[str, int] = {}
+    for row in order:
+        first.setdefault(designs[row], row)
+    return list(first.values())[:FOLDED]
