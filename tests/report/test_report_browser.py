@@ -39,7 +39,7 @@ addEventListener("load", () => {{
   const found = {{
     width: root.scrollWidth, title: page.title, scripts: page.scripts.length,
     images: [...page.images].map(one => [one.complete, one.naturalWidth, one.naturalHeight, one.getBoundingClientRect().width]),
-    smallest: Math.min(...[...page.querySelectorAll("body *")].filter(one => !one.closest("#poses-view")).map(
+    smallest: Math.min(...[...page.querySelectorAll("body *")].filter(one => !one.closest("#scene-view")).map(
       one => parseFloat(getComputedStyle(one).fontSize))),
     canvases: [...page.querySelectorAll("canvas")].length,
     loaded: page.defaultView.performance.getEntriesByType("resource").map(one => one.name.slice(0, 40)),
@@ -72,7 +72,7 @@ function ligand(canvas) {{  // pixels that are much more green and blue than red
   return all.filter((_, n) => n % 4 === 0 && all[n + 1] > all[n] + 40 && all[n + 2] > all[n] + 40).length;
 }}
 part.addEventListener("load", () => {{
-  const page = part.contentDocument, place = page.getElementById("poses-view");
+  const page = part.contentDocument, place = page.getElementById("scene-view");
   place.scrollIntoView();
   setInterval(() => {{
     const canvas = place.querySelector("canvas"), found = {{ ligand: canvas ? ligand(canvas) : 0 }};
@@ -80,7 +80,7 @@ part.addEventListener("load", () => {{
     Object.assign(found, {{
       size: [canvas.clientWidth, canvas.clientHeight], width: page.documentElement.scrollWidth,
       title: page.title, scripts: page.scripts.length,
-      chosen: [...page.querySelectorAll("#poses > div > button")].map(one => one.getAttribute("aria-pressed")),
+      chosen: [...page.querySelectorAll("#scene > div > button")].map(one => one.getAttribute("aria-pressed")),
       loaded: page.defaultView.performance.getEntriesByType("resource").map(one => one.name.slice(0, 40)),
     }});
     fetch("/found", {{ method: "POST", body: JSON.stringify(found) }});
@@ -220,7 +220,7 @@ def test_poses_are_shown_in_three_dimensions_by_the_page_alone(tmp_path):
 
 
 def test_without_the_viewer_there_are_pictures_of_the_poses_and_a_hint(tmp_path, monkeypatch):
-    monkeypatch.setattr("svdd.domains.molecule.figures.viewer._PACKAGE", "no_such_package")
+    monkeypatch.setattr("svdd.report.viewer._PACKAGE", "no_such_package")
     page = molecules_report(tmp_path / "a", posed=True)
     found, complaints = browse(page, tmp_path, 390)
     assert complaints == []
