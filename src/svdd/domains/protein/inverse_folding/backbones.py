@@ -54,6 +54,42 @@ class Sites:
     copies: Int64[Tensor, "S m"]
 
 
+@dataclass(frozen=True)
+class DesignedBackbone:
+    """A backbone and the sites of its designs.
+
+    Args:
+        backbone: with all its residues.
+        sites: of a design.
+    """
+
+    backbone: Backbone
+    sites: Sites
+
+    @property
+    def native(self) -> str:
+        """The structure's own letters at the sites, X where they are not known."""
+        return "".join(self.backbone.native[residue] for residue in self.sites.copies[:, 0].tolist())
+
+    def letters(self, design: str) -> str:
+        """A letter per residue of the backbone: those of a design, and native ones where nothing is designed.
+
+        Raises:
+            ValueError: for a design of another length.
+        """
+        sites = len(self.sites.copies)
+        check(
+            len(design) == sites,
+            f"a design for {self.backbone.name} has {sites} letters, one per designed residue, got {len(design)}",
+        )
+        pairs = zip(self.sites.of.tolist(), self.backbone.native, strict=True)
+        return "".join(native if site == CONTEXT else design[site] for site, native in pairs)
+
+    def changed(self, design: str) -> list[bool]:
+        """Per residue of the backbone whether a design has another letter than the structure."""
+        return [ours != theirs for ours, theirs in zip(self.letters(design), self.backbone.native, strict=True)]
+
+
 def named_chains(backbone: Backbone, text: str) -> tuple[str, ...]:
     """Chains by name, with commas between; all if nothing is named.
 

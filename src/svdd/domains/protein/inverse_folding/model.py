@@ -21,7 +21,7 @@ from torch import Tensor
 from svdd.chain.process import Process
 from svdd.chain.tree import Tree
 from svdd.cost.batches import FullBatches, rows_at_once
-from svdd.domains.protein.inverse_folding.backbones import CONTEXT, Backbone, Sites, designed
+from svdd.domains.protein.inverse_folding.backbones import CONTEXT, Backbone, DesignedBackbone, Sites, designed
 from svdd.domains.protein.inverse_folding.designs import BackboneKind
 from svdd.domains.protein.inverse_folding.network import ProteinMPNN
 from svdd.domains.protein.inverse_folding.structure_files import read_backbone
@@ -98,12 +98,10 @@ def proteinmpnn(
     network = read_network(weights or bundled_weights()).to(device)
     call, batch = conditionals(network, backbone, sites, READINGS[order])
     about = {"name": f"proteinmpnn:{backbone.name}", "order": order}
-    length = len(sites.copies)
+    length, structure = len(sites.copies), DesignedBackbone(backbone, sites)
     process = masked_sequences(call, PROTEIN, length=length, steps=steps, about=about, device=device)
-    native = "".join(backbone.native[residue] for residue in sites.copies[:, 0].tolist())
-    return replace(
-        process, kind=BackboneKind(PROTEIN, length, native=native, backbone=backbone.name), rows_at_once=batch
-    )
+    kind = BackboneKind(PROTEIN, length, native=structure.native, backbone=backbone.name, structure=structure)
+    return replace(process, kind=kind, rows_at_once=batch)
 
 
 def conditionals(
