@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from svdd.domains.protein import measures as protein
 from svdd.domains.protein import alignments
+from svdd.domains.protein import measures as protein
 from svdd.domains.protein.alignments import aligned_identity, nearest_identity
 from svdd.domains.protein.kit import KIT
 from svdd.domains.sequence.alphabets import PROTEIN

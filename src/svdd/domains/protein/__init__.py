@@ -35,5 +35,5 @@ DOMAIN = Domain(
     },
     kit=".kit:KIT",
     letters="ACDEFGHIKLMNPQRSTVWY",
-    files=("samples.fasta", "structures.pdb"),
+    files=("samples.fasta", "structures.pdb", "folded.pdb"),
 )

@@ -1,7 +1,7 @@
 """What proteins hand in to evaluations and reports: sequences, how like natural ones they are, and what they are made of."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,7 +12,9 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from svdd.chain.designs import DesignKind
+from svdd.decoding.result import Result
 from svdd.domains.protein.alignments import nearest_identity
+from svdd.domains.protein.finished import change_figures, finished
 from svdd.domains.protein.inverse_folding.designs import BackboneKind, recovery
 from svdd.domains.protein.measures import mean_hydropathy, net_charge
 from svdd.domains.sequence.designs import SequenceKind
@@ -23,6 +25,7 @@ from svdd.domains.sequence.measures import LIKELIHOOD, VARIETY, SequenceView, wo
 from svdd.domains.sequence.references import Reference
 from svdd.metrics.columns import COMPOSITION, DIVERSITY, HELD_OUT, NATURALNESS, Column
 from svdd.metrics.intervals import Statistic, mean
+from svdd.metrics.kit import Figure, Finish
 from svdd.metrics.measures import of_first, optional
 
 NOVEL = 0.7
@@ -137,6 +140,14 @@ class ProteinKit(SequenceKit):
         assert isinstance(kind, SequenceKind), "the model makes sequences"
         sequences = of_file(path, partial(_upper, kind))
         return self.natural(path.name, sequences, kind.alphabet.letters)
+
+    def figures(self, result: Result, baselines: Mapping[str, Result]) -> list[Figure]:
+        """What designs change of the backbone that they are for."""
+        return change_figures(result)
+
+    def finish(self, result: Result, reward: Any, folder: Path, tell: Callable[[str], None]) -> Finish:
+        """The structures of the best designs: on their backbone, and predicted where a reward folds."""
+        return finished(result, reward, folder, tell)
 
     def logo(self, designs: list[str]) -> str | None:
         """With the twenty amino acids."""

@@ -58,13 +58,16 @@ def ribbon(trace: Trace, pieces: int) -> Ribbon:
         trace: turned as it is to be seen.
         pieces: of each residue.
     """
-    parts = [_strip(trace.places[where], where.start, pieces) for where in trace.stretches if where.stop - where.start > 1]
+    parts = [_strip(trace.places[where], where.start, pieces) for where in trace.stretches]
     corners, residue, shade = (np.concatenate(each) for each in zip(*parts, strict=True))
     return Ribbon(corners[..., :2], residue, shade, corners[..., 2].mean(1))
 
 
 def _strip(places: ndarray, first: int, pieces: int) -> tuple[ndarray, ndarray, ndarray]:
-    """Corners, residues and shades of a stretch without gaps."""
+    """Corners, residues and shades of a stretch without gaps; a residue alone is a dot."""
+    last = first + len(places) - 1
+    if len(places) == 1:
+        places = places + np.array([[-BREADTH[COIL], 0, 0], [BREADTH[COIL], 0, 0]])
     classes = secondary_structure(places)
     u = np.linspace(0, len(places) - 1, (len(places) - 1) * pieces + 1)
     curve = _curve(_flattened(places, classes), u)
@@ -73,7 +76,8 @@ def _strip(places: ndarray, first: int, pieces: int) -> tuple[ndarray, ndarray, 
     side = _units(broad[:, None] * _sides(places, u) + (1 - broad)[:, None] * _facing(along, _sides(places, u)))
     left, right = curve + half[:, None] * side, curve - half[:, None] * side
     middle = (u[:-1] + u[1:]) / 2
-    return _pieces(left, right), first + np.floor(middle + 0.5).astype(np.int64), _shades(along, side)[:-1]
+    residue = np.minimum(first + np.floor(middle + 0.5).astype(np.int64), last)
+    return _pieces(left, right), residue, _shades(along, side)[:-1]
 
 
 def _pieces(left: ndarray, right: ndarray) -> ndarray:

@@ -1,7 +1,8 @@
 """The trace of a protein: where its CA atoms are, and what their distances say of its secondary structure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -26,11 +27,13 @@ class Trace:
     Args:
         places: of the atoms, Angstrom.
         numbers: of each residue, what the structure says in its column of B-factors.
+        labels: which residue each is, as MolViewSpec selects it.
         ends: the first residue of every stretch without a gap, and the number of residues.
     """
 
     places: Float[ndarray, "L 3"]
     numbers: Float[ndarray, " L"]
+    labels: Sequence[Mapping[str, Any]]
     ends: tuple[int, ...]
 
     def __len__(self) -> int:
@@ -55,7 +58,12 @@ def trace_of(pdb: str) -> Trace:
     chains = np.array([line[21] for line in lines])
     apart = (np.linalg.norm(np.diff(places, axis=0), axis=1) > BROKEN) | (chains[1:] != chains[:-1])
     ends = (0, *(np.flatnonzero(apart) + 1).tolist(), len(lines))
-    return Trace(places, np.array([float(line[60:66]) for line in lines]), ends)
+    return Trace(places, np.array([float(line[60:66]) for line in lines]), [*map(_label, lines)], ends)
+
+
+def _label(line: str) -> dict[str, Any]:
+    inserted = {"pdbx_PDB_ins_code": line[26]} if line[26].strip() else {}
+    return {"auth_asym_id": line[21], "auth_seq_id": int(line[22:26]), **inserted}
 
 
 def secondary_structure(places: Float[ndarray, "L 3"]) -> list[str]:
