@@ -23,8 +23,13 @@ _TITLE, _MARGIN, _LEGEND, _HIGHEST = 34, 3.0, 40, 520
 _EDGE, _HALO, _BEHIND = 0.06, 0.7, 1.5
 """Angstrom: how far pieces overlap, how broad the white lines along a ribbon are, and how far behind it they are drawn, so
 that neighbours in the chain lie above them and what crosses it below."""
-_FADED = 0.5
+_FADED = 0.4
 """How far the farthest pieces are on their way to white."""
+
+_STYLE = (
+    "path{stroke-linejoin:round}.f{fill:currentColor;stroke:currentColor}"
+    ".h{fill:none;stroke:#fff;stroke-linecap:round}"
+)
 
 
 @dataclass(frozen=True)
@@ -65,10 +70,10 @@ def structure_drawing(panels: Sequence[Panel], legend: Mapping[str, str]) -> str
 
 
 def _head(height: int) -> str:
+    size = f'width="{WIDTH}" height="{height}"'
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-        'font-family="system-ui, sans-serif" font-size="15"><style>path{stroke-linejoin:round}.f{fill:currentColor;'
-        f'stroke:currentColor}}.h{{fill:none;stroke:#fff;stroke-linecap:round}}</style><rect width="{WIDTH}" height="{height}" fill="#fff"/>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {size} font-family="system-ui, sans-serif" '
+        f'font-size="15"><style>{_STYLE}</style><rect {size} fill="#fff"/>'
     )
 
 
