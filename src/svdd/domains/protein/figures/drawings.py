@@ -27,8 +27,7 @@ _FADED = 0.4
 """How far the farthest pieces are on their way to white."""
 
 _STYLE = (
-    "path{stroke-linejoin:round}.f{fill:currentColor;stroke:currentColor}"
-    ".h{fill:none;stroke:#fff;stroke-linecap:round}"
+    "path{stroke-linejoin:round}.f{fill:currentColor;stroke:currentColor}.h{fill:none;stroke:#fff;stroke-linecap:round}"
 )
 
 

@@ -34,7 +34,7 @@ def change_drawing(backbone: DesignedBackbone, result: Result) -> str | None:
     Returns:
         None if no design is valid.
     """
-    rows = best_rows(result.samples, result.rewards, len(result))
+    rows = best_rows(result.samples, result.rewards.tolist(), len(result))
     if not rows:
         return None
     best = trace_of(placed(backbone, result.samples[rows[0]]))
