@@ -73,6 +73,53 @@ def test_sequences_for_a_structure_are_designed_and_measured(call, tmp_path):
     assert "recovery" in header
 
 
+def test_a_template_is_as_long_as_what_is_designed_of_the_backbone(call, tmp_path):
+    (tmp_path / "given.fasta").write_text(f">a\n{'X' * 36}\n")
+    more = ("--template", str(tmp_path / "given.fasta"), "--out", str(tmp_path / "o"))
+    result = call("run", "--model", "proteinmpnn:2ysh", "--reward", "miniprotein-stability", *more)
+    assert result.status != 0
+    assert (
+        "given.fasta: sequences for 2ysh.pdb, a letter per designed residue, have 37 letters, but those" in result.err
+    )
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("letter", "ZUOJ*.")
+def test_fixed_letters_are_of_the_twenty(call, tmp_path, letter):
+    (tmp_path / "given.fasta").write_text(f">a\nAC{letter}{'X' * 40}\n")
+    result = call("run", *arguments(tmp_path / "o", "--template", str(tmp_path / "given.fasta")))
+    assert result.status != 0
+    assert f"sequence 0 has '{letter}' at position 3; allowed letters are ACDEFGHIKLMNPQRSTVWYX" in result.err
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--fix", "3:B"), "sequence 0 has 'B' at position 3; allowed letters are"),
+        (("--fix", "3:A-"), "fix takes POSITION:LETTERS, such as 90:TGAGTCA, got '3:A-'"),
+        (("--fix", "43:AA"), "43:AA must lie within positions 1 to 43"),
+        (("--length", "60"), "unknown option of miniprotein 'length'"),
+    ],
+)
+def test_bad_letters_and_lengths_are_one_sentence(call, tmp_path, more, message):
+    result = call("run", *arguments(tmp_path / "o", *more))
+    assert result.status != 0
+    assert message in result.err
+    assert "Traceback" not in result.err
+
+
+def test_chains_that_are_no_protein_are_not_chosen(call, tmp_path):
+    from svdd.registry import bundled
+
+    lines = [line for line in bundled("proteinmpnn", "2ysh.pdb").read_text().splitlines() if line.startswith("ATOM")]
+    other = [f"{line[:12]} P  {line[16]} DA B{line[22:]}" for line in lines[::4]]
+    (tmp_path / "mine.pdb").write_text("\n".join(lines + other) + "\n")
+    chosen = ("--model", f"proteinmpnn:{tmp_path / 'mine.pdb'}", "--model-option", "chains=B")
+    result = call("run", *chosen, "--reward", "miniprotein-stability", "--out", str(tmp_path / "o"))
+    assert result.status != 0
+    assert "unknown protein chain of mine.pdb 'B'; known are A" in result.err
+
+
 def test_a_structure_without_a_backbone_is_one_sentence(call, tmp_path):
     (tmp_path / "mine.pdb").write_text("HEADER    NOTHING\n")
     result = call(

@@ -194,7 +194,7 @@ def test_predicted_structures_are_saved_and_coloured_by_confidence(designed, tmp
     assert sum(line.startswith("MODEL") for line in lines) == 3
     best = int(designed.rewards.argmax())
     assert lines[1] == f"REMARK  99 {designed.ids[best]} reward={designed.rewards[best]:.6g}"
-    assert [line for line in lines if line.startswith("ATOM")][0][60:66].strip() == "95.00"
+    assert next(line for line in lines if line.startswith("ATOM"))[60:66].strip() == "95.00"
     (figure,) = finish.figures()
     assert figure["title"] == "Predicted structures"
     scene = structure_scene(Structures([], [], [], {"reward": []}), finish.folded)
