@@ -14,7 +14,7 @@ PURPOSES = {
     "molecules": "molecules: the model, rewards, measures, drawings",
     "docking": "docking with AutoDock Vina",
     "images": "images: diffusers' pipelines, learned rewards, pictures",
-    "viewer": "poses in three dimensions in report.html",
+    "viewer": "poses and structures in three dimensions in report.html",
     "http": "rewards at an HTTP address",
     "motifs": "JASPAR's motif matrices",
     "ray": "runs on many machines",

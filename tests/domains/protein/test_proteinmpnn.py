@@ -261,7 +261,7 @@ def test_designs_keep_fixed_positions_and_know_the_native_sequence():
     assert kit_of("protein").kind(process.facts) == process.kind
     with pytest.raises(
         ValueError,
-        match="sequences for 2ysh.pdb, a letter per designed residue, have 37 letters, but those given have 3",
+        match=r"sequences for 2ysh\.pdb, a letter per designed residue, have 37 letters, but those given have 3",
     ):
         infill(process, ["XXX"])
 
