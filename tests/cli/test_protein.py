@@ -1,5 +1,6 @@
 """Proteins on the command line: what a FASTA file may hold, fixed residues, options of a reward, and the report's logo."""
 
+import csv
 import re
 
 import pytest
@@ -39,6 +40,7 @@ def test_fixed_residues_stay_and_the_report_draws_the_logo(call, tmp_path):
     assert letters[0][19:23] == "NGNG"
     page = (tmp_path / "o" / "report.html").read_text()
     assert "4.3 bits where all have the same residue" in page
+    assert "share predicted stable by the judge" in page
 
 
 @pytest.mark.slow
@@ -67,10 +69,19 @@ def test_sequences_for_a_structure_are_designed_and_measured(call, tmp_path):
     letters = (tmp_path / "o" / "samples.fasta").read_text().splitlines()[1]
     assert letters[4:7] == "WWW"
     assert len(letters) == 37
-    measured = call("evaluate", str(tmp_path / "o"), "--out", str(tmp_path / "e"))
+    models = (tmp_path / "o" / "structures.pdb").read_text().splitlines()
+    assert sum(line.startswith("MODEL") for line in models) == 2
+    page = (tmp_path / "o" / "report.html").read_text()
+    assert "<h3>Structure</h3>" in page
+    known = tmp_path / "known.fasta"  # a design within a longer sequence, and a shorter one
+    known.write_text(f">a\nGGSS{letters}GGSS\n>b\nmkta\n")
+    measured = call("evaluate", str(tmp_path / "o"), "--reference", str(known), "--out", str(tmp_path / "e"))
     assert measured.status == 0, measured.err
-    header = (tmp_path / "e" / "evaluation.csv").read_text().splitlines()[0].split(",")
-    assert "recovery" in header
+    with (tmp_path / "e" / "evaluation.csv").open() as table:
+        (row,) = csv.DictReader(table)
+    assert {"recovery", "unlike_natural", "composition_divergence"} <= set(row)
+    assert 0.5 < float(row["nearest_identity"]) <= 1  # of the first 1, of the second that of two designs for one backbone
+    assert float(row["novel"]) == 1
 
 
 def test_a_template_is_as_long_as_what_is_designed_of_the_backbone(call, tmp_path):
