@@ -80,7 +80,9 @@ def test_sequences_for_a_structure_are_designed_and_measured(call, tmp_path):
     with (tmp_path / "e" / "evaluation.csv").open() as table:
         (row,) = csv.DictReader(table)
     assert {"recovery", "unlike_natural", "composition_divergence"} <= set(row)
-    assert 0.5 < float(row["nearest_identity"]) <= 1  # of the first 1, of the second that of two designs for one backbone
+    assert (
+        0.5 < float(row["nearest_identity"]) <= 1
+    )  # of the first 1, of the second that of two designs for one backbone
     assert float(row["novel"]) == 1
 
 

@@ -126,7 +126,7 @@ def test_a_ribbon_never_turns_over_between_pieces():
 
 def test_a_residue_alone_is_a_dot():
     places = np.array([[0.0, 0, 0], [30, 0, 0], [33, 2, 0]])
-    found = ribbon(Trace(places, np.zeros(3), [{}] * 3, (0, 1, 3)), 2)
+    found = ribbon(Trace(places, np.zeros(3), [{"auth_asym_id": "A"}] * 3, (0, 1, 3)), 2)
     assert set(found.residue.tolist()) == {0, 1, 2}
 
 
@@ -134,12 +134,15 @@ def test_what_is_in_front_is_drawn_last():
     """Of two crossing stretches the one nearer to the viewer, after the white lines that set it off."""
     line = np.arange(-4.0, 5)[:, None]
     low, high = line * [3.8, 0, 0], line * [0, 3.4, 0] + [0, 0, 8]
-    trace = Trace(np.concatenate([low, high]), np.zeros(18), [{}] * 18, (0, 9, 18))
+    trace = Trace(
+        np.concatenate([low, high]), np.zeros(18), [{"auth_asym_id": "A"}] * 9 + [{"auth_asym_id": "B"}] * 9, (0, 9, 18)
+    )
     svg = structure_drawing([Panel("cross", trace, ["#ff0000"] * 9 + ["#0000ff"] * 9)], {})
     reds = [int(colour[1:3], 16) > int(colour[5:], 16) for colour in fills(svg)]
     red_in_front = turned(trace.places)[0, 2] > turned(trace.places)[9, 2]
     assert reds == sorted(reds, reverse=not red_in_front)
     assert len(reds) == 2 * 8 * 5
+    assert ">N<" not in svg  # of two chains
     kinds = re.findall(r'class="([fh])"', svg)
     assert kinds[0] == "h"
     assert "h" in kinds[kinds.index("f") :]
@@ -161,6 +164,7 @@ def test_the_best_design_is_coloured_by_what_it_changes(designed):
     svg = change_drawing(structure, designed)
     assert f"{designed.ids[best]}, reward" in svg
     assert "3 different designs" in svg
+    assert svg.count(">N<") == svg.count(">C<") == 2
     alone = svdd.decode(
         svdd.load("proteinmpnn", path="2ysh", steps=2), lambda d: [0.0] * len(d), samples=1, method="pretrained"
     )
@@ -206,8 +210,11 @@ def test_predicted_structures_are_saved_and_coloured_by_confidence(designed, tmp
     assert svg.count("reward") == 3
 
 
-def test_a_reward_that_cannot_fold_now_does_not_cost_the_run(designed, tmp_path):
+@pytest.mark.parametrize("text", ["", "HEADER    NOTHING\n", PDB.replace(" -11.007", "     nan"), None])
+def test_a_reward_that_cannot_fold_now_does_not_cost_the_run(designed, tmp_path, text):
     reward = folding(designed.kind.structure, [])  # numbers of no residue
+    if text is not None:
+        reward.structures = lambda designs: [text] * len(designs)
     with pytest.warns(NoStructuresWarning, match="no structures of the designs"):
         finish = KIT.finish(designed, reward, tmp_path, lambda words: None)
     assert finish.figures() == []

@@ -65,7 +65,7 @@ def change_figures(result: Result) -> list[Figure]:
     return figure("Structure", _said(_CHANGED, "structures.pdb"), change_drawing(structure, result), "broad")
 
 
-def finished(result: Result, reward: Any, folder: Path, tell: Callable[[str], None]) -> Finish:
+def finish_with_structures(result: Result, reward: Any, folder: Path, tell: Callable[[str], None]) -> Finish:
     """Asks a reward that folds sequences for the structures of the best designs; what fails is a warning.
 
     Arguments as `svdd.metrics.kit.Kit.finish`.
@@ -74,12 +74,20 @@ def finished(result: Result, reward: Any, folder: Path, tell: Callable[[str], No
         tell(f"folding the {min(FOLDED, len(set(result.samples)))} best designs")
     try:
         folded = structures_of(result, reward)
+        _check_drawable(folded)
     except Exception as error:  # a finished run is not lost to a picture of it
         warnings.warn(f"no structures of the designs, {described(error)}", NoStructuresWarning, stacklevel=3)
         folded = None
     if folded is not None:
         folded.save(folder / "folded.pdb")
     return StructureFinish(result, folded)
+
+
+def _check_drawable(folded: Structures | None) -> None:
+    from svdd.domains.protein.figures.traces import trace_of
+
+    for text in folded.pdb if folded else ():
+        trace_of(text)
 
 
 def structure_of(result: Result) -> DesignedBackbone | None:
@@ -90,10 +98,12 @@ def structure_of(result: Result) -> DesignedBackbone | None:
 def _placed(result: Result) -> Structures:
     """The best designs on their backbone."""
     structure = structure_of(result)
-    rows = best_rows(result.samples, result.rewards.tolist(), TURNED) if structure is not None else []
-    texts = [placed(structure, result.samples[row]) for row in rows] if structure is not None else []
-    ids, numbers = [result.ids[row] for row in rows], {"reward": [float(result.rewards[row]) for row in rows]}
-    return Structures(ids, [result.samples[row] for row in rows], texts, numbers)
+    if structure is None:
+        return Structures([], [], [], {"reward": []})
+    rows = best_rows(result.samples, result.rewards.tolist(), TURNED)
+    designs, rewards = [result.samples[row] for row in rows], [float(result.rewards[row]) for row in rows]
+    texts = [placed(structure, design) for design in designs]
+    return Structures([result.ids[row] for row in rows], designs, texts, {"reward": rewards})
 
 
 def _said(words: str, file: str) -> str:

@@ -14,7 +14,7 @@ from numpy import ndarray
 from svdd.chain.designs import DesignKind
 from svdd.decoding.result import Result
 from svdd.domains.protein.alignments import nearest_identity
-from svdd.domains.protein.finished import change_figures, finished
+from svdd.domains.protein.finished import change_figures, finish_with_structures
 from svdd.domains.protein.inverse_folding.designs import BackboneKind, recovery
 from svdd.domains.protein.measures import mean_hydropathy, net_charge
 from svdd.domains.sequence.designs import SequenceKind
@@ -147,7 +147,7 @@ class ProteinKit(SequenceKit):
 
     def finish(self, result: Result, reward: Any, folder: Path, tell: Callable[[str], None]) -> Finish:
         """The structures of the best designs: on their backbone, and predicted where a reward folds."""
-        return finished(result, reward, folder, tell)
+        return finish_with_structures(result, reward, folder, tell)
 
     def logo(self, designs: list[str]) -> str | None:
         """With the twenty amino acids."""

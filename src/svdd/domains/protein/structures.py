@@ -26,7 +26,7 @@ class Structures:
     Args:
         ids: their names.
         sequences: their letters.
-        pdb: their structures, PDB text with pLDDT (0 to 100) as B-factors.
+        pdb: their structures as PDB text; B-factors of predicted ones are pLDDT, 0 to 100.
         numbers: `reward` and every further score.
     """
 

@@ -26,10 +26,6 @@ that neighbours in the chain lie above them and what crosses it below."""
 _FADED = 0.4
 """How far the farthest pieces are on their way to white."""
 
-_STYLE = (
-    "path{stroke-linejoin:round}.f{fill:currentColor;stroke:currentColor}.h{fill:none;stroke:#fff;stroke-linecap:round}"
-)
-
 
 @dataclass(frozen=True)
 class Panel:
@@ -65,14 +61,18 @@ def structure_drawing(panels: Sequence[Panel], legend: Mapping[str, str]) -> str
         parts += _panel(panel, (places - middle) * [scale, -scale, scale], centre, scale)
     height = round(_TITLE + high + _LEGEND)
     body = "".join([*parts, *_legend(legend, height - 14)])
-    return f"{_head(height)}{body}</svg>"
+    return f"{_head(height, scale * _SCALE)}{body}</svg>"
 
 
-def _head(height: int) -> str:
+def _head(height: int, angstrom: float) -> str:
     size = f'width="{WIDTH}" height="{height}"'
+    style = (
+        f"path{{stroke-linejoin:round}}.f{{fill:currentColor;stroke:currentColor;stroke-width:{_EDGE * angstrom:.1f}px}}"
+        f".h{{fill:none;stroke:#fff;stroke-linecap:round;stroke-width:{_HALO * angstrom:.1f}px}}"
+    )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {size} font-family="system-ui, sans-serif" '
-        f'font-size="15"><style>{_STYLE}</style><rect {size} fill="#fff"/>'
+        f'font-size="15"><style>{style}</style><rect {size} fill="#fff"/>'
     )
 
 
@@ -83,8 +83,7 @@ def _panel(panel: Panel, places: Float[ndarray, "L 3"], centre: ndarray, scale: 
     drawn = ribbon(upright, int(np.clip(_PIECES // len(places), _FEWEST, _MOST)))
     corners = np.round((drawn.corners * [scale, -scale] + centre) * _SCALE).astype(int)
     shades = _shaded([panel.colours[row] for row in drawn.residue], drawn.shade, drawn.depth)
-    edge, halo = _EDGE * scale * _SCALE, _HALO * scale * _SCALE
-    yield f'<g transform="scale({1 / _SCALE})" stroke-width="{edge:.1f}"><style>.h{{stroke-width:{halo:.1f}px}}</style>'
+    yield f'<g transform="scale({1 / _SCALE})">'
     paths = []
     for (a, b, c, d), colour, height in zip(corners.tolist(), shades, drawn.height.tolist(), strict=True):
         paths.append((height - _BEHIND, f'<path class="h" d="M{_at(a)}L{_at(d)}M{_at(b)}L{_at(c)}"/>'))
@@ -96,7 +95,7 @@ def _panel(panel: Panel, places: Float[ndarray, "L 3"], centre: ndarray, scale: 
 
 def _ends(trace: Trace, places: ndarray, centre: ndarray) -> Iterator[str]:
     """Which end is which, of a single chain."""
-    for letter, row in (("N", 0), ("C", len(trace) - 1)):
+    for letter, row in (("N", 0), ("C", len(trace) - 1)) if trace.chains == 1 else ():
         outward = places[row, :2] / max(float(np.linalg.norm(places[row, :2])), 1e-9)
         x, y = places[row, :2] + centre + 14 * outward
         yield f'<text x="{x:.0f}" y="{y + 5:.0f}" text-anchor="middle" font-size="13" fill="{GREY}">{letter}</text>'

@@ -40,6 +40,11 @@ class Trace:
         return len(self.places)
 
     @property
+    def chains(self) -> int:
+        """How many chains there are."""
+        return len({label["auth_asym_id"] for label in self.labels})
+
+    @property
     def stretches(self) -> Iterator[slice]:
         """The residues of every stretch without a gap."""
         return (slice(first, last) for first, last in zip(self.ends, self.ends[1:], strict=False))
@@ -49,12 +54,14 @@ def trace_of(pdb: str) -> Trace:
     """The trace of a structure as text of PDB.
 
     Raises:
-        ValueError: for text without a CA atom.
+        ValueError: for text without a CA atom, and for places that are no numbers.
     """
     lines = [line for line in pdb.split("\n") if line.startswith("ATOM") and line[12:16].strip() == "CA"]
     if not lines:
         raise ValueError("the structure has no CA atom, so it cannot be drawn")
     places = np.array([[float(line[start : start + 8]) for start in (30, 38, 46)] for line in lines])
+    if not np.isfinite(places).all():
+        raise ValueError("the structure has CA atoms whose places are no numbers, so it cannot be drawn")
     chains = np.array([line[21] for line in lines])
     apart = (np.linalg.norm(np.diff(places, axis=0), axis=1) > BROKEN) | (chains[1:] != chains[:-1])
     ends = (0, *(np.flatnonzero(apart) + 1).tolist(), len(lines))
