@@ -40,7 +40,9 @@ def test_fixed_residues_stay_and_the_report_draws_the_logo(call, tmp_path):
     assert letters[0][19:23] == "NGNG"
     page = (tmp_path / "o" / "report.html").read_text()
     assert "4.3 bits where all have the same residue" in page
-    assert "share predicted stable by the judge" in page
+    with (tmp_path / "o" / "evaluation.csv").open() as table:
+        (row,) = csv.DictReader(table)
+    assert 0 <= float(row["predicted_stable"]) <= 1
 
 
 @pytest.mark.slow

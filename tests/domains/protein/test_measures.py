@@ -96,8 +96,10 @@ def test_columns_are_what_they_are_named_after():
 
 def test_stable_is_what_the_judge_of_stability_calls_so():
     scores = np.array([0.99, 1.0, 2.0, np.nan])  # of the last it was not asked
-    assert row(["KA"] * 4, judge=scores, judged="miniprotein-stability-judge")["stable"] == pytest.approx(2 / 3)
-    assert "stable" not in row(["KA"] * 4, judge=scores, judged="mine")
+    assert row(["KA"] * 4, judge=scores, judged="miniprotein-stability-judge")["predicted_stable"] == pytest.approx(
+        2 / 3
+    )
+    assert "predicted_stable" not in row(["KA"] * 4, judge=scores, judged="mine")
 
 
 def test_a_reference_may_have_any_lengths_and_case_but_no_other_letters(tmp_path):

@@ -95,7 +95,7 @@ NOVELTY = (
     Column("unlike_natural", f"share of designs below {NOVEL:.0%} identity to all natural ones", DIVERSITY, _novel,
            better="higher", given=lambda view: bool(view.natural)),
 )  # fmt: skip
-PREDICTED_STABLE = Column("stable", "share predicted stable by the judge", HELD_OUT, _stable, better="higher",
+PREDICTED_STABLE = Column("predicted_stable", "share predicted stable by the judge", HELD_OUT, _stable, better="higher",
                           given=lambda view: view.designs.judged == JUDGE)  # fmt: skip
 MAKE_UP = (
     Column("composition_divergence", "divergence of the composition from the natural one", NATURALNESS,
