@@ -54,7 +54,7 @@ def structure_drawing(panels: Sequence[Panel], legend: Mapping[str, str]) -> str
     across, up = (max(float(np.ptp(places[:, axis])) for places in seen) + 2 * _MARGIN for axis in (0, 1))
     scale = min(room / across, _HIGHEST / up)
     high = up * scale
-    parts = []
+    parts: list[str] = []
     for number, (panel, places) in enumerate(zip(panels, seen, strict=True)):
         middle = (places.max(0) + places.min(0)) / 2
         centre = np.array([room * (number + 0.5), _TITLE + high / 2])

@@ -21,6 +21,8 @@ CONFIDENCE = {90.0: "#0053d6", 70.0: "#65cbf3", 50.0: "#ffdb13", -inf: "#ff7d45"
 """Colours of pLDDT from a number on, as the AlphaFold database has them."""
 DRAWN = 3
 """Predicted structures in a picture."""
+Colours = Callable[[Iterable[float]], list[str]]
+"""From what a structure says of its residues to a colour of each."""
 _BANDS = dict(zip(("pLDDT from 90", "from 70", "from 50", "below"), CONFIDENCE.values(), strict=True))
 
 
@@ -62,7 +64,7 @@ def structure_scene(on_backbone: Structures, folded: Structures | None) -> Scene
         on_backbone: designs on their backbone, coloured by what they change.
         folded: predicted structures, coloured by pLDDT.
     """
-    coloured = [(title, text, _between) for title, text in _titled(on_backbone)]
+    coloured: list[tuple[str, str, Colours]] = [(title, text, _between) for title, text in _titled(on_backbone)]
     coloured += [(f"{title}, predicted", text, _sure) for title, text in (_titled(folded) if folded else ())]
     choices = [(title, [_cartoon(row, trace_of(text), colours)]) for row, (title, text, colours) in enumerate(coloured)]
     return Scene("Structures in three dimensions", [text for _, text, _ in coloured], choices)
@@ -89,7 +91,7 @@ def _sure(numbers: Iterable[float]) -> list[str]:
     return [next(colour for least, colour in CONFIDENCE.items() if one >= least) for one in numbers]
 
 
-def _cartoon(text: int, trace: Trace, colours: Callable[[Iterable[float]], list[str]]) -> dict[str, Any]:
+def _cartoon(text: int, trace: Trace, colours: Colours) -> dict[str, Any]:
     """A structure whose residues are coloured by their numbers."""
     painted = defaultdict(list)
     for colour, label in zip(colours(trace.numbers), trace.labels, strict=True):
