@@ -46,6 +46,16 @@ def moved(name):
     raise ModuleNotFoundError(f"{name} is in none of {', '.join(MOVED[name])}; add its new module to MOVED")
 
 
+def newer(name, **options):
+    """A bundled model that the first reference has not: the case is skipped there, and compared with later ones."""
+    try:
+        return svdd.load(name, **options)
+    except ValueError as error:
+        if not str(error).startswith("unknown model"):
+            raise
+        raise Skipped(f"the reference has no {name}") from None
+
+
 CASES: dict[str, Case] = {}
 
 
@@ -80,6 +90,10 @@ def sum_reward(designs):
 
 def gc(designs):
     return [text.count("G") + text.count("C") + 0.01 * text.count("A") for text in designs]
+
+
+def lysines(designs):
+    return [text.count("K") + 0.01 * text.count("E") for text in designs]
 
 
 def brightness(images):
@@ -382,6 +396,21 @@ def conditioning(folder):
     return [
         svdd.decode(models.planar(), sum_reward, cond=cond, batch=2, **OTHER),
         svdd.decode(models.planar(), sum_reward, method="smc", samples=3, particles=4, cond=cond),
+    ]
+
+
+@case
+def miniproteins(folder):
+    process, reward = newer("miniprotein", steps=4), svdd.load_reward("miniprotein-stability", pessimism=1.0)
+    scores = {"judge": svdd.load_reward("miniprotein-stability-judge")}
+    return svdd.decode(process, reward, scores=scores, **OTHER)
+
+
+@case
+def backbones(folder):
+    return [
+        svdd.decode(newer("proteinmpnn", path="2ysh", steps=3, order=order), lysines, **OTHER)
+        for order in ("free", "ascending")
     ]
 
 

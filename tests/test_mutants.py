@@ -8,6 +8,7 @@ import torch
 from exact import (
     checks,
     ehrlich_checks,
+    ensemble_checks,
     filtered_checks,
     flow_checks,
     folder_checks,
@@ -97,6 +98,10 @@ KILLED_BY = {
     "hedge_tilts_the_wrong_way": hedge_checks.the_best_temperature_is_that_of_the_gaussian,
     "ranks_of_draws_with_replacement": hedge_checks.the_best_of_n_is_that_of_every_choice,
     "best_of_n_forgets_invalid_designs": hedge_checks.the_best_of_n_is_that_of_every_choice,
+    "pessimism_ignored": ensemble_checks.disagreement_is_taken_off,
+    "disagreement_is_rewarded": ensemble_checks.disagreement_is_taken_off,
+    "variance_for_spread": ensemble_checks.disagreement_is_taken_off,
+    "ensemble_of_one_member": ensemble_checks.disagreement_is_taken_off,
     "equal_designs_count_as_first_rewards": scoring_checks.equal_designs_are_one_first_reward,
 }
 NOT_MUTANTS = {"everywhere", "contextmanager", "patch", "replace", "traits_of"}

@@ -16,7 +16,8 @@ from recipes.protein.data import StabilityData, in_large_family, scans
 from recipes.protein.oracles import STABLE, oracle_quality, predicted
 from recipes.sequence_denoiser import row_bits, sample_unguided
 from recipes.sequence_measures import kmer_correlation, pairwise_diversity, unique_fraction
-from svdd.domains.protein.measures import mean_hydropathy, nearest_identity, net_charge
+from svdd.domains.protein.alignments import nearest_identity
+from svdd.domains.protein.measures import mean_hydropathy, net_charge
 from svdd.domains.protein.model import LENGTH
 from svdd.domains.protein.rewards import EnsembleReward
 from svdd.domains.sequence.alphabets import PROTEIN

@@ -39,7 +39,7 @@ addEventListener("load", () => {{
   const found = {{
     width: root.scrollWidth, title: page.title, scripts: page.scripts.length,
     images: [...page.images].map(one => [one.complete, one.naturalWidth, one.naturalHeight, one.getBoundingClientRect().width]),
-    smallest: Math.min(...[...page.querySelectorAll("body *")].filter(one => !one.closest("#poses-view")).map(
+    smallest: Math.min(...[...page.querySelectorAll("body *")].filter(one => !one.closest("#scene-view")).map(
       one => parseFloat(getComputedStyle(one).fontSize))),
     canvases: [...page.querySelectorAll("canvas")].length,
     loaded: page.defaultView.performance.getEntriesByType("resource").map(one => one.name.slice(0, 40)),
@@ -64,23 +64,32 @@ def browse(page, folder, width):
 WATCH = """<!DOCTYPE html><html><body style="margin:0">
 <iframe id="page" src="report.html" style="width:{width}px;height:900px;border:0"></iframe><script>
 const part = document.getElementById("page");
-function ligand(canvas) {{  // pixels that are much more green and blue than red
+function pixels(canvas, wanted) {{
   const copy = Object.assign(document.createElement("canvas"), {{ width: canvas.width, height: canvas.height }});
   const flat = copy.getContext("2d");
   flat.drawImage(canvas, 0, 0);
   const all = flat.getImageData(0, 0, copy.width, copy.height).data;
-  return all.filter((_, n) => n % 4 === 0 && all[n + 1] > all[n] + 40 && all[n + 2] > all[n] + 40).length;
+  return all.filter((_, n) => n % 4 === 0 && wanted(all[n], all[n + 1], all[n + 2])).length;
+}}
+function ligand(canvas) {{  // pixels that are much more green and blue than red
+  return pixels(canvas, (red, green, blue) => green > red + 40 && blue > red + 40);
 }}
 part.addEventListener("load", () => {{
-  const page = part.contentDocument, place = page.getElementById("poses-view");
+  const page = part.contentDocument, place = page.getElementById("scene-view");
   place.scrollIntoView();
+  const wanted = {choice} && setInterval(() => {{  // once the first choice is drawn
+    const canvas = place.querySelector("canvas");
+    if (!canvas || pixels(canvas, (red, green) => red > green + 60) < 500) return;
+    clearInterval(wanted);
+    page.querySelectorAll("#scene button")[{choice}].click();
+  }}, 200);
   setInterval(() => {{
     const canvas = place.querySelector("canvas"), found = {{ ligand: canvas ? ligand(canvas) : 0 }};
     if (found.ligand < 500) return;
     Object.assign(found, {{
       size: [canvas.clientWidth, canvas.clientHeight], width: page.documentElement.scrollWidth,
       title: page.title, scripts: page.scripts.length,
-      chosen: [...page.querySelectorAll("#poses > div > button")].map(one => one.getAttribute("aria-pressed")),
+      chosen: [...page.querySelectorAll("#scene > div > button")].map(one => one.getAttribute("aria-pressed")),
       loaded: page.defaultView.performance.getEntriesByType("resource").map(one => one.name.slice(0, 40)),
     }});
     fetch("/found", {{ method: "POST", body: JSON.stringify(found) }});
@@ -89,8 +98,8 @@ part.addEventListener("load", () => {{
 </script></body></html>"""
 
 
-def watch(page, folder, width):
-    """What a browser has on a page once its poses are drawn, and what it complained about until then."""
+def watch(page, folder, width, choice=0):
+    """What a browser has on a page once a structure is drawn, and what it complained about until then."""
     told = queue.Queue()
 
     class Answers(SimpleHTTPRequestHandler):
@@ -102,7 +111,7 @@ def watch(page, folder, width):
         def log_message(self, *words):
             pass
 
-    (page.parent / "watch.html").write_text(WATCH.format(width=width), encoding="utf-8")
+    (page.parent / "watch.html").write_text(WATCH.format(width=width, choice=choice), encoding="utf-8")
     flags = "--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"
     words = [BROWSER, *flags, f"--user-data-dir={folder / 'profile'}", "--enable-logging=stderr"]
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Answers, directory=page.parent)) as server:
@@ -178,6 +187,20 @@ def molecules_report(folder, posed):
     return write_report(result, folder, baselines={HOSTILE: result}, finish=PosedFinish(poses) if posed else None)
 
 
+def proteins_report(folder):
+    """Designs for a bundled backbone, with structures of which a network is sure (blue) and one whose name is hostile."""
+    from svdd.domains.protein.finished import StructureFinish
+    from svdd.domains.protein.pdb_text import pdb_text
+    from svdd.domains.protein.structures import Structures
+
+    process = svdd.load("proteinmpnn", path="2ysh", steps=2)
+    result = svdd.decode(process, lambda designs: [0.0] * len(designs), samples=5, method="pretrained")
+    texts = [pdb_text(process.kind.structure.backbone, design, [95.0] * 37) for design in result.samples[:2]]
+    folded = Structures([HOSTILE, LONG], result.samples[:2], texts, {"reward": [3.0, 2.0]})
+    result.samples[1] = result.samples[0]
+    return write_report(result, folder, finish=StructureFinish(result, folded))
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
@@ -219,8 +242,18 @@ def test_poses_are_shown_in_three_dimensions_by_the_page_alone(tmp_path):
     assert all(loaded.startswith(("data:", "blob:")) for loaded in found["loaded"])
 
 
+def test_structures_of_proteins_are_pictures_and_can_be_turned(tmp_path):
+    found, complaints = watch(proteins_report(tmp_path / "a"), tmp_path, 390, choice=3)
+    assert [line for line in complaints if "Schema changed" not in line] == []  # the viewer's word on another structure
+    assert found["width"] <= 390
+    assert found["scripts"] == 3
+    assert found["ligand"] > 500  # pixels of the blue of what is sure
+    assert found["chosen"] == ["false"] * 3 + ["true", "false"]
+    assert all(loaded.startswith(("data:", "blob:")) for loaded in found["loaded"])
+
+
 def test_without_the_viewer_there_are_pictures_of_the_poses_and_a_hint(tmp_path, monkeypatch):
-    monkeypatch.setattr("svdd.domains.molecule.figures.viewer._PACKAGE", "no_such_package")
+    monkeypatch.setattr("svdd.report.viewer._PACKAGE", "no_such_package")
     page = molecules_report(tmp_path / "a", posed=True)
     found, complaints = browse(page, tmp_path, 390)
     assert complaints == []

@@ -13,7 +13,9 @@ from svdd.chain import distributions, equal_rows, filtering, flows, process, rng
 from svdd.decoding import metering, visited
 from svdd.domains.image import pixels
 from svdd.domains.image.designs import ImageKind
+from svdd.domains.protein.rewards import EnsembleReward
 from svdd.domains.sequence.ehrlich_functions import EhrlichFunction
+from svdd.domains.sequence.ensembles import SequenceEnsemble
 from svdd.domains.toy.enumeration import Enumerable
 from svdd.fitting import fingerprint, losses, regression
 from svdd.fitting.rollouts import Rollouts
@@ -603,3 +605,32 @@ def quality_not_rounded_down():
         return original(replace(self, quantization=len(motif)), x, motif, offsets)
 
     return patch.object(EhrlichFunction, "_quality", quality)
+
+
+# ensembles
+
+
+def pessimism_ignored():
+    return patch.object(EnsembleReward, "of_outputs", lambda self, outputs: outputs.mean(1))
+
+
+def disagreement_is_rewarded():
+    """The spread with its sign turned: designs on which members disagree are worth more."""
+    return patch.object(
+        EnsembleReward, "of_outputs", lambda self, outputs: outputs.mean(1) + self.pessimism * outputs.std(1)
+    )
+
+
+def variance_for_spread():
+    return patch.object(
+        EnsembleReward, "of_outputs", lambda self, outputs: outputs.mean(1) - self.pessimism * outputs.var(1)
+    )
+
+
+def ensemble_of_one_member():
+    """The first member in the place of all."""
+
+    def forward(self, tokens):
+        return self.members[0](tokens).expand(-1, len(self.members))
+
+    return patch.object(SequenceEnsemble, "forward", forward)

@@ -15,7 +15,7 @@ PURPOSES = {
     "docking": "docking with AutoDock Vina",
     "images": "images: diffusers' pipelines, learned rewards, pictures",
     "folding": "structures predicted by ESMFold",
-    "viewer": "poses in three dimensions in report.html",
+    "viewer": "poses and structures in three dimensions in report.html",
     "http": "rewards at an HTTP address",
     "motifs": "JASPAR's motif matrices",
     "ray": "runs on many machines",

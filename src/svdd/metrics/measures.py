@@ -46,6 +46,7 @@ class Designs:
         notes: what was left out, and why.
         seeds: of each run.
         twins: further rewards that did not guide, by name: those of the other components of an objective.
+        judged: the name of `judge`; empty without one.
     """
 
     sequences: list[str]
@@ -59,6 +60,7 @@ class Designs:
     notes: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)
     twins: Mapping[str, Float[ndarray, " n"]] = field(default_factory=dict)
+    judged: str = ""
 
     @classmethod
     def pooled(cls, parts: Sequence[Designs]) -> Designs:
@@ -79,6 +81,7 @@ class Designs:
             notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
             seeds=tuple(part.seeds[0] for part in parts),
             twins={name: numpy.concatenate([part.twins[name] for part in parts]) for name in parts[0].twins},
+            judged=parts[0].judged,
         )
 
     @property
@@ -136,6 +139,7 @@ def scored(
         judge_rows=rows,
         notes=(note,) if note else (),
         seeds=(int(result.settings.get("seed", 0)),),
+        judged=judged,
     )
 
 

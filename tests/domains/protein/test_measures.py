@@ -1,11 +1,14 @@
 """Measures of proteins, by hand and against Biopython, and the drawing of a logo."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 
+from svdd.domains.protein import alignments
 from svdd.domains.protein import measures as protein
+from svdd.domains.protein.alignments import aligned_identity, nearest_identity
 from svdd.domains.protein.kit import KIT
 from svdd.domains.sequence.alphabets import PROTEIN
 from svdd.domains.sequence.designs import SequenceKind
@@ -17,13 +20,14 @@ from svdd.metrics.measures import Designs
 TEXTS = ["ACDEFGHIKLMNPQRSTVWY", "KKRRDDEE", "KKKK", "GGIV"]
 
 
-def designs(given):
+def designs(given, **known):
     nothing = np.full(len(given), np.nan)
-    return Designs(given, [0] * len(given), list(range(len(given))), np.zeros(len(given)), nothing, nothing)
+    known = {"judge": nothing, **known}
+    return Designs(given, [0] * len(given), list(range(len(given))), np.zeros(len(given)), elbo=nothing, **known)
 
 
-def row(given, reference=None):
-    return KIT.record(designs(given), reference, SequenceKind(PROTEIN, len(given[0])), draws=20).row
+def row(given, reference=None, **known):
+    return KIT.record(designs(given, **known), reference, SequenceKind(PROTEIN, len(given[0])), draws=20).row
 
 
 def test_charge_counts_four_letters():
@@ -36,9 +40,41 @@ def test_hydropathy_is_that_of_biopython():
     assert set(protein.HYDROPATHY) == set(PROTEIN.letters)
 
 
-def test_identity_counts_edits_over_the_own_length():
-    known = ["AAAAAAAAAA", "CCCCC"]
-    assert protein.nearest_identity(["AAAAAAAAAA", "AAAAAAAACC", "CCCC"], known) == pytest.approx([1, 0.8, 0.75])
+def test_identity_of_equal_lengths_counts_edits():
+    known = ["AAAAAAAAAA", "CCCCCCCCCC"]
+    assert nearest_identity(["AAAAAAAAAA", "AAAAAAAACC", "CCCCCWCCCC"], known) == pytest.approx([1, 0.8, 0.9])
+    assert nearest_identity(["WAAAAAAAAA"], ["AAAAAAAAAW"]) == pytest.approx([0.8])  # a letter in and one out
+
+
+def test_identity_of_other_lengths_counts_matches_of_an_alignment():
+    """A design within a longer protein, one with a letter changed, one letter longer than its kin, and one of another kind."""
+    design = "DEEKLRELAKRAGLPEEVVRRAEELL"
+    longer = "GGSSGGSS" + design + "TTNNTTNN"
+    changed, inserted = design[:9] + "W" + design[10:], design[:12] + "G" + design[12:]
+    assert nearest_identity([design, changed, "WWWWPPPPWWWW"], [longer, "GGGG"]) == pytest.approx([1, 25 / 26, 0])
+    assert nearest_identity([inserted], [longer]) == pytest.approx([26 / 27])
+    assert nearest_identity([design], [design[:13]]) == pytest.approx([0.5])
+
+
+def test_the_nearest_of_many_is_found_with_few_alignments(monkeypatch):
+    """As good as an alignment with every sequence, where the kin are far from alike; more distant than this, all are equal."""
+    rng = np.random.default_rng(0)
+    letters = np.array(list(PROTEIN.letters))
+    natural = [rng.choice(letters, size) for size in rng.integers(40, 90, 300)]
+    kin = natural[17][5:38].copy()
+    kin[::2] = rng.choice(letters, 17)
+    known, design = ["".join(one) for one in natural], "".join(kin)
+    asked = []
+    monkeypatch.setattr(alignments, "aligned_identity", lambda a, b: asked.append(b) or aligned_identity(a, b))
+    found = nearest_identity([design], known)
+    assert len(asked) == alignments.ALIGNED
+    assert known[17] in asked
+    assert found == pytest.approx([max(aligned_identity(design, one) for one in known)])
+
+
+def test_identity_needs_a_reference():
+    with pytest.raises(ValueError, match="identity needs at least 1 reference sequence, got 0"):
+        nearest_identity(["AC"], [])
 
 
 def test_columns_are_what_they_are_named_after():
@@ -47,6 +83,8 @@ def test_columns_are_what_they_are_named_after():
     assert found["charge"] == pytest.approx((2 + 2 - 4) / 3)
     assert found["cysteine"] == pytest.approx(2 / 3)
     assert found["nearest_identity"] == pytest.approx((0.75 + 0.75 + 0) / 3)
+    assert found["unlike_natural"] == pytest.approx(1 / 3)
+    assert found["novel"] == 1
     theirs = np.ones(20)
     theirs[[PROTEIN.letters.index(letter) for letter in "KCA"]] += [3, 2, 3]
     ours = {"K": 4, "C": 2, "A": 2, "D": 2, "E": 2}
@@ -54,6 +92,26 @@ def test_columns_are_what_they_are_named_after():
         n / 12 * math.log(n / 12 / (theirs[PROTEIN.letters.index(a)] / theirs.sum())) for a, n in ours.items()
     )
     assert found["composition_divergence"] == pytest.approx(expected)
+
+
+def test_stable_is_what_the_judge_of_stability_calls_so():
+    scores = np.array([0.99, 1.0, 2.0, np.nan])  # of the last it was not asked
+    assert row(["KA"] * 4, judge=scores, judged="miniprotein-stability-judge")["predicted_stable"] == pytest.approx(
+        2 / 3
+    )
+    assert "predicted_stable" not in row(["KA"] * 4, judge=scores, judged="mine")
+
+
+def test_a_reference_may_have_any_lengths_and_case_but_no_other_letters(tmp_path):
+    kind = SequenceKind(PROTEIN, 4)
+    (tmp_path / "known.fasta").write_text(">a\nkkcaGG\n>b\nDD\n")
+    known = KIT.reference_of(tmp_path / "known.fasta", kind)
+    assert known.sequences == ["KKCAGG", "DD"]
+    assert row(["KKCA"], known)["nearest_identity"] == 1
+    for letter in "BZXUO-*":
+        (tmp_path / "known.fasta").write_text(f">a\nKKCA\n>b\nDD{letter}\n")
+        with pytest.raises(ValueError, match=re.escape(f"known.fasta: sequence 1 has '{letter}' at position 3")):
+            KIT.reference_of(tmp_path / "known.fasta", kind)
 
 
 def test_the_same_composition_has_hardly_a_divergence():

@@ -260,7 +260,10 @@ def test_designs_keep_fixed_positions_and_know_the_native_sequence():
     assert all(sample[8:11] == "WWW" and len(sample) == 37 for sample in kept.samples)
     assert process.kind.native == backbone("2ysh").native
     assert kit_of("protein").kind(process.facts) == process.kind
-    with pytest.raises(ValueError, match="the model's sequences have 37 letters, but those given have 3"):
+    with pytest.raises(
+        ValueError,
+        match=r"sequences for 2ysh\.pdb, a letter per designed residue, have 37 letters, but those given have 3",
+    ):
         infill(process, ["XXX"])
 
 

@@ -88,6 +88,19 @@ def test_residues_without_a_whole_backbone_are_left_out_and_said(tmp_path):
     assert found.index.tolist() == [0, 1, 3, *range(5, 37)]
 
 
+def test_copies_of_a_chain_under_its_name_are_left_out_and_said(tmp_path):
+    path = written(tmp_path, [*LINES, "TER", *(changed(line, x="99.000") for line in LINES)])
+    said = f"{len(LINES)} atoms of .*given.pdb are left out, .*: the copies of a chain need names of their own"
+    with pytest.warns(LeftOutWarning, match=said):
+        found = read_backbone(path)
+    assert torch.equal(found.atoms, read_backbone(PDB).atoms)
+
+
+def test_of_two_residues_in_one_place_the_first_is_read(tmp_path):
+    first, second = ([changed(line, other=o, residue=r) for line in LINES[:4]] for o, r in (("A", "TRP"), ("B", "TYR")))
+    assert read_backbone(written(tmp_path, first + second + LINES[4:])).native == "W" + NATIVE[1:]
+
+
 def test_modified_and_unknown_amino_acids(tmp_path):
     lines = [changed(line, record="HETATM", residue="MSE") for line in LINES[:4]]
     lines += [changed(line, residue="UNK") for line in LINES[4:8]]
@@ -122,6 +135,11 @@ def test_other_polymers_are_left_out_and_chains_are_chosen(tmp_path):
         ),
         (["HEADER    NOTHING"], "is no structure in PDB or mmCIF: it has no line that begins with ATOM"),
         ([changed(LINES[0], x="one")], "cannot be read as PDB: "),
+        ([changed(LINES[0], x="nan"), *LINES[1:]], "coordinates that are numbers, but some are not in "),
+        (
+            [changed(LINES[0], record="HETATM", residue="HOH", atom=" O  ")],
+            "holds no protein: its chains are A, without",
+        ),
     ],
 )
 def test_what_is_no_backbone_is_one_sentence(tmp_path, lines, sentence):

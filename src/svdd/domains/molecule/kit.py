@@ -102,16 +102,17 @@ class PosedFinish(Finish):
     def figures(self) -> list[Figure]:
         """The poses from two sides."""
         from svdd.domains.molecule.figures.poses import pose_drawing
-        from svdd.domains.molecule.figures.viewer import has_viewer
         from svdd.report.figures import figure
+        from svdd.report.viewer import has_viewer
 
         return figure("Poses", _POSES + ("" if has_viewer() else _NO_VIEWER), pose_drawing(self.poses), "broad")
 
     def widgets(self) -> list[Widget]:
         """The poses in three dimensions, where the viewer is installed."""
-        from svdd.domains.molecule.figures.viewer import viewer
+        from svdd.domains.molecule.figures.viewer import pose_scene
+        from svdd.report.viewer import viewer
 
-        return viewer(self.poses)
+        return viewer(pose_scene(self.poses))
 
 
 KIT = MoleculeKit()

@@ -75,5 +75,5 @@ DOMAIN = Domain(
     networks={"SubstitutionEnsemble": ".inverse_folding.substitutions:SubstitutionEnsemble"},
     kit=".kit:KIT",
     letters="ACDEFGHIKLMNPQRSTVWY",
-    files=("samples.fasta", "structures.pdb"),
+    files=("samples.fasta", "structures.pdb", "folded.pdb"),
 )

@@ -1,11 +1,9 @@
-"""Statistics of sets of proteins: identity to given ones, charge and hydropathy."""
+"""Statistics of sets of proteins: charge and hydropathy."""
 
 from collections.abc import Sequence
 
 import numpy
 from numpy.typing import NDArray
-
-from svdd.domains.sequence.distances import nearest_edit_distance
 
 HYDROPATHY = {
     **{"I": 4.5, "V": 4.2, "L": 3.8, "F": 2.8, "C": 2.5, "M": 1.9, "A": 1.8, "G": -0.4, "T": -0.7, "S": -0.8},
@@ -25,19 +23,6 @@ def net_charge(sequences: Sequence[str]) -> NDArray[numpy.float64]:
 def mean_hydropathy(sequences: Sequence[str]) -> NDArray[numpy.float64]:
     """Mean hydropathy of each sequence's residues (GRAVY; Kyte and Doolittle 1982), -4.5 to 4.5, higher is more hydrophobic."""
     return _sums(sequences, HYDROPATHY) / numpy.array([len(text) for text in sequences])
-
-
-def nearest_identity(sequences: Sequence[str], reference: Sequence[str]) -> NDArray[numpy.float64]:
-    """Identity to the nearest reference sequence, 1 less edits over the sequence's own length, at most 1.
-
-    Edits count insertions and deletions too, so this is a bound from below on the identity of an alignment.
-
-    Raises:
-        ImportError: If rapidfuzz is not installed.
-        ValueError: If there is no reference sequence.
-    """
-    lengths = numpy.array([len(text) for text in sequences])
-    return 1 - nearest_edit_distance(sequences, reference) / lengths
 
 
 def _sums(sequences: Sequence[str], values: dict[str, float] | dict[str, int]) -> NDArray[numpy.float64]:

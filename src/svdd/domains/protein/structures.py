@@ -5,12 +5,14 @@ column of B-factors holds pLDDT, 0 to 100.
 """
 
 import inspect
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from svdd.decoding.result import Result
+from svdd.domains.protein.inverse_folding.designs import best_rows
+from svdd.domains.protein.pdb_text import models_text
 from svdd.scoring.reward import traits_of
 
 FOLDED = 10
@@ -24,7 +26,7 @@ class Structures:
     Args:
         ids: their names.
         sequences: their letters.
-        pdb: their structures, PDB text with pLDDT (0 to 100) as B-factors.
+        pdb: their structures as PDB text; B-factors of predicted ones are pLDDT, 0 to 100.
         numbers: `reward` and every further score.
     """
 
@@ -35,6 +37,19 @@ class Structures:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def save(self, path: Path) -> None:
+        """Writes them as the models of one file, each with its name and numbers."""
+        remarks = [
+            " ".join([name, *(f"{title}={of[row]:.6g}" for title, of in self.numbers.items())])
+            for row, name in enumerate(self.ids)
+        ]
+        path.write_text(models_text([_atoms(text) for text in self.pdb], remarks), encoding="utf-8")
+
+
+def _atoms(pdb: str) -> str:
+    """The lines of atoms and of ends of chains."""
+    return "".join(f"{line}\n" for line in pdb.split("\n") if line.startswith(("ATOM", "TER")))
 
 
 def structures_of(result: Result, reward: Any) -> Structures | None:
@@ -50,7 +65,7 @@ def structures_of(result: Result, reward: Any) -> Structures | None:
     folds = folding_of(reward)
     if folds is None or not isinstance(result.samples, list):
         return None
-    rows = _best(result.samples, result.rewards.tolist())
+    rows = best_rows(result.samples, result.rewards.tolist(), FOLDED)
     texts = folds.structures([result.samples[row] for row in rows])
     found = [(row, text) for row, text in zip(rows, texts, strict=True) if text is not None]
     if not found:
@@ -70,12 +85,3 @@ def folding_of(reward: Any) -> Any:
         if callable(getattr(one, "structures", None)):
             return one
     return None
-
-
-def _best(designs: list[str], rewards: list[float]) -> list[int]:
-    """The rows of the different valid designs of highest reward, best first."""
-    order = sorted((row for row, reward in enumerate(rewards) if math.isfinite(reward)), key=lambda row: -rewards[row])
-    first: dict[str, int] = {}
-    for row in order:
-        first.setdefault(designs[row], row)
-    return list(first.values())[:FOLDED]

@@ -39,6 +39,11 @@ class SequenceKind(TextKind):
         object.__setattr__(self, "domain", self.domain or _domain_of(self.alphabet.letters))
 
     @property
+    def whose(self) -> str:
+        """What errors call the sequences."""
+        return "the model's sequences"
+
+    @property
     def symbols(self) -> int:
         """The letters and the mask."""
         return len(self.alphabet) + 1
@@ -60,9 +65,7 @@ class SequenceKind(TextKind):
         """
         tokens = self.alphabet.encode(sequences, masked=masked)
         if tokens.shape[1] != self.length:
-            raise ValueError(
-                f"the model's sequences have {self.length} letters, but those given have {tokens.shape[1]}"
-            )
+            raise ValueError(f"{self.whose} have {self.length} letters, but those given have {tokens.shape[1]}")
         return tokens
 
     def facts(self) -> dict[str, Any]:

@@ -29,6 +29,11 @@ class BackboneKind(SequenceKind):
     structure: DesignedBackbone | None = field(default=None, kw_only=True, compare=False, repr=False)
     decides: ClassVar[tuple[str, ...]] = (*SequenceKind.decides, "native", "backbone")
 
+    @property
+    def whose(self) -> str:
+        """With the backbone, whose residues say how long they are."""
+        return f"sequences for {self.backbone}, a letter per designed residue,"
+
     def facts(self) -> dict[str, Any]:
         """With the native sequence."""
         return {**super().facts(), "native": self.native, "backbone": self.backbone}

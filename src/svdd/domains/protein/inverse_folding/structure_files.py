@@ -5,6 +5,7 @@ Modified amino acids count as what they were made from (MSE is M). Water, ligand
 """
 
 import io
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ _CIF = (".cif", ".mmcif")
 
 
 class LeftOutWarning(UserWarning):
-    """Residues of a structure are left out, since their backbone is not whole."""
+    """Residues of a structure are left out, since their backbone is not whole, or atoms that it has twice."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class _Residue:
     @property
     def whole(self) -> bool:
         return all(name in self.atoms for name in ATOMS)
+
+    @property
+    def placed(self) -> bool:
+        return all(math.isfinite(x) for name in ATOMS for x in self.atoms[name])
 
 
 def read_backbone(path: Path, chains: str = "") -> Backbone:
@@ -71,6 +76,10 @@ def _backbone(path: Path, chains: dict[str, list[_Residue]]) -> Backbone:
     lacks = f"no residue has {' or '.join(missing)}" if missing else "no residue has all of them"
     check(whole, f"a backbone needs N, CA, C and O of each residue, but {lacks} in {path}")
     names = list(chains)
+    lost = [f"{names[number]}:{one.label}" for number, one in whole if not one.placed]
+    check(
+        not lost, f"the atoms of a backbone need coordinates that are numbers, but some are not in {path}: {few(lost)}"
+    )
     broken = [f"{names[number]}:{one.label}" for number, one in every if not one.whole]
     if broken:
         warnings.warn(
@@ -95,19 +104,28 @@ def _model(path: Path) -> Any:
     """The first model of a structure, as Biopython reads it."""
     try:
         from Bio.PDB import MMCIFParser, PDBParser
-        from Bio.PDB.PDBExceptions import PDBConstructionException
+        from Bio.PDB.PDBExceptions import PDBConstructionException, PDBConstructionWarning
     except ImportError:
         raise ImportError(needs("reading structures", "biopython", "sequences")) from None
     lines = lines_of_file(path)
     cif = path.name.removesuffix(".gz").endswith(_CIF) or any(line.startswith("data_") for line in lines[:20])
     atoms = any(line.startswith(("ATOM", "HETATM")) for line in lines)
     check(atoms, f"{path} is no structure in PDB or mmCIF: it has no line that begins with ATOM")
-    form, parser = ("mmCIF", MMCIFParser(QUIET=True)) if cif else ("PDB", PDBParser(QUIET=True))
+    form, parser = ("mmCIF", MMCIFParser()) if cif else ("PDB", PDBParser())
     try:
-        return next(iter(parser.get_structure(path.name, io.StringIO("\n".join(lines) + "\n"))))
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", PDBConstructionWarning)
+            model = next(iter(parser.get_structure(path.name, io.StringIO("\n".join(lines) + "\n"))))
     except (PDBConstructionException, ValueError, LookupError, TypeError, StopIteration) as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path} cannot be read as {form}: {said}") from error
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path} cannot be read as {form}: {why}") from error
+    twice = sum("defined twice" in str(one.message) for one in said)
+    if twice:
+        warnings.warn(
+            f"{twice} atoms of {path} are left out, since their residue has an atom of that name already: the copies of a "
+            "chain need names of their own", LeftOutWarning, stacklevel=4,
+        )  # fmt: skip
+    return model
 
 
 def _residues(chain: Any) -> list[_Residue]:

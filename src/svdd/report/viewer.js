@@ -1,7 +1,7 @@
 "use strict";
-// Shows the poses with Mol*, whose code and data are in the page; if that fails, the page's pictures are all there is.
-const part = document.getElementById("poses");
-const scene = JSON.parse(document.getElementById("poses-scene").textContent);
+// Shows structures with Mol*, whose code and data are in the page; if that fails, the page's pictures are all there is.
+const part = document.getElementById("scene");
+const scene = JSON.parse(document.getElementById("scene-data").textContent);
 const choices = [...part.querySelectorAll("button")];
 const looks = {
   extensions: ["mvs"], layoutIsExpanded: false, layoutShowControls: false, layoutShowSequence: false,
@@ -10,7 +10,7 @@ const looks = {
 };
 
 async function code() {
-  const packed = Uint8Array.from(atob(document.getElementById("poses-code").textContent), (c) => c.charCodeAt(0));
+  const packed = Uint8Array.from(atob(document.getElementById("scene-code").textContent), (c) => c.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   const text = new Blob([await new Response(stream).blob()], { type: "text/javascript" });
   return (await import(URL.createObjectURL(text))).default;
@@ -35,7 +35,7 @@ async function start() {
   }));
   choose(0);
   const model = { get: (name) => given[name], on: (event, act) => { told[event] = act; } };
-  (await code()).render({ model, el: document.getElementById("poses-view") });
+  (await code()).render({ model, el: document.getElementById("scene-view") });
 }
 
 part.hidden = false;

@@ -1,0 +1,1 @@
+"""Pictures of proteins in three dimensions."""
