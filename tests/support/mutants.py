@@ -340,7 +340,7 @@ def reach_cut_short():
 
 def rows_told_apart_without_their_first_site():
     original = equal_rows._keys
-    return patch.object(equal_rows, "_keys", lambda table: [key[4:] for key in original(table)])
+    return patch.object(equal_rows, "_keys", lambda table: [key[1:] for key in original(table)])
 
 
 def incremental_effective_sample_size():
