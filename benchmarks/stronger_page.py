@@ -5,23 +5,53 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from differences import VERDICTS, Differences, read_designs, shown_only
+from differences import VERDICTS, Differences, by_row, shown_only
 from page_tables import markdown, shown
 
 from svdd.messages import number
-from svdd.metrics.intervals import FEWEST
+from svdd.metrics.intervals import FEWEST, Resamples, interval, mean
 
 JOBS = Path(__file__).parent / "jobs"
 TITLES = {
     "dna": "DNA: accessible in HepG2",
     "rna": "RNA: ribosome load of a 5'UTR",
+    "protein": "Proteins: stability of miniproteins",
+    "backbones": "Sequences for backbones: stability against the native one",
     "molecule": "Molecules: QED",
+    "gdss": "Graphs of GDSS: QED",
+    "images": "Images: log-probability of a cat",
+    "docking-20": "Docking to PARP1: 20 calls per design",
+    "docking-100": "Docking to PARP1: 100 calls per design",
 }
+REMARKS = {
+    "gdss": "GDSS was published with 1000 steps; 200 are taken here, and M = 5. Refine makes 50 moves, of 10 % or 30 % of the steps.",
+    "images": (
+        "M = 8. All chains have one prompt, a cat, which the model often misses, so that best-of-N of any N can be read from one "
+        "pool. Refine makes 100 moves of 10 % of the steps, or 50 of 20 %."
+    ),
+    "docking-20": (
+        "Svdd and blocks choose among 5, svdd at each of as many steps as the calls pay for, blocks at the end of 4 blocks. Refine "
+        "begins with the best of 6 and makes 14 moves of 30 % of the steps, at temperature 0. Exhaustiveness is 1; nearly all seconds "
+        "are those of the reward, so calls are the cost."
+    ),
+    "docking-100": "The same with 20 blocks and 94 moves.",
+    "backbones": (
+        "Two designs per seed for each of {backbones} natural domains that no network of the rewards saw, by ProteinMPNN; M = 5 "
+        "candidates or particles, and 20 for filtered. Refine makes 20 moves of one step, or 10 of two. The reward is minus ddG against the native "
+        "sequence, in kcal/mol, added up over all changes. That is an extrapolation: the data hold single changes. Both rewards add "
+        "up, so the judge cannot expose it. Intervals are over domains, then designs."
+    ),
+    "protein": "Of the same designs, and of those at other M, tells [the page of proteins](protein-results.md).",
+}
+"""What else is said of a case."""
 PRETRAINED, BEST, SVDD = "pretrained", "best-of-n", "svdd"
-COSTS = {"network_asked": "network rows", "reward_asked": "reward calls", "seconds": "processor seconds"}
 PRICES = {"network_asked": "network rows", "reward_asked": "reward calls"}
-"""The costs of the picture."""
-DRAWN = (PRETRAINED, BEST, SVDD, "filtered", "screen", "refine, 5 % of the steps", "refine, 10 % of the steps")
+"""The costs of the picture, and those of rewards that take most of the seconds."""
+COSTS = {**PRICES, "seconds": "processor seconds"}
+DRAWN = (
+    PRETRAINED, BEST, SVDD, "filtered", "screen", "refine, 5 % of the steps", "refine, 10 % of the steps",
+    "refine, 5 % of the steps, temperature 0",
+)  # fmt: skip
 """The labels of the picture."""
 SPENT = {
     "network_asked": "network rows", "network_rows": "computed", "reward_asked": "reward rows", "reward_rows": "computed",
@@ -29,6 +59,8 @@ SPENT = {
 }  # fmt: skip
 WORTH = {
     "elbo_per_base": "likelihood bound, nats a letter", "correlation_3mer": "3-mer correlation with natural",
+    "composition_divergence": "divergence of the composition, nats", "recovery": "native letters",
+    "image_distance": "distance to photographs", "sharpness": "sharpness",
     "validity": "valid", "fragment_similarity": "fragments like known ones", "diversity": "diversity", "unique": "unique",
 }  # fmt: skip
 REWARDS = {"reward_mean": "guiding reward", "judge_mean": "held-out reward"}
@@ -42,11 +74,24 @@ class Stronger:
         name: of the case.
         table: its rows.
         apart: tells how two rows differ.
+        job: the name of its file.
+        remark: what else is said of it.
     """
 
-    def __init__(self, name, table, apart):
+    def __init__(self, name, table, apart, job="", remark=""):
         self.name, self.title, self.table, self.apart = name, TITLES[name], table, apart
         self.facts, self.rows = table.iloc[0], [row for _, row in table.iterrows()]
+        self.file, self.remark = job or f"stronger-{name}", remark
+
+    @cached_property
+    def job(self):
+        """What its job file holds."""
+        return yaml.safe_load((JOBS / f"{self.file}.yaml").read_text(encoding="utf-8"))
+
+    @cached_property
+    def costs(self):
+        """What rows are compared at: no seconds where they are those of the reward, whose calls are counted already."""
+        return PRICES if "exhaustiveness" in self.job["job"].get("reward_options", {}) else COSTS
 
     @cached_property
     def judged_by(self):
@@ -62,8 +107,17 @@ class Stronger:
 
     def seeds(self):
         """How many seeds are done, of how many that the job asks for."""
-        asked = yaml.safe_load((JOBS / f"stronger-{self.name}.yaml").read_text(encoding="utf-8"))["seeds"]
-        return f"{self.facts['runs']} of {asked}"
+        return f"{self.facts['runs']} of {self.job['seeds']}"
+
+    def steps(self):
+        """T, and what differs from it."""
+        others = {row["label"]: row["steps"] for row in self.rows if row["steps"] != self.facts["steps"]}
+        said = "".join(f", {steps} of {label}" for label, steps in others.items())
+        return f"{self.facts['steps']}{said}"
+
+    def missing(self):
+        """The methods of the job that are not run yet."""
+        return [label for label in self.job["methods"] if not self.at(label)]
 
     def named(self, row):
         """What a row is called: its label, and its size where the label has several."""
@@ -81,21 +135,26 @@ class Stronger:
     def rewards_table(self):
         """Rewards, and what a design cost."""
         measures = [name for name in REWARDS if name in self.compared]
-        titles = ["method", "designs", *(REWARDS[name] for name in measures), *SPENT.values()]
+        spent = {name: title for name, title in SPENT.items() if name != "seconds" or name in self.costs}
+        titles = ["method", "designs", *(REWARDS[name] for name in measures), *spent.values()]
         rows = [
             [
                 self.named(row),
                 str(row["designs"]),
                 *(shown(row, name) for name in measures),
-                *(number(row[name]) for name in SPENT),
+                *(number(row[name]) for name in spent),
             ]
             for row in self.rows
         ]
         return markdown(titles, rows)
 
+    def worth(self):
+        """The measures of naturalness and diversity that there are."""
+        return [name for name in WORTH if name in self.table and self.table[name].notna().any()]
+
     def worth_table(self):
         """Naturalness and diversity."""
-        names = [name for name in WORTH if name in self.table and self.table[name].notna().any()]
+        names = self.worth()
         rows = [[self.named(row), *(shown(row, name) for name in names)] for row in self.rows]
         return markdown(["method", *(WORTH[name] for name in names)], rows)
 
@@ -115,13 +174,13 @@ class Stronger:
         rows = [
             [
                 self.named(row),
-                *(number(row[cost] / base[cost]) for cost in COSTS),
+                *(number(row[cost] / base[cost]) for cost in self.costs),
                 *(self.cell(row, base, name) for name in measures),
             ]
             for row in self.rows
             if row["label"] != SVDD
         ]
-        return markdown(["method", *(f"{cost}, times" for cost in COSTS.values()), *measures.values()], rows)
+        return markdown(["method", *(f"{cost}, times" for cost in self.costs.values()), *measures.values()], rows)
 
     def against_svdd(self):
         """The verdicts on svdd, each with the rows that it stands in; best-of-n and the model itself are left out."""
@@ -133,8 +192,8 @@ class Stronger:
 
     def best_table(self):
         """Every guided row against the best-of-n that costs what it costs, by each cost."""
-        titles = [f"equal {cost}" for cost in COSTS.values()]
-        rows = [[self.named(row), *(self._against_best(row, cost) for cost in COSTS)] for row in self.guided()]
+        titles = [f"equal {cost}" for cost in self.costs.values()]
+        rows = [[self.named(row), *(self._against_best(row, cost) for cost in self.costs)] for row in self.guided()]
         return markdown(["method", *titles], rows)
 
     def _against_best(self, row, cost):
@@ -147,8 +206,8 @@ class Stronger:
 
     def losses_table(self):
         """For every row and cost, the best of the rows that are above it by the judge and cost no more."""
-        rows = [[self.named(row), *(self.best_above(row, cost) for cost in COSTS)] for row in self.rows]
-        return markdown(["method", *(f"by {cost}" for cost in COSTS.values())], rows)
+        rows = [[self.named(row), *(self.best_above(row, cost) for cost in self.costs)] for row in self.rows]
+        return markdown(["method", *(f"by {cost}" for cost in self.costs.values())], rows)
 
     def best_above(self, row, cost):
         """The best row above one at no more than 1.05 times its cost, and how many more there are; a dash for none."""
@@ -157,6 +216,25 @@ class Stronger:
             return "-"
         best = max(above, key=lambda other: other[self.judged_by])
         return self.named(best) + (f" (and {len(above) - 1} more)" if above[1:] else "")
+
+    def gains_table(self):
+        """How much of the gain over the model itself the judge confirms."""
+        base, rows = self.at(PRETRAINED)[0], []
+        for row in self.rows[1:]:
+            guide, judge = (row[measure] - base[measure] for measure in REWARDS)
+            share = f"{judge / guide:.0%}" if self._is_lower(base, row, "reward_mean") else "-"
+            rows.append([self.named(row), number(guide), number(judge), share])
+        return markdown(["method", "gain of the guide", "gain of the judge", "confirmed"], rows)
+
+    def gamed(self):
+        """Rows that are above others by the guide and below them by the judge, each with those others."""
+        for row in self.rows:
+            lower = [self.named(other) for other in self.rows if self._is_gamed(row, other)]
+            if lower:
+                yield f"{self.named(row)} against {', '.join(lower)}"
+
+    def _is_gamed(self, row, other):
+        return self._is_lower(other, row, "reward_mean") and self._is_lower(row, other, "judge_mean")
 
     def _is_lower(self, row, other, measure=""):
         return self.between(row, other, measure or self.judged_by)[2] < 0
@@ -169,10 +247,88 @@ class Stronger:
             yield COMPARED[name], base[name], lower
 
 
+AS_HERE = {
+    PRETRAINED: (PRETRAINED, ()),
+    "best-of-n, N = M": (BEST, (5, 10)),
+    "best-of-n, N = M T": (BEST, ()),
+    "svdd, temperature 0": (SVDD, (10,)),
+    "svdd filtered, temperature 0": ("filtered", (10, 40)),
+    "svdd screen, temperature 0": ("screen", ()),
+    "svdd learned mean, temperature 0": ("learned value", (10,)),
+    "refine, 5 % of the steps": ("refine, 5 % of the steps, temperature 0", ()),
+    "refine, 10 % of the steps": ("refine, 10 % of the steps, temperature 0", ()),
+    "smc, temperature 0.1": ("smc", (10,)),
+    "smc, adaptive tempering": ("smc, adaptive tempering", ()),
+}
+"""What this page calls the labels of the job `protein`, and which of their sizes it reads; all where none is named."""
+
+
+def _read_of(name, frame, steps):
+    """The rows of a page of its own that are shown here too, under the labels of this page."""
+    kept = []
+    for label, (here, sizes) in AS_HERE.items():
+        rows = frame[frame["label"] == label]
+        rows = rows[rows["size"].isin(sizes)] if sizes else rows
+        size = rows["size"] * (steps if label.endswith("N = M T") else 1)
+        kept.append(rows.assign(case=name, label=here, size=size))
+    return pd.concat(kept, ignore_index=True)
+
+
+def _pooled(table, designs):
+    """One row per label and size of the designs of all backbones, which are drawn as seeds are elsewhere."""
+    number = designs["case"].factorize()[0]
+    designs = designs.assign(case="backbones", chain=designs["seed"] * 1000 + designs["chain"], seed=number)
+    rows = []
+    for (label, size), own in table.groupby(["label", "size"], sort=False):
+        made = designs[(designs["label"] == label) & (designs["size"] == size)]
+        resamples = Resamples.of(made["seed"].tolist(), made["chain"].tolist())
+        row = {
+            "case": "backbones",
+            "label": label,
+            "size": size,
+            "steps": own["steps"].iloc[0],
+            "runs": own["runs"].min(),
+        }
+        row |= {"designs": len(made), "recovery": own["recovery"].mean()} | own[list(SPENT)].mean().to_dict()
+        for name in ("reward", "judge", "elbo"):
+            title = "elbo_per_base" if name == "elbo" else f"{name}_mean"
+            row |= _with_bounds(title, interval(mean(made[name].to_numpy(float)), resamples))
+        rows.append(row)
+    return pd.DataFrame(rows), designs
+
+
+def _with_bounds(name, found):
+    """An estimate with its bounds, as the columns of a table."""
+    return dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
+
+
+def _tables(results):
+    """All rows of the cases, and their designs."""
+    read = {
+        name: (pd.read_csv(results / f"{name}.csv"), pd.read_parquet(results / f"{name}-designs.parquet"))
+        for name in ("stronger", "protein", "backbones")
+        if (results / f"{name}.csv").exists()
+    }
+    steps = int(read["protein"][0]["steps"].iloc[0])
+    read["protein"] = tuple(_read_of("protein", frame, steps) for frame in read["protein"])
+    if "backbones" in read:
+        read["backbones"] = _pooled(*read["backbones"])
+    tables, designs = zip(*read.values(), strict=True)
+    return pd.concat(tables, ignore_index=True), pd.concat(designs, ignore_index=True)
+
+
+FILES = {"protein": "protein", "backbones": "backbones-ddg"}
+"""The job files of cases that are not stronger-CASE."""
+
+
 def stronger(results):
     """The cases that there are results of."""
-    table = shown_only(pd.read_csv(results / "stronger.csv"))
-    designs = read_designs(results / "stronger-designs.parquet", ["case", "label", "size"])
-    apart = Differences(designs)
+    table, designs = _tables(results)
+    table, apart = shown_only(table), Differences(by_row(designs, ["case", "label", "size"]))
+    backbones = designs.loc[designs["case"] == "backbones", "seed"].nunique()
     own = {name: table[table["case"] == name].dropna(axis=1, how="all") for name in TITLES}
-    return [Stronger(name, rows, apart) for name, rows in own.items() if len(rows)]
+    return [
+        Stronger(name, rows, apart, FILES.get(name, ""), REMARKS.get(name, "").format(backbones=backbones))
+        for name, rows in own.items()
+        if len(rows)
+    ]
