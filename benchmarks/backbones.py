@@ -1,10 +1,10 @@
 """Runs benchmarks/jobs/backbones-ddg.yaml on several backbones, and writes their tables.
 
-    python benchmarks/backbones.py natural_domains_backbones.npz natural_domains.csv.gz --most 12     # goes on where it was stopped
+    python benchmarks/backbones.py natural_domains_backbones.npz natural_domains.csv.gz --most 12    # goes on where it stopped
 
-The first file has an array (L, 4, 3) per domain, of N, CA, C and O in Angstrom; the second a row per domain with `protein_id`,
-`sequence` and `part`, of which those of `test` are taken: no network of the rewards saw them. Every domain is written as PDB and
-becomes a case of its own in the tables `backbones.csv`, `backbones-runs.csv` and `backbones-designs.parquet`.
+The first file has an array (L, 4, 3) per domain, of N, CA, C and O in Angstrom. The second has a row per domain with
+`protein_id`, `sequence` and `part`; those of `test` are taken, which no network of the rewards saw. Every domain is written as
+PDB and is a case of its own in the tables `backbones.csv`, `backbones-runs.csv` and `backbones-designs.parquet`.
 """
 
 import argparse
@@ -16,13 +16,10 @@ import pandas as pd
 from run_job import ROOT, run
 
 JOB = ROOT / "benchmarks" / "jobs" / "backbones-ddg.yaml"
-NAMES = dict(
-    zip(
-        "ARNDCQEGHILKMFPSTWYV",
-        "ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL".split(),
-        strict=True,
-    )
-)
+NAMES = {
+    "A": "ALA", "R": "ARG", "N": "ASN", "D": "ASP", "C": "CYS", "Q": "GLN", "E": "GLU", "G": "GLY", "H": "HIS", "I": "ILE",
+    "L": "LEU", "K": "LYS", "M": "MET", "F": "PHE", "P": "PRO", "S": "SER", "T": "THR", "W": "TRP", "Y": "TYR", "V": "VAL",
+}  # fmt: skip
 ATOMS = ("N", "CA", "C", "O")
 
 

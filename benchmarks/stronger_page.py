@@ -3,13 +3,13 @@
 from functools import cached_property
 from pathlib import Path
 
-import pandas as pd
 import yaml
 from differences import VERDICTS, Differences, by_row, shown_only
 from page_tables import markdown, shown
+from stronger_tables import BEST, PRETRAINED, SPENT, SVDD, tables
 
 from svdd.messages import number
-from svdd.metrics.intervals import FEWEST, Resamples, interval, mean
+from svdd.metrics.intervals import FEWEST
 
 JOBS = Path(__file__).parent / "jobs"
 TITLES = {
@@ -23,28 +23,6 @@ TITLES = {
     "docking-20": "Docking to PARP1: 20 calls per design",
     "docking-100": "Docking to PARP1: 100 calls per design",
 }
-REMARKS = {
-    "gdss": "GDSS was published with 1000 steps; 200 are taken here, and M = 5. Refine makes 50 moves, of 10 % or 30 % of the steps.",
-    "images": (
-        "M = 8. All chains have one prompt, a cat, which the model often misses, so that best-of-N of any N can be read from one "
-        "pool. Refine makes 100 moves of 10 % of the steps, or 50 of 20 %."
-    ),
-    "docking-20": (
-        "Svdd and blocks choose among 5, svdd at each of as many steps as the calls pay for, blocks at the end of 4 blocks. Refine "
-        "begins with the best of 6 and makes 14 moves of 30 % of the steps, at temperature 0. Exhaustiveness is 1; nearly all seconds "
-        "are those of the reward, so calls are the cost."
-    ),
-    "docking-100": "The same with 20 blocks and 94 moves.",
-    "backbones": (
-        "Two designs per seed for each of {backbones} natural domains that no network of the rewards saw, by ProteinMPNN; M = 5 "
-        "candidates or particles, and 20 for filtered. Refine makes 20 moves of one step, or 10 of two. The reward is minus ddG against the native "
-        "sequence, in kcal/mol, added up over all changes. That is an extrapolation: the data hold single changes. Both rewards add "
-        "up, so the judge cannot expose it. Intervals are over domains, then designs."
-    ),
-    "protein": "Of the same designs, and of those at other M, tells [the page of proteins](protein-results.md).",
-}
-"""What else is said of a case."""
-PRETRAINED, BEST, SVDD = "pretrained", "best-of-n", "svdd"
 PRICES = {"network_asked": "network rows", "reward_asked": "reward calls"}
 """The costs of the picture, and those of rewards that take most of the seconds."""
 COSTS = {**PRICES, "seconds": "processor seconds"}
@@ -53,10 +31,6 @@ DRAWN = (
     "refine, 5 % of the steps, temperature 0",
 )  # fmt: skip
 """The labels of the picture."""
-SPENT = {
-    "network_asked": "network rows", "network_rows": "computed", "reward_asked": "reward rows", "reward_rows": "computed",
-    "seconds": "seconds",
-}  # fmt: skip
 WORTH = {
     "elbo_per_base": "likelihood bound, nats a letter", "correlation_3mer": "3-mer correlation with natural",
     "composition_divergence": "divergence of the composition, nats", "recovery": "native letters",
@@ -74,14 +48,13 @@ class Stronger:
         name: of the case.
         table: its rows.
         apart: tells how two rows differ.
-        job: the name of its file.
-        remark: what else is said of it.
+        file: the name of its job, where it is not that of the case.
     """
 
-    def __init__(self, name, table, apart, job="", remark=""):
+    def __init__(self, name, table, apart, file=""):
         self.name, self.title, self.table, self.apart = name, TITLES[name], table, apart
         self.facts, self.rows = table.iloc[0], [row for _, row in table.iterrows()]
-        self.file, self.remark = job or f"stronger-{name}", remark
+        self.file = file or f"stronger-{name}"
 
     @cached_property
     def job(self):
@@ -117,7 +90,7 @@ class Stronger:
 
     def missing(self):
         """The methods of the job that are not run yet."""
-        return [label for label in self.job["methods"] if not self.at(label)]
+        return [label for label in self.job["methods"] if not self.at(label)] if self.name not in RENAMED else []
 
     def named(self, row):
         """What a row is called: its label, and its size where the label has several."""
@@ -247,88 +220,15 @@ class Stronger:
             yield COMPARED[name], base[name], lower
 
 
-AS_HERE = {
-    PRETRAINED: (PRETRAINED, ()),
-    "best-of-n, N = M": (BEST, (5, 10)),
-    "best-of-n, N = M T": (BEST, ()),
-    "svdd, temperature 0": (SVDD, (10,)),
-    "svdd filtered, temperature 0": ("filtered", (10, 40)),
-    "svdd screen, temperature 0": ("screen", ()),
-    "svdd learned mean, temperature 0": ("learned value", (10,)),
-    "refine, 5 % of the steps": ("refine, 5 % of the steps, temperature 0", ()),
-    "refine, 10 % of the steps": ("refine, 10 % of the steps, temperature 0", ()),
-    "smc, temperature 0.1": ("smc", (10,)),
-    "smc, adaptive tempering": ("smc, adaptive tempering", ()),
-}
-"""What this page calls the labels of the job `protein`, and which of their sizes it reads; all where none is named."""
-
-
-def _read_of(name, frame, steps):
-    """The rows of a page of its own that are shown here too, under the labels of this page."""
-    kept = []
-    for label, (here, sizes) in AS_HERE.items():
-        rows = frame[frame["label"] == label]
-        rows = rows[rows["size"].isin(sizes)] if sizes else rows
-        size = rows["size"] * (steps if label.endswith("N = M T") else 1)
-        kept.append(rows.assign(case=name, label=here, size=size))
-    return pd.concat(kept, ignore_index=True)
-
-
-def _pooled(table, designs):
-    """One row per label and size of the designs of all backbones, which are drawn as seeds are elsewhere."""
-    number = designs["case"].factorize()[0]
-    designs = designs.assign(case="backbones", chain=designs["seed"] * 1000 + designs["chain"], seed=number)
-    rows = []
-    for (label, size), own in table.groupby(["label", "size"], sort=False):
-        made = designs[(designs["label"] == label) & (designs["size"] == size)]
-        resamples = Resamples.of(made["seed"].tolist(), made["chain"].tolist())
-        row = {
-            "case": "backbones",
-            "label": label,
-            "size": size,
-            "steps": own["steps"].iloc[0],
-            "runs": own["runs"].min(),
-        }
-        row |= {"designs": len(made), "recovery": own["recovery"].mean()} | own[list(SPENT)].mean().to_dict()
-        for name in ("reward", "judge", "elbo"):
-            title = "elbo_per_base" if name == "elbo" else f"{name}_mean"
-            row |= _with_bounds(title, interval(mean(made[name].to_numpy(float)), resamples))
-        rows.append(row)
-    return pd.DataFrame(rows), designs
-
-
-def _with_bounds(name, found):
-    """An estimate with its bounds, as the columns of a table."""
-    return dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
-
-
-def _tables(results):
-    """All rows of the cases, and their designs."""
-    read = {
-        name: (pd.read_csv(results / f"{name}.csv"), pd.read_parquet(results / f"{name}-designs.parquet"))
-        for name in ("stronger", "protein", "backbones")
-        if (results / f"{name}.csv").exists()
-    }
-    steps = int(read["protein"][0]["steps"].iloc[0])
-    read["protein"] = tuple(_read_of("protein", frame, steps) for frame in read["protein"])
-    if "backbones" in read:
-        read["backbones"] = _pooled(*read["backbones"])
-    tables, designs = zip(*read.values(), strict=True)
-    return pd.concat(tables, ignore_index=True), pd.concat(designs, ignore_index=True)
-
-
 FILES = {"protein": "protein", "backbones": "backbones-ddg"}
-"""The job files of cases that are not stronger-CASE."""
+"""The jobs of cases that are not called stronger-CASE."""
+RENAMED = ("protein",)
+"""Cases whose job calls its methods otherwise."""
 
 
 def stronger(results):
     """The cases that there are results of."""
-    table, designs = _tables(results)
+    table, designs = tables(results)
     table, apart = shown_only(table), Differences(by_row(designs, ["case", "label", "size"]))
-    backbones = designs.loc[designs["case"] == "backbones", "seed"].nunique()
     own = {name: table[table["case"] == name].dropna(axis=1, how="all") for name in TITLES}
-    return [
-        Stronger(name, rows, apart, FILES.get(name, ""), REMARKS.get(name, "").format(backbones=backbones))
-        for name, rows in own.items()
-        if len(rows)
-    ]
+    return [Stronger(name, rows, apart, FILES.get(name, "")) for name, rows in own.items() if len(rows)]
