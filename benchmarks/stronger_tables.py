@@ -11,7 +11,7 @@ SPENT = {
 }  # fmt: skip
 AS_HERE = {
     PRETRAINED: (PRETRAINED, ()),
-    "best-of-n, N = M": (BEST, (5, 10)),
+    "best-of-n, N = M": (BEST, (5, 10, 20)),
     "best-of-n, N = M T": (BEST, ()),
     "svdd, temperature 0": (SVDD, (10,)),
     "svdd filtered, temperature 0": ("filtered", (10, 40)),
