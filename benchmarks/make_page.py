@@ -20,7 +20,7 @@ from differences import VERDICTS, Differences, read_designs, shown_only
 from page_tables import label_and_sizes, listed, markdown, shown
 from results_figures import MEASURES, PRETRAINED, against_cost, against_size, lines, trade_off
 from speed_page import Speed
-from stronger_page import DRAWN, PRICES, stronger
+from stronger_page import DRAWN, PRICES, absent, stronger
 
 from svdd.messages import number
 from svdd.metrics.intervals import FEW, FEWEST
@@ -402,11 +402,12 @@ def pages(results):
         keep_trailing_newline=True,
     )  # fmt: skip
     shown_by.filters |= {"number": number, "label_and_sizes": label_and_sizes}
+    cases = stronger(results)
     known = {
         **{page: {"cases": list(sequences(results, page)), "greedy": GREEDY, "fewest": FEWEST} for page in SEQUENCES},
         "molecule-results.md": {"models": list(molecules(results))},
         "image-results.md": {"cases": images(results)},
-        "stronger-results.md": {"cases": stronger(results), "fewest": FEWEST},
+        "stronger-results.md": {"cases": cases, "absent": absent(cases), "fewest": FEWEST},
     }
     made = {name: shown_by.get_template(f"{name}.j2").render(**facts) for name, facts in known.items()}
     facts = Speed(results / "speed.json").facts()

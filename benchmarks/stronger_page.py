@@ -232,3 +232,9 @@ def stronger(results):
     table, apart = shown_only(table), Differences(by_row(designs, ["case", "label", "size"]))
     own = {name: table[table["case"] == name].dropna(axis=1, how="all") for name in TITLES}
     return [Stronger(name, rows, apart, FILES.get(name, "")) for name, rows in own.items() if len(rows)]
+
+
+def absent(cases):
+    """The titles of the cases that there are no results of."""
+    there = {case.name for case in cases}
+    return [title for name, title in TITLES.items() if name not in there]

@@ -34,12 +34,12 @@ def run_job(monkeypatch, tmp_path):
     return importlib.import_module("run_job")
 
 
-def test_the_jobs_are_those_of_the_tables(run_job):
+def test_there_is_a_job_of_every_table(run_job):
     results = ROOT / "benchmarks" / "results"
     shared = {name: set(pd.read_csv(results / f"{name}.csv")["case"]) for name in ("molecules", "images", "stronger")}
     cases = {(name, case) for name, there in shared.items() for case in there}
     alone = {("dna", ""), ("rna", ""), ("protein", ""), ("backbones", "ddg")}
-    assert {run_job.table_of(name) for name in JOBS} == alone | cases
+    assert alone | cases <= {run_job.table_of(name) for name in JOBS}
 
 
 def test_the_first_seeds_of_a_job_can_be_asked_for(run_job, tmp_path):
