@@ -189,6 +189,12 @@ class Sequences(Case):
                 if self.verdict(mine, other, measure) < 1:
                     yield size, MEASURES[measure], mine[measure], other[measure]
 
+    def unconfirmed(self, best):
+        """The M at which greedy svdd is above best-of-n by the guide, and not by the judge."""
+        pairs = [(size, [self.verdict(mine, other, measure) for measure in BOTH])
+                 for size, mine, other in self.common(GREEDY, best)]  # fmt: skip
+        return [size for size, (guide, judge) in pairs if guide == 1 and judge < 1]
+
     def gains_table(self):
         """How much of the gain the judge confirms."""
         base, rows = self.table[self.table["label"] == PRETRAINED].iloc[0], []
