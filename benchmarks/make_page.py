@@ -20,7 +20,7 @@ from differences import VERDICTS, Differences, read_designs, shown_only
 from page_tables import label_and_sizes, listed, markdown, shown
 from results_figures import MEASURES, PRETRAINED, against_cost, against_size, lines, trade_off
 from speed_page import Speed
-from stronger_page import DRAWN, PRICES, absent, stronger
+from stronger_page import DRAWN, PRICES, TIMED, absent, stronger
 
 from svdd.messages import number
 from svdd.metrics.intervals import FEW, FEWEST
@@ -100,7 +100,7 @@ class Sequences(Case):
     def __init__(self, name, title, table, apart):
         moves = table["label"].str.startswith(WITHOUT_M)
         super().__init__(name, title, table[~moves], apart)
-        self.whole, self.alone = table, [PRETRAINED, *table["label"][moves]]
+        self.whole, self.alone, self.timed = table, [PRETRAINED, *table["label"][moves]], name in TIMED
 
     @cached_property
     def groups(self):
@@ -223,7 +223,8 @@ class Sequences(Case):
 
     def matched(self):
         """For every label the M whose cost a design is nearest to that of greedy svdd, by each cost."""
-        for cost, words in PAID.items():
+        paid = PAID if self.timed else {cost: words for cost, words in PAID.items() if cost != "seconds"}
+        for cost, words in paid.items():
             budget, rows, apart = self.at(GREEDY)[self.matched_size][cost], [], []
             for label, group in lines(self.table):
                 ratio = group[cost] / budget
