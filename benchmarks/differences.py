@@ -28,7 +28,11 @@ def shown_only(table):
 
 def read_designs(path, keys):
     """The designs of every row of a table, by what names the row."""
-    frame = pd.read_parquet(path)
+    return by_row(pd.read_parquet(path), keys)
+
+
+def by_row(frame, keys):
+    """The same of a table that is read already."""
     text = "sequence" if "sequence" in frame else "sample"
     return {key: _designs(rows, text) for key, rows in frame.groupby(keys, sort=False)}
 

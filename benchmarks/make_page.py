@@ -1,4 +1,4 @@
-"""docs/results.md, stronger-results.md, molecule- and image-results.md, and the end of cost.md, from benchmarks/results.
+"""docs/results.md, stronger-, protein-, molecule- and image-results.md, and the end of cost.md, from benchmarks/results.
 
     python benchmarks/make_page.py [--results DIR] [--docs DIR]
 
@@ -20,12 +20,12 @@ from differences import VERDICTS, Differences, read_designs, shown_only
 from page_tables import label_and_sizes, listed, markdown, shown
 from results_figures import MEASURES, PRETRAINED, against_cost, against_size, lines, trade_off
 from speed_page import Speed
-from stronger_page import DRAWN, PRICES, stronger
+from stronger_page import DRAWN, PRICES, TIMED, absent, stronger
 
 from svdd.messages import number
 from svdd.metrics.intervals import FEW, FEWEST
 from svdd.metrics.kit import kit_of
-from svdd.registry import bundled
+from svdd.registry import bundled, domains
 
 ROOT = Path(__file__).parents[1]
 PAGES, JOBS = ROOT / "benchmarks" / "pages", ROOT / "benchmarks" / "jobs"
@@ -77,9 +77,16 @@ class Case:
 
 # --- sequences -----------------------------------------------------------------------------------------------------
 
-SEQUENCES = {"dna": "DNA: accessible in HepG2", "rna": "RNA: ribosome load of a 5'UTR"}
-ALPHABETS = {"dna": "ACGT", "rna": "ACGU"}
+SEQUENCES = {
+    "results.md": {"dna": "DNA: accessible in HepG2", "rna": "RNA: ribosome load of a 5'UTR"},
+    "protein-results.md": {"protein": "Stability of miniproteins"},
+}
+"""The jobs of each page, with their titles."""
 ROWS, REWARDS = "best-of-n, N = M", "best-of-n, N = M T"
+UNLIKE = {ROWS: ("svdd filtered", "svdd screen"), REWARDS: ("svdd log-mean-exp", "svdd screen")}
+"""What does not cost what svdd with the posterior mean costs, by the row of best-of-n that does."""
+WITHOUT_M = "refine"
+"""The method of a page of M that has no M; its rows are in no figure."""
 BOTH = ("reward_mean", "judge_mean")
 PAID = {"network_asked": "network rows", "reward_asked": "reward rows", "seconds": "processor seconds"}
 SHOWN = ("reward_mean", "judge_mean", "elbo_per_base", "diversity")
@@ -89,6 +96,11 @@ class Sequences(Case):
     """What a page tells of a job of sequences, by M."""
 
     matched_size = 10
+
+    def __init__(self, name, title, table, apart):
+        moves = table["label"].str.startswith(WITHOUT_M)
+        super().__init__(name, title, table[~moves], apart)
+        self.whole, self.alone, self.timed = table, [PRETRAINED, *table["label"][moves]], name in TIMED
 
     @cached_property
     def groups(self):
@@ -110,7 +122,7 @@ class Sequences(Case):
 
     def main_table(self):
         """All labels at one M, with the pretrained model."""
-        chosen = self.table[(self.table["size"] == self.matched_size) | (self.table["label"] == PRETRAINED)]
+        chosen = self.whole[(self.whole["size"] == self.matched_size) | self.whole["label"].isin(self.alone)]
         names = [name for name in MEASURES if name in chosen and chosen[name].notna().any()]
         titles = ["method", "designs", "guide, 10 %", *(MEASURES[name] for name in names)]
         rows = [
@@ -147,12 +159,12 @@ class Sequences(Case):
 
     def against(self):
         """At which M each method is above, level with or below best-of-n of the same cost, by both rewards."""
-        learned, several = "svdd learned", "svdd log-mean-exp"
         labels = [label for label, _ in lines(self.table) if label not in (ROWS, REWARDS)]
-        own = [label for label in labels if label.startswith(learned)]
+        own = [label for label in labels if label.startswith("svdd learned")]
+        alike = {best: [x for x in labels if x not in own and not x.startswith(UNLIKE[best])] for best in UNLIKE}
         for best, cost, chosen in (
-            (ROWS, "the network rows of the others with the posterior mean", [x for x in labels if x not in own]),
-            (REWARDS, "their reward rows", [x for x in labels if x not in own and not x.startswith(several)]),
+            (ROWS, "the network rows of the others with the posterior mean", alike[ROWS]),
+            (REWARDS, "their reward rows", alike[REWARDS]),
             (ROWS, "the reward rows of svdd with a learned value", own),
         ):
             counts = {size: row["designs"] for size, row in self.at(best).items()}
@@ -177,6 +189,12 @@ class Sequences(Case):
                 if self.verdict(mine, other, measure) < 1:
                     yield size, MEASURES[measure], mine[measure], other[measure]
 
+    def unconfirmed(self, best):
+        """The M at which greedy svdd is above best-of-n by the guide, and not by the judge."""
+        pairs = [(size, [self.verdict(mine, other, measure) for measure in BOTH])
+                 for size, mine, other in self.common(GREEDY, best)]  # fmt: skip
+        return [size for size, (guide, judge) in pairs if guide == 1 and judge < 1]
+
     def gains_table(self):
         """How much of the gain the judge confirms."""
         base, rows = self.table[self.table["label"] == PRETRAINED].iloc[0], []
@@ -197,14 +215,16 @@ class Sequences(Case):
     def prices(self):
         """Whose designs, at the largest M, differ from the model's own samples."""
         base = self.table[self.table["label"] == PRETRAINED].iloc[0]
-        for measure in ("elbo_per_base", "correlation_3mer", "diversity"):
+        known = ("elbo_per_base", "correlation_3mer", "diversity")
+        for measure in (name for name in known if name in self.table and self.table[name].notna().any()):
             signs = {label: self.verdict(top, base, measure) for label, top in self.ends()}
             found = [[label for label in signs if signs[label] == sign] for sign in (1, -1)]
             yield MEASURES[measure], base[measure], *found
 
     def matched(self):
         """For every label the M whose cost a design is nearest to that of greedy svdd, by each cost."""
-        for cost, words in PAID.items():
+        paid = PAID if self.timed else {cost: words for cost, words in PAID.items() if cost != "seconds"}
+        for cost, words in paid.items():
             budget, rows, apart = self.at(GREEDY)[self.matched_size][cost], [], []
             for label, group in lines(self.table):
                 ratio = group[cost] / budget
@@ -217,13 +237,14 @@ class Sequences(Case):
             yield words, budget, markdown(titles, rows), apart
 
 
-def sequences(results):
-    """The jobs of sequences."""
-    for name, title in SEQUENCES.items():
+def sequences(results, page):
+    """The jobs of sequences of a page."""
+    letters = {domain.name: domain.letters for domain in domains()}
+    for name, title in SEQUENCES[page].items():
         job, designs = settings(name)["job"], read_designs(results / f"{name}-designs.parquet", ["label", "size"])
         natural = kit_of(name).reference(job["model"], job["reward"]).words[3]
         table = shown_only(pd.read_csv(results / f"{name}.csv"))
-        yield Sequences(name, title, table, Differences(designs, natural, ALPHABETS[name]))
+        yield Sequences(name, title, table, Differences(designs, natural, letters[name]))
 
 
 # --- molecules -----------------------------------------------------------------------------------------------------
@@ -388,11 +409,12 @@ def pages(results):
         keep_trailing_newline=True,
     )  # fmt: skip
     shown_by.filters |= {"number": number, "label_and_sizes": label_and_sizes}
+    cases = stronger(results)
     known = {
-        "results.md": {"cases": list(sequences(results)), "greedy": GREEDY, "fewest": FEWEST},
+        **{page: {"cases": list(sequences(results, page)), "greedy": GREEDY, "fewest": FEWEST} for page in SEQUENCES},
         "molecule-results.md": {"models": list(molecules(results))},
         "image-results.md": {"cases": images(results)},
-        "stronger-results.md": {"cases": stronger(results), "fewest": FEWEST},
+        "stronger-results.md": {"cases": cases, "absent": absent(cases), "fewest": FEWEST},
     }
     made = {name: shown_by.get_template(f"{name}.j2").render(**facts) for name, facts in known.items()}
     facts = Speed(results / "speed.json").facts()
@@ -408,10 +430,10 @@ def write_pages(results, docs):
         (docs / name).write_text(text, encoding="utf-8")
     panels = json.loads((results / "cost.json").read_text(encoding="utf-8"))
     (docs / "pictures" / "cost.svg").write_text(picture(panels), encoding="utf-8")
-    for case in sequences(results):
+    for case in (case for page in SEQUENCES for case in sequences(results, page)):
         for title, draw in (("size", against_size), ("trade-off", trade_off)):
             (docs / "results" / f"{case.name}-{title}.svg").write_text(draw(case.table), encoding="utf-8")
-    figure = against_cost(stronger(results), PRICES, DRAWN)
+    figure = against_cost([case for case in stronger(results) if case.at("filtered")], PRICES, DRAWN)
     (docs / "results" / "stronger-cost.svg").write_text(figure, encoding="utf-8")
     for file in (f"images-{name}-{label}.png" for name in IMAGES for label in PICTURED):
         (docs / "results" / file).write_bytes((results / file).read_bytes())

@@ -16,6 +16,7 @@ MEASURES = {
     "diversity": "diversity",
     "uaug": "share with AUG",
     "mfe_per_base": "free energy, kcal/mol a letter",
+    "composition_divergence": "divergence of the composition, nats",
 }
 MARKERS = "os^Dv<>PXd"
 COLOURS = ("#1f5fa8", "#c2410c", "#4d7c0f", "#7e22ce", "#ca8a04", "#0f766e", "#be185d", "#6b7280", "#111827", "#0284c7")

@@ -4,6 +4,7 @@
     GDSS=gdss_zinc250k.pth REFERENCE=zinc250k.smi python benchmarks/run_job.py benchmarks/jobs/gdss-qed.yaml
     python benchmarks/run_job.py benchmarks/jobs/rna.yaml --fast --out /tmp/tables       # tiny sizes, to see that it works
     python benchmarks/run_job.py benchmarks/jobs/stronger-dna.yaml --seeds 1     # then 2 and so on: all methods of a seed first
+    python benchmarks/run_job.py benchmarks/jobs/stronger-docking-100.yaml --finished    # the tables of what is done so far
 
 The runs are kept in runs/benchmarks. The folder of tables (benchmarks/results unless given) gets a row per method and size with
 95 % bootstrap intervals, what each run cost, every design with its rewards, and pictures of images. Run it with one thread
@@ -13,6 +14,7 @@ The runs are kept in runs/benchmarks. The folder of tables (benchmarks/results u
 import argparse
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,15 +31,18 @@ from svdd.domains.molecule.measures.properties import hits, property_table
 from svdd.domains.molecule.measures.reference import MoleculeReference, of_molecule_model
 from svdd.runs.compare_request import request_of
 from svdd.runs.comparison import make_plan, run_plan
+from svdd.runs.folder import RunFolder
 
 ROOT = Path(__file__).parents[1]
 TABLES = {
     "dna": "dna",
     "rna": "rna",
+    "protein": "protein",
     "molecule": "molecules",
     "gdss": "molecules",
     "images": "images",
     "stronger": "stronger",
+    "backbones": "backbones",
 }
 """The table that the jobs of a model go to, by the first word of their names."""
 PARTS = ("network", "decode", "value", "reward")
@@ -56,10 +61,22 @@ def request(job, work, variant="", **flags):
     return request_of(settings, work / job.stem, variant, **flags)
 
 
-def run(job, tables, work, variant="", **flags):
-    """Compares, and writes the tables."""
-    made = run_plan(make_plan(request(job, work, variant, **flags)), watch=Terminal(quiet=False))
-    name, case = table_of(job.stem)
+def run(job, tables, work, variant="", finished=False, case="", **flags):
+    """Compares, and writes the tables.
+
+    Args:
+        job: the file.
+        tables: the folder of tables.
+        work: the folder of runs.
+        variant: of the file.
+        finished: runs nothing; the tables are of the rows that are run to their end.
+        case: what the rows are called in the table; as the file says unless given.
+        **flags: settings that win over those of the file.
+    """
+    plan = make_plan(request(job, work, variant, **flags))
+    made = run_plan(only_finished(plan) if finished else plan, watch=Terminal(quiet=False))
+    name, own = table_of(job.stem)
+    case = case or own
     key = {"case": case} if case else {}
     tables.mkdir(parents=True, exist_ok=True)
     for ending, made_rows, digits in (("", rows(made), "%.5g"), ("-runs", costs(made), "%.6g")):
@@ -70,6 +87,13 @@ def run(job, tables, work, variant="", **flags):
         return
     path = tables / f"{name}-designs.parquet"
     merged(path, pd.read_parquet, key, designs(made)).to_parquet(path, index=False, compression="zstd")
+
+
+def only_finished(plan):
+    """A plan of the rows whose runs are all there."""
+    seeds, out = plan.request.seeds, plan.request.out
+    done = [row for row in plan.rows if all(RunFolder(job.folder()).finished() for job in row[1].runs(seeds, out))]
+    return replace(plan, rows=done, first=[])
 
 
 def merged(path, read, key, made):
@@ -178,13 +202,18 @@ def main():
     parser.add_argument(
         "--seeds", type=int, help="the first seeds only, for all methods; those of the file unless given"
     )
+    parser.add_argument(
+        "--finished", action="store_true", help="runs nothing: the tables of the rows that are run to their end"
+    )
     args = parser.parse_args()
     if args.fast and not args.out:
         parser.error("give --out with --fast")
     work = args.out / "runs" if args.fast else ROOT / "runs" / "benchmarks"
     flags = {"seeds": args.seeds} if args.seeds else {}
     for path in args.job:
-        run(path, args.out or ROOT / "benchmarks" / "results", work, "fast" if args.fast else "", **flags)
+        run(
+            path, args.out or ROOT / "benchmarks" / "results", work, "fast" if args.fast else "", args.finished, **flags
+        )
 
 
 if __name__ == "__main__":

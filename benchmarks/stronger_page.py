@@ -3,10 +3,10 @@
 from functools import cached_property
 from pathlib import Path
 
-import pandas as pd
 import yaml
-from differences import VERDICTS, Differences, read_designs, shown_only
+from differences import VERDICTS, Differences, by_row, shown_only
 from page_tables import markdown, shown
+from stronger_tables import BEST, PRETRAINED, SPENT, SVDD, tables
 
 from svdd.messages import number
 from svdd.metrics.intervals import FEWEST
@@ -15,20 +15,28 @@ JOBS = Path(__file__).parent / "jobs"
 TITLES = {
     "dna": "DNA: accessible in HepG2",
     "rna": "RNA: ribosome load of a 5'UTR",
+    "protein": "Proteins: stability of miniproteins",
+    "backbones": "Sequences for backbones: stability against the native one",
     "molecule": "Molecules: QED",
+    "gdss": "Graphs of GDSS: QED",
+    "images": "Images: log-probability of a cat",
+    "docking-20": "Docking to PARP1: 20 calls per design",
+    "docking-100": "Docking to PARP1: 100 calls per design",
 }
-PRETRAINED, BEST, SVDD = "pretrained", "best-of-n", "svdd"
-COSTS = {"network_asked": "network rows", "reward_asked": "reward calls", "seconds": "processor seconds"}
 PRICES = {"network_asked": "network rows", "reward_asked": "reward calls"}
 """The costs of the picture."""
-DRAWN = (PRETRAINED, BEST, SVDD, "filtered", "screen", "refine, 5 % of the steps", "refine, 10 % of the steps")
+COSTS = {**PRICES, "seconds": "processor seconds"}
+TIMED = ("dna", "rna", "molecule")
+"""The cases whose seconds were taken on a machine that did little else."""
+DRAWN = (
+    PRETRAINED, BEST, SVDD, "filtered", "screen", "refine, 5 % of the steps", "refine, 10 % of the steps",
+    "refine, 5 % of the steps, temperature 0",
+)  # fmt: skip
 """The labels of the picture."""
-SPENT = {
-    "network_asked": "network rows", "network_rows": "computed", "reward_asked": "reward rows", "reward_rows": "computed",
-    "seconds": "seconds",
-}  # fmt: skip
 WORTH = {
     "elbo_per_base": "likelihood bound, nats a letter", "correlation_3mer": "3-mer correlation with natural",
+    "composition_divergence": "divergence of the composition, nats", "recovery": "native letters",
+    "image_distance": "distance to photographs", "sharpness": "sharpness",
     "validity": "valid", "fragment_similarity": "fragments like known ones", "diversity": "diversity", "unique": "unique",
 }  # fmt: skip
 REWARDS = {"reward_mean": "guiding reward", "judge_mean": "held-out reward"}
@@ -42,11 +50,23 @@ class Stronger:
         name: of the case.
         table: its rows.
         apart: tells how two rows differ.
+        file: the name of its job, where it is not that of the case.
     """
 
-    def __init__(self, name, table, apart):
+    def __init__(self, name, table, apart, file=""):
         self.name, self.title, self.table, self.apart = name, TITLES[name], table, apart
         self.facts, self.rows = table.iloc[0], [row for _, row in table.iterrows()]
+        self.file = file or f"stronger-{name}"
+
+    @cached_property
+    def job(self):
+        """What its job file holds."""
+        return yaml.safe_load((JOBS / f"{self.file}.yaml").read_text(encoding="utf-8"))
+
+    @cached_property
+    def costs(self):
+        """What rows are compared at."""
+        return COSTS if self.name in TIMED else PRICES
 
     @cached_property
     def judged_by(self):
@@ -62,8 +82,17 @@ class Stronger:
 
     def seeds(self):
         """How many seeds are done, of how many that the job asks for."""
-        asked = yaml.safe_load((JOBS / f"stronger-{self.name}.yaml").read_text(encoding="utf-8"))["seeds"]
-        return f"{self.facts['runs']} of {asked}"
+        return f"{self.facts['runs']} of {self.job['seeds']}"
+
+    def steps(self):
+        """T, and what differs from it."""
+        others = {row["label"]: row["steps"] for row in self.rows if row["steps"] != self.facts["steps"]}
+        said = "".join(f", {steps} of {label}" for label, steps in others.items())
+        return f"{self.facts['steps']}{said}"
+
+    def missing(self):
+        """The methods of the job that are not run yet."""
+        return [label for label in self.job["methods"] if not self.at(label)] if self.name not in RENAMED else []
 
     def named(self, row):
         """What a row is called: its label, and its size where the label has several."""
@@ -81,21 +110,26 @@ class Stronger:
     def rewards_table(self):
         """Rewards, and what a design cost."""
         measures = [name for name in REWARDS if name in self.compared]
-        titles = ["method", "designs", *(REWARDS[name] for name in measures), *SPENT.values()]
+        spent = {name: title for name, title in SPENT.items() if name != "seconds" or name in self.costs}
+        titles = ["method", "designs", *(REWARDS[name] for name in measures), *spent.values()]
         rows = [
             [
                 self.named(row),
                 str(row["designs"]),
                 *(shown(row, name) for name in measures),
-                *(number(row[name]) for name in SPENT),
+                *(number(row[name]) for name in spent),
             ]
             for row in self.rows
         ]
         return markdown(titles, rows)
 
+    def worth(self):
+        """The measures of naturalness and diversity that there are."""
+        return [name for name in WORTH if name in self.table and self.table[name].notna().any()]
+
     def worth_table(self):
         """Naturalness and diversity."""
-        names = [name for name in WORTH if name in self.table and self.table[name].notna().any()]
+        names = self.worth()
         rows = [[self.named(row), *(shown(row, name) for name in names)] for row in self.rows]
         return markdown(["method", *(WORTH[name] for name in names)], rows)
 
@@ -115,13 +149,13 @@ class Stronger:
         rows = [
             [
                 self.named(row),
-                *(number(row[cost] / base[cost]) for cost in COSTS),
+                *(number(row[cost] / base[cost]) for cost in self.costs),
                 *(self.cell(row, base, name) for name in measures),
             ]
             for row in self.rows
             if row["label"] != SVDD
         ]
-        return markdown(["method", *(f"{cost}, times" for cost in COSTS.values()), *measures.values()], rows)
+        return markdown(["method", *(f"{cost}, times" for cost in self.costs.values()), *measures.values()], rows)
 
     def against_svdd(self):
         """The verdicts on svdd, each with the rows that it stands in; best-of-n and the model itself are left out."""
@@ -133,8 +167,8 @@ class Stronger:
 
     def best_table(self):
         """Every guided row against the best-of-n that costs what it costs, by each cost."""
-        titles = [f"equal {cost}" for cost in COSTS.values()]
-        rows = [[self.named(row), *(self._against_best(row, cost) for cost in COSTS)] for row in self.guided()]
+        titles = [f"equal {cost}" for cost in self.costs.values()]
+        rows = [[self.named(row), *(self._against_best(row, cost) for cost in self.costs)] for row in self.guided()]
         return markdown(["method", *titles], rows)
 
     def _against_best(self, row, cost):
@@ -147,8 +181,8 @@ class Stronger:
 
     def losses_table(self):
         """For every row and cost, the best of the rows that are above it by the judge and cost no more."""
-        rows = [[self.named(row), *(self.best_above(row, cost) for cost in COSTS)] for row in self.rows]
-        return markdown(["method", *(f"by {cost}" for cost in COSTS.values())], rows)
+        rows = [[self.named(row), *(self.best_above(row, cost) for cost in self.costs)] for row in self.rows]
+        return markdown(["method", *(f"by {cost}" for cost in self.costs.values())], rows)
 
     def best_above(self, row, cost):
         """The best row above one at no more than 1.05 times its cost, and how many more there are; a dash for none."""
@@ -157,6 +191,25 @@ class Stronger:
             return "-"
         best = max(above, key=lambda other: other[self.judged_by])
         return self.named(best) + (f" (and {len(above) - 1} more)" if above[1:] else "")
+
+    def gains_table(self):
+        """How much of the gain over the model itself the judge confirms."""
+        base, rows = self.at(PRETRAINED)[0], []
+        for row in self.rows[1:]:
+            guide, judge = (row[measure] - base[measure] for measure in REWARDS)
+            share = f"{judge / guide:.0%}" if self._is_lower(base, row, "reward_mean") else "-"
+            rows.append([self.named(row), number(guide), number(judge), share])
+        return markdown(["method", "gain of the guide", "gain of the judge", "confirmed"], rows)
+
+    def gamed(self):
+        """Rows that are above others by the guide and below them by the judge, each with those others."""
+        for row in self.rows:
+            lower = [self.named(other) for other in self.rows if self._is_gamed(row, other)]
+            if lower:
+                yield f"{self.named(row)} against {', '.join(lower)}"
+
+    def _is_gamed(self, row, other):
+        return self._is_lower(other, row, "reward_mean") and self._is_lower(row, other, "judge_mean")
 
     def _is_lower(self, row, other, measure=""):
         return self.between(row, other, measure or self.judged_by)[2] < 0
@@ -169,10 +222,21 @@ class Stronger:
             yield COMPARED[name], base[name], lower
 
 
+FILES = {"protein": "protein", "backbones": "backbones-ddg"}
+"""The jobs of cases that are not called stronger-CASE."""
+RENAMED = ("protein",)
+"""Cases whose job calls its methods otherwise."""
+
+
 def stronger(results):
     """The cases that there are results of."""
-    table = shown_only(pd.read_csv(results / "stronger.csv"))
-    designs = read_designs(results / "stronger-designs.parquet", ["case", "label", "size"])
-    apart = Differences(designs)
+    table, designs = tables(results)
+    table, apart = shown_only(table), Differences(by_row(designs, ["case", "label", "size"]))
     own = {name: table[table["case"] == name].dropna(axis=1, how="all") for name in TITLES}
-    return [Stronger(name, rows, apart) for name, rows in own.items() if len(rows)]
+    return [Stronger(name, rows, apart, FILES.get(name, "")) for name, rows in own.items() if len(rows)]
+
+
+def absent(cases):
+    """The titles of the cases that there are no results of."""
+    there = {case.name for case in cases}
+    return [title for name, title in TITLES.items() if name not in there]

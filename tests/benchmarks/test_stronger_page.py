@@ -1,10 +1,12 @@
 """Where a method loses, and against which best-of-N it is set, follows from the designs and their costs."""
 
 import importlib
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from support.places import ROOT
 
@@ -61,3 +63,59 @@ def test_differences_are_those_of_the_means_with_an_interval_around_them(case):
     )  # the same chains are drawn
     apart, low, high = case.between(case.at("filtered")[0], case.at("svdd")[0], "judge_mean")
     assert apart == pytest.approx(0, abs=1e-12) and low < apart < high
+
+
+def test_a_guide_is_gamed_where_it_rises_and_the_judge_falls(case):
+    gamed = case.apart.designs["dna", "refine", 100]
+    case.apart.designs["dna", "refine", 100] = replace(gamed, judge=gamed.judge - 5)
+    assert list(case.gamed()) == ["refine against svdd, filtered"]
+
+
+def test_a_guide_that_the_judge_follows_is_not_gamed(case):
+    assert not list(case.gamed())
+
+
+def test_a_page_names_the_methods_of_its_job_that_are_not_there(case):
+    asked = yaml.safe_load((ROOT / "benchmarks" / "jobs" / "stronger-dna.yaml").read_text())["methods"]
+    assert case.missing() == [label for label in asked if label not in {label for label, _ in ROWS}]
+
+
+def test_the_page_of_proteins_lends_labels_of_its_job(case):
+    tables = importlib.import_module("stronger_tables")
+    asked = yaml.safe_load((ROOT / "benchmarks" / "jobs" / "protein.yaml").read_text())["methods"]
+    assert not set(tables.AS_HERE) - set(asked)
+    rows = pd.DataFrame(
+        {"label": ["best-of-n, N = M T", "svdd, temperature 0", "svdd, temperature 0"], "size": [5, 5, 10]}
+    )
+    lent = tables.read_of("protein", rows, steps=43)
+    assert lent[["label", "size"]].to_numpy().tolist() == [["best-of-n", 215], ["svdd", 10]]
+
+
+def test_designs_of_backbones_are_one_row_whose_interval_is_over_domains():
+    tables = importlib.import_module("stronger_tables")
+    paid = dict.fromkeys(tables.SPENT, 2.0)
+    table = pd.DataFrame([{"case": name, "label": "svdd", "size": 5, "steps": 8, "runs": 1, "recovery": share} | paid
+                          for name, share in (("a", 0.2), ("b", 0.4))])  # fmt: skip
+    designs = pd.DataFrame([{"case": name, "label": "svdd", "size": 5, "seed": 0, "chain": chain, "sample": "A",
+                             "reward": level, "judge": level, "elbo": level}
+                            for name, level in (("a", 0.0), ("b", 1.0)) for chain in range(8)])  # fmt: skip
+    pooled, numbered = tables.pooled(table, designs)
+    (row,) = pooled.to_dict("records")
+    assert (row["domains"], row["designs"], row["recovery"]) == (2, 16, pytest.approx(0.3))
+    assert (row["reward_mean"], row["reward_mean_low"], row["reward_mean_high"]) == (
+        0.5,
+        0,
+        1,
+    )  # whole domains are drawn
+    assert numbered.groupby("seed")["reward"].nunique().tolist() == [1, 1]
+
+
+def test_a_backbone_is_read_back_from_the_file_that_is_written(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    backbones = importlib.import_module("backbones")
+    files = importlib.import_module("svdd.domains.protein.inverse_folding.structure_files")
+    atoms = np.random.default_rng(0).uniform(-99, 99, (20, 4, 3)).round(3)
+    (tmp_path / "a.pdb").write_text(backbones.pdb_text("ARNDCQEGHILKMFPSTWYV", atoms))
+    read = files.read_backbone(tmp_path / "a.pdb")
+    assert read.native == "ARNDCQEGHILKMFPSTWYV"
+    np.testing.assert_allclose(read.atoms, atoms, atol=1e-4)

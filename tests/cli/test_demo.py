@@ -16,6 +16,7 @@ def test_the_methods_are_given_equal_network_rows(variant, steps, size, tmp_path
     assert rows["best-of-n"].asks.rows == rows["smc"].asks.rows == designs * steps * size
     assert rows["svdd"].asks.rows == designs * (1 + (steps - 1) * size)
     assert rows["filtered"].asks.rows == designs * steps
+    assert 0.99 < rows["refine"].asks.rows / rows["svdd"].asks.rows <= 1
     assert rows["smc"].job.temperature == 0.5
     assert rows["svdd"].job.temperature == 0
 
@@ -41,13 +42,15 @@ def test_the_demo_writes_a_comparison_and_goes_on_where_it_was(call, tmp_path):
     assert "svdd and best-of-n cannot be told apart by designs of fewer than 8 chains" in result.out
     assert result.out.rstrip().endswith(f"report: {out / 'report.html'}")
     comparison = pd.read_csv(out / "comparison.csv")
-    assert comparison["method"].tolist() == ["pretrained", "best-of-n", "smc", "svdd", "svdd"]
-    assert comparison["network_rows_asked"].tolist() == [8, 16, 16, 12, 8]
+    assert comparison["method"].tolist() == ["pretrained", "best-of-n", "smc", "svdd", "svdd", "refine"]
+    assert comparison["network_rows_asked"].tolist() == [8, 16, 16, 12, 8, 52]
     assert comparison["reward_median"].notna().all()
     assert comparison["reward_median_low"].isna().all()  # of 4 chains
     page = (out / "report.html").read_text()
     assert "Methods compared at given sizes" in page
     assert "best-of-n" in page
+    for cost in ("network rows", "reward calls"):
+        assert f"Held-out reward and {cost}" in page
     designs = (out / "svdd-M2-a0" / "seed-0" / "samples.csv").stat().st_mtime_ns
     again = call("demo", "--fast", "--out", out)
     assert again.status == 0, again.err

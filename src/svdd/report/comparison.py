@@ -14,6 +14,7 @@ from svdd.report.html import named_extra, write_page
 from svdd.report.tables import captioned
 
 _SIZES = ("particles", "width", "candidates", "temperature")
+_COSTS = {"network": "network rows", "reward": "reward calls"}
 
 
 def write_comparison(
@@ -79,7 +80,24 @@ def _figures(found: pd.DataFrame, kit: Kit) -> list[Figure]:
         drawn = against(lines, "reward_median", column.name, "median guiding reward", column.title)
         made += figure("Reward and naturalness", said.format(column.title), drawn)
     drawn = against(lines, "reward_median", "judge_median", "median guiding reward", "median held-out reward")
-    return made + figure("Reward and held-out reward", said.format("held-out reward"), drawn)
+    return made + figure("Reward and held-out reward", said.format("held-out reward"), drawn) + _priced(found)
+
+
+def _priced(found: pd.DataFrame) -> list[Figure]:
+    """The reward that judges, or else the one that guides, against what a design asked for."""
+    from svdd.report.plots import against
+
+    judged = "judge_median" in found and found["judge_median"].notna().any()
+    name, words = ("judge_median", "held-out reward") if judged else ("reward_median", "guiding reward")
+    made, rows = list[Figure](), found.drop(columns="method")
+    for part, cost in _COSTS.items():
+        if f"{part}_rows_asked" in rows:
+            priced = rows.assign(cost=rows[f"{part}_rows_asked"] / rows["designs"])
+            drawn = against(priced, "cost", name, f"{cost} per design", f"median {words}", "log")
+            made += figure(
+                f"{words.capitalize()} and {cost}", f"A point per row of the tables; {cost} are those asked for.", drawn
+            )
+    return made
 
 
 def _natural(found: pd.DataFrame, kit: Kit) -> list[Column]:

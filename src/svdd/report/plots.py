@@ -134,7 +134,7 @@ def held_out_scatter(reward: Any, judge: Any, names: tuple[str, str], same_unit:
     return as_svg(figure)
 
 
-def against(found: pd.DataFrame, x: str, y: str, x_words: str, y_words: str) -> str | None:
+def against(found: pd.DataFrame, x: str, y: str, x_words: str, y_words: str, scale: str = "linear") -> str | None:
     """A labelled point a row, with whiskers from `_low` to `_high`; None if no row has both numbers.
 
     Rows with the same `method`, where there is such a column, are joined by a line and told by `point` and a legend.
@@ -153,6 +153,7 @@ def against(found: pd.DataFrame, x: str, y: str, x_words: str, y_words: str) -> 
             place = {"xytext": (5, 4), "textcoords": "offset points", "fontsize": "small", "color": colour}
             words = row["point"] if "point" in row else brief(row["label"])
             axes.annotate(words, (row[x], row[y]), parse_math=False, **place)
+    axes.set_xscale(scale)
     axes.margins(0.12)
     if "method" in rows:
         beside = max(1, 50 // (8 + max(len(brief(name)) for name, _ in lines)))
