@@ -23,11 +23,12 @@ from svdd.runs.recommending import states_of
 T, SAMPLES = 8, 4
 
 
-def letters(steps=T):
+def letters(usual_value="filtered"):
     import torch
 
     shares = torch.tensor([0.1, 0.2, 0.3, 0.4]).log()
-    return masked_sequences(lambda x, t, cond: shares.expand(*x.shape, 4), DNA, length=12, steps=steps)
+    process = masked_sequences(lambda x, t, cond: shares.expand(*x.shape, 4), DNA, length=12, steps=T)
+    return replace(process, usual_value=usual_value)
 
 
 def count_g(designs):
@@ -76,6 +77,8 @@ def test_one_size_more_would_not_fit(way):
         (letters(), count_g, {"rewards": SAMPLES * T * 50}, {"method": "svdd", "value": "filtered", "candidates": 50}),
         (letters(), count_g, {"rows": SAMPLES * T}, {"method": "svdd", "value": "filtered", "candidates": 40}),
         (letters(), count_g, None, {"method": "svdd", "value": "filtered", "candidates": 40}),
+        (letters("posterior-mean"), count_g, None, {"method": "svdd", "value": "posterior-mean", "candidates": 10}),
+        (letters("posterior-mean"), count_g, {"rows": SAMPLES * T}, {"method": "svdd", "value": "filtered", "candidates": 40}),
         (masked(steps=T), total, None, {"method": "svdd", "value": "posterior-mean", "candidates": 10}),
         (gaussian(steps=T), total, None, {"method": "svdd", "value": "posterior-mean", "candidates": 10}),
         (gaussian(steps=T), total, {"rewards": SAMPLES * 50}, {"method": "refine", "moves": 49}),
@@ -84,7 +87,8 @@ def test_one_size_more_would_not_fit(way):
             {"method": "beam", "value": "posterior-mean", "width": 8, "candidates": 1, "narrowing": "psp"},
         ),
     ],
-    ids=["20-calls", "200-calls", "50-per-step", "few-rows", "letters", "tokens", "continuous", "50-calls", "deterministic"],
+    ids=["20-calls", "200-calls", "50-per-step", "few-rows", "letters", "letters-by-the-mean", "few-rows-by-the-mean",
+         "tokens", "continuous", "50-calls", "deterministic"],
 )  # fmt: skip
 def test_the_rules(process, reward, budget, expected):
     made = svdd.plan(process, reward, budget=budget, samples=SAMPLES)

@@ -58,6 +58,7 @@ class Rule:
         reason: a sentence.
         calls: reward calls per design that the budget must not exceed.
         states: of the model.
+        usual: the usual value of the model; any if empty.
     """
 
     way: str
@@ -65,18 +66,19 @@ class Rule:
     reason: str
     calls: float | int = float("inf")
     states: tuple[States, ...] = _ALL
+    usual: str = ""
 
 
 RULES: tuple[Rule, ...] = (
     Rule("best-of-n", 1, "With 30 reward calls per design or fewer the best of whole samples is hard to beat.", calls=30),
     Rule(
         "filtered", 40, "Rewards are cheap enough for 40 candidates per step, which ask for no network row of their own.",
-        states=("letters",),
+        states=("letters",), usual="filtered",
     ),
     Rule(
         "posterior-mean", 10,
         "Rewards and network rows suffice for 10 candidates per step, each valued with its own network row.",
-        states=("tokens", "continuous"),
+        usual="posterior-mean",
     ),
     Rule(
         "refine", 30, "Between 30 and 1,000 reward calls per design moves of finished designs gain more per call than steps.",

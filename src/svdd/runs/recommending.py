@@ -223,7 +223,7 @@ def recommended(
     timed = rates(process, reward, samples, **settings)
     limits = _Limits(budget, samples, timed)
     choices = {name: _choice(way, process, limits) for name, way in WAYS.items()}
-    rule = next((rule for rule in RULES if _holds(rule, choices[rule.way], states_of(process), limits.calls)), None)
+    rule = next((rule for rule in RULES if _holds(rule, choices[rule.way], process, limits.calls)), None)
     if rule is None:
         raise _nothing_fits(choices.values(), process, limits)
     best = choices[rule.way]
@@ -238,8 +238,9 @@ def states_of(process: Process) -> States:
     return "letters" if process.kind is not None and process.kind.sitewise else "tokens"
 
 
-def _holds(rule: Rule, choice: Choice, states: States, calls: float) -> bool:
-    return choice.size >= rule.least and calls <= rule.calls and states in rule.states
+def _holds(rule: Rule, choice: Choice, process: Process, calls: float) -> bool:
+    affordable = choice.size >= rule.least and calls <= rule.calls
+    return affordable and states_of(process) in rule.states and rule.usual in ("", process.usual_value)
 
 
 def _why_not(way: Way, process: Process, timed: Rates) -> str:
