@@ -130,11 +130,14 @@ def test_cards_name_the_weights_that_rewards_load(monkeypatch):
     loaded = []
     for name, card in REWARDS.items():
         module = importlib.import_module(card.target.partition(":")[0])
-        if not card.weights and not hasattr(module, "load_network"):
+        readers = {
+            reader: getattr(module, reader) for reader in ("load_network", "read_network") if hasattr(module, reader)
+        }
+        if not card.weights and not readers:
             continue
-        original = module.load_network
         with monkeypatch.context() as patch:
-            patch.setattr(module, "load_network", lambda path, real=original: loaded.append(path) or real(path))
+            for reader, original in readers.items():
+                patch.setattr(module, reader, lambda path, real=original: loaded.append(path) or real(path))
             for cached in vars(module).values():  # what an earlier test has loaded is loaded again
                 getattr(cached, "cache_clear", lambda: None)()
             load_reward(name)

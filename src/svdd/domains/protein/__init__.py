@@ -59,6 +59,7 @@ DOMAIN = Domain(
         **reward_cards(
             _FOLDED,
             "proteinmpnn-likelihood",
+            weights=("proteinmpnn/v_48_020.safetensors",),
             unit="nats per residue",
             range="native sequences about -2 to -1",
             **_BACKBONE,

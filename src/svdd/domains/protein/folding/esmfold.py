@@ -55,7 +55,7 @@ class EsmFold:
             ValueError: for an empty sequence, and for a letter outside the twenty.
         """
         PROTEIN.check(sequences)
-        found = torch.empty(len(sequences))
+        found = torch.empty(len(sequences), device="cpu", dtype=torch.float32)
         order = sorted(range(len(sequences)), key=lambda row: len(sequences[row]))
         for _, group in groupby(order, key=lambda row: len(sequences[row])):
             rows = list(group)

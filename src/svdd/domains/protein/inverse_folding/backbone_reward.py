@@ -48,7 +48,7 @@ class BackboneReward:
             ValueError: for a letter that is none of the twenty, and for a design of another length than the backbone's.
         """
         if not len(designs):
-            return torch.empty(0, device="cpu")
+            return torch.empty(0, device="cpu", dtype=torch.float32)
         PROTEIN.check(designs)
         sites, backbone = len(self.structure.sites.copies), self.structure.backbone.name
         for row, design in enumerate(designs):

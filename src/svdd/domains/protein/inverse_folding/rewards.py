@@ -243,7 +243,7 @@ def changes_of(
 def of_sites(structure: DesignedBackbone, table: Float[Tensor, "L 20 k"]) -> Float[Tensor, "S 20 k"]:
     """The sum of a table over the residues of each site."""
     of = structure.sites.of
-    summed = torch.zeros(len(structure.sites.copies), *table.shape[1:], device="cpu")
+    summed = torch.zeros(len(structure.sites.copies), *table.shape[1:], device="cpu", dtype=table.dtype)
     return summed.index_add_(0, of[of != CONTEXT], table[of != CONTEXT])
 
 

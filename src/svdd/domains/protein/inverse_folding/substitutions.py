@@ -56,7 +56,7 @@ def by_surroundings(backbone: Backbone) -> Substitutions:
     """What coordinates and letters alone say."""
     native = PROTEIN.encode([backbone.native], masked=True)[0]
     known = properties()
-    alike = torch.cat([exchanges(), torch.zeros(1, LETTERS, len(MATRICES), device="cpu")])[native]
+    alike = torch.cat([exchanges(), torch.zeros(1, LETTERS, len(MATRICES), device="cpu", dtype=torch.float32)])[native]
     changes = torch.cat([known[None, :LETTERS] - known[native][:, None], alike], 2)
     return Substitutions(native, surroundings(backbone), changes)
 

@@ -48,7 +48,10 @@ def properties() -> Float[Tensor, "21 6"]:
 def surroundings(backbone: Backbone) -> Float[Tensor, "L F"]:
     """The numbers of every residue."""
     letters = PROTEIN.encode([backbone.native], masked=True)[0]
-    known, named = properties()[letters], torch.eye(len(PROTEIN) + 1, device="cpu")[letters, : len(PROTEIN)]
+    known, named = (
+        properties()[letters],
+        torch.eye(len(PROTEIN) + 1, device="cpu", dtype=torch.float32)[letters, : len(PROTEIN)],
+    )
     five = with_beta(backbone.atoms)
     alpha, beta = five[:, 1], five[:, 4]
     side = alpha + _SIDE * normalize(beta - alpha, dim=1)
@@ -155,7 +158,7 @@ def _bonds(atoms: Float[Tensor, "L 4 3"], before: Int64[Tensor, " L"]) -> Float[
 
 def _ends(backbone: Backbone) -> Float[Tensor, "L 2"]:
     """Residues to both ends of the chain, at most ten."""
-    found = torch.zeros(len(backbone.native), 2, device="cpu")
+    found = torch.zeros(len(backbone.native), 2, device="cpu", dtype=torch.float32)
     for name in backbone.chains:
         residues = backbone.of(name)
         index = backbone.index[residues]
