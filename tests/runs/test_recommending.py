@@ -206,7 +206,7 @@ def test_it_is_a_table_and_a_call():
     said = repr(made)
     assert said.splitlines()[0] == " | ".join(frame.columns)
     assert made.command in said
-    assert "svdd, candidates 10: about" in said
+    assert "svdd, value posterior-mean, candidates 10: about" in said
     assert "since the budget names neither reward calls nor seconds" in said
     assert len(svdd.decode("toy-masked", total, model_options={"steps": 3}, progress=False, **made.settings)) == SAMPLES
 
