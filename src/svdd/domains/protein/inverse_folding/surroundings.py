@@ -48,10 +48,8 @@ def properties() -> Float[Tensor, "21 6"]:
 def surroundings(backbone: Backbone) -> Float[Tensor, "L F"]:
     """The numbers of every residue."""
     letters = PROTEIN.encode([backbone.native], masked=True)[0]
-    known, named = (
-        properties()[letters],
-        torch.eye(len(PROTEIN) + 1, device="cpu", dtype=torch.float32)[letters, : len(PROTEIN)],
-    )
+    known = properties()[letters]
+    named = torch.eye(len(PROTEIN) + 1, device="cpu", dtype=torch.float32)[letters, : len(PROTEIN)]
     five = with_beta(backbone.atoms)
     alpha, beta = five[:, 1], five[:, 4]
     side = alpha + _SIDE * normalize(beta - alpha, dim=1)
