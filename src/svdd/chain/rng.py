@@ -111,7 +111,7 @@ class Rng:
         buffer = np.empty((len(self), shape[0] // len(self), *shape[1:]), exact)
         for generator, part in zip(self._generators, buffer, strict=True):
             fill(generator, out=part, dtype=exact)
-        return torch.from_numpy(buffer).reshape(tuple(shape)).to(device=device, dtype=dtype)
+        return torch.from_numpy(buffer.reshape(tuple(shape))).to(device=device, dtype=dtype)
 
     def state(self) -> Int64[Tensor, "b 13"]:
         """Where every stream stands, one row a chain; `Rng.from_state` continues from it."""

@@ -113,7 +113,7 @@ def choose(
     pool.check()
     # The difference is taken on the parent's side: a selector that keeps weights as they are (top) then carries exactly
     # v / temperature, and equal values stay equal to the last bit.
-    base = torch.where(parent.value.isneginf(), -torch.inf, parent.log_w - parent.value / temperature)
+    base = (parent.log_w - parent.value / temperature).masked_fill_(parent.value.isneginf(), -torch.inf)
     log_w_pool = (base[..., None] + v_pool / temperature).flatten(1)
     only = log_w_pool.shape[1] == 1  # no choice, no draw: one candidate is the pretrained sampler bit for bit
     ancestor, log_w = (keep if only else select)(log_w_pool, particles, pool.rng)  # type: ignore[arg-type]
@@ -122,7 +122,7 @@ def choose(
         hopeless = log_w_pool.isneginf().all(1, keepdim=True)
         v = torch.where(hopeless & v.isneginf(), parent.value.amax(1, keepdim=True), v)
         log_w = torch.where(hopeless, log_mean(parent.log_w)[:, None], log_w)
-    index = torch.arange(chains, device="cpu")[:, None] * (parents * children) + ancestor
+    index = torch.arange(0, len(pool), parents * children, device="cpu")[:, None] + ancestor
     of = Candidates(v_pool, parent.value, _kinds(pool, children).view(v_pool.shape))
     return Step(pool.take(index.flatten(), pool.rng), v, log_w, ancestor, of)
 
