@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from recipes.protein.tables import read_table
 from svdd.domains.protein.model import LENGTH
 from svdd.domains.sequence.alphabets import PROTEIN
 
@@ -134,7 +135,8 @@ def read_stability(path: str | Path) -> dict[str, StabilityData]:
         FileNotFoundError: If there is no such table.
         ValueError: If a part would be empty, or a family lies in two parts.
     """
-    table = _read_table(Path(path))
+    table = read_table(Path(path), _COLUMNS)
+    table = table[table["stability"].notna() & table["part"].isin(PARTS)]
     _check_families(table, path)
     parts = {"test": _part(table[table["part"] == "test"])}
     validation = table["family"] % _VALIDATION_SHARE == _VALIDATION_REST
@@ -149,18 +151,6 @@ def read_stability(path: str | Path) -> dict[str, StabilityData]:
     if empty:
         raise ValueError(f"{path} has no rows for: {', '.join(empty)}")
     return parts
-
-
-def _read_table(path: Path) -> pandas.DataFrame:
-    import pandas
-
-    for file in sorted(path.glob("*.csv*")) if path.is_dir() else [path]:
-        if file.is_file() and set(_COLUMNS) <= set(pandas.read_csv(file, nrows=0).columns):
-            table = pandas.read_csv(file)
-            table["sequence"] = table["sequence"].str.upper()
-            usable = table["sequence"].str.fullmatch(f"[{PROTEIN.letters}]+").fillna(False).astype(bool)
-            return table[usable & table["stability"].notna() & table["part"].isin(PARTS)]
-    raise FileNotFoundError(f"{path} has no table with columns {', '.join(_COLUMNS)}")
 
 
 def _check_families(table: pandas.DataFrame, path: str | Path) -> None:

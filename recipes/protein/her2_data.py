@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from recipes.protein.tables import read_table
 from svdd.domains.protein.rewards.her2 import RESIDUES
 from svdd.domains.sequence.alphabets import PROTEIN
 
@@ -66,7 +67,8 @@ def read_binding(path: str | Path) -> dict[str, BindingData]:
         FileNotFoundError: If there is no such table.
         ValueError: If a part would be empty or has one kind of label, or a group lies in two parts.
     """
-    table = _read_table(Path(path))
+    table = read_table(Path(path), _COLUMNS, f"{{{RESIDUES}}}")
+    table = table[table["binds"].isin([0, 1]) & table["part"].isin(PARTS)]
     group = table["sequence"].map(lambda text: "".join(text[place] for place in _GROUP))
     parts_of = table.groupby(group)["part"].nunique()
     if (parts_of > 1).any():
@@ -81,18 +83,6 @@ def read_binding(path: str | Path) -> dict[str, BindingData]:
     if poor:
         raise ValueError(f"{path} has no binders, or nothing else, for: {', '.join(poor)}")
     return parts
-
-
-def _read_table(path: Path) -> pandas.DataFrame:
-    import pandas
-
-    for file in sorted(path.glob("*.csv*")) if path.is_dir() else [path]:
-        if file.is_file() and set(_COLUMNS) <= set(pandas.read_csv(file, nrows=0).columns):
-            table = pandas.read_csv(file)
-            table["sequence"] = table["sequence"].str.upper()
-            usable = table["sequence"].str.fullmatch(f"[{PROTEIN.letters}]{{{RESIDUES}}}").fillna(False).astype(bool)
-            return table[usable & table["binds"].isin([0, 1]) & table["part"].isin(PARTS)]
-    raise FileNotFoundError(f"{path} has no table with columns {', '.join(_COLUMNS)}")
 
 
 def _part(rows: pandas.DataFrame) -> BindingData:

@@ -5,6 +5,7 @@ which returns at once; the answer's `result()` waits for it. Nothing here import
 reward stays as small as the reward.
 """
 
+import inspect
 import sys
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
@@ -98,6 +99,15 @@ def traits_of(reward: Reward) -> Traits:
     said = {name: getattr(reward, name) for name in _SAID if hasattr(reward, name)}
     in_background = hasattr(reward, "submit") and not said.get("groupwise")
     return Traits(**said, in_background=in_background)
+
+
+def able(reward: Reward, method: str) -> Any:
+    """The reward, or its first component, that has a method, such as `poses`; None if none has."""
+    for given in (reward, *traits_of(reward).components.values()):
+        one = inspect.unwrap(given)
+        if callable(getattr(one, method, None)):
+            return one
+    return None
 
 
 def like(wrapper: Reward, reward: Reward) -> Reward:

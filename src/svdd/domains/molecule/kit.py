@@ -15,11 +15,11 @@ from svdd.domains.molecule.designs import MoleculeKind
 from svdd.domains.molecule.lists import read_molecules, warn_of_left_out
 from svdd.domains.molecule.measures.measures import COLUMNS, MoleculeView, measured_molecules
 from svdd.domains.molecule.measures.reference import MoleculeReference, of_molecule_model
-from svdd.domains.molecule.poses import POSED, Poses, poser_of, poses_of
+from svdd.domains.molecule.poses import POSED, Poses, poses_of
 from svdd.messages import described
 from svdd.metrics.kit import Figure, Finish, Gallery, Kit, Widget
 from svdd.metrics.measures import Chunks, Designs
-from svdd.scoring.reward import Reward
+from svdd.scoring.reward import Reward, able
 
 _POSES = (
     "The best designs where they were docked (thick, green) and the residues within 5 Angstrom (grey), from two sides."
@@ -80,7 +80,7 @@ class MoleculeKit(Kit):
 
     def finish(self, result: Result, reward: Any, folder: Path, tell: Callable[[str], None]) -> Finish:
         """Asks a docking reward how the best designs sit in their receptor; what fails is a warning."""
-        if poser_of(reward) is not None:  # it may take minutes, when all bars are full
+        if able(reward, "poses") is not None:  # it may take minutes, when all bars are full
             tell(f"asking for the poses of the {min(POSED, len(set(result.samples)))} best designs")
         try:
             poses = poses_of(result, reward)

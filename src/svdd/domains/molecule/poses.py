@@ -1,6 +1,5 @@
 """Poses: how the best designs sit in the receptor that they were docked into."""
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from numpy import ndarray
 
 from svdd.decoding.result import Result
 from svdd.domains.molecule.files import best, write_sdf
-from svdd.scoring.reward import traits_of
+from svdd.scoring.reward import able
 
 POSED = 10
 """Designs, the best different ones, whose poses are kept."""
@@ -56,7 +55,7 @@ def poses_of(result: Result, reward: Any) -> Poses | None:
     Cost:
         whatever `poses` takes for the 10 best different designs: once more a docking each.
     """
-    poser = poser_of(reward)
+    poser = able(reward, "poses")
     if poser is None or not isinstance(result.samples, list):
         return None
     rows = best(result.samples, result.rewards.tolist(), POSED)
@@ -69,15 +68,6 @@ def poses_of(result: Result, reward: Any) -> Poses | None:
     near = numpy.concatenate([molecule.GetConformer().GetPositions() for _, molecule in found[:3]])
     text = getattr(getattr(poser, "receptor", None), "text", "")
     return Poses([ids[row] for row, _ in found], [molecule for _, molecule in found], numbers, pocket(text, near))
-
-
-def poser_of(reward: Any) -> Any:
-    """The reward, or its first component, that can pose molecules; None if none can."""
-    for given in (reward, *traits_of(reward).components.values()):
-        one = inspect.unwrap(given)
-        if callable(getattr(one, "poses", None)):
-            return one
-    return None
 
 
 def pocket(pdbqt: str, near: Float[ndarray, "n 3"]) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 from svdd.decoding.result import Result
 from svdd.domains.protein.inverse_folding.backbones import DesignedBackbone
 from svdd.domains.protein.inverse_folding.designs import BackboneKind, best_rows, placed
-from svdd.domains.protein.structures import FOLDED, Structures, folding_of, structures_of
+from svdd.domains.protein.structures import FOLDED, Structures, structures_of
 from svdd.messages import described
 from svdd.metrics.kit import Figure, Finish, Widget
+from svdd.scoring.reward import able
 
 TURNED = 3
 """Designs on their backbone that the viewer holds."""
@@ -70,7 +71,7 @@ def finish_with_structures(result: Result, reward: Any, folder: Path, tell: Call
 
     Arguments as `svdd.metrics.kit.Kit.finish`.
     """
-    if folding_of(reward) is not None:  # it may take minutes, when all bars are full
+    if able(reward, "structures") is not None:  # it may take minutes, when all bars are full
         tell(f"folding the {min(FOLDED, len(set(result.samples)))} best designs")
     try:
         folded = structures_of(result, reward)

@@ -4,7 +4,6 @@ A reward offers them by a function `structures`: designs to one PDB text each, o
 column of B-factors holds pLDDT, 0 to 100.
 """
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 from svdd.decoding.result import Result
 from svdd.domains.protein.inverse_folding.designs import best_rows
 from svdd.domains.protein.pdb_text import models_text
-from svdd.scoring.reward import traits_of
+from svdd.scoring.reward import able
 
 FOLDED = 10
 """Designs, the best different ones, whose structures are kept."""
@@ -62,7 +61,7 @@ def structures_of(result: Result, reward: Any) -> Structures | None:
     Cost:
         whatever `structures` takes for the 10 best different designs: one folding each.
     """
-    folds = folding_of(reward)
+    folds = able(reward, "structures")
     if folds is None or not isinstance(result.samples, list):
         return None
     rows = best_rows(result.samples, result.rewards.tolist(), FOLDED)
@@ -76,12 +75,3 @@ def structures_of(result: Result, reward: Any) -> Structures | None:
     return Structures(
         [result.ids[row] for row in kept], [result.samples[row] for row in kept], [text for _, text in found], numbers
     )
-
-
-def folding_of(reward: Any) -> Any:
-    """The reward, or its first component, that folds sequences; None if none does."""
-    for given in (reward, *traits_of(reward).components.values()):
-        one = inspect.unwrap(given)
-        if callable(getattr(one, "structures", None)):
-            return one
-    return None
