@@ -31,6 +31,11 @@ def process():
     return svdd.load("toy-masked")
 
 
+def pictures(page):
+    """The titles of a report's pictures, in order."""
+    return re.findall(r'<img [^>]*alt="([^:"]*)', page)
+
+
 def base(**changes):
     return Job(**({"model": "m", "reward": "r", "out": "o", "method": "svdd", "candidates": 5, "samples": 4} | changes))
 
@@ -205,7 +210,9 @@ def test_runs_table_and_report_are_written(compare, call, model, tmp_path):
     assert table.loc[3, "judge_median"] == pytest.approx(mine["other"].median())
     assert {"reward_q10_low", "reward_q90_high", "elbo_per_base", "diversity", "valid", "seconds"} <= set(table)
     page = (tmp_path / "c" / "report.html").read_text()
-    assert page.count("<img") == 4
+    priced = ["Held-out reward and network rows", "Held-out reward and reward calls"]
+    rewards = ["Guiding reward", "Held-out reward"]
+    assert pictures(page) == [*rewards, "Reward and naturalness", "Reward and held-out reward", *priced]
     assert "lines join a method&#39;s temperatures" in page
     again = call(
         "evaluate",
@@ -273,7 +280,9 @@ def test_a_model_without_an_alphabet_is_compared_by_its_rewards(compare, job, tm
     assert "nothing is known of designs of this kind" in done.out
     assert "By the reward, " in done.out
     assert "at the same network rows" not in done.out  # 2 particles are 80 % of 3 candidates
-    assert (tmp_path / "c" / "report.html").read_text().count("<img") == 3
+    priced = ["Held-out reward and network rows", "Held-out reward and reward calls"]
+    page = (tmp_path / "c" / "report.html").read_text()
+    assert pictures(page) == ["Guiding reward", "Held-out reward", "Reward and held-out reward", *priced]
 
 
 @pytest.mark.slow
