@@ -8,6 +8,7 @@ Every distribution is a frozen dataclass and so a tree (`svdd.chain.tree`): it i
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -108,11 +109,11 @@ def log_normalised(log_p: Float[Tensor, "*n V"]) -> Float[Tensor, "*n V"]:
     return log_p.log_softmax(-1)
 
 
-def inverted(cdf: Float[Tensor, "k W"], u: Float[Tensor, "k m"]) -> Int64[Tensor, "k m"]:
+def inverted(cdf: Float[np.ndarray, "k W"], u: Float[np.ndarray, "k m"]) -> Int64[np.ndarray, "k m"]:
     """The token at which each cumulative distribution passes numbers: how many of its entries are not above them."""
     if cdf.shape[-1] <= _FEW:
-        return (cdf.t().contiguous()[..., None] <= u).sum(0)
-    return torch.searchsorted(cdf, u, right=True)
+        return (np.ascontiguousarray(cdf.T)[..., None] <= u).sum(0)  # type: ignore[no-any-return]
+    return torch.searchsorted(torch.from_numpy(cdf), torch.from_numpy(u), right=True).numpy()
 
 
 @dataclass(frozen=True)

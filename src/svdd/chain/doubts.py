@@ -7,8 +7,13 @@ answer travels while the run goes on, and is read before anything is chosen.
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
+
+
+def has_nan(x: Float[Tensor, "..."]) -> Bool[Tensor, ""]:
+    """Whether any number is NaN; the smallest one is then, and nothing is made for each number."""
+    return x.amin().isnan() if x.numel() else torch.zeros((), dtype=torch.bool, device=x.device)
 
 
 class Doubt:

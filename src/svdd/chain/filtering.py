@@ -5,7 +5,7 @@ parent $x_t$ meets the tokens of its child $x_s$. It leaves out what the new tok
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
@@ -80,7 +80,8 @@ class Parents:
 
     def take(self, index: Int64[Tensor, " k"]) -> "Parents":
         """Of the children `index`."""
-        return replace(self, taken=index if self.taken is None else self.taken[index])
+        taken = index if self.taken is None else self.taken[index]
+        return Parents(self.bayes, self.x, self.answers, self.kinds, self.t, self.s, self.children, taken)
 
     def look_ahead(self, children: "Particles") -> LookAhead:
         """q(x_0 | x_t, x_s)."""

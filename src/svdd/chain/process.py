@@ -18,7 +18,7 @@ from torch import Tensor
 from svdd.chain.denoisers import Denoiser
 from svdd.chain.designs import DesignKind
 from svdd.chain.distributions import Distribution, forbidden
-from svdd.chain.doubts import Doubt
+from svdd.chain.doubts import Doubt, has_nan
 from svdd.chain.equal_rows import NoEqualRows
 from svdd.chain.filtering import NO_PARENTS, LookAhead, NoParents, Parents, parents
 from svdd.chain.noising import Noising
@@ -133,6 +133,11 @@ class Process:
         return len(self.times) - 1
 
     @cached_property
+    def moments(self) -> tuple[Float[Tensor, ""], ...]:
+        """The numbers of `times` apart: every step asks for them several times."""
+        return self.times.unbind()
+
+    @cached_property
     def device(self) -> torch.device:
         """Where its states live: where its prior puts them."""
         return leaves(self.prior(1, Rng(0, 1)))[0].device
@@ -199,7 +204,7 @@ class Particles:
     @property
     def t(self) -> Float[Tensor, ""]:
         """The particles' own time."""
-        return self.process.times[self.step]
+        return self.process.moments[self.step]
 
     @property
     def final(self) -> bool:
@@ -226,7 +231,7 @@ class Particles:
             )
         for leaf in leaves(answers):
             if leaf.is_floating_point():
-                self._doubt(leaf.isnan().any(), lambda leaf=leaf: self._nan(leaf))  # type: ignore[misc]
+                self._doubt(has_nan(leaf), lambda leaf=leaf: self._nan(leaf))  # type: ignore[misc]
         return answers, equal
 
     def _nan(self, leaf: Tensor) -> ValueError:
@@ -335,7 +340,7 @@ class Particles:
     @cached_property
     def kernel(self) -> Distribution:
         """p(x_s | x_t) for the next time s, from where the move has led."""
-        s, here = self.process.times[self.step + 1], self.moved
+        s, here = self.process.moments[self.step + 1], self.moved
         return self.process.transition(here.x, here.posterior, self.t, s)
 
     def propose(self, m: int) -> "Particles":
@@ -355,8 +360,8 @@ class Particles:
 
     def _as_parents(self, m: int) -> Parents | NoParents:
         """What `m` children of each keep of them; not the particles, which keep their own parents."""
-        here, times = self.moved, (self.t, self.process.times[self.step + 1])
-        return parents(self.process.transition, self.kernel, here.x, *here._answers, times, m)
+        here, (t, s) = self.moved, self.process.moments[self.step : self.step + 2]
+        return parents(self.process.transition, self.kernel, here.x, *here._answers, (t, s), m)
 
     def spread(self, m: int) -> "Particles":
         """`m` copies of every particle, siblings adjacent."""
@@ -374,7 +379,7 @@ class Particles:
         x, cond = take((self.x, self.cond), there)
         chosen = Particles(self.process, self.step, x, cond, take(self.memory, index), rng, self.parents.take(index))
         if self.has_posterior:  # already paid for
-            chosen.keep_posterior(self._answers[0][kind])
+            chosen.__dict__["_answers"] = self._answers[0][kind], NoEqualRows(len(index))
         elif self._some is not None:
             chosen.keep_some(self._some.take(index))
         if "_moved" in self.__dict__:  # already drawn

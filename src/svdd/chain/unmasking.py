@@ -56,12 +56,15 @@ class Unmasking(_Rows):
         n, kind = self.x.shape[0], torch.promote_types(self.log_token.dtype, torch.float32)
         u = rng.uniform((n * m, *self.x.shape[1:]), dtype=kind).view(n, m, -1).numpy()
         row, site = self._within_reach(u.min(1))
-        at = torch.from_numpy(row), torch.from_numpy(site)
-        cdf = self._log_p_at(*at).to(kind).softmax(-1).cumsum(-1)
-        if not np.isfinite(cdf[:, -1].numpy()).all():
-            raise all_forbidden(cdf.new_ones(n, *self.x.shape[1:]).view(n, -1).index_put(at, cdf[:, -1]))
+        log_p = self._log_p_at(torch.from_numpy(row), torch.from_numpy(site))
+        cdf = log_p.to(kind).softmax(-1).cumsum(-1).numpy()
+        whole = cdf[:, -1:]
+        if not np.isfinite(whole).all():
+            total = np.ones((n, u.shape[-1]), cdf.dtype)
+            total[row, site] = whole[:, 0]
+            raise all_forbidden(torch.from_numpy(total).view(self.x.shape))
         drawn = self.x.repeat_interleave(m, 0)  # a copy, also of one child
-        drawn.view(n, m, -1).numpy()[row, :, site] = inverted(cdf / cdf[:, -1:], torch.from_numpy(u[row, :, site]))
+        drawn.view(n, m, -1).numpy()[row, :, site] = inverted(cdf / whole, u[row, :, site])
         return drawn
 
     def _within_reach(self, lowest: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -61,7 +61,9 @@ def chunked(f: Callable[..., Any], limit: int) -> Callable[..., Any]:
         while start < n:
             try:
                 stop = min(start + size, n)
-                parts.append(f(*(between(arg, start, stop) for arg in (x, *args))))
+                parts.append(
+                    f(x, *args) if stop - start == n else f(*(between(arg, start, stop) for arg in (x, *args)))
+                )
                 start = stop
             except Exception as error:
                 if not out_of_memory(error) or size == 1:
@@ -69,7 +71,7 @@ def chunked(f: Callable[..., Any], limit: int) -> Callable[..., Any]:
                 if size == limit:
                     warnings.warn(f"out of memory with {size} rows at a time: going on with fewer", stacklevel=2)
                 size = max(1, min(size, n) // 2)
-        return joined(parts)
+        return parts[0] if len(parts) == 1 else joined(parts)
 
     return in_chunks
 
@@ -95,6 +97,8 @@ class FullBatches:
     def __call__(self, x: Tree, *args: Any) -> Float[Tensor, "n *rest"]:
         """The answers of all rows, in their order."""
         n = rows(x)
+        if 0 < n <= self.size:
+            return self._batch(x, args)
         return torch.cat([self._batch(between(x, i, i + self.size), args) for i in range(0, n, self.size)])
 
     def __reduce__(self) -> Any:
