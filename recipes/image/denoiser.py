@@ -149,6 +149,7 @@ def write_pipeline(network: TextDenoiser, autoencoder: Any, folder: Path) -> Non
     """
     from diffusers import StableDiffusionPipeline
 
+    autoencoder.register_to_config(_name_or_path=None)  # the folder that it was read from is in no published file
     pipeline = StableDiffusionPipeline(
         vae=autoencoder.half(),
         text_encoder=network.text_encoder.float(),

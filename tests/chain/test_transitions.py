@@ -268,6 +268,15 @@ def test_log_probabilities_up_to_a_constant_do_not_change_the_rate():
         assert torch.allclose(p, q, atol=1e-12)
 
 
+@pytest.mark.parametrize("bad", [-math.inf, math.nan])
+def test_a_masked_site_without_a_possible_token_is_named_by_the_ancestral_step(bad):
+    x, log_p = torch.full((2, 3), V), torch.zeros(2, 3, V)
+    log_p[1, 2] = bad
+    step = masked_ancestral(masked_log_linear())(x, Categorical(log_p), time(0.5), time(0.0))
+    with pytest.raises(ValueError, match=r"row, site \[1, 2\]"):
+        step.sample(3, streams(2))
+
+
 @pytest.mark.parametrize(("length", "steps"), [(3, 4), (10, 8)])
 def test_a_candidate_equals_its_parent_as_often_as_it_should(length, steps):
     """(1 - 1/T)^L, averaged over the steps of a run: every site is revealed at a uniform step."""

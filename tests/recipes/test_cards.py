@@ -1,6 +1,7 @@
 """Cards: the bundled ones are what their templates make of their numbers, and a model hub can read them."""
 
 import json
+import re
 
 import pytest
 from jinja2 import UndefinedError
@@ -79,3 +80,11 @@ def test_runs_that_a_card_lacks_are_left_out():
     assert "one, training" in picture
     assert "two, training" not in picture
     assert "none, validation" not in picture
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_no_published_file_names_a_folder_of_the_machine_that_made_it(name):
+    files = [*bundled(name).rglob("*.json"), *bundled(name).rglob("*.md")]
+    assert files
+    for path in files:
+        assert not re.findall(r'"/\w+/[^"]*"', path.read_text(encoding="utf-8")), path.name

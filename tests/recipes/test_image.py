@@ -242,4 +242,5 @@ def test_the_whole_recipe_writes_a_pipeline_and_its_card(folder, tmp_path, monke
     assert (model / "training.svg").read_text().startswith("<?xml")
     assert (model / "samples.png").read_bytes().startswith(b"\x89PNG")
     assert read_moments(model / "reference.npz").count == 20
+    assert not [path for path in model.rglob("*.json") if str(tmp_path) in path.read_text()]
     assert {file.suffix for file in model.rglob("*") if file.stat().st_size > 100_000} <= {".safetensors"}
