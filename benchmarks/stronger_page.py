@@ -1,17 +1,15 @@
 """What docs/stronger-results.md says of the jobs stronger-*: rewards beside costs, differences, and where each method loses."""
 
 from functools import cached_property
-from pathlib import Path
 
-import yaml
 from differences import VERDICTS, Differences, by_row, shown_only
+from page_case import settings
 from page_tables import markdown, shown
 from stronger_tables import BEST, PRETRAINED, SPENT, SVDD, tables
 
 from svdd.messages import number
 from svdd.metrics.intervals import FEWEST
 
-JOBS = Path(__file__).parent / "jobs"
 TITLES = {
     "dna": "DNA: accessible in HepG2",
     "rna": "RNA: ribosome load of a 5'UTR",
@@ -61,7 +59,7 @@ class Stronger:
     @cached_property
     def job(self):
         """What its job file holds."""
-        return yaml.safe_load((JOBS / f"{self.file}.yaml").read_text(encoding="utf-8"))
+        return settings(self.file)
 
     @cached_property
     def costs(self):
