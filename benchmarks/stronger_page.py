@@ -121,6 +121,14 @@ class Stronger:
         ]
         return markdown(titles, rows)
 
+    def lost(self):
+        """Designs that the reward found invalid, of each method that has some."""
+        return [
+            f"{self.named(row)} {round((1 - row['valid']) * row['designs'])} of {row['designs']}"
+            for row in self.rows
+            if row.get("valid", 1) < 1
+        ]
+
     def worth(self):
         """The measures of naturalness and diversity that there are."""
         return [name for name in WORTH if name in self.table and self.table[name].notna().any()]

@@ -19,6 +19,7 @@ AS_HERE = {
     "svdd learned mean, temperature 0": ("learned value", (10,)),
     "refine, 5 % of the steps": ("refine, 5 % of the steps, temperature 0", ()),
     "refine, 10 % of the steps": ("refine, 10 % of the steps, temperature 0", ()),
+    "refine, 20 calls": ("refine, 20 calls", ()),
     "smc, temperature 0.1": ("smc", (10,)),
     "smc, adaptive tempering": ("smc, adaptive tempering", ()),
 }

@@ -31,6 +31,10 @@ def letters(usual_value="filtered"):
     return replace(process, usual_value=usual_value)
 
 
+def without_noise():
+    return replace(letters(), noising=None)
+
+
 def count_g(designs):
     return [float(design.count("G")) for design in designs]
 
@@ -72,7 +76,10 @@ def test_one_size_more_would_not_fit(way):
 @pytest.mark.parametrize(
     ("process", "reward", "budget", "expected"),
     [
-        (letters(), count_g, {"rewards": SAMPLES * 20}, {"method": "best-of-n", "particles": 20}),
+        (letters(), count_g, {"rewards": SAMPLES * 13}, {"method": "best-of-n", "particles": 13}),
+        (letters(), count_g, {"rewards": SAMPLES * 20}, {"method": "refine", "moves": 14, "best_of": 6, "fraction": 0.3}),
+        (letters(), count_g, {"rewards": SAMPLES * 30}, {"method": "refine", "moves": 24, "best_of": 6, "fraction": 0.3}),
+        (without_noise(), count_g, {"rewards": SAMPLES * 20}, {"method": "best-of-n", "particles": 20}),
         (letters(), count_g, {"rewards": SAMPLES * 200}, {"method": "refine", "moves": 199}),
         (letters(), count_g, {"rewards": SAMPLES * T * 50}, {"method": "svdd", "value": "filtered", "candidates": 50}),
         (letters(), count_g, {"rows": SAMPLES * T}, {"method": "svdd", "value": "filtered", "candidates": 40}),
@@ -87,7 +94,7 @@ def test_one_size_more_would_not_fit(way):
             {"method": "beam", "value": "posterior-mean", "width": 8, "candidates": 1, "narrowing": "psp"},
         ),
     ],
-    ids=["20-calls", "200-calls", "50-per-step", "few-rows", "letters", "letters-by-the-mean", "few-rows-by-the-mean",
+    ids=["13-calls", "20-calls", "30-calls", "20-calls-without-noise", "200-calls", "50-per-step", "few-rows", "letters", "letters-by-the-mean", "few-rows-by-the-mean",
          "tokens", "continuous", "50-calls", "deterministic"],
 )  # fmt: skip
 def test_the_rules(process, reward, budget, expected):

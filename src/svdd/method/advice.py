@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 States = Literal["letters", "tokens", "continuous"]
 """What a model's states are: tokens that are letters of the design in their places, other tokens, or anything else."""
-Needs = Literal["tokens", "noise", "chance"]
-"""What a way needs of a model: steps of tokens, its forward noise, or steps that are drawn."""
+Needs = Literal["samples", "tokens", "noise", "chance"]
+"""What a way needs of a model: samples of its own, steps of tokens, its forward noise, or steps that are drawn."""
 
 _TOKENS: tuple[States, ...] = ("letters", "tokens")
 _ALL: tuple[States, ...] = (*_TOKENS, "continuous")
@@ -37,14 +37,18 @@ class Way:
 
 
 WAYS: Mapping[str, Way] = {
-    "best-of-n": Way("best-of-n", "particles", usual=30, most=1000),
-    "filtered": Way("svdd", "candidates", usual=40, most=100, value="filtered", needs=("chance", "tokens")),
-    "posterior-mean": Way("svdd", "candidates", usual=10, most=100, value="posterior-mean", needs=("chance",)),
+    "best-of-n": Way("best-of-n", "particles", usual=30, most=1000, needs=("samples",)),
+    "filtered": Way("svdd", "candidates", usual=40, most=100, value="filtered", needs=("samples", "chance", "tokens")),
+    "posterior-mean": Way("svdd", "candidates", usual=10, most=100, value="posterior-mean", needs=("samples", "chance")),
     "refine": Way("refine", "moves", usual=100, most=10_000, needs=("noise",)),
-    "pruning": Way(
-        "beam", "width", usual=8, most=100, value="posterior-mean", options={"candidates": 1, "narrowing": "psp"}
+    "few-moves": Way(
+        "refine", "moves", usual=24, most=24, options={"best_of": 6, "fraction": 0.3}, needs=("samples", "noise")
     ),
-}
+    "pruning": Way(
+        "beam", "width", usual=8, most=100, value="posterior-mean", options={"candidates": 1, "narrowing": "psp"},
+        needs=("samples",),
+    ),
+}  # fmt: skip
 """What a plan looks at."""
 
 
@@ -70,7 +74,11 @@ class Rule:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule("best-of-n", 1, "With 30 reward calls per design or fewer the best of whole samples is hard to beat.", calls=30),
+    Rule(
+        "few-moves", 8, "With so few reward calls per design, moves of the best of 6 samples are no worse than more samples.",
+        calls=30,
+    ),
+    Rule("best-of-n", 1, "With so few reward calls per design the best of whole samples is hard to beat.", calls=30),
     Rule(
         "filtered", 40, "Rewards are cheap enough for 40 candidates per step, which ask for no network row of their own.",
         states=("letters",), usual="filtered",

@@ -25,6 +25,7 @@ PATIENCE = 3600
 """Seconds that a run may take where its budget names neither reward calls nor seconds."""
 _NOTHING = Forecast(0, 0)
 _WHY_NOT: dict[Needs, str] = {
+    "samples": "the run begins with finished designs",
     "tokens": "the model's steps are not of tokens",
     "noise": "the model has no forward noise",
     "chance": "the model's steps are deterministic",
@@ -55,9 +56,14 @@ class Choice:
         return {"value": self.way.value} if self.way.value else {}
 
     @property
+    def sizes(self) -> dict[str, Any]:
+        """Its size and further settings."""
+        return {self.way.size: self.size, **self.way.options}
+
+    @property
     def settings(self) -> dict[str, Any]:
         """Method, value and sizes, as `svdd.decode` and a job take them."""
-        return {"method": self.way.method, **self.value, self.way.size: self.size, **self.way.options}
+        return {"method": self.way.method, **self.value, **self.sizes}
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -92,7 +98,7 @@ class Recommendation:
         return [
             {
                 "method": one.way.method, "value": one.way.value,
-                "size": f"{one.way.size}={one.size}" if one.size else "",
+                "size": ", ".join(f"{name}={said}" for name, said in one.sizes.items()) if one.size else "",
                 "reward_rows": one.asks.rewards, "network_rows": one.asks.rows, "seconds": one.seconds,
                 "seconds_per_design": one.seconds / self.samples,
                 "note": "recommended" if one is self.best else one.note,
@@ -110,8 +116,9 @@ class Recommendation:
     def sentences(self) -> list[str]:
         """The recommendation, the measurements and the command."""
         best, value = self.best, "".join(f", value {name}" for name in self.best.value.values())
-        size, cost = f"{best.way.size} {best.size:,}", f"about {number(best.seconds)} s in all"
-        return [f"{best.way.method}{value}, {size}: {cost}. {self.reason}", *self.notes, self.command]
+        sizes = ", ".join(f"{name} {number(said)}" for name, said in best.sizes.items())
+        cost = f"about {number(best.seconds)} s in all"
+        return [f"{best.way.method}{value}, {sizes}: {cost}. {self.reason}", *self.notes, self.command]
 
     def __repr__(self) -> str:
         rows = self.rows()
@@ -246,10 +253,9 @@ def _holds(rule: Rule, choice: Choice, process: Process, calls: float) -> bool:
 def _why_not(way: Way, process: Process, timed: Rates) -> str:
     """Why the model cannot be decoded in this way; empty where it can."""
     has = {
-        "tokens": isinstance(process.transition, TokenStep), "noise": process.noising is not None, "chance": timed.drawn,
+        "samples": process.given is None, "tokens": isinstance(process.transition, TokenStep),
+        "noise": process.noising is not None, "chance": timed.drawn,
     }  # fmt: skip
-    if process.given is not None and way.method != "refine":
-        return "the run begins with finished designs"
     return next((_WHY_NOT[need] for need in way.needs if not has[need]), "")
 
 
