@@ -7,7 +7,7 @@ import torch
 from torch.distributions import Normal as TorchNormal
 
 from support.processes import streams
-from svdd.chain.distributions import Categorical, Dirac, Distribution, Normal, Product, is_deterministic
+from svdd.chain.distributions import Categorical, Dirac, Distribution, Normal, Product, is_deterministic, log_normalised
 from svdd.chain.tree import repeat
 
 LOG_P = torch.tensor([[[0.5, 0.0, 0.3, 0.2], [0.1, 0.2, 0.3, 0.4]], [[0.0, 1.0, 0.0, 0.0], [0.25] * 4]]).double().log()
@@ -147,3 +147,18 @@ def test_a_dirac_may_hold_a_whole_state():
     assert dirac.sample(2, streams(2))["a"].tolist() == [0, 0, 1, 1]
     elsewhere = {"a": torch.tensor([0, 5]), "b": torch.zeros(2, 3)}
     assert dirac.log_prob(elsewhere).tolist() == [0.0, -math.inf]
+
+
+@pytest.mark.parametrize("vocabulary", [2, 4, 5, 7, 20])
+def test_a_row_is_normalised_to_the_same_bits_whatever_is_beside_it(vocabulary):
+    """The last numbers of an array go through other code of torch than those that fill a register."""
+    rows = torch.randn(1100, vocabulary, generator=torch.Generator().manual_seed(vocabulary)) * 5
+    rows[::7, 0] = -torch.inf
+    alone = torch.cat([row[None].log_softmax(-1) for row in rows])
+    for many in (1, 26, *range(120, 330), 1000, 1023, 1100):
+        assert torch.equal(log_normalised(rows[:many]), alone[:many])
+    for shape in ((22, 50, vocabulary), (4, 5, 55, vocabulary)):
+        assert torch.equal(log_normalised(rows.view(shape)), alone.view(shape))
+    assert torch.equal(
+        log_normalised(rows.view(22, 50, vocabulary).transpose(0, 1)), alone.view(22, 50, -1).transpose(0, 1)
+    )
