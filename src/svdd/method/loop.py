@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -118,7 +119,7 @@ def choose(
     only = log_w_pool.shape[1] == 1  # no choice, no draw: one candidate is the pretrained sampler bit for bit
     ancestor, log_w = (keep if only else select)(log_w_pool, particles, pool.rng)  # type: ignore[arg-type]
     v = v_pool.flatten(1).gather(1, ancestor)
-    if not pool.final and v.amin().item() == -torch.inf:
+    if not pool.final and v.numpy().min() == -np.inf:
         # a chain without hope goes on as if this step had not been scored
         hopeless = log_w_pool.isneginf().all(1, keepdim=True)
         v = torch.where(hopeless & v.isneginf(), parent.value.amax(1, keepdim=True), v)

@@ -1,6 +1,6 @@
 """Memory of rewards: what tells designs apart, so that a run pays once for each different one."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Container, Hashable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -24,13 +24,13 @@ def keys_of(designs: Any, key: Key | None, bits: bool = False) -> list[Hashable]
     return [(key or bytes_key)(design) for design in one_by_one(designs)]
 
 
-def first_of(keys: Sequence[Hashable], wanted: Callable[[Hashable], bool]) -> list[int]:
-    """The row of the first of each different key that is wanted, in order."""
-    different = dict.fromkeys(keys)
-    if len(different) == len(keys):
-        return [i for i, key in enumerate(keys) if wanted(key)]
-    first = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
-    return [first[key] for key in different if wanted(key)]
+def first_of(keys: Sequence[Hashable], *known: Container[Hashable]) -> list[int]:
+    """The row of the first of each different key that is in none of the known ones, in order."""
+    rows: Sequence[int] = range(len(keys))
+    for some in known:
+        rows = [row for row in rows if keys[row] not in some]
+    first = {keys[row]: row for row in reversed(rows)}
+    return sorted(first.values())
 
 
 def _are_tensors(designs: Any) -> bool:

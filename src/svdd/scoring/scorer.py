@@ -300,14 +300,13 @@ class Question:
 
     def _new(self) -> list[int]:
         """The first row of each design that nobody has answered or is answering."""
-        known, pending = self.scorer.known, self.scorer.pending
-        return first_of(self._keys, lambda key: key not in known and key not in pending)
+        return first_of(self._keys, self.scorer.known, self.scorer.pending)
 
     def _late(self) -> bool:
         """Whether there are designs that an earlier question was to answer, and has not; they are work now."""
         if all(map(self._known.__contains__, self._keys)):
             return False
-        rows = first_of(self._keys, lambda key: key not in self._known and key not in self._answers)
+        rows = first_of(self._keys, self._known, self._answers)
         self._hits -= len(rows)
         self._begin(rows)
         return bool(rows)
