@@ -376,7 +376,7 @@ class Particles:
         index, where = index.cpu(), leaves(self.x)[0].device
         kind = self._answers[1].of(index) if self.has_posterior else index
         there, kind = (index, kind) if where.type == "cpu" else torch.stack([index, kind]).to(where).unbind()
-        x, cond = take((self.x, self.cond), there)
+        x, cond = take(self.x, there), take(self.cond, there)
         chosen = Particles(self.process, self.step, x, cond, take(self.memory, index), rng, self.parents.take(index))
         if self.has_posterior:  # already paid for
             chosen.__dict__["_answers"] = self._answers[0][kind], NoEqualRows(len(index))

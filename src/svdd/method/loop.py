@@ -112,10 +112,7 @@ def choose(
     children = len(pool) // (chains * parents)
     v_pool = checked(value(pool), pool.x, len(pool), "value").view(chains, parents, children)
     pool.check()
-    # The difference is taken on the parent's side: a selector that keeps weights as they are (top) then carries exactly
-    # v / temperature, and equal values stay equal to the last bit.
-    base = (parent.log_w - parent.value / temperature).masked_fill_(parent.value.isneginf(), -torch.inf)
-    log_w_pool = (base[..., None] + v_pool / temperature).flatten(1)
+    log_w_pool = _weighed(v_pool, parent, temperature)
     only = log_w_pool.shape[1] == 1  # no choice, no draw: one candidate is the pretrained sampler bit for bit
     ancestor, log_w = (keep if only else select)(log_w_pool, particles, pool.rng)  # type: ignore[arg-type]
     v = v_pool.flatten(1).gather(1, ancestor)
@@ -124,9 +121,21 @@ def choose(
         hopeless = log_w_pool.isneginf().all(1, keepdim=True)
         v = torch.where(hopeless & v.isneginf(), parent.value.amax(1, keepdim=True), v)
         log_w = torch.where(hopeless, log_mean(parent.log_w)[:, None], log_w)
-    index = torch.arange(0, len(pool), parents * children, device="cpu")[:, None] + ancestor
+    index = np.arange(0, len(pool), parents * children)[:, None] + ancestor.numpy()
     of = Candidates(v_pool, parent.value, _kinds(pool, children).view(v_pool.shape))
-    return Step(pool.take(index.flatten(), pool.rng), v, log_w, ancestor, of)
+    return Step(pool.take(torch.from_numpy(index.ravel()), pool.rng), v, log_w, ancestor, of)
+
+
+def _weighed(v_pool: Float[Tensor, "b n m"], parent: Step, temperature: float) -> Float[Tensor, "b nm"]:
+    """The log-weights of children, in numpy, whose calls cost less where there are few numbers.
+
+    The difference is taken on the parent's side: a selector that keeps weights as they are (top) then carries exactly
+    v / temperature, and equal values stay equal to the last bit.
+    """
+    value = parent.value.numpy()
+    with np.errstate(all="ignore"):  # a value of -inf has no difference, and a small temperature overflows
+        base = np.where(value == -np.inf, -np.inf, parent.log_w.numpy() - value / temperature)
+        return torch.from_numpy((base[..., None] + v_pool.numpy() / temperature).reshape(len(value), -1))
 
 
 def _kinds(pool: Particles, children: int) -> Int64[Tensor, " r"]:
