@@ -5,7 +5,7 @@ from functools import cached_property
 import pandas as pd
 from differences import VERDICTS, Differences, read_designs, shown_only
 from page_case import Case, settings
-from page_tables import markdown, shown
+from page_tables import lost, markdown, shown
 from results_figures import PRETRAINED
 
 from svdd.messages import number
@@ -62,8 +62,7 @@ class Molecules(Case):
 
     def lost(self):
         """Designs that the reward found invalid: molecules, but none that docks."""
-        return [f"{row['label']} {round((1 - row['valid']) * row['designs'])} of {row['designs']}" for row in self.rows
-                if row["valid"] < 1]  # fmt: skip
+        return lost(self.rows, lambda row: row["label"])
 
     def verdict(self, one, other):
         """How the mean reward of one method compares with another's."""

@@ -18,5 +18,14 @@ def markdown(titles, rows):
     return "\n".join("| " + " | ".join(row) + " |" for row in cells)
 
 
+def lost(rows, named):
+    """Designs that the reward found invalid, of each row that has some and by its name."""
+    return [
+        f"{named(row)} {round((1 - row['valid']) * row['designs'])} of {row['designs']}"
+        for row in rows
+        if row.get("valid", 1) < 1
+    ]
+
+
 def shown(row, name):
     return bracketed(dict(row), name) if np.isfinite(row[name]) else "-"

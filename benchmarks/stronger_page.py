@@ -4,7 +4,7 @@ from functools import cached_property
 
 from differences import VERDICTS, Differences, by_row, shown_only
 from page_case import settings
-from page_tables import markdown, shown
+from page_tables import lost, markdown, shown
 from stronger_tables import BEST, PRETRAINED, SPENT, SVDD, tables
 
 from svdd.messages import number
@@ -123,11 +123,7 @@ class Stronger:
 
     def lost(self):
         """Designs that the reward found invalid, of each method that has some."""
-        return [
-            f"{self.named(row)} {round((1 - row['valid']) * row['designs'])} of {row['designs']}"
-            for row in self.rows
-            if row.get("valid", 1) < 1
-        ]
+        return lost(self.rows, self.named)
 
     def worth(self):
         """The measures of naturalness and diversity that there are."""

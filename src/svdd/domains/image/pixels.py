@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from svdd.chain.doubts import has_nan
 from svdd.messages import module_of
 
 Images = Float[Tensor, "n 3 h w"]
@@ -71,7 +72,7 @@ def to_uint8(images: Images) -> UInt8[Tensor, "n h w 3"]:
 
 def _rounded(images: Images, first: int) -> UInt8[Tensor, "n h w 3"]:
     scaled = images.float().clamp(0, 1).mul_(255).add_(0.5)
-    if bool(scaled.sum().isnan()):
+    if bool(has_nan(scaled)):
         raise ValueError(NAN.format(row=first + _row_with_nan(scaled)))
     return torch.stack(scaled.to(torch.uint8).unbind(1), -1)
 
