@@ -94,7 +94,8 @@ def test_one_size_more_would_not_fit(way):
             {"method": "beam", "value": "posterior-mean", "width": 8, "candidates": 1, "narrowing": "psp"},
         ),
     ],
-    ids=["13-calls", "20-calls", "30-calls", "20-calls-without-noise", "200-calls", "50-per-step", "few-rows", "letters", "letters-by-the-mean", "few-rows-by-the-mean",
+    ids=["13-calls", "20-calls", "30-calls", "20-calls-without-noise", "200-calls", "50-per-step",
+         "few-rows", "letters", "letters-by-the-mean", "few-rows-by-the-mean",
          "tokens", "continuous", "50-calls", "deterministic"],
 )  # fmt: skip
 def test_the_rules(process, reward, budget, expected):
