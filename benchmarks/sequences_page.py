@@ -10,7 +10,7 @@ from differences import Differences, read_designs, shown_only
 from page_case import GREEDY, Case, settings
 from page_tables import listed, markdown, shown
 from results_figures import MEASURES, PRETRAINED, lines
-from stronger_page import TIMED
+from stronger_tables import timed_apart
 
 from svdd.messages import number
 from svdd.metrics.intervals import FEW, FEWEST
@@ -37,10 +37,10 @@ class Sequences(Case):
 
     matched_size = 10
 
-    def __init__(self, name, title, table, apart):
+    def __init__(self, name, title, table, apart, timed=False):
         moves = table["label"].str.startswith(WITHOUT_M)
         super().__init__(name, title, table[~moves], apart)
-        self.whole, self.alone, self.timed = table, [PRETRAINED, *table["label"][moves]], name in TIMED
+        self.whole, self.alone, self.timed = table, [PRETRAINED, *table["label"][moves]], timed
 
     @cached_property
     def groups(self):
@@ -163,8 +163,7 @@ class Sequences(Case):
 
     def matched(self):
         """For every label the M whose cost a design is nearest to that of greedy svdd, by each cost."""
-        paid = PAID if self.timed else {cost: words for cost, words in PAID.items() if cost != "seconds"}
-        for cost, words in paid.items():
+        for cost, words in PAID.items():
             budget, rows, apart = self.at(GREEDY)[self.matched_size][cost], [], []
             for label, group in lines(self.table):
                 ratio = group[cost] / budget
@@ -183,5 +182,8 @@ def sequences(results, page):
     for name, title in SEQUENCES[page].items():
         job, designs = settings(name)["job"], read_designs(results / f"{name}-designs.parquet", ["label", "size"])
         natural = kit_of(name).reference(job["model"], job["reward"]).words[3]
-        table = shown_only(pd.read_csv(results / f"{name}.csv"))
-        yield Sequences(name, title, table, Differences(designs, natural, letters[name]))
+        table = pd.read_csv(results / f"{name}.csv")
+        seconds = timed_apart(results, table.assign(job=name, case=""))
+        timed = not np.isnan(seconds).any()
+        table = shown_only(table.assign(seconds=seconds) if timed else table)
+        yield Sequences(name, title, table, Differences(designs, natural, letters[name]), timed)

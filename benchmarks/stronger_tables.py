@@ -1,6 +1,7 @@
 """The rows and designs of docs/stronger-results.md, from the tables of several jobs."""
 
 import pandas as pd
+from time_job import FILE
 
 from svdd.metrics.intervals import Resamples, interval, mean
 
@@ -11,7 +12,7 @@ SPENT = {
 }  # fmt: skip
 AS_HERE = {
     PRETRAINED: (PRETRAINED, ()),
-    "best-of-n, N = M": (BEST, (5, 10, 20)),
+    "best-of-n, N = M": (BEST, (2, 5, 10, 20)),
     "best-of-n, N = M T": (BEST, ()),
     "svdd, temperature 0": (SVDD, (10,)),
     "svdd filtered, temperature 0": ("filtered", (10, 40)),
@@ -24,6 +25,20 @@ AS_HERE = {
     "smc, adaptive tempering": ("smc, adaptive tempering", ()),
 }
 """What this page calls the labels of the job `protein`, and which of their sizes it reads; all where none is named."""
+
+
+KEY = ["job", "case", "label", "size"]
+
+
+def timed_apart(results, rows):
+    """The seconds of a design that `time_job.py` took; NaN for rows that it did not time.
+
+    Args:
+        results: the folder of tables.
+        rows: with the job file of each, the case of a job that has several, and label and size as in the job file.
+    """
+    taken = pd.read_csv(results / FILE, keep_default_na=False)
+    return rows[KEY].merge(taken, "left", KEY)["seconds"].to_numpy()
 
 
 def read_of(name, frame, steps):
@@ -60,6 +75,14 @@ def _with_bounds(name, found):
     return dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
 
 
+JOBS = {
+    "stronger": lambda table: ("stronger-" + table["case"], ""),
+    "protein": lambda table: ("protein", ""),
+    "backbones": lambda table: ("backbones-ddg", table["case"]),
+}
+"""The job file of each row of a table, and what `time_job.py` calls its case."""
+
+
 def tables(results):
     """All rows of the cases, and their designs."""
     read = {
@@ -67,6 +90,10 @@ def tables(results):
         for name in ("stronger", "protein", "backbones")
         if (results / f"{name}.csv").exists()
     }
+    for name, (table, designs) in read.items():
+        job, case = JOBS[name](table)
+        seconds = timed_apart(results, table[["label", "size"]].assign(job=job, case=case))
+        read[name] = table.assign(seconds=seconds), designs
     steps = int(read["protein"][0]["steps"].iloc[0])
     read["protein"] = tuple(read_of("protein", frame, steps) for frame in read["protein"])
     if "backbones" in read:

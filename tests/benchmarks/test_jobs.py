@@ -48,6 +48,31 @@ def test_the_first_seeds_of_a_job_can_be_asked_for(run_job, tmp_path):
     assert whole.methods == first.methods
 
 
+@pytest.mark.parametrize("table", ["stronger", "protein", "backbones"])
+def test_every_row_is_timed_but_those_of_docking(run_job, table):
+    tables = importlib.import_module("stronger_tables")
+    results = ROOT / "benchmarks" / "results"
+    rows = pd.read_csv(results / f"{table}.csv")
+    job, case = tables.JOBS[table](rows)
+    rows = rows.assign(job=job, case=case)
+    docked = rows["job"].str.contains("docking")
+    assert pd.isna(tables.timed_apart(results, rows)).tolist() == docked.tolist()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::svdd.fitting.fit.LowTemperatureWarning")  # of 16 roll-outs
+def test_the_methods_of_a_job_are_timed(run_job, tmp_path):
+    time_job = importlib.import_module("time_job")
+    for _ in range(2):  # rows of before are replaced
+        time_job.write(tmp_path, list(time_job.timed(JOBS["protein"], tmp_path / "runs", "fast")))
+    timed = pd.read_csv(tmp_path / "seconds.csv")
+    kept = pd.read_csv(ROOT / "benchmarks" / "results" / "protein.csv")
+    assert set(timed["label"]) == set(kept["label"])
+    assert (timed["seconds"] > 0).all()
+    sampled = timed[timed["label"] == "best-of-n, N = M T"].set_index("size")["seconds"]
+    assert sampled[2] == pytest.approx(2 * sampled[1], rel=0.01)  # N = 8 and 4
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(JOBS) - {*DOCKS, "backbones-ddg"}))
 def test_a_job_asks_for_the_settings_of_its_table(run_job, tmp_path, name):

@@ -44,6 +44,23 @@ def test_a_method_loses_to_what_is_higher_and_costs_no_more(case):
     assert lost | {"svdd": "refine", "filtered": "refine", "refine": "-", "pretrained": "-"} == lost
 
 
+def test_seconds_are_no_cost_where_a_row_was_not_timed(case):
+    assert list(case.costs) == ["network_asked", "reward_asked", "seconds"]
+    case.table.loc[1, "seconds"] = np.nan
+    del case.costs
+    assert list(case.costs) == ["network_asked", "reward_asked"]
+
+
+def test_seconds_are_those_of_the_same_job_case_label_and_size(case, tmp_path):
+    tables = importlib.import_module("stronger_tables")
+    (tmp_path / "seconds.csv").write_text(
+        "job,case,label,size,seconds\na,,svdd,5,1\na,,svdd,10,2\na,x,svdd,5,3\nb,,svdd,5,4\n"
+    )
+    rows = pd.DataFrame({"label": "svdd", "size": [10, 5, 20], "seconds": 9.0})
+    taken = tables.timed_apart(tmp_path, rows.assign(job="a", case=""))
+    np.testing.assert_array_equal(taken, [2, 1, np.nan])
+
+
 def test_too_few_designs_are_compared_with_nothing(case):
     _, few = case.at("best-of-n")
     assert {case.best_above(few, cost) for cost in ("network_asked", "reward_asked", "seconds")} == {"-"}
@@ -115,7 +132,8 @@ def test_a_backbone_is_read_back_from_the_file_that_is_written(monkeypatch, tmp_
     backbones = importlib.import_module("backbones")
     files = importlib.import_module("svdd.domains.protein.inverse_folding.structure_files")
     atoms = np.random.default_rng(0).uniform(-99, 99, (20, 4, 3)).round(3)
-    (tmp_path / "a.pdb").write_text(backbones.pdb_text("ARNDCQEGHILKMFPSTWYV", atoms))
+    made = backbones.one_chain("a", "ARNDCQEGHILKMFPSTWYV", atoms)
+    (tmp_path / "a.pdb").write_text(backbones.pdb_text(made, made.native, [0.0] * 20))
     read = files.read_backbone(tmp_path / "a.pdb")
     assert read.native == "ARNDCQEGHILKMFPSTWYV"
     np.testing.assert_allclose(read.atoms, atoms, atol=1e-4)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import svdd
 from svdd.domains.sequence.measures import ELBO_SAMPLES
 from svdd.runs import evaluation as evaluating
-from svdd.runs import guided
+from svdd.runs import reward_spec
 from svdd.runs.job import Job
 from svdd.runs.labels import labels
 from svdd.runs.trust import UntrustedCodeError
@@ -94,7 +94,7 @@ def test_a_resumed_run_has_the_same_evaluation(run, call, model, tmp_path):
 @pytest.mark.usefixtures("quick_report")
 def test_the_held_out_twin_judges_by_itself(run, table, model, tmp_path, monkeypatch):
     reward = f"{model}:score"
-    monkeypatch.setattr(guided, "held_out", lambda name: f"{model}:other" if name == reward else "")
+    monkeypatch.setattr(reward_spec, "held_out", lambda name: f"{model}:other" if name == reward else "")
     assert run().status == 0
     samples, (row,) = pd.read_csv(tmp_path / "out" / "samples.csv"), table("out").to_dict("records")
     assert row["judge_mean"] == pytest.approx(samples["sample"].str.count("A").mean())

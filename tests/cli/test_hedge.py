@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from svdd.runs import guided
+from svdd.runs import reward_spec
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_report")]
 
@@ -32,7 +32,7 @@ def judged(model, monkeypatch):
 
     def by(name):
         twins = {f"{model}:score": f"{model}:{name}"}
-        monkeypatch.setattr(guided, "held_out", lambda reward: twins.get(reward, ""))
+        monkeypatch.setattr(reward_spec, "held_out", lambda reward: twins.get(reward, ""))
 
     return by
 

@@ -24,6 +24,11 @@ def flag(kind: Any, panel: str | None, text: str) -> Any:
     return Annotated[kind | None, Option(help=text, rich_help_panel=panel, show_default=False)]
 
 
+Judge = flag(
+    str, None, "A reward that did not guide: NAME, or NAME,OPTION=VALUE,...; the guide's held-out reward unless given."
+)
+
+
 def _version(asked: bool) -> bool:
     if asked:
         print(__version__)
@@ -129,7 +134,7 @@ def evaluate(
     reference: flag(
         Path, None, "FASTA, SMILES or a folder of images to compare with; what came with the model unless given."
     ) = None,
-    judge: flag(str, None, "A reward that did not guide; the guide's held-out twin unless given.") = None,
+    judge: Judge = None,
     model: flag(str, None, "What the likelihood is taken under; the runs' own model unless given.") = None,
     model_option: flag(list[str], None, "An option of that --model, NAME=VALUE; repeat for more.") = None,
     out: Annotated[Path, Option(help="The folder to write.")] = Path("runs/evaluation"),
@@ -153,7 +158,7 @@ def evaluate(
 def hedge(
     run: Annotated[Path, Argument(help="The folder of a finished run, best of --method pretrained with many samples.")],
     *,
-    judge: flag(str, None, "A reward that did not guide; the guide's held-out reward unless given.") = None,
+    judge: Judge = None,
     out: flag(Path, None, "The page to write, a file or a folder; none unless given.") = None,
     json: Json = False,
 ) -> None:
@@ -180,7 +185,7 @@ def compare(
     seeds: flag(int, None, "Runs of each, from the job's seed on; 5 unless given.") = None,
     temperatures: flag(str, None, "To sweep, such as 0,0.25,1; the job's, or a method's own, unless given.") = None,
     option: flag(list[str], None, "METHOD.NAME=VALUE, such as smc.ess=0.8; repeat for more.") = None,
-    judge: flag(str, None, "A reward that did not guide; the guide's held-out twin unless given.") = None,
+    judge: Judge = None,
     pool: flag(int, None, "Unguided samples per seed from which pretrained and best-of-n are read.") = None,
     out: Annotated[Path, Option(help="The folder to write; what is in it already is not run again.")] = Path(
         "runs/comparison"

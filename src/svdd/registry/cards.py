@@ -42,6 +42,7 @@ class RewardCard(Card):
         range: in which they lie, or usually lie.
         twin: the held-out reward of the same kind: another network, other training data. It only judges.
         judge: where there is no twin, a reward of another kind that tells how else this one was met.
+        alike: options that its twin is given too, since they say what both are for.
         packages: distributions that hold the definition of its numbers: a model's code, tables of parameters, an encoder.
             Another release of one is another reward. A package that only does arithmetic (torch, NumPy, SciPy) is left out:
             its releases differ by rounding.
@@ -52,6 +53,7 @@ class RewardCard(Card):
     range: str = ""
     twin: str = ""
     judge: str = ""
+    alike: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
 

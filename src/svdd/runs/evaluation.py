@@ -20,7 +20,7 @@ from svdd.runs.folder import write_or_warn
 from svdd.runs.job import BEGUN, Job
 from svdd.runs.json_text import as_json
 from svdd.runs.labels import labels
-from svdd.runs.make import make_process, make_reward
+from svdd.runs.make import make_judge, make_process
 from svdd.runs.marks import Mark, holds_table
 from svdd.runs.options import takes
 from svdd.runs.paths import whole_name
@@ -66,7 +66,7 @@ class Protocol:
 
     def _asked(self, name: str, result: Result) -> Reward | None:
         """A reward that did not guide; None where there is none, or the result has its score."""
-        return make_reward(name) if name and name not in result.scores and self.kit.measures else None
+        return make_judge(name) if name and name not in result.scores and self.kit.measures else None
 
     def evaluation(self, designs: Designs) -> Evaluation:
         """The row of designs, with what they were measured with."""

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.types import PositiveFloat, PositiveInt
 
 from svdd.messages import check, unknown
-from svdd.registry import held_out
 from svdd.rewards.headers import check_addresses
 from svdd.runs.names import check_name, is_code
 from svdd.runs.objectives import NAME as OBJECTIVE
@@ -146,9 +145,10 @@ class Guided(BaseModel):
         return self.objective.started_in(self.command_folder)
 
     def judges(self) -> list[str]:
-        """The held-out rewards of what guides: one for each component that has one."""
+        """The held-out rewards of what guides, as flags take them: one for each component that has one."""
         guides = self.guides()
-        return [name for name in dict.fromkeys(map(held_out, guides)) if name and name not in guides]
+        specs = [self.placed()] if self.objective is None else self.objective.parts.values()
+        return [judge for judge in dict.fromkeys(spec.judge() for spec in specs) if judge and judge not in guides]
 
     def guides(self) -> list[str]:
         """The names of the rewards that guide: the reward, or the components of the objective."""

@@ -15,12 +15,12 @@ from svdd.decoding.result import Result
 from svdd.messages import number
 from svdd.metrics.hedging import Curve, Pool, best_of_n, judged, tempered
 from svdd.metrics.intervals import Bounds
-from svdd.registry import held_out
 from svdd.runs.folder import RunFolder
 from svdd.runs.job import make_job
-from svdd.runs.make import make_reward
+from svdd.runs.make import make_judge
 from svdd.runs.names import is_code
 from svdd.runs.reading import saved_result
+from svdd.runs.reward_spec import RewardSpec, ScoreSpec
 from svdd.runs.watching import NOBODY, Watch
 from svdd.scoring.policy import NoNumber
 from svdd.scoring.reward import Reward, close, name_of, traits_of
@@ -195,8 +195,8 @@ def hedge(run: Result | str | Path, judge: Reward | str | None = None) -> Hedge:
 
 def weighed(result: Result, judge: Reward | str | None = None, watch: Watch = NOBODY) -> Hedge:
     """As `hedge`, of a result; the watch is told which code of a user's own runs."""
-    guides = _guides(result)
-    asked = _judge(guides) if judge is None else judge
+    guides, judges = _guides(result)
+    asked = _judge(guides, judges) if judge is None else judge
     called = asked if isinstance(asked, str) else name_of(asked)
     if called in guides:
         raise ValueError(f"{called} guided these designs, so it cannot judge them; give another reward as the judge")
@@ -208,28 +208,31 @@ def weighed(result: Result, judge: Reward | str | None = None, watch: Watch = NO
     return Hedge(" and ".join(guides), called, pool.valid, tempered(pool), best_of_n(pool), rows, notes)
 
 
-def _guides(result: Result) -> list[str]:
-    """The names of the rewards that guided, or that a pool of unguided designs has."""
+def _guides(result: Result) -> tuple[list[str], list[str]]:
+    """The names of the rewards that guided, or that a pool of unguided designs has, and their held-out rewards."""
     record = RunFolder(result.folder).record() if result.folder else {}
-    return make_job(record["job"]).guides() if record else [str(result.settings.get("reward", "reward"))]
+    if record:
+        job = make_job(record["job"])
+        return job.guides(), job.judges()
+    guide = RewardSpec(name=str(result.settings.get("reward", "reward")))
+    return [guide.name], [guide.judge()]
 
 
-def _judge(guides: Sequence[str]) -> str:
-    found = [name for name in map(held_out, guides) if name and name not in guides]
-    if not found:
+def _judge(guides: Sequence[str], judges: Sequence[str]) -> str:
+    if not any(judges):
         raise ValueError(
             f"{' and '.join(guides)} has no held-out reward, so a judge is needed: --judge REWARD (judge=... in Python)"
         )
-    return found[0]
+    return judges[0]
 
 
 def _judged(result: Result, judge: Reward | str, called: str, watch: Watch) -> tuple[Float[ndarray, " n"], int]:
     """What the judge says of each valid design, NaN of the others, and the rows that it took."""
     if called in result.scores:
         return result.scores[called].double().numpy(), 0
-    if isinstance(judge, str) and is_code(judge):
+    if isinstance(judge, str) and is_code(ScoreSpec.model_validate(judge).name):
         watch.tell(f"running {judge}, as you asked")
-    made = make_reward(judge) if isinstance(judge, str) else judge
+    made = make_judge(judge) if isinstance(judge, str) else judge
     valid = (~result.rewards.isneginf()).nonzero().flatten().tolist()
     cost, at_once = Cost(), min(_AT_ONCE, traits_of(made).at_once)
     limits: dict[str, Any] = {} if traits_of(made).groupwise else {"at_once": at_once}

@@ -136,6 +136,11 @@ def score_reward(score: ScoreSpec, beside: RewardSpec) -> Reward:
     return under(made, score.on_failure, NoNumber())
 
 
+def make_judge(text: str) -> Reward:
+    """A reward that judges and did not guide, from a name with options as in `ddg-judge,path=mine.pdb`; errors as `placed_reward`."""
+    return placed_reward(ScoreSpec.model_validate(text))
+
+
 def _beside(score: ScoreSpec, beside: RewardSpec) -> RewardSpec:
     """The score where the reward that guides is computed, as far as that may be."""
     if makes_processes(score.name):

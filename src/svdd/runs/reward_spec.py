@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
 from pydantic.types import PositiveFloat, PositiveInt
 
-from svdd.registry import REWARDS
+from svdd.registry import REWARDS, held_out
 from svdd.runs.options import read_options
 from svdd.runs.pairs import pairs
 from svdd.runs.paths import whole_name, whole_options
@@ -70,6 +70,12 @@ class RewardSpec(BaseModel):
         here = {"folder": folder} if folder is not None and self.name.startswith("cmd:") else {}
         return self.model_copy(update={"options": here | self.options})
 
+    def judge(self) -> str:
+        """Its held-out reward, for the structure and the like that it is for itself, as flags take it; empty if it has none."""
+        name, card = held_out(self.name), REWARDS.get(self.name.partition(":")[0])
+        alike = {option: value for option, value in self.options.items() if card and option in card.alike}
+        return str(ScoreSpec(name=name, options=alike)) if name else ""
+
 
 class ScoreSpec(RewardSpec):
     """A further reward, which is a column of the result.
@@ -109,7 +115,13 @@ class ScoreSpec(RewardSpec):
         return short if reads_back and not further and "," not in self.name else {**named, "name": self.name, **further}
 
     def __str__(self) -> str:
-        return str(self.record())
+        """As flags take it, where they can say it."""
+        said = self.record()
+        if isinstance(said, str) or said.keys() - {"title", "name", "options"}:
+            return str(said)
+        titled = f"{self.title}={self.name}" if "title" in said else self.name
+        text = ",".join([titled, *(f"{option}={value}" for option, value in self.options.items())])
+        return text if ScoreSpec.model_validate(text) == self else str(said)
 
     def _own(self) -> str:
         kind = self.name.partition(":")[0]

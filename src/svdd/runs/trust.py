@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from svdd.runs.names import is_code
 from svdd.runs.reading import FinishedRun
+from svdd.runs.reward_spec import ScoreSpec
 from svdd.runs.watching import Watch
 
 
@@ -30,6 +31,7 @@ def tell_code(runs: Sequence[FinishedRun], model: str | None, judge: str | None,
         raise UntrustedCodeError(
             f"evaluating runs {theirs[0]}: add --trust if you trust it, or name a --model yourself"
         )
-    asked = [f"{name}, as you asked" for name in (model, judge) if name and is_code(name)]
-    for named in (*theirs, *asked):
-        watch.tell(f"running {named}")
+    named = (model, judge and ScoreSpec.model_validate(judge).name)
+    asked = [f"{name}, as you asked" for name in named if name and is_code(name)]
+    for said in (*theirs, *asked):
+        watch.tell(f"running {said}")

@@ -26,7 +26,7 @@ from svdd.domains.sequence.alphabets import PROTEIN
 from svdd.networks.training import isolated_randomness
 from svdd.networks.weight_files import load_network, save_network
 from svdd.registry import bundled, held_out, load_reward, twin
-from svdd.runs.reward_spec import ScoreSpec
+from svdd.runs.reward_spec import RewardSpec, ScoreSpec
 from svdd.scoring.identity import reward_identity
 
 PDB = bundled("proteinmpnn", "2ysh.pdb")
@@ -200,6 +200,44 @@ def test_the_judge_of_a_structure_is_of_the_same_structure():
     assert twin("hepg2:mine.pdb") == twin("docking:parp1") == twin("mine.py:reward") == ""
     assert ScoreSpec.model_validate("ddg-judge:/some/where/mine.pdb").title == "ddg-judge"
     assert ScoreSpec.model_validate("mine.py:reward").title == "reward"
+
+
+@pytest.mark.parametrize(
+    ("reward", "judge"),
+    [
+        ({"name": "ddg"}, "ddg-judge"),
+        ({"name": "ddg:2ysh", "options": {"chains": "A,B"}}, "ddg-judge:2ysh,chains=A,B"),
+        ({"name": "ddg", "options": {"path": "2ysh", "chains": "A,B", "design": "B", "pessimism": 1.0, "weights": "a"}},
+         "ddg-judge,path=2ysh,chains=A,B,design=B"),
+        ({"name": "miniprotein-stability", "options": {"pessimism": 1.0}}, "miniprotein-stability-judge"),
+        ({"name": "mine.py:reward", "options": {"path": "a"}}, ""),
+    ],
+)  # fmt: skip
+def test_a_judge_is_for_what_its_guide_is_for(reward, judge):
+    spec = RewardSpec(**reward)
+    assert spec.judge() == judge
+    made = ScoreSpec.model_validate(judge or "hepg2")
+    assert not judge or made.options == {k: v for k, v in spec.options.items() if k not in ("pessimism", "weights")}
+
+
+@pytest.mark.slow
+def test_a_run_for_one_chain_of_two_is_judged_by_that_chain(tmp_path):
+    atoms = [line for line in PDB.read_text().splitlines() if line.startswith("ATOM")]
+    apart = [f"{line[:21]}B{line[22:30]}{float(line[30:38]) + 60:8.3f}{line[38:]}" for line in atoms[: 4 * 20]]
+    (tmp_path / "mine.pdb").write_text("\n".join([*atoms, *apart]))
+    part = {"path": str(tmp_path / "mine.pdb"), "design": "B"}
+    job = {
+        "model": "proteinmpnn", "model_options": part, "reward": "ddg", "reward_options": part, "samples": 16, "steps": 2,
+        "method": "pretrained",
+    }  # fmt: skip
+    svdd.run(job, tmp_path / "run", progress=False)
+    judge = "ddg-judge,path={path},design={design}".format(**part)
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["evaluation"]["judge"] == judge
+    assert record["evaluation"]["judge_mean"] == pytest.approx(record["evaluation"]["judge_mean"])
+    assert svdd.hedge(tmp_path / "run").judge == judge
+    again = svdd.evaluate([tmp_path / "run"], tmp_path / "evaluated", judge=judge)
+    assert again.table["judge_mean"].tolist() == pytest.approx([record["evaluation"]["judge_mean"]])
 
 
 def test_recovery_is_the_share_of_native_letters():

@@ -53,6 +53,7 @@ DOMAIN = Domain(
             "ddg",
             weights=("ddg/guide.safetensors", "proteinmpnn/v_48_020.safetensors"),
             twin="ddg-judge",
+            alike=("path", "chains", "design", "tied"),
             **_DDG,
         ),
         **reward_cards(_FOLDED, "ddg-judge", weights=("ddg/judge.safetensors",), **_DDG),
