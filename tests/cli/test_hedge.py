@@ -80,6 +80,18 @@ def test_a_judge_that_falls_is_told_in_the_terminal_and_in_the_files(run, judged
     assert len(pd.read_csv(tmp_path / "out" / "evaluation.csv")) == 1
 
 
+def test_a_judge_that_falls_is_told_where_runs_are_evaluated(run, call, judged, model, tmp_path):
+    """Here the judge is known to the evaluation alone."""
+    for out, settings in (("svdd", {}), ("plain", {"method": "pretrained"})):
+        assert run(samples=24, out=out, **settings).status == 0
+    words = "evaluate", tmp_path / "svdd", tmp_path / "plain", "--trust", "--out", tmp_path / "both", "--judge"
+    done = call(*words, f"{model}:against")
+    assert done.status == 0, done.err
+    assert f"pretrained: {model}:against falls while {model}:score rises: among these designs" in done.out
+    assert "The judge falls while the guide rises: beside the pretrained model svdd changes the mean reward" in done.out
+    assert "falls while" not in call(*words, f"{model}:agrees", "--force").out
+
+
 def test_a_judge_that_agrees_is_no_alarm(run, judged):
     judged("agrees")
     done = run(samples=24)
