@@ -62,11 +62,13 @@ def test_what_cannot_be_hedged_is_one_sentence(run, call, model, tmp_path):
         (("few",), "has no held-out reward, so a judge is needed: --judge REWARD"),
         (("few", "--judge", f"{model}:score"), "guided these designs, so it cannot judge them"),
         (("nowhere", "--judge", f"{model}:other"), "holds no finished run"),
+        (("few", "--judge", "nothing"), "unknown reward 'nothing'"),
     ):
         done = call("hedge", tmp_path / words[0], *words[1:])
         assert done.status == 2
         assert said in done.err
         assert "Traceback" not in done.err
+        assert "running nothing" not in done.err
 
 
 def test_a_judge_that_falls_is_told_in_the_terminal_and_in_the_files(run, judged, tmp_path):
