@@ -83,6 +83,7 @@ KILLED_BY = {
     "quality_not_rounded_down": ehrlich_checks.values_are_as_defined,
     "best_of_accepted_designs_alone": refine_checks.the_best_design_seen_is_kept,
     "a_path_kept_from_before_it_was_left": refine_checks.kept_paths_have_their_exact_law,
+    "times_never_tested": refine_checks.exact_moves_keep_the_target,
     "visited_designs_weigh_alike": refine_checks.weighted_designs_have_the_average_of_their_laws,
     "populations_tilted_by_what_they_are": refine_checks.populations_are_weighted_right,
     "any_of_the_first_designs_refined": refine_checks.the_best_of_the_first_designs_is_refined,

@@ -9,13 +9,14 @@ import torch
 from exact.tools import assert_law
 from support.processes import VOCABULARY, gaussian, masked, mixed, streams
 from svdd.chain.denoisers import from_score_entropy
-from svdd.chain.distributions import Categorical
+from svdd.chain.distributions import Categorical, Dirac, Product
 from svdd.chain.equal_rows import NoEqualRows
 from svdd.chain.filtering import Parents, UnfilteredStepError
-from svdd.chain.process import Particles
+from svdd.chain.process import Particles, Process
 from svdd.chain.schedules import masked_log_linear
 from svdd.chain.transitions import (
     masked_ancestral,
+    product,
     remasking,
     score_entropy_analytic,
     uniform_joint,
@@ -192,6 +193,18 @@ def test_the_answers_of_parents_are_not_copied():
 # --- what is refused ----------------------------------------------------------------------------------------------------
 
 
+def conditioned():
+    """A Gaussian part, and one that stays, as the prompts of images do."""
+    nodes = gaussian()
+    prior = lambda n, rng: {"latents": nodes.prior(n, rng), "condition": torch.zeros(n, 1)}  # noqa: E731
+    transition = product({"latents": nodes.transition, "condition": lambda x, posterior, t, s: Dirac(x)})
+
+    def denoiser(x, t, cond):
+        return Product({"latents": nodes.denoiser(x["latents"], t, cond), "condition": Dirac(x["condition"])})
+
+    return Process(prior, denoiser, transition, nodes.times)
+
+
 def plain_transition():
     process = masked()
     step = process.transition
@@ -203,6 +216,7 @@ def plain_transition():
     ("make", "said"),
     [
         (gaussian, "a Gaussian step adds white noise to its parent's look-ahead and nothing else"),
+        (conditioned, "a Gaussian step adds white noise to its parent's look-ahead and nothing else"),
         (mixed, "a state of several parts, such as nodes and edges, has no rule of Bayes"),
         (plain_transition, r"this transition is no svdd.chain.TokenStep, so nothing says q\(x_s \| x_t, x_0\)"),
     ],

@@ -41,6 +41,8 @@ pytestmark = pytest.mark.usefixtures("quick_report")
             "potential should be 'difference', 'max' or 'sum', got 'min'",
         ),
         ({"method": "svdd-r", "particles": 4, "candidates": 2, "samples": 6}, "positive multiple of 4"),
+        ({"method": "refine", "fraction": "abc"}, "fraction should be a number or adapted, got 'abc'"),
+        ({"method": "svdd-r", "replace": "most"}, "replace should be a number or all, got 'most'"),
         ({"fix": "0:ACGT"}, "0:ACGT must lie within positions 1 to 12"),
         ({"fix": "10:ACGT"}, "10:ACGT must lie within positions 1 to 12"),
         ({"fix": "ACGT"}, "fix takes POSITION:LETTERS"),

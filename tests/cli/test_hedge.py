@@ -62,11 +62,13 @@ def test_what_cannot_be_hedged_is_one_sentence(run, call, model, tmp_path):
         (("few",), "has no held-out reward, so a judge is needed: --judge REWARD"),
         (("few", "--judge", f"{model}:score"), "guided these designs, so it cannot judge them"),
         (("nowhere", "--judge", f"{model}:other"), "holds no finished run"),
+        (("few", "--judge", "nothing"), "unknown reward 'nothing'"),
     ):
         done = call("hedge", tmp_path / words[0], *words[1:])
         assert done.status == 2
         assert said in done.err
         assert "Traceback" not in done.err
+        assert "running nothing" not in done.err
 
 
 def test_a_judge_that_falls_is_told_in_the_terminal_and_in_the_files(run, judged, tmp_path):
@@ -78,6 +80,18 @@ def test_a_judge_that_falls_is_told_in_the_terminal_and_in_the_files(run, judged
     notes = json.loads((tmp_path / "out" / "run.json").read_text())["evaluation"]["notes"]
     assert said in notes[0]
     assert len(pd.read_csv(tmp_path / "out" / "evaluation.csv")) == 1
+
+
+def test_a_judge_that_falls_is_told_where_runs_are_evaluated(run, call, judged, model, tmp_path):
+    """Here the judge is known to the evaluation alone."""
+    for out, settings in (("svdd", {}), ("plain", {"method": "pretrained"})):
+        assert run(samples=24, out=out, **settings).status == 0
+    words = "evaluate", tmp_path / "svdd", tmp_path / "plain", "--trust", "--out", tmp_path / "both", "--judge"
+    done = call(*words, f"{model}:against")
+    assert done.status == 0, done.err
+    assert f"pretrained: {model}:against falls while {model}:score rises: among these designs" in done.out
+    assert "The judge falls while the guide rises: beside the pretrained model svdd changes the mean reward" in done.out
+    assert "falls while" not in call(*words, f"{model}:agrees", "--force").out
 
 
 def test_a_judge_that_agrees_is_no_alarm(run, judged):

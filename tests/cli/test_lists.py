@@ -33,6 +33,12 @@ def test_methods_show_what_they_cost(call):
     assert rows["svdd"]["filtered_rows"] == "T"
     assert rows["svdd"]["reward_rows"] == "TM"
     assert "block_length" in rows["blocks"]["options"]
+    shown = " ".join(call("methods").out.split())
+    assert "It fails where one token decides over distant ones, as in molecules written as SELFIES" in shown
+    formulas = "".join(row[name] for row in rows.values() for name in ("network_rows", "filtered_rows", "reward_rows"))
+    letters = set(re.findall("[A-Za-z]", formulas.replace("every", "")))
+    assert letters == set("TMNnLKf")
+    assert all(re.search(rf"\b{letter}\b", shown.rpartition("Of a chain:")[2]) for letter in letters)
 
 
 @pytest.mark.parametrize("method", METHODS)

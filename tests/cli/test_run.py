@@ -35,6 +35,16 @@ def test_every_method_runs(run, tmp_path, method):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick_report")
+def test_a_run_begins_with_the_designs_of_another(run, tmp_path):
+    assert run(out="first").status == 0
+    result = run(method="refine", moves=0, start=tmp_path / "first", out="second")
+    assert result.status == 0, result.err
+    first, second = (pd.read_csv(tmp_path / out / "samples.csv")["sample"].tolist() for out in ("first", "second"))
+    assert first == second
+
+
+@pytest.mark.slow
 def test_all_particles_come_with_their_weights_by_flag_and_by_file(run, tmp_path):
     assert run(method="smc", particles=3, tempering="adaptive", returns="all").status == 0
     written = pd.read_csv(tmp_path / "out" / "samples.csv")

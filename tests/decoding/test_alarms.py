@@ -9,7 +9,7 @@ import torch
 
 import svdd
 from support.processes import masked, reward, words
-from svdd.decoding.alarms import LookAheadWarning, rank_correlation, values_on_the_way
+from svdd.decoding.alarms import DegenerateProposalWarning, LookAheadWarning, rank_correlation, values_on_the_way
 from svdd.domains.sequence.alphabets import DNA
 from svdd.domains.sequence.masked import masked_sequences
 from svdd.scoring.first_rewards import FlatRewardWarning
@@ -108,6 +108,17 @@ def test_few_chains_and_runs_that_choose_at_their_end_alone_are_no_alarm():
     assert alarms(toy(), noise, samples=16, candidates=2) == []
     assert alarms(toy(), noise, samples=64, method="best-of-n", particles=2) == []
     assert alarms(toy(), noise, samples=64, method="pretrained") == []
+
+
+def test_moves_have_no_look_ahead_that_could_mislead():
+    """Where all steps are taken again, the design of the middle tells nothing of the last one, and nobody relies on it."""
+    settings = {"method": "refine", "moves": 10, "fraction": 1.0, "temperature": 1e9, "returns": "draw"}
+    assert alarms(toy(), noise, samples=400, **settings) == []
+
+
+def test_moves_that_change_nothing_are_told_with_a_remedy_of_theirs():
+    with pytest.warns(DegenerateProposalWarning, match="give moves a larger fraction"):
+        svdd.decode(toy(64), count_g, method="refine", moves=5, fraction=0.01, samples=8, progress=False)
 
 
 @pytest.mark.filterwarnings("ignore")

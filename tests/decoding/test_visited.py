@@ -1,10 +1,13 @@
 """All designs that chains of moves were at: what they weigh, how many are kept, and that nothing of it is lost on the way."""
 
+import math
+
 import pandas as pd
 import pytest
 import torch
 
 from exact import refine_checks
+from exact.tools import assert_mean
 from support.processes import PROCESSES, masked, reward
 from svdd import Decoding, Rng, decode, posterior_mean, refine
 from svdd.decoding import visited
@@ -51,6 +54,19 @@ def test_a_long_chain_keeps_few_designs_and_counts_every_second_move(moves, monk
 
 def test_averages_over_all_designs_are_those_of_the_laws_that_a_chain_has():
     refine_checks.weighted_designs_have_the_average_of_their_laws()
+
+
+def test_a_population_is_returned_with_its_weights():
+    """Averages by weight over the rows of all chains are those of the tilted law, where moves keep it."""
+    m, a, n, chains = refine_checks.model("enumerable_b"), 0.5, 4, 1500
+    options = {"population": n, "moves": 5, "fraction": 1.0, "temperature": a, "samples": chains, "returns": "all"}
+    result = decode(m.process, m.reward, method="refine", seed=3, progress=False, **options)
+    assert result.chain == [chain for chain in range(chains) for _ in range(n)]
+    assert torch.equal(result.rewards, m.reward(result.samples))
+    w, apart = result.log_w.exp().view(chains, n), result.rewards.view(chains, n) - float(m.tilted(a) @ m.rewards)
+    assert_mean((w * apart).mean(1), 0.0)
+    assert_mean(w.mean(1) / math.exp(m.log_z(a)), 1.0)
+    assert list(result.to_frame().columns)[-1] == "log_weight"
 
 
 @pytest.mark.parametrize("name", PROCESSES)

@@ -1,5 +1,6 @@
 """Small checks of moves of finished designs, each of one property that a plausible mistake would break; see `checks`."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
@@ -112,6 +113,21 @@ def kept_paths_have_their_exact_law(chains=6000):
         assert_law(
             histogram(model("uniform"), step.particles.x[::2]), law_of_kept_paths(model("uniform"), count, 0.5, A)
         )
+
+
+def from_the_target(m, temperature, chains):
+    """The model whose chains begin with draws of the target."""
+    noise = torch.Generator().manual_seed(1)
+    given = m.designs[torch.multinomial(m.tilted(temperature), chains, replacement=True, generator=noise)]
+    return replace(m, process=replace(m.process, given=lambda n, rng: (given, m.process.prior(n, rng))))
+
+
+def exact_moves_keep_the_target(chains=3000, **options):
+    """Of two steps that reveal four dependent sites, so that the chain is far from reversing its noise."""
+    m = toy.enumerable_a(steps=2)
+    settings = {"moves": 12, "fraction": 0.5, "temperature": A, "exact": True} | options
+    step = refined(from_the_target(m, A, chains), chains, **settings)
+    assert_law(histogram(m, step.particles.x[::2]), m.tilted(A))
 
 
 def weighted_designs_have_the_average_of_their_laws(chains=3000, moves=12):

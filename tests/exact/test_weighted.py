@@ -57,6 +57,30 @@ def test_unbiased_with_a_biased_value(name):
     assert_unbiased(m, step, 1.0, float(m.tilted(1.0) @ m.rewards))
 
 
+WITHOUT_HOPE = {
+    "smc": ("smc", {"ess": 0.5}),
+    "smc, always": ("smc", {"ess": 1.0}),
+    "smc, max": ("smc", {"potential": "max", "ess": 0.9}),
+    "smc, tempered": ("smc", {"tempering": "adaptive", "ess": 0.9, "particles": 64}),
+    "smc, fewer": ("smc", {"narrowing": "psp"}),
+    "nested-is": ("nested-is", {"candidates": 3, "ess": 0.5}),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITHOUT_HOPE)
+def test_a_step_whose_look_aheads_are_all_invalid_leaves_the_weights_right(name):
+    """It counts as not scored: each candidate has the value and the weight of its own parent."""
+    look_ahead = svdd.posterior_mean(model("enumerable_a").reward)
+
+    def value(particles):
+        v = look_ahead(particles)
+        return torch.full_like(v, -math.inf) if particles.step == 4 else v
+
+    method, settings = WITHOUT_HOPE[name]
+    checks.weighted_methods_are_unbiased(method, value=value, **settings)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("twist", TWISTS)
 @pytest.mark.parametrize("method", ["smc", "nested-is"])

@@ -8,7 +8,7 @@ import torch
 
 from exact import refine_checks
 from exact.gaussian_flow import Flow
-from exact.refine_checks import law_after, law_of_kept_paths, model, proposals, refined
+from exact.refine_checks import from_the_target, law_after, law_of_kept_paths, model, proposals, refined
 from exact.tools import assert_law, assert_mean, assert_variance, histogram, total_variation
 from support.processes import PROCESSES, gaussian, masked, reward, streams
 from svdd import Decoding, Rng, decode, last, posterior_mean, refine
@@ -17,7 +17,6 @@ from svdd.decoding.decoding import BudgetWarning
 from svdd.decoding.planning import forecast
 from svdd.domains.sequence.alphabets import DNA
 from svdd.domains.sequence.masked import from_sequences, infill, masked_sequences
-from svdd.domains.toy.toy_discrete import enumerable_a
 from svdd.domains.toy.toy_gaussian import Quadratic, gaussian_linear
 from svdd.method.denoised_again import NOISE
 from svdd.method.kept_paths import KEPT
@@ -95,8 +94,6 @@ def test_a_population_begins_with_copies_of_a_given_design():
 def test_a_population_is_refused_where_nothing_weighs_it():
     with pytest.raises(ValueError, match="population=4 and temperature=0"):
         steps_of(masked(), population=4)
-    with pytest.raises(ValueError, match="returns all is of populations of one design"):
-        decode(masked(), reward, method="refine", population=2, temperature=1.0, returns="all", progress=False)
 
 
 def test_taking_all_steps_again_is_independence_metropolis():
@@ -106,29 +103,18 @@ def test_taking_all_steps_again_is_independence_metropolis():
 def test_several_tries_keep_the_law_that_one_keeps():
     """With all steps taken again the target is kept exactly; a chain that begins there stays there."""
     m, chains = model("enumerable_b"), 6_000
-    target = m.tilted(0.5)
-    given = m.designs[torch.multinomial(target, chains, replacement=True, generator=torch.Generator().manual_seed(1))]
-    process = replace(m.process, given=lambda n, rng: (given, m.process.prior(n, rng)))
-    step = refined(replace(m, process=process), chains, moves=2, fraction=1.0, temperature=0.5, tries=3)
-    assert_law(histogram(m, step.particles.x[::2]), target)
+    begun = from_the_target(m, 0.5, chains)
+    step = refined(begun, chains, moves=2, fraction=1.0, temperature=0.5, tries=3)
+    assert_law(histogram(m, step.particles.x[::2]), m.tilted(0.5))
 
 
 @pytest.mark.slow
 def test_exact_moves_keep_the_target_of_a_chain_that_does_not_reverse_its_noise():
-    """From draws of the target: with the test of the times it stays, without it the chain leaves it.
-
-    Of two steps that reveal four dependent sites, so that the chain is far from reversing its noise.
-    """
-    m, chains = enumerable_a(steps=2), 3_000
-    target = m.tilted(A)
-    given = m.designs[torch.multinomial(target, chains, replacement=True, generator=torch.Generator().manual_seed(1))]
-    process = replace(m.process, given=lambda n, rng: (given, m.process.prior(n, rng)))
-    settings = {"moves": 12, "fraction": 0.5, "temperature": A}
-    exact = refined(replace(m, process=process), chains, exact=True, **settings)
-    assert_law(histogram(m, exact.particles.x[::2]), target)
-    plain = refined(replace(m, process=process), chains, **settings)
+    """From draws of the target: with the test of the times it stays, without it the chain leaves it."""
+    refine_checks.exact_moves_keep_the_target()
+    refine_checks.exact_moves_keep_the_target(tries=3)
     with pytest.raises(AssertionError, match="chi2"):
-        assert_law(histogram(m, plain.particles.x[::2]), target)
+        refine_checks.exact_moves_keep_the_target(exact=False)
 
 
 def test_exact_moves_remember_the_path():

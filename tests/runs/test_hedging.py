@@ -97,12 +97,15 @@ def test_a_judge_that_agrees_and_one_that_does_not(pool):
         ({"method": "best-of-n", "particles": 4, "returns": "all"}, False),
         ({"method": "best-of-n", "particles": 4}, True),
         ({"candidates": 2, "temperature": 1.0}, True),
+        ({"method": "smc", "particles": 4, "returns": "all"}, True),
     ],
     ids=str,
 )
 def test_temperatures_are_relative_to_the_law_of_the_run(settings, relative):
     made = svdd.hedge(svdd.decode(toy(), count_g, samples=80, progress=False, **settings), judge)
     assert ["relative to the law of that run" in note for note in made.notes] == [True] * relative
+    weighed = "returns" in settings
+    assert ["Each design counts once, whatever its log_weight" in note for note in made.notes] == [weighed] * relative
 
 
 def test_designs_without_a_number_are_left_out_and_invalid_ones_stay():

@@ -26,6 +26,7 @@ from svdd.method import (
     loop,
     population,
     refinement,
+    revealed_again,
     selectors,
     tempering,
     values,
@@ -566,6 +567,11 @@ def a_path_kept_from_before_it_was_left():
         return replace(proposed, memory=proposed.memory | {kept_paths.KEPT: at.spread(tries).memory[kept_paths.KEPT]})
 
     return patch.object(kept_paths.KeptPaths, "proposed", stale)
+
+
+def times_never_tested():
+    """Sites are revealed at other times, whatever the network then says of them."""
+    return patch.object(revealed_again.Revealed, "settled", lambda self, at: self._retimed(at))
 
 
 def visited_designs_weigh_alike():

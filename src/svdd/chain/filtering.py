@@ -13,7 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from svdd.chain.denoisers import substituted
-from svdd.chain.distributions import Categorical, Distribution, Normal, Product
+from svdd.chain.distributions import Categorical, Dirac, Distribution, Normal, Product
 from svdd.chain.equal_rows import NoEqualRows
 from svdd.chain.rng import Rng
 from svdd.chain.schedules import Survival, scalar_for
@@ -140,6 +140,13 @@ class Unfiltered(NoParents):
         return UnfilteredStepError(f"the value filtered does not work here: {reason}; use posterior-mean")
 
 
+def _drawn(kernel: Distribution) -> type:
+    """The kind of a step; of a step of several parts the kind of all parts that are drawn, where they have one."""
+    parts = kernel.parts.values() if isinstance(kernel, Product) else [kernel]
+    kinds = {type(part) for part in parts if not isinstance(part, Dirac)}
+    return kinds.pop() if len(kinds) == 1 else type(kernel)
+
+
 _REASONS: dict[type, str] = {
     Normal: "a Gaussian step adds white noise to its parent's look-ahead and nothing else, so all candidates would look alike",
     Product: "a state of several parts, such as nodes and edges, has no rule of Bayes for a step of all of them",
@@ -185,7 +192,7 @@ def parents(
         children: of each.
     """
     if not isinstance(transition, TokenStep):
-        return Unfiltered(type(kernel))
+        return Unfiltered(_drawn(kernel))
     return Parents(transition.bayes, x, answers, kinds, *times, children)
 
 

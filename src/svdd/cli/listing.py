@@ -5,7 +5,7 @@ from typing import Any
 
 from svdd.cli.answering import answer, output
 from svdd.runs.json_text import as_json
-from svdd.runs.lists import Row
+from svdd.runs.lists import ABOUT_METHODS, Row
 from svdd.runs.lists import methods as methods
 from svdd.runs.lists import models as models
 from svdd.runs.lists import rewards as rewards
@@ -29,6 +29,13 @@ def show(rows: Sequence[Row], json: bool, title: str = "") -> None:
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row.values()))
     console.print(table)
+
+
+def show_methods(json: bool) -> None:
+    """Prints the table of methods, and below it, for people, what its letters mean and where the value filtered fails."""
+    show(methods(), json)
+    if not json:
+        answer("\n".join(ABOUT_METHODS))
 
 
 def _cell(value: Any) -> str:

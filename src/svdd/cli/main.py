@@ -253,13 +253,10 @@ def rewards(json: Json = False) -> None:
 
 @app.command()
 def methods(json: Json = False) -> None:
-    """List the methods: what they sample from, and what a chain costs (T steps, M candidates, N or n particles).
+    """List the methods: what they sample from, and what a chain costs, with the value filtered too, and where that fails."""
+    from svdd.cli.listing import show_methods
 
-    Network rows are those of the value posterior-mean; filtered_rows those of filtered, which values candidates with their
-    parent's answer. It fails where one token decides over distant ones, as in SELFIES molecules. `svdd models` says which of
-    the two is the usual value of a model.
-    """
-    _show("methods", json)
+    show_methods(json)
 
 
 def _show(what: str, json: bool) -> None:

@@ -30,13 +30,25 @@ class TemperatureWarning(UserWarning):
     """A run weighs with another temperature than its soft value was fitted for."""
 
 
-def warn_if_degenerate(trace: Trace) -> None:
-    """Warns where candidates of one parent are mostly equal."""
+_REMEDIES = {
+    False: "use fewer steps, more noise or choose less often (every=...)",
+    True: "give moves a larger fraction",
+}
+"""Against candidates that are mostly equal, of steps and of moves of finished designs."""
+
+
+def warn_if_degenerate(trace: Trace, moves: bool) -> None:
+    """Warns where candidates of one parent are mostly equal.
+
+    Args:
+        trace: of the run.
+        moves: whether the run moves finished designs.
+    """
     distinct = trace.mean_distinct()
     if distinct is not None and distinct < 1.5:
         warnings.warn(
             f"only {distinct:.2f} distinct candidates a parent on average: there is little to choose from; "
-            "use fewer steps, more noise or choose less often (every=...)",
+            f"{_REMEDIES[moves]}",
             DegenerateProposalWarning,
             stacklevel=3,
         )

@@ -258,8 +258,10 @@ class Decoding:
             raise RuntimeError("the run has not finished a batch yet; iterate over it first")
         self.usage.note_memory()
         trace = self.trace
-        warn_if_degenerate(trace)
-        warn_if_look_ahead_misleads(trace)
+        moves = bool(self.method.sizes_of("moves"))
+        warn_if_degenerate(trace, moves)
+        if not moves:  # of which no look-ahead decides anything
+            warn_if_look_ahead_misleads(trace)
         return join(
             finished,
             usage=self.usage,

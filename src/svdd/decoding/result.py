@@ -56,7 +56,8 @@ class Result:
         log_z: an estimate of log E[exp(r/a)] a chain, for weighted methods.
         log_w: (r,), the log-weight of each design where a weighted method returns all its particles: sums of w f over those of
             w, over the designs of all chains, are averages under the tilted law, and the mean of w is Z. Of refine it is the
-            log of the number of moves that a chain stayed at the design, and says nothing of Z.
+            log of the number of moves that a chain stayed at the design, and says nothing of Z; with a population it is the
+            weight of a design that the chain ends with.
         usage: what was paid.
         breakdown: why designs were invalid, and what each component of the reward cost.
         trace: what every step chose from.

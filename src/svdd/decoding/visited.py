@@ -12,7 +12,6 @@ from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, concatenate, take, tree_map
 from svdd.decoding.result import Result
 from svdd.decoding.returned import Columns, returned
-from svdd.messages import check
 from svdd.method.loop import Step
 from svdd.method.table import Method
 
@@ -38,17 +37,23 @@ class OfTheLastStep:
         """Does nothing."""
 
 
-def designs_of(method: Method, options: Mapping[str, Any]) -> "OfTheLastStep | Visited":
-    """Who says what the designs of a batch are.
+class OfThePopulation(OfTheLastStep):
+    """The designs of a batch are those that its chains end with, each with its weight; paths of populations are not kept."""
 
-    Raises:
-        ValueError: for all designs of a population, which forgets the paths of those that it leaves.
-    """
+    def designs(self, step: Step, method: Method, ids: range, process: Process, rng: Rng, further: Columns) -> Result:
+        """The designs of a batch and their log-weights; arguments as `returned`."""
+        chains, n = len(ids), step.value.shape[1] - 1  # behind them is the best that a chain has seen
+        row = torch.arange(chains * (n + 1), device="cpu").view(chains, n + 1)[:, :n].flatten()
+        designs = process.designs(take(step.particles.x, row), take(step.particles.cond, row))
+        reward, log_w = (one[:, :n].flatten() for one in (step.value, step.log_w))
+        return Result(designs, reward, [i for i in ids for _ in range(n)], further(designs), log_w=log_w)
+
+
+def designs_of(method: Method, options: Mapping[str, Any]) -> "OfTheLastStep | Visited":
+    """Who says what the designs of a batch are."""
     if method.returns != "all" or not method.sizes_of("moves"):
         return OfTheLastStep()
-    size = options.get("population", 1)
-    check(size == 1, f"returns all is of populations of one design, got population={size}; give returns draw or top")
-    return Visited()
+    return Visited() if options.get("population", 1) == 1 else OfThePopulation()
 
 
 class Stays(NamedTuple):

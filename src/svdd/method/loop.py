@@ -19,7 +19,7 @@ from svdd.chain.equal_rows import EqualRows
 from svdd.chain.process import Particles, Process
 from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, leaves, repeat, row_hash, rows
-from svdd.method.selectors import Selector, keep, log_mean
+from svdd.method.selectors import Selector, keep
 from svdd.method.values import Value
 from svdd.scoring.numbers import checked
 
@@ -112,15 +112,12 @@ def choose(
     children = len(pool) // (chains * parents)
     v_pool = checked(value(pool), pool.x, len(pool), "value").view(chains, parents, children)
     pool.check()
-    log_w_pool = _weighed(v_pool, parent, temperature)
+    v, log_w_pool = v_pool.flatten(1), _weighed(v_pool, parent, temperature)
+    if not pool.final and log_w_pool.numpy().max(1).min() == -np.inf:
+        v, log_w_pool = _unscored_without_hope(v, log_w_pool, parent)
     only = log_w_pool.shape[1] == 1  # no choice, no draw: one candidate is the pretrained sampler bit for bit
     ancestor, log_w = (keep if only else select)(log_w_pool, particles, pool.rng)  # type: ignore[arg-type]
-    v = v_pool.flatten(1).gather(1, ancestor)
-    if not pool.final and v.numpy().min() == -np.inf:
-        # a chain without hope goes on as if this step had not been scored
-        hopeless = log_w_pool.isneginf().all(1, keepdim=True)
-        v = torch.where(hopeless & v.isneginf(), parent.value.amax(1, keepdim=True), v)
-        log_w = torch.where(hopeless, log_mean(parent.log_w)[:, None], log_w)
+    v = v.gather(1, ancestor)
     index = np.arange(0, len(pool), parents * children)[:, None] + ancestor.numpy()
     of = Candidates(v_pool, parent.value, _kinds(pool, children).view(v_pool.shape))
     return Step(pool.take(torch.from_numpy(index.ravel()), pool.rng), v, log_w, ancestor, of)
@@ -136,6 +133,15 @@ def _weighed(v_pool: Float[Tensor, "b n m"], parent: Step, temperature: float) -
     with np.errstate(all="ignore"):  # a value of -inf has no difference, and a small temperature overflows
         base = np.where(value == -np.inf, -np.inf, parent.log_w.numpy() - value / temperature)
         return torch.from_numpy((base[..., None] + v_pool.numpy() / temperature).reshape(len(value), -1))
+
+
+def _unscored_without_hope(
+    v: Float[Tensor, "b nm"], log_w: Float[Tensor, "b nm"], parent: Step
+) -> tuple[Float[Tensor, "b nm"], Float[Tensor, "b nm"]]:
+    """Values and log-weights of children; in a chain where none has a weight they are those of their own parents."""
+    hopeless, children = log_w.isneginf().all(1, keepdim=True), v.shape[1] // parent.value.shape[1]
+    value, carried = (one.repeat_interleave(children, 1) for one in (parent.value, parent.log_w))
+    return torch.where(hopeless, value, v), torch.where(hopeless, carried, log_w)
 
 
 def _kinds(pool: Particles, children: int) -> Int64[Tensor, " r"]:

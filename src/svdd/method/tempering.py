@@ -123,7 +123,9 @@ class Tempering:
         (particles, v), (b, k) = self._valued, log_w.shape
         u = torch.where(v.isneginf(), 0.0, v / self.temperature).view(b, k)
         before = particles.memory.get(_MEMORY, torch.zeros(b * k, dtype=u.dtype, device="cpu")).view(b, k)[:, 0]
-        strength, poor = self.strength(log_w, u, torch.ones_like(before) if particles.final else before)
+        unscored = v.isneginf().view(b, k).all(1, keepdim=True)
+        scored = log_w.masked_fill(unscored, -torch.inf)
+        strength, poor = self.strength(scored, u, torch.ones_like(before) if particles.final else before)
         particles.memory[_MEMORY] = strength.repeat_interleave(k)
         log_w = _at(strength, log_w, u)
         chosen = self._resample(log_w, n, rng)

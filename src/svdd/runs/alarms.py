@@ -1,5 +1,7 @@
 """The alarm about a judge that falls while the guide rises: among the designs of one run, and of a method beside the model."""
 
+from collections.abc import Mapping
+
 import numpy
 from jaxtyping import Float
 from numpy import ndarray
@@ -69,6 +71,20 @@ def opposed_to_the_model(method: str, designs: Designs, model: Designs) -> list[
         f"The judge falls while the guide rises: beside the pretrained model {method} changes the mean reward by "
         f"{_told(reward)} and the mean held-out judge by {_told(judge)}."
     ]
+
+
+def opposed_beside_the_model(designs: Mapping[str, Designs], methods: Mapping[str, str]) -> list[str]:
+    """The alarms of all rows beside the one of the pretrained model; none where there is not one such row.
+
+    Args:
+        designs: of each row, by its label.
+        methods: of each row.
+    """
+    models = [label for label, method in methods.items() if method == "pretrained"]
+    if len(models) != 1:
+        return []
+    others = [label for label in methods if label not in models]
+    return [said for label in others for said in opposed_to_the_model(label, designs[label], designs[models[0]])]
 
 
 def _told(bounds: Bounds) -> str:

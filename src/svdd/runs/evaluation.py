@@ -14,7 +14,7 @@ from svdd.decoding.result import Result
 from svdd.messages import check, described
 from svdd.metrics.kit import Kit, Reference, kit_of
 from svdd.metrics.measures import Designs, Evaluation, held_out_reward
-from svdd.runs.alarms import OpposedJudgeWarning, opposed
+from svdd.runs.alarms import OpposedJudgeWarning, opposed, opposed_beside_the_model
 from svdd.runs.claims import claimed
 from svdd.runs.folder import write_or_warn
 from svdd.runs.job import BEGUN, Job
@@ -246,14 +246,21 @@ def evaluate(
     protocol = protocol_of(runs, reference, judge, model, model_options)
     named = list(zip(labels([group[0].job for group in groups]), groups, strict=True))
     rows = [(label, [run.result for run in group]) for label, group in named]
-    found, notes, _ = table(rows, protocol)
-    notes.insert(0, resampled(groups))
+    found, notes, designs = table(rows, protocol)
+    methods = {label: group[0].job.method for label, group in named}
+    notes = [resampled(groups), *_alarms(designs, methods, runs[0].job.reward, protocol.judge), *notes]
     first = {label: results[0] for label, results in rows}
     paths = {label: [str(run.path) for run in group] for label, group in named}
     with claimed(out):
         check_out(out, force)
         _write(found, notes, paths, protocol, out, first)
     return Evaluated(found, notes, out, protocol.kit)
+
+
+def _alarms(designs: Mapping[str, Designs], methods: Mapping[str, str], guide: str, judge: str) -> list[str]:
+    """The alarms about a judge that falls while the guide rises, of each row and of each beside the pretrained model."""
+    within = [f"{label}: {said}" for label, one in designs.items() for said in opposed(one, guide, judge)]
+    return within + opposed_beside_the_model(designs, methods)
 
 
 def resampled(groups: Sequence[Sequence[FinishedRun]]) -> str:

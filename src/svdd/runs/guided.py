@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.types import PositiveFloat, PositiveInt
@@ -228,7 +228,15 @@ Said = Callable[[Mapping[str, Any], type[Guided], Mapping[str, Any]], str]
 
 
 def _wrong(first: Mapping[str, Any], kind: type[Guided], given: Mapping[str, Any]) -> str:
+    if words := _words_beside_a_number(first["loc"], kind):
+        return f"{first['loc'][0]} should be a number or {' or '.join(words)}, got {first['input']!r:.80}"
     return f"{placed(first['loc'])} {wrong(first)}"
+
+
+def _words_beside_a_number(place: tuple[int | str, ...], kind: type[Guided]) -> list[str]:
+    """The words that a setting takes in the place of a number, where an error stands at the number."""
+    types = get_args(kind.model_fields[str(place[0])].annotation) if place[1:] == ("float",) else ()
+    return [word for one in types if get_origin(one) is Literal for word in get_args(one)]
 
 
 def _said_by_us(first: Mapping[str, Any], kind: type[Guided], given: Mapping[str, Any]) -> str:

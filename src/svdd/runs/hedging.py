@@ -18,7 +18,7 @@ from svdd.metrics.intervals import Bounds
 from svdd.runs.folder import RunFolder
 from svdd.runs.job import make_job
 from svdd.runs.make import make_judge
-from svdd.runs.names import is_code
+from svdd.runs.names import check_name, is_code
 from svdd.runs.reading import saved_result
 from svdd.runs.reward_spec import RewardSpec, ScoreSpec
 from svdd.runs.watching import NOBODY, Watch
@@ -230,8 +230,11 @@ def _judged(result: Result, judge: Reward | str, called: str, watch: Watch) -> t
     """What the judge says of each valid design, NaN of the others, and the rows that it took."""
     if called in result.scores:
         return result.scores[called].double().numpy(), 0
-    if isinstance(judge, str) and is_code(ScoreSpec.model_validate(judge).name):
-        watch.tell(f"running {judge}, as you asked")
+    if isinstance(judge, str):
+        name = ScoreSpec.model_validate(judge).name
+        check_name("reward", name)
+        if is_code(name):
+            watch.tell(f"running {judge}, as you asked")
     made = make_judge(judge) if isinstance(judge, str) else judge
     valid = (~result.rewards.isneginf()).nonzero().flatten().tolist()
     cost, at_once = Cost(), min(_AT_ONCE, traits_of(made).at_once)
@@ -251,9 +254,10 @@ def _law(result: Result) -> list[str]:
     every = method == "best-of-n" and len(set(result.chain)) * int(result.settings["particles"]) == len(result)
     if (method == "pretrained" or every) and -1 not in result.chain:
         return []
+    weights = "" if result.log_w is None else " Each design counts once, whatever its log_weight."
     return [
         f"These are designs of {method}, so temperatures and N are relative to the law of that run, not to that of the "
-        "pretrained model."
+        f"pretrained model.{weights}"
     ]
 
 

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+ABOUT_METHODS = (
+    "Of a chain: T steps, M candidates, N or n particles, blocks of L steps, K moves that take a share f of the steps again.",
+    "Network rows are those of the value posterior-mean, filtered rows those of filtered, which values candidates with their "
+    "parent's answer. It fails where one token decides over distant ones, as in molecules written as SELFIES; svdd models says "
+    "which of the two is the usual value of a model.",
+)
+"""What is to be known of the table of methods, in sentences."""
+
 
 def _known(kind: str, field: str, cards: Mapping[str, Any]) -> Iterator[tuple[Row, Any]]:
     """A row and the card of everything of one kind.

@@ -12,7 +12,7 @@ from svdd.messages import number
 from svdd.metrics.columns import Column, drawn_against
 from svdd.metrics.intervals import FEWEST, Statistic, difference, mean, paired, quantile
 from svdd.metrics.measures import Designs
-from svdd.runs.alarms import opposed_to_the_model
+from svdd.runs.alarms import opposed_beside_the_model
 
 Values = Float[ndarray, " n"]
 
@@ -23,7 +23,7 @@ def verdicts(
     cost: str = " at the same network rows",
     columns: Sequence[Column] = (),
 ) -> list[str]:
-    """What the designs show of svdd against best-of-n, and at what price in naturalness, in plain words.
+    """What the designs show of svdd against best-of-n, at what price in naturalness, and whose judge falls, in plain words.
 
     A method is called higher than another only where the 95 % bootstrap interval of their difference, paired by seed, leaves
     zero out.
@@ -38,9 +38,10 @@ def verdicts(
     rows = {row["method"]: row.dropna().to_dict() for _, row in _once(table).iterrows()}
     of = {method: designs[row.get("label", method)] for method, row in rows.items()}
     said = _against(of["svdd"], of["best-of-n"], cost) if {"svdd", "best-of-n"} <= of.keys() else []
+    methods = table["method"].tolist()
+    said += opposed_beside_the_model(designs, dict(zip(table.get("label", methods), methods, strict=True)))
     if not {"svdd", "pretrained"} <= of.keys():
         return said
-    said += opposed_to_the_model("svdd", of["svdd"], of["pretrained"])
     return said + _likelihood(of["svdd"], of["pretrained"], columns) + _price(rows["svdd"], rows["pretrained"], columns)
 
 

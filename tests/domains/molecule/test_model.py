@@ -11,6 +11,7 @@ import svdd
 from support.places import DOCS
 from svdd.chain.given import begun_with
 from svdd.chain.rng import Rng
+from svdd.domains.molecule.designs import MoleculeKind
 from svdd.domains.molecule.fragments import template
 from svdd.domains.molecule.model import elbo_per_symbol, split, training_lengths, with_fragment
 from svdd.domains.molecule.selfies import (
@@ -293,6 +294,11 @@ def test_a_job_begins_with_molecules_that_hold_a_fragment(tmp_path):
     assert none.samples == ["Cc1ccc(F)cc1", "OCc1ccc(F)cc1", "Cc1ccc(F)cc1"]
     with pytest.raises(ValueError, match=r"mine.smi: .* does not hold"):
         make_process(make_job(job | {"fragment": "*C#N"}))
+
+
+def test_the_molecules_of_a_run_are_those_that_are_valid(tmp_path):
+    (tmp_path / "samples.csv").write_text("id,chain,sample,reward,valid\na,0,CCO,1.0,True\nb,1,,-inf,False\n")
+    assert MoleculeKind().read_given(tmp_path) == ["CCO"]
 
 
 def test_a_job_can_ask_for_a_fragment():

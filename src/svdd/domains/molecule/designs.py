@@ -22,5 +22,5 @@ class MoleculeKind(TextKind):
         write_molecules(designs, ids, numbers, folder)
 
     def read_given(self, path: Path) -> list[str]:
-        """The molecules of a file of SMILES, a table or an SDF."""
-        return read_molecules(path)
+        """The molecules of a file of SMILES, a table, an SDF, or of the folder of a run."""
+        return read_molecules(path / "samples.csv" if path.is_dir() else path)

@@ -16,6 +16,9 @@ from svdd.registry import domains
 if TYPE_CHECKING:
     import pandas as pd
 
+FILE = "samples.fasta"
+"""The sequences of a run."""
+
 
 @dataclass(frozen=True)
 class SequenceKind(TextKind):
@@ -86,11 +89,11 @@ class SequenceKind(TextKind):
         for row, (name, sequence) in enumerate(zip(ids, designs, strict=True)):
             scores = " ".join(f"{title}={column[row]:.6g}" for title, column in numbers.items())
             records.append(f">{name} {scores}\n{sequence}\n")
-        (folder / "samples.fasta").write_text("".join(records), encoding="utf-8")
+        (folder / FILE).write_text("".join(records), encoding="utf-8")
 
     def read_given(self, path: Path) -> list[str]:
-        """The sequences of a FASTA file."""
-        return read_fasta(path)
+        """The sequences of a FASTA file, or of the folder of a run."""
+        return read_fasta(path / FILE if path.is_dir() else path)
 
     def read(self, table: "pd.DataFrame", folder: Path) -> Any:
         """The column `sample`.
