@@ -24,7 +24,8 @@ from svdd.cost.ledger import Breakdown, Usage
 from svdd.decoding.alarms import warn_if_degenerate, warn_if_look_ahead_misleads, warn_if_temperatures_differ
 from svdd.decoding.columns import check_columns
 from svdd.decoding.finished import Batches, InMemory
-from svdd.decoding.given import check_given
+from svdd.decoding.given import check_begins, check_given
+from svdd.decoding.loading import loaded
 from svdd.decoding.metering import accounted, accounted_value
 from svdd.decoding.planning import plan
 from svdd.decoding.result import NOT_KNOWN, Result, join
@@ -33,12 +34,12 @@ from svdd.decoding.saving import add_bill, step_from, step_state, write_state
 from svdd.decoding.trace import Trace
 from svdd.decoding.visited import designs_of
 from svdd.method.loop import Step
-from svdd.method.table import Method, Returns
+from svdd.method.table import Returns
 from svdd.method.table import make_method as make_method
 from svdd.method.values import Value
 from svdd.method.values_by_name import make_value as make_value
 from svdd.method.values_by_name import read_value, rehearsed
-from svdd.registry import find_process, find_reward, resolve
+from svdd.registry import resolve
 from svdd.scoring.best_designs import BestDesigns
 from svdd.scoring.policy import Policy
 from svdd.scoring.reward import Key, Reward, close, name_of
@@ -96,28 +97,22 @@ class Decoding:
         **options: Any,
     ) -> None:
         check_given(process, method, options, samples, scores, budget)
-        samples = int(samples)  # which may be NumPy's
-        self.samples, self.plan, limit = samples, None, None
-        named = make_method(method, options)
-        self.method = named.returning(returns)
+        self.samples = samples = int(samples)  # which may be NumPy's
+        self.method = make_method(method, options).returning(returns)
         if isinstance(value, str):
             read_value(value)
-        by_name = [isinstance(one, str) for one in (reward, *(scores or {}).values())]
-        # every name is checked before anything is loaded
-        model, guide = find_process(process, model_options), find_reward(reward, reward_options)
-        columns = {name: find_reward(score) for name, score in (scores or {}).items()}
-        process, reward, further = model(), guide(), {name: make() for name, make in columns.items()}
+        given = loaded(process, reward, scores or {}, model_options, reward_options)
+        process, title, self._ours = given.process, name_of(given.reward), given.ours
         value = process.usual_value if value is None else value
-        if budget is not None:
-            limit = Budget.of(budget)
+        limit, self.plan = None if budget is None else Budget.of(budget), None
+        if limit is not None:
             self.plan = plan(
                 limit, self.method, options, process, rehearsed(value, self.method.defaults() | options), samples
             )
             options = self.plan.options
-        self._ours = [one for one, ours in zip((reward, *further.values()), by_name, strict=True) if ours]
-        _check_begins(process, self.method)
-        title, reward = name_of(reward), adapted(process, reward)
-        self.usage, self.scores = Usage(), {name: adapted(process, score) for name, score in further.items()}
+        check_begins(process, self.method)
+        reward = adapted(process, given.reward)
+        self.usage, self.scores = Usage(), {name: adapted(process, score) for name, score in given.scores.items()}
         check_columns(reward, self.scores, () if process.kind is None else process.kind.further)
         options = self.method.defaults() | options
         temperature = float(options.get("temperature", 0.0))
@@ -356,14 +351,6 @@ class Decoding:
     def save(self, path: Path) -> None:
         """Writes `state` to a file, whole or not at all."""
         write_state(self.state(), path)
-
-
-def _check_begins(process: Process, method: Method) -> None:
-    if process.given is not None and not method.sizes_of("moves"):
-        raise ValueError(
-            "the run begins with finished designs, which only a method of moves changes: give method refine, or for sequences "
-            "also noise, the share of their letters to design again"
-        )
 
 
 def last(steps: Iterator[Step]) -> Step:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
+from svdd.chain.process import Process
 from svdd.cost.budget import Budget
 from svdd.messages import check
-from svdd.method.table import METHODS
+from svdd.method.table import METHODS, Method
 from svdd.registry import MODELS, locate
 
 
@@ -29,6 +30,19 @@ def check_given(process: Any, method: str, options: Mapping[str, Any], samples: 
         check(not models, f"{name} is an option of the model: give model_options={{{name!r}: {options[name]!r:.40}}}")
     made = not isinstance(process, str) and hasattr(process, "steps") and "steps" in options.keys() - known.keys()
     check(not made, "steps belongs to the process, which is made already: make it with another number of steps")
+
+
+def check_begins(process: Process, method: Method) -> None:
+    """Looks whether a method can begin where the process does.
+
+    Raises:
+        ValueError: for finished designs and a method that makes no moves.
+    """
+    check(
+        process.given is None or method.sizes_of("moves"),
+        "the run begins with finished designs, which only a method of moves changes: give method refine, or for sequences "
+        "also noise, the share of their letters to design again",
+    )
 
 
 def _options_of(model: str) -> list[str]:
