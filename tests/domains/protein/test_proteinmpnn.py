@@ -13,6 +13,7 @@ from svdd.domains.protein.inverse_folding import network as network_module
 from svdd.domains.protein.inverse_folding.backbones import Backbone, designed
 from svdd.domains.protein.inverse_folding.designs import recovery
 from svdd.domains.protein.inverse_folding.features import nearest, positions, with_beta
+from svdd.domains.protein.inverse_folding.likelihood import before
 from svdd.domains.protein.inverse_folding.model import READINGS, ascending, conditionals, free_of_order
 from svdd.domains.protein.inverse_folding.structure_files import read_backbone
 from svdd.domains.protein.inverse_folding.structures import BACKBONES
@@ -84,6 +85,36 @@ def test_planted_bugs_in_features_and_messages_are_seen(network, monkeypatch, bu
     read = encoded(network, "1yu5")
     found = log_probs(network, read, letters[None], torch.zeros(1, *read.neighbours.shape, dtype=torch.bool))[0]
     assert (found - wanted).abs().max() > 1e-2
+
+
+def given_all_others(network, name, order):
+    """The law of each letter given all others, which are read in an order."""
+    (letters,) = golden(name, "sequence")
+    read, last = encoded(network, name), len(order)
+    for residue in range(last):
+        rank = order.index_fill(0, torch.tensor(residue), last)
+        yield log_probs(network, read, letters[None], before(rank, read.neighbours)[None])[0, residue]
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_each_letter_given_all_others_is_the_published_one(network, name):
+    """The published code reads the others in an order that it draws, which stands beside its numbers."""
+    order, wanted = golden(name, "order", "conditional")
+    found = torch.stack([*given_all_others(network, name, order)])
+    assert (found - wanted).abs().max() < 1e-4
+    other = torch.stack([*given_all_others(network, name, order.flip(0))])
+    assert (other - wanted).abs().max() > 1e-2
+
+
+def test_half_precision_does_not_hold_the_published_numbers():
+    """So the bundled weights are in single precision."""
+    rounded = read_network(bundled_weights())
+    for weight in rounded.parameters():
+        weight.copy_(weight.half())
+    letters, wanted = golden("2ysh", "sequence", "unconditional")
+    read = encoded(rounded, "2ysh")
+    found = log_probs(rounded, read, letters[None], torch.zeros(1, *read.neighbours.shape, dtype=torch.bool))[0]
+    assert (found - wanted).abs().max() > 1e-3
 
 
 def only_before(neighbours, visible):

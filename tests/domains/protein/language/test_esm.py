@@ -239,6 +239,7 @@ def test_esm_says_that_it_saw_few_masks(tiny):
         ({"position_embedding_type": None}, "ESM-1, whose positions are learned"),
         ({"emb_layer_norm_before": True}, "ESM-1, whose positions are learned"),
         ({"mask_token_id": 31}, "mask_token_id = 31"),
+        ({"rope_theta": 500_000.0}, "rope_theta = 500000.0"),
         ({"dplm_type": "dplm_esm"}, "give dplm:PATH"),
         ({"num_attention_heads": 3}, "3 attention heads do not divide the width"),
     ],
