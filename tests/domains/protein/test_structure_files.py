@@ -108,6 +108,21 @@ def test_modified_and_unknown_amino_acids(tmp_path):
     assert read_backbone(written(tmp_path, lines + LINES[8:] + water)).native == "MX" + NATIVE[2:]
 
 
+def test_an_unknown_residue_within_a_chain_keeps_its_place(tmp_path):
+    """Selenocysteine and chromophores are written as ligands are; a peptide bond tells them apart."""
+    lines = [changed(line, record="HETATM", residue="SEC") if line[22:26] == "  10" else line for line in LINES]
+    found = read_backbone(written(tmp_path, lines))
+    assert found.native == NATIVE[:6] + "X" + NATIVE[7:]
+    assert found.index.tolist() == list(range(37))
+
+
+@pytest.mark.parametrize("name", ["GLU", "MSE", "LIG"])
+def test_a_free_amino_acid_is_a_ligand(tmp_path, name):
+    free = [changed(line, record="HETATM", residue=name, number="101") for line in LINES[:4]]
+    moved = [changed(line, x=f"{float(line[30:38]) + 30:.3f}") for line in free]
+    assert read_backbone(written(tmp_path, LINES + moved)).native == NATIVE
+
+
 def test_other_polymers_are_left_out_and_chains_are_chosen(tmp_path):
     other = [changed(line, chain="B", residue="DA", atom=" P  ") for line in LINES[::4]]
     more = [changed(line, chain="C") for line in LINES[:80]]

@@ -1,7 +1,8 @@
 """Structures in PDB or mmCIF, as backbones.
 
 Of several models the first is read, of alternate locations the first in the file, and insertion codes keep their place.
-Modified amino acids count as what they were made from (MSE is M). Water, ligands and chains of other polymers are left out.
+Modified amino acids count as what they were made from (MSE is M). Water, ligands, free amino acids and chains of other polymers
+are left out.
 """
 
 import io
@@ -22,6 +23,8 @@ from svdd.user_texts import lines_of_file
 
 ATOMS = ("N", "CA", "C", "O")
 _CIF = (".cif", ".mmcif")
+_BOND = 2.0
+"""Angstrom, beyond which C and N are not bonded; a peptide bond has 1.33."""
 
 
 class LeftOutWarning(UserWarning):
@@ -130,12 +133,12 @@ def _model(path: Path) -> Any:
 
 def _residues(chain: Any) -> list[_Residue]:
     """The amino acids of a chain, in the order of the file."""
+    every = [one.disordered_get_list()[0] if one.is_disordered() == 2 else one for one in chain]
     found: list[_Residue] = []
     last = None
-    for one in chain:
-        residue = one.disordered_get_list()[0] if one.is_disordered() == 2 else one
+    for residue in every:
         letter = _letter(residue)
-        if not letter:
+        if not letter or not (residue.id[0] == " " or _bonded(residue, every)):
             continue
         number = residue.id[1]
         step = 1 if last is None else max(1, number - last)
@@ -150,8 +153,17 @@ def _letter(residue: Any) -> str:
     from Bio.Data.PDBData import protein_letters_3to1_extended as letters
 
     known: str = letters.get(residue.get_resname().strip().ljust(3), "")  # modified ones among them
-    in_chain = residue.id[0] == " " and all(atom in residue for atom in ("N", "CA"))
-    return known or (PROTEIN.mask if in_chain else "")
+    return known or (PROTEIN.mask if all(atom in residue for atom in ("N", "CA")) else "")
+
+
+def _bonded(residue: Any, every: Sequence[Any]) -> bool:
+    """Whether a residue has a peptide bond, as one of the chain has and a free amino acid beside it has not."""
+    others = [other for other in every if other is not residue]
+    return any(_near(residue, "N", other, "C") or _near(residue, "C", other, "N") for other in others)
+
+
+def _near(one: Any, atom: str, other: Any, its_atom: str) -> bool:
+    return atom in one and its_atom in other and bool(_first(one[atom]) - _first(other[its_atom]) < _BOND)
 
 
 def _atoms(residue: Any) -> dict[str, list[float]]:
