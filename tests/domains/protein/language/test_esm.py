@@ -172,6 +172,14 @@ def test_files_of_fair_esm_are_the_same_network(tiny, tmp_path, prefix):
     assert not torch.equal(ours(tmp_path / "esm2.pt", rows()), ours(tiny[0], rows()))
 
 
+def test_learned_positions_of_fair_esm_are_those_of_another_kind(tiny, tmp_path):
+    weights = fair(tiny[0], "encoder.sentence_encoder.")
+    weights["encoder.sentence_encoder.embed_positions.weight"] = torch.zeros(1026, 16)
+    torch.save({"model": weights}, tmp_path / "esm1b.pt")
+    with pytest.raises(ValueError, match=r"esm1b\.pt is ESM-1, whose positions are learned"):
+        ours(tmp_path / "esm1b.pt", rows())
+
+
 def test_checkpoints_of_the_trainer_of_dplm_are_the_same_network(tiny, tmp_path):
     weights = load_file(tiny[0] / "model.safetensors")
     (tmp_path / ".hydra").mkdir()

@@ -93,6 +93,12 @@ def test_other_files_are_refused(tiny, tmp_path, changes, message):
         svdd.load(f"sapiens:{saved(weights, tmp_path / 'checkpoint.pt')}", length=LENGTH)
 
 
+def test_it_is_not_taken_for_esm(tiny, tmp_path):
+    said = "knows 25 tokens, as Sapiens does, which sapiens:PATH reads; esm:PATH reads networks of ESM's 33"
+    with pytest.raises(ValueError, match=re.escape(said)):
+        svdd.load(f"esm:{saved(tiny[1], tmp_path / 'checkpoint_vh.pt')}", length=LENGTH)
+
+
 def test_another_dictionary_and_other_heads_are_refused(tiny, tmp_path):
     file = saved(tiny[1], tmp_path / "checkpoint.pt", encoder_attention_heads=3)
     with pytest.raises(ValueError, match="3 attention heads do not divide the width"):
