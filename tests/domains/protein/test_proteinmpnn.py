@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import svdd
-from support.places import ROOT
+from support.places import DOCS, ROOT
 from svdd.domains.protein.inverse_folding import features
 from svdd.domains.protein.inverse_folding import network as network_module
 from svdd.domains.protein.inverse_folding.backbones import Backbone, designed
@@ -303,6 +303,17 @@ def test_native_sequences_are_likelier_than_scrambled_ones():
     native = process.kind.native
     found = elbo_per_site(process, [native, "".join(sorted(native))], samples=4)
     assert float(found[0]) > float(found[1]) + 0.5
+
+
+@pytest.mark.slow
+def test_the_page_says_what_the_native_sequences_have():
+    """The bound of 256 noisy copies has a standard error of 0.03."""
+    page = (DOCS / "protein.md").read_text(encoding="utf-8")
+    written = re.search(r"native\s+sequences is (-[\d.]+) and (-[\d.]+) nats", page).groups()
+    for name, number in zip(BACKBONES, written, strict=True):
+        process = svdd.load("proteinmpnn", path=name, steps=2)
+        (found,) = elbo_per_site(process, [process.kind.native], samples=256).tolist()
+        assert found == pytest.approx(float(number), abs=0.1)
 
 
 def test_recovery_counts_known_letters():
