@@ -231,9 +231,10 @@ def test_templates_are_kept(tiny):
 
 
 def test_esm_says_that_it_saw_few_masks(tiny):
-    with pytest.warns(FewMasksWarning, match="with 15 % of residues masked"):
+    with pytest.warns(FewMasksWarning, match="esm:tiny was trained with 15 % of residues masked"):
         process = svdd.load(f"esm:{tiny[0]}", length=8)
     assert "15 %" in process.about["trained"]
+    assert process.about["name"] == "esm:tiny"  # the file of every folder is model.safetensors
 
 
 @pytest.mark.parametrize(

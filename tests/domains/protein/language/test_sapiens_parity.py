@@ -15,11 +15,16 @@ import torch
 import svdd
 from svdd.domains.protein.language.process import FewMasksWarning
 from svdd.domains.protein.language.sapiens import VOCABULARY, read_sapiens
+from svdd.domains.protein.rewards.her2 import NATIVE, varied
 from svdd.domains.sequence.alphabets import PROTEIN
 from svdd.domains.sequence.masked import infill
 
 FOLDER = Path(os.environ.get("SVDD_SAPIENS_DIR", ""))
 pytestmark = pytest.mark.skipif(not os.environ.get("SVDD_SAPIENS_DIR"), reason="SVDD_SAPIENS_DIR names no folder")
+VH = (
+    "EVQLVESGGGLVQPGGSLRLSCAASGFNIKDTYIHWVRQAPGKGLEWVARIYPTNGYTRYADSVKGRFTISADTSKNTAYLQMNSLRAEDTAVYYC"
+    "SRWGGDGFYAMDYWGQGTLVTVSS"
+)
 VL = "DIQMTQSPSSLSASVGDRVTITCRASQDVNTAVAWYQQKPGKAPKLLIYSASFLYSGVPSRFSGSRSGTDFTLTISSLQPEDFATYYCQQHYTTPPTFGQGTKVEIK"
 
 
@@ -62,3 +67,19 @@ def test_a_loop_of_a_scaffold_is_designed_as_a_human_one(golden):
     )
     assert all(sample[:start] == VL[:start] and sample[start + 9 :] == VL[start + 9 :] for sample in result.samples)
     assert np.mean([sample[start : start + 2] == "QQ" for sample in result.samples]) > 0.5
+
+
+def test_binding_is_guided_in_the_scaffold_of_trastuzumab():
+    """The ten open residues of CDR-H3: guided designs bind more often by the judge, and the rest of the scaffold stays."""
+    scaffold = VH.replace(NATIVE, "X" * len(NATIVE))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FewMasksWarning)
+        process = svdd.load(f"sapiens:{FOLDER}/sapiens_vh.safetensors", length=len(VH), steps=5)
+    settings = {"samples": 16, "scores": {"judge": "her2-binding-judge"}, "progress": False}
+    free, guided = (
+        svdd.decode(infill(process, [scaffold]), "her2-binding", **settings, **how)
+        for how in ({"method": "pretrained"}, {"candidates": 6})
+    )
+    assert all(text.replace(varied(text), "X" * len(NATIVE)) == scaffold for text in guided.samples)
+    assert guided.rewards.mean() > free.rewards.mean() + 1
+    assert guided.scores["judge"].mean() > free.scores["judge"].mean() + 0.5

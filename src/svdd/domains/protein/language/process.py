@@ -102,12 +102,28 @@ def masked_proteins(
     def call(x: Tensor, t: Tensor, cond: Tree) -> Tensor:
         return batches(x.to(where)).to(x.device)
 
-    about = {"name": f"{name}:{file.name}", "trained": trained}
+    about = {"name": called(name, file), "trained": trained}
     return masked_sequences(call, PROTEIN, length=length, steps=steps, about=about, device=device)
 
 
+def called(name: str, file: Path) -> str:
+    """What a checkpoint is called: its file, or the folder of a file that has the same name in every folder of transformers.
+
+    Args:
+        name: of the kind of checkpoint, such as `esm`.
+        file: of the weights, or the first shard.
+    """
+    of_folder = file.name.startswith(("model.", "model-", "pytorch_model"))
+    return f"{name}:{file.absolute().parent.name if of_folder else file.name}"
+
+
 def warn_of_few_masks(name: str, share: str) -> None:
-    """Tells the user that a model saw few masks at a time."""
+    """Tells the user that a model saw few masks at a time.
+
+    Args:
+        name: what the checkpoint is called.
+        share: of residues that were masked.
+    """
     warnings.warn(
         f"{name} was trained with {share} of residues masked, so designs that begin with masks alone are outside its "
         "training; keep most residues, by --template or --fix", FewMasksWarning, stacklevel=3,
