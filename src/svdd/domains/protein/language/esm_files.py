@@ -59,7 +59,8 @@ _UNUSED = re.compile(
     r".*(inv_freq|position_ids)|esm\.embeddings\.position_embeddings\.weight|.*contact_head\..*|lm_head\.decoder\.bias"
 )
 _HIDDEN = "embed_positions.weight"
-_ALSO = {25: ", as Sapiens does, which sapiens:PATH reads"}  # by the number of tokens
+# What knows another number of tokens.
+_ALSO = {25: ", as Sapiens does, which sapiens:PATH reads", 8229: ", as DPLM-2 does, whose tokens are structures too"}
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,9 @@ def read_esm(scheme: str, path: str | Path, heads: int | None) -> EsmFile:
     weights = _renamed(theirs)
     check("embed_tokens.weight" in weights, f"{opened.file} has no word embeddings, so it is no ESM-2; get it whole")
     symbols, width = weights["embed_tokens.weight"].shape
-    also = ", as DPLM-2 does, whose tokens are structures too" if symbols > 1000 else _ALSO.get(symbols, "")
     check(
         symbols == len(TOKENS),
-        f"{opened.file} knows {symbols:,} tokens{also}; {scheme}:PATH reads networks of ESM's {len(TOKENS)}",
+        f"{opened.file} knows {symbols:,} tokens{_ALSO.get(symbols, '')}; {scheme}:PATH reads networks of ESM's {len(TOKENS)}",
     )
     check(_HIDDEN not in weights, _sentence(opened.file, "ESM-1, whose positions are learned"))
     check("layers.0.fc1.weight" in weights, f"{opened.file} has no layers; get it whole")
