@@ -10,7 +10,7 @@ import svdd
 from support.places import DOCS, ROOT
 from svdd.domains.protein.inverse_folding import features
 from svdd.domains.protein.inverse_folding import network as network_module
-from svdd.domains.protein.inverse_folding.backbones import Backbone, designed
+from svdd.domains.protein.inverse_folding.backbones import Backbone, DesignedBackbone, designed
 from svdd.domains.protein.inverse_folding.designs import recovery
 from svdd.domains.protein.inverse_folding.features import nearest, positions, with_beta
 from svdd.domains.protein.inverse_folding.likelihood import before
@@ -266,9 +266,45 @@ def test_tied_chains_share_the_mean_of_their_logits(network):
     assert torch.allclose(tied(half, torch.tensor(1.0), ()), wanted, atol=1e-5)
 
 
+def without(both, *residues):
+    """A backbone that lacks some residues."""
+    kept = [i for i in range(len(both.native)) if i not in residues]
+    labels, native = ([one[i] for i in kept] for one in (both.labels, both.native))
+    tensors = {name: getattr(both, name)[kept] for name in ("atoms", "index", "chain")}
+    return Backbone(**{**vars(both), **tensors, "labels": tuple(labels), "native": "".join(native)})
+
+
+def test_tied_chains_may_lack_residues_and_the_others_decide_there(network):
+    """The first lacks its residues 1 and 6, the second its last: of a trimer's site with two copies both count half."""
+    both = without(dimer(), 0, 5, 73)
+    sites = designed(both, tied="A,B")
+    assert len(sites.copies) == 37 and (sites.of[:35] == torch.tensor([*range(1, 5), *range(6, 37)])).all()
+    assert sites.of[35:].tolist() == list(range(36))
+    assert DesignedBackbone(both, sites).native == dimer().native[:37]
+    whole, _ = conditionals(network, both, designed(both), free_of_order)
+    tied, _ = conditionals(network, both, sites, free_of_order)
+    design = PROTEIN.encode([dimer().native[:37]])
+    design[0, ::2] = MASK
+    apart = whole(design[:, sites.of], torch.tensor(1.0), ())
+    found = tied(design, torch.tensor(1.0), ())
+    for site in range(37):
+        assert torch.allclose(found[:, site], apart[:, sites.of == site].mean(1), atol=1e-5)
+
+
+def test_of_three_tied_chains_those_that_have_a_residue_count_alike():
+    one = dimer()
+    three = Backbone(
+        "trimer", torch.cat([one.atoms, one.atoms[:37] + 50]), one.index.new_tensor([*range(37)] * 3),
+        torch.arange(3).repeat_interleave(37), ("A", "B", "C"), one.labels[:37] * 3, one.native[:37] * 3,
+    )  # fmt: skip
+    share = designed(without(three, 4), tied="A,B,C").share()
+    assert share[4].tolist() == [0.5, 0.5, 0.0]
+    assert torch.allclose(share.sum(1), torch.ones(37)) and torch.allclose(share[0], torch.full((3,), 1 / 3))
+
+
 def test_chains_that_cannot_be_tied_or_are_unknown_are_refused():
     both = dimer()
-    other = Backbone(**{**vars(both), "labels": (*both.labels[:-1], "99")})
+    other = Backbone(**{**vars(both), "labels": (*both.labels[:55], *(f"{i}" for i in range(200, 219)))})
     for given, sentence in (
         ({"design": "C"}, "unknown chain of dimer 'C'; known are A, B"),
         ({"design": "A", "tied": "A,B"}, "the tied chains A,B must all be among the designed ones, A"),
@@ -277,7 +313,7 @@ def test_chains_that_cannot_be_tied_or_are_unknown_are_refused():
         with pytest.raises(ValueError, match=re.escape(sentence)):
             designed(both, **given)
     with pytest.raises(
-        ValueError, match="chains A and B of dimer cannot be tied: residue 40, 99 is not the same in both"
+        ValueError, match="chains A and B of dimer cannot be tied: 18 of 37 residue numbers are in both"
     ):
         designed(other, tied="A,B")
 

@@ -1,5 +1,6 @@
 """Backbones of proteins, and which of their residues are designed."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,7 +9,6 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from svdd.messages import check, check_known
-from svdd.networks.foreign_files import few
 
 CONTEXT = -1
 """The site of a residue that is not designed."""
@@ -52,6 +52,11 @@ class Sites:
 
     of: Int64[Tensor, " L"]
     copies: Int64[Tensor, "S m"]
+
+    def share(self) -> Float[Tensor, "S m"]:
+        """What each of the copies counts in the mean of its site: those that are there again count nothing."""
+        there = self.of[self.of != CONTEXT].bincount()[:, None]
+        return (torch.arange(self.copies.shape[1], device="cpu") < there) / there
 
 
 @dataclass(frozen=True)
@@ -112,30 +117,40 @@ def designed(backbone: Backbone, design: str = "", tied: str = "") -> Sites:
         tied: chains that have one sequence; none unless given.
 
     Raises:
-        ValueError: for unknown chains, for tied ones of which some are not designed, or whose residues are numbered
-            differently.
+        ValueError: for unknown chains, for tied ones of which some are not designed, or of which less than half of the
+            residues have the same numbers.
     """
     chains = named_chains(backbone, design)
     together = named_chains(backbone, tied) if tied else ()
     check(
         set(together) <= set(chains), f"the tied chains {tied} must all be among the designed ones, {','.join(chains)}"
     )
-    for name in together[1:]:
-        _check_alike(backbone, together[0], name)
     kept = [name for name in chains if name not in together[1:]]
     of_one_sequence = [together if name in together else (name,) for name in kept]
-    copies = [residues for names in of_one_sequence for residues in zip(*map(backbone.of, names), strict=True)]
+    copies = [residues for names in of_one_sequence for residues in _alike(backbone, names)]
     return _sites(len(backbone.native), copies)
 
 
-def _check_alike(backbone: Backbone, one: str, other: str) -> None:
-    ours, theirs = ([backbone.labels[i] for i in backbone.of(name)] for name in (one, other))
-    apart = sorted(set(ours) ^ set(theirs), key=(ours + theirs).index)
-    check(
-        ours == theirs,
-        f"chains {one} and {other} of {backbone.name} cannot be tied: residue {few(apart) if apart else 'order'} is not the "
-        "same in both; tied chains have the same residue numbers",
-    )
+def _alike(backbone: Backbone, names: Sequence[str]) -> list[tuple[int, ...]]:
+    """The residues that share a letter, in order: those of one number, of every chain that has it."""
+    chains = [{backbone.labels[residue]: residue for residue in backbone.of(name)} for name in names]
+    for name, chain in zip(names[1:], chains[1:], strict=True):
+        shared, most = len(chains[0].keys() & chain.keys()), max(len(chains[0]), len(chain))
+        check(
+            2 * shared >= most,
+            f"chains {names[0]} and {name} of {backbone.name} cannot be tied: {shared} of {most} residue numbers are in both; "
+            "tied chains are copies that are numbered alike",
+        )
+    numbers = list(dict.fromkeys(label for chain in chains for label in chain))
+    if any(list(chain) != numbers for chain in chains):  # some lack residues that others have
+        numbers.sort(key=_place)
+    return [tuple(chain[number] for chain in chains if number in chain) for number in numbers]
+
+
+def _place(label: str) -> tuple[int, str]:
+    """Where a residue stands in a chain: by its number, then by its insertion code."""
+    number, insertion = re.fullmatch(r"(-?\d+)(\w?)", label).groups()  # type: ignore[union-attr]
+    return int(number), insertion
 
 
 def _sites(residues: int, copies: Sequence[tuple[int, ...]]) -> Sites:

@@ -29,6 +29,7 @@ class Likelihood:
         where = network.W_out.weight.device
         backbone, sites = structure.backbone, structure.sites
         self.network, self.of, self.copies = network, sites.of.to(where), sites.copies.to(where)
+        self.share = sites.share()[..., None].to(where)
         self.native = PROTEIN.encode([backbone.native], masked=True)[0].to(where)
         self.encoded = network.encode(*(one.to(where) for one in (backbone.atoms, backbone.index, backbone.chain)))
         neighbours = self.encoded.neighbours.cpu()
@@ -49,7 +50,7 @@ class Likelihood:
         self, tokens: Int64[Tensor, "n S"], letters: Int64[Tensor, "n L"], reads: Bool[Tensor, "L K"]
     ) -> Float[Tensor, " n"]:
         logits = self.network.decode(self.encoded, letters, reads.expand(len(letters), -1, -1))
-        known = logits[:, self.copies, : len(PROTEIN)].mean(2).log_softmax(-1)
+        known = (logits[:, self.copies, : len(PROTEIN)] * self.share).sum(2).log_softmax(-1)
         return known.gather(2, tokens[..., None])[..., 0].mean(1)
 
 
