@@ -10,7 +10,7 @@ import torch
 
 import svdd
 from svdd.domains.protein.inverse_folding.backbones import DesignedBackbone, designed
-from svdd.domains.protein.inverse_folding.rewards import Additive, of_sites
+from svdd.domains.protein.inverse_folding.rewards import Additive, ExtrapolationWarning, of_sites
 from svdd.domains.protein.inverse_folding.structure_files import read_backbone
 from svdd.domains.protein.inverse_folding.substitutions import (
     GIVEN_OTHERS,
@@ -220,7 +220,23 @@ def test_a_judge_is_for_what_its_guide_is_for(reward, judge):
     assert not judge or made.options == {k: v for k, v in spec.options.items() if k not in ("pessimism", "weights")}
 
 
+def test_a_structure_unlike_those_that_were_learned_from_is_told(tmp_path, recwarn):
+    load_reward("ddg-judge:2ysh")
+    assert not recwarn.list
+    atoms = [line for line in PDB.read_text().splitlines() if line.startswith("ATOM")]
+    (tmp_path / "two.pdb").write_text("\n".join([*atoms, *(f"{line[:21]}B{line[22:]}" for line in atoms)]))
+    (tmp_path / "short.pdb").write_text("\n".join(atoms[: 4 * 31]))
+    for file, said in (("two", "has 74 in 2 chains: take"), ("short", "has 31 in 1 chain: take")):
+        with pytest.warns(
+            ExtrapolationWarning, match=f"learned from single chains of 32 to 72 residues, and {file}.pdb {said}"
+        ):
+            load_reward(f"ddg-judge:{tmp_path / file}.pdb")
+
+
 @pytest.mark.slow
+@pytest.mark.filterwarnings(
+    "ignore::svdd.domains.protein.inverse_folding.rewards.ExtrapolationWarning"
+)  # of two chains
 def test_a_run_for_one_chain_of_two_is_judged_by_that_chain(tmp_path):
     atoms = [line for line in PDB.read_text().splitlines() if line.startswith("ATOM")]
     apart = [f"{line[:21]}B{line[22:30]}{float(line[30:38]) + 60:8.3f}{line[38:]}" for line in atoms[: 4 * 20]]

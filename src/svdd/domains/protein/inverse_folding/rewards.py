@@ -5,6 +5,7 @@ Each is for the backbone of one structure, which is given as it is to the model:
 
 import math
 import os
+import warnings
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -25,6 +26,14 @@ from svdd.networks.foreign_files import weight_files
 from svdd.networks.weight_files import load_network
 from svdd.registry import bundled
 from svdd.registry.option_paths import PathWhere
+
+LEARNED = range(32, 73)
+"""Residues of the domains that predictors of ddG learned from, a single chain each."""
+
+
+class ExtrapolationWarning(UserWarning):
+    """A structure is unlike those that a reward learned from."""
+
 
 StructurePath: TypeAlias = Annotated[str, PathWhere(os.path.exists)]
 
@@ -213,6 +222,7 @@ def _stability(
     role = _ROLES[name]
     file, structure = _read(name, given)
     _with_native(name, structure)
+    _warn_if_unlike(name, structure.backbone)
     read = Path(weights) if weights else bundled("ddg", f"{role}.safetensors")
     network = load_network(read)
     if not isinstance(network, SubstitutionEnsemble):
@@ -264,6 +274,17 @@ def _with_native(name: str, structure: DesignedBackbone) -> None:
         f"{name} compares with the native sequence, but no designed residue of {structure.backbone.name} is one of the "
         "twenty amino acids",
     )
+
+
+def _warn_if_unlike(name: str, backbone: Backbone) -> None:
+    residues, chains = len(backbone.native), len(backbone.chains)
+    if residues not in LEARNED or chains > 1:
+        warnings.warn(
+            f"{name} learned from single chains of {LEARNED[0]} to {LEARNED[-1]} residues, and {backbone.name} has {residues} "
+            f"in {chains} chain{'s' * (chains > 1)}: take its numbers as an order at best, and look at native-recovery beside it",
+            ExtrapolationWarning,
+            stacklevel=2,
+        )
 
 
 def _beside(weights: str | Path | None, device: torch.device | str | None) -> dict[str, Any]:
