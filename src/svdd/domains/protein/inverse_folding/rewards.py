@@ -281,7 +281,8 @@ def _warn_if_unlike(name: str, backbone: Backbone) -> None:
     if residues not in LEARNED or chains > 1:
         warnings.warn(
             f"{name} learned from single chains of {LEARNED[0]} to {LEARNED[-1]} residues, and {backbone.name} has {residues} "
-            f"in {chains} chain{'s' * (chains > 1)}: take its numbers as an order at best, and look at native-recovery beside it",
+            f"in {chains} chain{'s' * (chains > 1)}: take its numbers as an order at best, "
+            "and look at native-recovery beside it",
             ExtrapolationWarning,
             stacklevel=2,
         )
