@@ -72,9 +72,7 @@ def test_equal_rewards_are_told_where_a_budget_stops_the_run():
             decoding.scoring.guard._until = 0
         return [0.0] * len(designs)
 
-    decoding = svdd.Decoding(
-        toy(), flat, method="refine", moves=50, fraction=0.5, samples=16, budget={"seconds": 1000}
-    )
+    decoding = svdd.Decoding(toy(), flat, method="refine", moves=50, fraction=0.5, samples=16, budget={"seconds": 1000})
     with pytest.warns(FlatRewardWarning, match="the first 32 rewards are all 0"), pytest.warns(BudgetWarning):
         list(decoding)
 
