@@ -33,6 +33,7 @@ KILLED_BY = {
     "weight_dropped_when_not_resampled": checks.weights_are_carried_while_nothing_is_resampled,
     "maximum_over_all_chains": checks.chains_select_by_themselves,
     "hopeless_chain_takes_the_first": checks.hopeless_chains_select_uniformly,
+    "step_without_hope_levels_its_chain": checks.a_step_without_hope_leaves_the_weights_right,
     "conditioning_tiled": checks.conditioning_stays_with_its_chain,
     "look_ahead_at_the_parents_time": checks.values_see_the_child_itself,
     "look_ahead_of_the_parent": checks.values_see_the_child_itself,

@@ -173,7 +173,7 @@ def test_the_page_about_flows_runs(capsys):
     names = {}
     for code in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
         exec(compile(code, "flows.md", "exec"), names)
-    assert capsys.readouterr().out == "tensor(True)\n" * 2
+    assert capsys.readouterr().out == "tensor(True)\n" * 3
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import torch
 import svdd
 from support.processes import masked, reward, words
 from svdd.decoding.alarms import DegenerateProposalWarning, LookAheadWarning, rank_correlation, values_on_the_way
+from svdd.decoding.decoding import BudgetWarning
 from svdd.domains.sequence.alphabets import DNA
 from svdd.domains.sequence.masked import masked_sequences
 from svdd.scoring.first_rewards import FlatRewardWarning
@@ -46,6 +47,34 @@ def test_a_reward_that_says_the_same_of_all_is_told_once():
     assert str(alarm.message).startswith(
         "the first 32 rewards are all 0, and so are those after them, so nothing leads the run;"
     )
+
+
+def test_moves_that_find_something_before_half_of_them_are_over_are_no_alarm():
+    seen = []
+
+    def late(designs):
+        seen.extend(designs)
+        return [float(design.count("G")) if len(seen) > 60 else -np.inf for design in designs]
+
+    moves = {"method": "refine", "moves": 10, "fraction": 0.5, "samples": 16}
+    assert alarms(toy(), late, **moves) == []
+    (alarm,) = alarms(toy(), lambda designs: [0.0] * len(designs), **moves)
+    assert str(alarm.message).startswith("the first 32 rewards are all 0")
+
+
+def test_equal_rewards_are_told_where_a_budget_stops_the_run():
+    """Before half of its moves are over."""
+    calls = []
+
+    def flat(designs):
+        calls.append(designs)
+        if len(calls) == 6:
+            decoding.scoring.guard._until = 0
+        return [0.0] * len(designs)
+
+    decoding = svdd.Decoding(toy(), flat, method="refine", moves=50, fraction=0.5, samples=16, budget={"seconds": 1000})
+    with pytest.warns(FlatRewardWarning, match="the first 32 rewards are all 0"), pytest.warns(BudgetWarning):
+        list(decoding)
 
 
 def test_designs_that_are_all_invalid_are_told_as_such():

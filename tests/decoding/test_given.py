@@ -27,6 +27,19 @@ def said(code):
         ("svdd.decode('toy-masked', reward, samples='4')", "samples is a whole number, got '4'"),
         ("svdd.decode('toy-masked', reward, budget=100)", "such as {'rewards': 100}, got 100"),
         ("svdd.decode('dna-enhancer', reward, steps=4)", "give model_options={'steps': 4}"),
+        ("svdd.decode('toy-masked', reward, method='smc', returns='al')", "unknown returns 'al'; did you mean all?"),
+        (
+            "svdd.decode('toy-masked', reward, method='refine', moves=2.5)",
+            "moves is a whole number, got 2.5",
+        ),
+        (
+            "svdd.decode('toy-masked', reward, method='refine', tries=1.5)",
+            "tries must be a whole number, 1 or more, got 1.5",
+        ),
+        (
+            "svdd.decode('toy-masked', reward, method='refine', population=2.0)",
+            "population must be a whole number, 1 or",
+        ),
         ("from dataclasses import replace; replace(svdd.load('toy-masked'), kind='text')", "TextKind(), got 'text'"),
     ],
 )

@@ -101,6 +101,17 @@ def weighted_methods_are_unbiased(method="smc", chains=800, value=None, **settin
     assert_mean(estimates(step, a, square)[1], 0.0)
 
 
+def a_step_without_hope_leaves_the_weights_right(method="smc", **settings):
+    """Where all look-aheads are invalid, a step counts as not scored: a child is worth what its parent is."""
+    look_ahead = values.posterior_mean(model("enumerable_a").reward)
+
+    def value(particles):
+        v = look_ahead(particles)
+        return torch.full_like(v, -math.inf) if particles.step == 4 else v
+
+    weighted_methods_are_unbiased(method, value=value, **settings)
+
+
 def nested_is_is_unbiased():
     weighted_methods_are_unbiased("nested-is", candidates=3)
 

@@ -429,6 +429,8 @@ def test_a_process_that_cannot_noise_again_is_refused_in_one_sentence():
         {"tries": 0},
         {"best_of": 0},
         {"population": 0},
+        {"best_of": True},
+        {"fraction": True},
     ],
 )  # fmt: skip
 def test_options_out_of_range_are_refused(options):

@@ -90,6 +90,13 @@ def test_a_judge_that_agrees_and_one_that_does_not(pool):
     assert against.notes == ()
 
 
+def test_functions_without_a_name_are_told_apart():
+    pool = svdd.decode(toy(), lambda d: count_g(d), method="pretrained", samples=200, progress=False)
+    said = svdd.hedge(pool, lambda d: judge(d)).sentences[0]
+    assert said.startswith("By the judge the best is temperature ")
+    assert "<lambda> rises while the judge falls" in said
+
+
 @pytest.mark.parametrize(
     ("settings", "relative"),
     [

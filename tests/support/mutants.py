@@ -121,6 +121,17 @@ def hopeless_chain_takes_the_first():
     return patch.object(selectors, "_weights", weights)
 
 
+def step_without_hope_levels_its_chain():
+    """Where no child has a weight, all have the mean weight and the best value of the parents."""
+
+    def levelled(v, log_w, parent):
+        hopeless = log_w.isneginf().all(1, keepdim=True)
+        best, mean = parent.value.amax(1, keepdim=True), selectors.log_mean(parent.log_w)[:, None]
+        return torch.where(hopeless, best, v), torch.where(hopeless, mean, log_w)
+
+    return patch.object(loop, "_unscored_without_hope", levelled)
+
+
 def conditioning_tiled():
     """a b a b instead of a a b b."""
     return patch.object(

@@ -197,7 +197,7 @@ class Decoding:
                     self._position.step = step
                     self._open.add(step, ids)
                     self._designs.add(step)
-                    if 2 * step.particles.step >= self.process.steps:  # early, look-aheads are alike
+                    if self._half_done(step):  # early, look-aheads are alike
                         self.scoring.first.warn_if_equal()
                     yield step
                     started = time.perf_counter()
@@ -205,8 +205,14 @@ class Decoding:
                 self._position = _Position(self._position.batch + 1)
         except BudgetSpent as spent:
             self.stopped = self.settings["stopped"] = str(spent)
+            self.scoring.first.warn_if_equal()
             self._keep_finished()
             warnings.warn(f"{spent}; the result holds the best designs so far", BudgetWarning, stacklevel=2)
+
+    def _half_done(self, step: Step) -> bool:
+        """Whether a batch has taken half of its steps, and made half of its moves where it makes any."""
+        steps, moves = self.process.steps, self._steps_of_a_batch - self.process.steps
+        return 2 * step.particles.step >= steps and 2 * step.moves >= moves
 
     def _steps(self, ids: range) -> Iterator[Step]:
         """The steps of a batch, from where it stopped."""

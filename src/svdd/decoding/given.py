@@ -20,8 +20,10 @@ def check_given(process: Any, method: str, options: Mapping[str, Any], samples: 
     """
     named = scores is None or isinstance(scores, Mapping)
     check(named, f"scores are rewards by the name of their column, such as {{'mine': reward}}, got {scores!r:.80}")
-    whole = isinstance(samples, Integral) and not isinstance(samples, bool)
-    check(whole, f"samples is a whole number, got {samples!r}")
+    moves = METHODS[method].sizes_of("moves") if method in METHODS else {}
+    for name, count in {"samples": samples, **{name: options.get(name, 0) for name in moves}}.items():
+        whole = isinstance(count, Integral) and not isinstance(count, bool)
+        check(whole, f"{name} is a whole number, got {count!r:.80}")
     parts = budget is None or isinstance(budget, Budget | Mapping)
     check(parts, f"a budget says of what, such as {{'rewards': {budget!r:.20}}}, got {budget!r:.80}")
     known = METHODS[method].options if method in METHODS else options

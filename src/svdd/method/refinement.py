@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from numbers import Integral
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import torch
@@ -83,7 +84,8 @@ def refine(
     References:
         CSMC, arXiv 2602.09424; Uehara et al., arXiv 2502.14944; with several tries, IterRef, arXiv 2511.05562.
     """
-    _check_options(moves, fraction, temperature, tries, best_of)
+    _check_counts(moves=moves, tries=tries, best_of=best_of, population=population)
+    _check_options(fraction, temperature)
     several = population_of(population, moves, temperature)
     proposals = _exact(process, fraction) if exact else Renoised(process)
     lead = led if fraction == "adapted" else fixed
@@ -120,13 +122,18 @@ def _steps(
         yield step
 
 
-def _check_options(moves: int, fraction: Fraction, temperature: float, tries: int, best_of: int) -> None:
-    check(moves >= 0, f"moves must be 0 or more, got {moves}")
-    check(tries >= 1, f"tries must be at least 1, got {tries}")
-    check(best_of >= 1, f"best_of must be at least 1 design, got {best_of}")
+def _check_counts(**counts: Any) -> None:
+    for name, count in counts.items():
+        fewest = 0 if name == "moves" else 1
+        whole = isinstance(count, Integral) and not isinstance(count, bool) and int(count) >= fewest
+        check(whole, f"{name} must be a whole number, {fewest} or more, got {count!r:.80}")
+
+
+def _check_options(fraction: Fraction, temperature: float) -> None:
     finite = 0 <= temperature < math.inf
     check(finite, f"temperature must be 0 or larger, and finite, got {temperature}")
-    share = fraction == "adapted" or (isinstance(fraction, int | float) and 0 < fraction <= 1)
+    number = isinstance(fraction, int | float) and not isinstance(fraction, bool)
+    share = fraction == "adapted" or (number and 0 < fraction <= 1)
     check(share, f"fraction is the share of the steps to take again, in (0, 1], or 'adapted', got {fraction!r}")
 
 

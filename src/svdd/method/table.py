@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from svdd.messages import check_known
 from svdd.method.narrowing import finally_left
@@ -117,8 +117,15 @@ class Method:
         return resolve(self.made_by)  # type: ignore[no-any-return]
 
     def returning(self, returns: Returns | None) -> "Method":
-        """This row with other designs of a chain; None leaves it as it is."""
-        return self if returns is None else replace(self, returns=returns)
+        """This row with other designs of a chain; None leaves it as it is.
+
+        Raises:
+            ValueError: for an unknown name; it lists the nearest.
+        """
+        if returns is None:
+            return self
+        check_known("returns", returns, get_args(Returns))
+        return replace(self, returns=returns)
 
     def sizes_of(self, counts: Counts) -> dict[str, Size]:
         """The sizes that count one kind of rows."""

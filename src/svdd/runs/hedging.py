@@ -197,7 +197,7 @@ def weighed(result: Result, judge: Reward | str | None = None, watch: Watch = NO
     """As `hedge`, of a result; the watch is told which code of a user's own runs."""
     guides, judges = _guides(result)
     asked = _judge(guides, judges) if judge is None else judge
-    called = asked if isinstance(asked, str) else name_of(asked)
+    called = asked if isinstance(asked, str) else name_of(asked).replace("<lambda>", "the judge")
     if called in guides:
         raise ValueError(f"{called} guided these designs, so it cannot judge them; give another reward as the judge")
     numbers, rows = _judged(result, asked, called, watch)

@@ -37,6 +37,14 @@ def test_a_scheduler_that_is_changed_later_is_refused_at_the_call():
         steered(**arguments("sd15"))
 
 
+@pytest.mark.parametrize("exact", [False, True])
+def test_moves_of_finished_images_are_refused_before_anything_is_computed(exact):
+    pipe = tiny.sd15()
+    pipe.unet = None
+    with pytest.raises(ValueError, match=r"refine goes back to earlier times, .* svdd.load\(\"diffusers:...\"\)"):
+        svdd.steer(pipe, brightness, "refine", moves=3, fraction=0.5, exact=exact)
+
+
 def test_what_is_no_pipeline_is_refused():
     with pytest.raises(ValueError, match="needs a diffusers pipeline with a scheduler, got a dict"):
         svdd.steer({}, brightness)

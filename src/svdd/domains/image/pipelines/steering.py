@@ -125,7 +125,11 @@ def steer(
         raise ValueError(f'{reason}; use "posterior-mean" or "log-mean-exp"')
     if candidates is not None or "candidates" in make_method(method, {}).options:
         options["candidates"] = _CANDIDATES if candidates is None else candidates
-    make_method(method, options)
+    if make_method(method, options).sizes_of("moves"):
+        raise ValueError(
+            f'{method} goes back to earlier times, which a pipeline walks through once; svdd.load("diffusers:...") makes a '
+            "process that it can move"
+        )
     check_frames(pipe, decode)
     listed = check_supported(pipe, experimental)
     check_scheduler(pipe, eta)
