@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from run_job import ROOT, run
+from run_job import ROOT, read_flags, run
 from time_job import timed, write
 
 from svdd.domains.protein.inverse_folding.backbones import Backbone
@@ -49,13 +49,7 @@ def main():
     parser.add_argument("domains", type=Path, help="sequences and parts, .csv or .csv.gz")
     parser.add_argument("--most", type=int, default=12, help="how many domains")
     parser.add_argument("--time", action="store_true", help="times the methods and writes nothing but their seconds")
-    parser.add_argument("--fast", action="store_true", help="tiny sizes, to see that it works; needs --out")
-    parser.add_argument("--out", type=Path, help="the folder of tables; benchmarks/results unless given")
-    args = parser.parse_args()
-    if args.fast and not args.out:
-        parser.error("give --out with --fast")
-    work = args.out / "runs" if args.fast else ROOT / "runs" / "benchmarks"
-    tables, variant = args.out or ROOT / "benchmarks" / "results", "fast" if args.fast else ""
+    args, tables, work, variant = read_flags(parser)
     for path in structures(args.arrays, args.domains, work / "backbones", args.most):
         os.environ["BACKBONE"] = str(path.absolute())
         if args.time:

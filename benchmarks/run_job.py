@@ -194,26 +194,34 @@ def pictures(made, tables, name):
         write_images(tables, [title], grid(images.repeat_interleave(3, 2).repeat_interleave(3, 3), 10))
 
 
+def read_flags(parser):
+    """The flags of a script that writes tables, with those that all such scripts have.
+
+    Returns:
+        The flags, the folder of tables, the folder of runs, and the variant of job files.
+    """
+    parser.add_argument("--fast", action="store_true", help="tiny sizes, to see that it works; needs --out")
+    parser.add_argument("--out", type=Path, help="the folder of tables; benchmarks/results unless given")
+    args = parser.parse_args()
+    if args.fast and not args.out:
+        parser.error("give --out with --fast")
+    work = args.out / "runs" if args.fast else ROOT / "runs" / "benchmarks"
+    return args, args.out or ROOT / "benchmarks" / "results", work, "fast" if args.fast else ""
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("job", type=Path, nargs="+")
-    parser.add_argument("--fast", action="store_true", help="tiny sizes, to see that it works; needs --out")
-    parser.add_argument("--out", type=Path, help="the folder of tables; benchmarks/results unless given")
     parser.add_argument(
         "--seeds", type=int, help="the first seeds only, for all methods; those of the file unless given"
     )
     parser.add_argument(
         "--finished", action="store_true", help="runs nothing: the tables of the rows that are run to their end"
     )
-    args = parser.parse_args()
-    if args.fast and not args.out:
-        parser.error("give --out with --fast")
-    work = args.out / "runs" if args.fast else ROOT / "runs" / "benchmarks"
+    args, tables, work, variant = read_flags(parser)
     flags = {"seeds": args.seeds} if args.seeds else {}
     for path in args.job:
-        run(
-            path, args.out or ROOT / "benchmarks" / "results", work, "fast" if args.fast else "", args.finished, **flags
-        )
+        run(path, tables, work, variant, args.finished, **flags)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
-from run_job import ROOT, request, size_of
+from run_job import read_flags, request, size_of
 
 from svdd.runs.comparison import make_plan
 from svdd.runs.make import made_decoding
@@ -80,14 +80,9 @@ def write(tables, made):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("job", type=Path, nargs="+")
-    parser.add_argument("--fast", action="store_true", help="tiny sizes, to see that it works; needs --out")
-    parser.add_argument("--out", type=Path, help="the folder of tables; benchmarks/results unless given")
-    args = parser.parse_args()
-    if args.fast and not args.out:
-        parser.error("give --out with --fast")
-    work = args.out / "runs" if args.fast else ROOT / "runs" / "benchmarks"
+    args, tables, work, variant = read_flags(parser)
     for path in args.job:
-        write(args.out or ROOT / "benchmarks" / "results", list(timed(path, work, "fast" if args.fast else "")))
+        write(tables, list(timed(path, work, variant)))
 
 
 if __name__ == "__main__":
