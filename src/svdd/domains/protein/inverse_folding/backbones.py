@@ -56,7 +56,7 @@ class Sites:
     def share(self) -> Float[Tensor, "S m"]:
         """What each of the copies counts in the mean of its site: those that are there again count nothing."""
         there = self.of[self.of != CONTEXT].bincount()[:, None]
-        return (torch.arange(self.copies.shape[1], device="cpu") < there) / there
+        return (torch.arange(self.copies.shape[1], device="cpu") < there).float() / there
 
 
 @dataclass(frozen=True)
