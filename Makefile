@@ -33,8 +33,8 @@ check: .venv/tested
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "not slow and not browser and not ray"
 
 lint: .venv/linted
-	$(BIN)/ruff check --no-cache .
-	$(BIN)/ruff format --check --no-cache .
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:

@@ -79,10 +79,16 @@ def test_the_price_in_naturalness_is_told():
 def test_a_judge_that_falls_is_told_of_every_row():
     """Of two rows of one method too, which no other verdict is about."""
     of = {"pretrained": designs(), "refine": designs(reward=2.0, judge=-2.0, noise=2)}
-    of |= {"filtered": designs(reward=2.0, judge=2.0, noise=3), "refine, cold": designs(reward=3.0, judge=-3.0, noise=4)}
+    of |= {
+        "filtered": designs(reward=2.0, judge=2.0, noise=3),
+        "refine, cold": designs(reward=3.0, judge=-3.0, noise=4),
+    }
     rows = [{"label": label, "method": "svdd" if label == "filtered" else label.partition(",")[0]} for label in of]
     said = [one for one in verdicts(pd.DataFrame(rows), of) if "falls while" in one]
-    assert [one.partition("the pretrained model ")[2].partition(" changes")[0] for one in said] == ["refine", "refine, cold"]
+    assert [one.partition("the pretrained model ")[2].partition(" changes")[0] for one in said] == [
+        "refine",
+        "refine, cold",
+    ]
 
 
 def test_nothing_is_said_of_a_method_with_several_rows():

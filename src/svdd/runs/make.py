@@ -137,7 +137,11 @@ def score_reward(score: ScoreSpec, beside: RewardSpec) -> Reward:
 
 
 def make_judge(text: str) -> Reward:
-    """A reward that judges and did not guide, from a name with options as in `ddg-judge,path=mine.pdb`; errors as `placed_reward`."""
+    """A reward that judges and did not guide, from a name with options as in `ddg-judge,path=mine.pdb`.
+
+    Raises:
+        ValueError: as `placed_reward`.
+    """
     return placed_reward(ScoreSpec.model_validate(text))
 
 
