@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 from run_job import ROOT, read_flags, run
-from time_job import timed, write
+from time_job import write
 
 from svdd.domains.protein.inverse_folding.backbones import Backbone
 from svdd.domains.protein.pdb_text import pdb_text
@@ -53,7 +53,7 @@ def main():
     for path in structures(args.arrays, args.domains, work / "backbones", args.most):
         os.environ["BACKBONE"] = str(path.absolute())
         if args.time:
-            write(tables, list(timed(JOB, path.with_suffix(""), variant, path.stem)))
+            write(tables, JOB, path.with_suffix(""), variant, path.stem)
         else:
             run(JOB, tables, path.with_suffix(""), variant, case=path.stem)
 

@@ -97,12 +97,13 @@ def only_finished(plan):
 
 
 def merged(path, read, key, made):
-    """Rows in the place of those that a table has of the same case."""
+    """Rows in the place of those that a table has of the same key, such as a case."""
     made = pd.DataFrame([key | row for row in made])
     if not key or not path.exists():
         return made
     before = read(path)
-    return pd.concat([before[before["case"] != key["case"]], made], ignore_index=True)
+    same = (before[list(key)] == pd.Series(key)).all(axis=1)
+    return pd.concat([before[~same], made], ignore_index=True)
 
 
 def size_of(row):

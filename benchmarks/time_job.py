@@ -12,10 +12,11 @@ of tables (benchmarks/results unless given) gets a row per method and size.
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from run_job import read_flags, request, size_of
+from run_job import merged, read_flags, request, size_of
 
 from svdd.runs.comparison import make_plan
 from svdd.runs.make import made_decoding
@@ -63,18 +64,15 @@ def timed(job, work, variant="", case=""):
     for row in rows:
         spent = row.size * sample if row.job.method == "best-of-n" else seconds_a_design(row.job)
         print(f"{job.stem} {case} {row.name}, {row.size}: {spent:.3g} s", flush=True)
-        yield {"job": job.stem, "case": case, "label": row.name, "size": size_of(row), "seconds": spent}
+        yield {"label": row.name, "size": size_of(row), "seconds": spent}
 
 
-def write(tables, made):
-    """Rows in the place of those of the same job and case."""
-    path, made = tables / FILE, pd.DataFrame(made)
-    if path.exists():
-        before = pd.read_csv(path, keep_default_na=False)
-        same = before["job"].isin(made["job"]) & before["case"].isin(made["case"])
-        made = pd.concat([before[~same], made], ignore_index=True)
+def write(tables, job, work, variant="", case=""):
+    """Times a job, and writes the rows in the place of those of the same job and case; arguments as `timed`."""
+    path, made = tables / FILE, list(timed(job, work, variant, case))
     tables.mkdir(parents=True, exist_ok=True)
-    made.to_csv(path, index=False, float_format="%.4g")
+    read = partial(pd.read_csv, keep_default_na=False)
+    merged(path, read, {"job": job.stem, "case": case}, made).to_csv(path, index=False, float_format="%.4g")
 
 
 def main():
@@ -82,7 +80,7 @@ def main():
     parser.add_argument("job", type=Path, nargs="+")
     args, tables, work, variant = read_flags(parser)
     for path in args.job:
-        write(tables, list(timed(path, work, variant)))
+        write(tables, path, work, variant)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def test_every_row_is_timed_but_those_of_docking(run_job, table):
 def test_the_methods_of_a_job_are_timed(run_job, tmp_path):
     time_job = importlib.import_module("time_job")
     for _ in range(2):  # rows of before are replaced
-        time_job.write(tmp_path, list(time_job.timed(JOBS["protein"], tmp_path / "runs", "fast")))
+        time_job.write(tmp_path, JOBS["protein"], tmp_path / "runs", "fast")
     timed = pd.read_csv(tmp_path / "seconds.csv")
     kept = pd.read_csv(ROOT / "benchmarks" / "results" / "protein.csv")
     assert set(timed["label"]) == set(kept["label"])
