@@ -32,14 +32,30 @@ def returned(step: Step, method: Method, ids: range, process: Process, rng: Rng,
         further: what there is to say of designs beside their reward.
     """
     index = _chosen(step, method, rng)
+    log_z = log_mean(step.log_w).tolist() if method.weighted else None
+    told = method.weighted and method.returns == "all"
+    log_w = step.log_w.gather(1, index).flatten() if told else None
+    return designs_at(index, step, ids, process, further, log_z=log_z, log_w=log_w)
+
+
+def designs_at(
+    index: Int64[Tensor, "b r"], step: Step, ids: range, process: Process, further: Columns, **known: Any
+) -> Result:
+    """The designs of some particles.
+
+    Args:
+        index: of the particles of each chain.
+        step: whose particles they are.
+        ids: the numbers of its chains.
+        process: decodes.
+        further: what there is to say of designs beside their reward.
+        **known: of a `Result`, what is known of them.
+    """
     row = (torch.arange(len(ids), device="cpu")[:, None] * step.value.shape[1] + index).flatten()
     designs = process.designs(take(step.particles.x, row), take(step.particles.cond, row))
     rewards = step.value.gather(1, index).flatten()
     chain = [i for i in ids for _ in range(index.shape[1])]
-    log_z = log_mean(step.log_w).tolist() if method.weighted else None
-    told = method.weighted and method.returns == "all"
-    log_w = step.log_w.gather(1, index).flatten() if told else None
-    return Result(designs, rewards, chain, further(designs), log_z=log_z, log_w=log_w)
+    return Result(designs, rewards, chain, further(designs), **known)
 
 
 def _chosen(step: Step, method: Method, rng: Rng) -> Int64[Tensor, "b r"]:

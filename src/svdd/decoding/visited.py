@@ -11,7 +11,7 @@ from svdd.chain.process import Process
 from svdd.chain.rng import Rng
 from svdd.chain.tree import Tree, concatenate, take, tree_map
 from svdd.decoding.result import Result
-from svdd.decoding.returned import Columns, returned
+from svdd.decoding.returned import Columns, designs_at, returned
 from svdd.method.loop import Step
 from svdd.method.table import Method
 
@@ -43,10 +43,8 @@ class OfThePopulation(OfTheLastStep):
     def designs(self, step: Step, method: Method, ids: range, process: Process, rng: Rng, further: Columns) -> Result:
         """The designs of a batch and their log-weights; arguments as `returned`."""
         chains, n = len(ids), step.value.shape[1] - 1  # behind them is the best that a chain has seen
-        row = torch.arange(chains * (n + 1), device="cpu").view(chains, n + 1)[:, :n].flatten()
-        designs = process.designs(take(step.particles.x, row), take(step.particles.cond, row))
-        reward, log_w = (one[:, :n].flatten() for one in (step.value, step.log_w))
-        return Result(designs, reward, [i for i in ids for _ in range(n)], further(designs), log_w=log_w)
+        index = torch.arange(n, device="cpu").expand(chains, n)
+        return designs_at(index, step, ids, process, further, log_w=step.log_w[:, :n].flatten())
 
 
 def designs_of(method: Method, options: Mapping[str, Any]) -> "OfTheLastStep | Visited":

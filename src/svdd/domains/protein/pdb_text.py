@@ -1,10 +1,9 @@
 """Designs on their backbone as text of PDB, for viewers and other programs."""
 
-import re
 import string
 from collections.abc import Iterable, Sequence
 
-from svdd.domains.protein.inverse_folding.backbones import Backbone
+from svdd.domains.protein.inverse_folding.backbones import Backbone, numbered
 
 RESIDUES = {
     **{"A": "ALA", "C": "CYS", "D": "ASP", "E": "GLU", "F": "PHE", "G": "GLY", "H": "HIS", "I": "ILE", "K": "LYS"},
@@ -67,5 +66,5 @@ def _serial(lines: list[str]) -> str:
 
 def _numbered(label: str) -> str:
     """The columns of a residue's number and its insertion code."""
-    number, insertion = re.fullmatch(r"(-?\d+)(\w?)", label).groups()  # type: ignore[union-attr]
-    return f"{number[-4:]:>4}{insertion or ' '}"
+    number, insertion = numbered(label)
+    return f"{str(number)[-4:]:>4}{insertion or ' '}"

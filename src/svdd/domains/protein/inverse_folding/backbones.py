@@ -1,7 +1,7 @@
 """Backbones of proteins, and which of their residues are designed."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -57,6 +57,11 @@ class Sites:
         """What each of the copies counts in the mean of its site: those that are there again count nothing."""
         there = self.of[self.of != CONTEXT].bincount()[:, None]
         return (torch.arange(self.copies.shape[1], device="cpu") < there).float() / there
+
+    def means(self, where: torch.device) -> Callable[[Float[Tensor, "n L v"]], Float[Tensor, "n S v"]]:
+        """What takes means over the residues of each site, of numbers on a device."""
+        copies, share = self.copies.to(where), self.share()[..., None].to(where)
+        return lambda numbers: (numbers[:, copies] * share).sum(2)
 
 
 @dataclass(frozen=True)
@@ -143,12 +148,12 @@ def _alike(backbone: Backbone, names: Sequence[str]) -> list[tuple[int, ...]]:
         )
     numbers = list(dict.fromkeys(label for chain in chains for label in chain))
     if any(list(chain) != numbers for chain in chains):  # some lack residues that others have
-        numbers.sort(key=_place)
+        numbers.sort(key=numbered)
     return [tuple(chain[number] for chain in chains if number in chain) for number in numbers]
 
 
-def _place(label: str) -> tuple[int, str]:
-    """Where a residue stands in a chain: by its number, then by its insertion code."""
+def numbered(label: str) -> tuple[int, str]:
+    """The number of a residue and its insertion code, by which residues stand in a chain."""
     number, insertion = re.fullmatch(r"(-?\d+)(\w?)", label).groups()  # type: ignore[union-attr]
     return int(number), insertion
 

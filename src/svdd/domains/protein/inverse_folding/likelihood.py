@@ -28,8 +28,7 @@ class Likelihood:
     def __init__(self, network: ProteinMPNN, structure: DesignedBackbone, orders: int) -> None:
         where = network.W_out.weight.device
         backbone, sites = structure.backbone, structure.sites
-        self.network, self.of, self.copies = network, sites.of.to(where), sites.copies.to(where)
-        self.share = sites.share()[..., None].to(where)
+        self.network, self.of, self.means = network, sites.of.to(where), sites.means(where)
         self.native = PROTEIN.encode([backbone.native], masked=True)[0].to(where)
         self.encoded = network.encode(*(one.to(where) for one in (backbone.atoms, backbone.index, backbone.chain)))
         neighbours = self.encoded.neighbours.cpu()
@@ -50,7 +49,7 @@ class Likelihood:
         self, tokens: Int64[Tensor, "n S"], letters: Int64[Tensor, "n L"], reads: Bool[Tensor, "L K"]
     ) -> Float[Tensor, " n"]:
         logits = self.network.decode(self.encoded, letters, reads.expand(len(letters), -1, -1))
-        known = (logits[:, self.copies, : len(PROTEIN)] * self.share).sum(2).log_softmax(-1)
+        known = self.means(logits[..., : len(PROTEIN)]).log_softmax(-1)
         return known.gather(2, tokens[..., None])[..., 0].mean(1)
 
 

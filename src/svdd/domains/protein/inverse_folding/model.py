@@ -114,13 +114,13 @@ def conditionals(
     where = network.W_out.weight.device
     encoded = network.encode(*(one.to(where) for one in (backbone.atoms, backbone.index, backbone.chain)))
     native = PROTEIN.encode([backbone.native], masked=True)[0].to(where)
-    of, copies, share = (one.to(where) for one in (sites.of, sites.copies, sites.share()[..., None]))
+    of, means = sites.of.to(where), sites.means(where)
 
     def forward(tokens: Int64[Tensor, "n S"]) -> Float[Tensor, "n S 20"]:
         letters = torch.where(of == CONTEXT, native, tokens[:, of])
         visible = (of == CONTEXT) | (letters != _MASK)
         logits = network.decode(encoded, letters, reading(encoded.neighbours, visible))
-        return (logits[:, copies, :_MASK] * share).sum(2)
+        return means(logits[..., :_MASK])
 
     batch = rows_at_once(where, encoded.neighbours.numel())
     call = FullBatches(forward, batch)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from svdd.chain.process import Process
 from svdd.domains.protein.language.esm_files import EsmFile, read_esm
 from svdd.domains.protein.language.layers import Head, NormalisedBefore
-from svdd.domains.protein.language.process import Vocabulary, called, masked_proteins, warn_of_few_masks
+from svdd.domains.protein.language.process import Vocabulary, masked_proteins, warn_of_few_masks
 from svdd.domains.protein.language.reading import assembled, count_layers
 from svdd.domains.sequence.mdlm_networks import rotated
 
@@ -99,7 +99,7 @@ def esm(
         _network(found), VOCABULARY, name="esm", file=found.file, steps=steps, length=length, longest=found.longest,
         trained="with 15 % of residues masked", device=device,
     )  # fmt: skip
-    warn_of_few_masks(called("esm", found.file), "15 %")
+    warn_of_few_masks(made.about["name"], "15 %")
     return made
 
 

@@ -102,17 +102,12 @@ def masked_proteins(
     def call(x: Tensor, t: Tensor, cond: Tree) -> Tensor:
         return batches(x.to(where)).to(x.device)
 
-    about = {"name": called(name, file), "trained": trained}
+    about = {"name": _called(name, file), "trained": trained}
     return masked_sequences(call, PROTEIN, length=length, steps=steps, about=about, device=device)
 
 
-def called(name: str, file: Path) -> str:
-    """What a checkpoint is called: its file, or the folder of a file that has the same name in every folder of transformers.
-
-    Args:
-        name: of the kind of checkpoint, such as `esm`.
-        file: of the weights, or the first shard.
-    """
+def _called(name: str, file: Path) -> str:
+    """What a checkpoint is called: its file, or the folder of a file that has the same name in every folder of transformers."""
     of_folder = file.name.startswith(("model.", "model-", "pytorch_model"))
     return f"{name}:{file.absolute().parent.name if of_folder else file.name}"
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from svdd.chain.process import Process
 from svdd.domains.protein.language.layers import Head, NormalisedAfter, Weights
-from svdd.domains.protein.language.process import Vocabulary, called, masked_proteins, warn_of_few_masks
+from svdd.domains.protein.language.process import Vocabulary, masked_proteins, warn_of_few_masks
 from svdd.domains.protein.language.reading import Opened, assembled, check_heads, count_layers
 from svdd.domains.sequence.alphabets import PROTEIN
 from svdd.domains.sequence.mdlm_settings import setting
@@ -133,5 +133,5 @@ def sapiens(
         network, VOCABULARY, name="sapiens", file=file, steps=steps, length=length, longest=longest,
         trained="with 15 % of residues masked", device=device,
     )  # fmt: skip
-    warn_of_few_masks(called("sapiens", file), "15 %")
+    warn_of_few_masks(made.about["name"], "15 %")
     return made
